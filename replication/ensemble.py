@@ -1,0 +1,11 @@
+"""BANE, the born-again network ensemble (§3.3)."""
+
+from torch import Tensor
+
+
+def average(logits: Tensor) -> Tensor:
+    """Mean of the members' predicted distributions: logits (members, n, C) → probabilities (n, C).
+
+    Source: §3.3, "average of the prediction of multiple generations of BANs".
+    """
+    return logits.softmax(-1).mean(0)

@@ -1,0 +1,5 @@
+"""What a person can mend."""
+
+
+class InputError(Exception):
+    """A file, key or option the user can mend; the message is one line that names it and the cure."""

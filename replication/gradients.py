@@ -1,0 +1,44 @@
+"""Dark knowledge under the light (§3.2): what BAN's gradient is made of."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Terms(NamedTuple):
+    """The two terms of BAN's gradient, per sample, summed over output units."""
+
+    ground_truth: Tensor
+    dark_knowledge: Tensor
+
+
+def decompose(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Terms:
+    """Split BAN's gradient into q* − p* and Σ_{i≠*} (q_i − p_i), both (n,) (§3.2, Eq. 6).
+
+    Takes logits (n, C) and labels (n,); the batch gradient's 1/b is left out. As both distributions
+    sum to one, the terms of a sample are each other's negative: how much of the gradient each holds
+    is seen in `ground_truth_share`, which does not let the wrong classes cancel.
+    """
+    difference = student_logits.softmax(-1) - teacher_logits.softmax(-1)
+    ground_truth = difference.gather(-1, labels[:, None]).squeeze(-1)
+    return Terms(ground_truth, difference.sum(-1) - ground_truth)
+
+
+def ground_truth_share(student_logits: Tensor, teacher_logits: Tensor, labels: Tensor) -> Tensor:
+    """The true class's share of the squared length of q − p, (n,) in [0, 1].
+
+    The rest is dark knowledge's. Zero where student and teacher agree entirely.
+    """
+    squares = (student_logits.softmax(-1) - teacher_logits.softmax(-1)).square()
+    total = squares.sum(-1).clamp_min(torch.finfo(squares.dtype).tiny)
+    return squares.gather(-1, labels[:, None]).squeeze(-1) / total
+
+
+def cosine_to_ban(gradient: Tensor, student_logits: Tensor, teacher_logits: Tensor) -> Tensor:
+    """Cosine between a batch's gradient on the student's logits and BAN's, q − p: a scalar (§3.2).
+
+    All three are (n, C). One for BAN itself; how much of BAN a treatment keeps, for the others.
+    """
+    ban = student_logits.softmax(-1) - teacher_logits.softmax(-1)
+    return torch.nn.functional.cosine_similarity(gradient.flatten(), ban.flatten(), dim=0)

@@ -1,0 +1,74 @@
+"""Registers the paper's image networks with timm, for `timm.create_model` and its kin."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
+
+from replication.catalogue import NETWORKS, Network
+from replication.networks.as_dense import PreResNetAsDense, WideResNetAsDense
+from replication.networks.base import ImageNetwork
+from replication.networks.densenet import DenseNet
+from replication.networks.pre_resnet import PreResNet
+from replication.networks.wide_resnet import WideResNet
+
+FAMILIES: dict[str, type[ImageNetwork]] = {
+    "wide_resnet": WideResNet,
+    "densenet": DenseNet,
+    "wide_resnet_as_dense": WideResNetAsDense,
+    "pre_resnet_as_dense": PreResNetAsDense,
+    "pre_resnet": PreResNet,
+}
+
+_IMAGE_NETWORKS = {name: net for name, net in NETWORKS.items() if net.kind == "image"}
+_CFG = {"first_conv": "features.conv0", "classifier": "classifier", "paper_ids": "arXiv:1805.04770"}
+
+# The name under which timm looks for what it knows of the networks that this module registers.
+default_cfgs = generate_default_cfgs(
+    {name: {**_CFG, "input_size": (3, 32, 32), "num_classes": 10} for name in _IMAGE_NETWORKS}
+)
+
+
+def hub_config(
+    name: str,
+    num_classes: int,
+    in_chans: int,
+    kwargs: Mapping[str, Any],
+    input_size: tuple[int, int],
+) -> dict[str, Any]:
+    """What `config.json` holds for timm's `local-dir:` names, `model.safetensors` beside it.
+
+    `timm.create_model(f"local-dir:{folder}", pretrained=True)` then builds the network and loads
+    its weights. `kwargs` are those that it was built with beside `num_classes` and `in_chans`;
+    `input_size` is (height, width) in pixels.
+    """
+    return {
+        "architecture": name,
+        "num_classes": num_classes,
+        "model_args": {
+            key: str(value) if isinstance(value, Fraction) else value
+            for key, value in kwargs.items()
+        },
+        "pretrained_cfg": {
+            **_CFG,
+            "num_classes": num_classes,
+            "input_size": [in_chans, *input_size],
+        },
+    }
+
+
+def _register(name: str, network: Network) -> None:
+    def create(pretrained: bool = False, **kwargs: Any) -> ImageNetwork:
+        model: ImageNetwork = build_model_with_cfg(
+            FAMILIES[network.family], name, pretrained, **{**network.kwargs, **kwargs}
+        )
+        return model
+
+    create.__name__ = create.__qualname__ = name
+    create.__doc__ = f"The paper's {name}: a {network.family} with {network.kwargs}."
+    register_model(create)
+
+
+for _name, _network in _IMAGE_NETWORKS.items():
+    _register(_name, _network)

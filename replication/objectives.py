@@ -1,0 +1,106 @@
+"""What a network is trained on: the label, its teacher, or a treatment of the teacher (§3.1, §3.2).
+
+Every objective takes student logits z (b, C), labels (b,), teacher logits t (b, C) or None, and the
+generator of its random numbers; it returns the loss of the batch, a scalar. The teacher's
+distribution is p = softmax(t) without a temperature; no gradient flows into t.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+Objective = Callable[..., Tensor]
+
+
+def label(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Mean over the batch of CE(y, q); its gradient at sample s is (q − y) / b (Eq. 1)."""
+    return cross_entropy(student_logits, labels)
+
+
+def ban(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Mean over the batch of CE(p, q); its gradient at sample s is (q − p) / b (Eq. 2)."""
+    return cross_entropy(student_logits, teacher_logits.detach().softmax(-1))
+
+
+def ban_l(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Mean of the label and the BAN loss ("BAN+L", §4.2)."""
+    return (
+        label(student_logits, labels) + ban(student_logits, labels, teacher_logits, generator)
+    ) / 2
+
+
+def cwtm(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Confidence weighted by teacher max: Σ_s w_s CE(y, q), gradient w_s (q − y) (§3.2).
+
+    The weights sum to one over the batch, so that no 1/b follows.
+    """
+    losses = cross_entropy(student_logits, labels, reduction="none")
+    return (confidence_weights(teacher_logits) * losses).sum()
+
+
+def dkpp(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Dark knowledge with permuted predictions: BAN with φ(p) for p (§3.2).
+
+    φ permutes anew for every sample and step.
+    """
+    permuted = permute_dark_knowledge(teacher_logits.detach().softmax(-1), generator)
+    return cross_entropy(student_logits, permuted)
+
+
+def confidence_weights(teacher_logits: Tensor) -> Tensor:
+    """CWTM's weights (b,): w_s = max p_s / Σ_u max p_u, also where the teacher is wrong (§3.2)."""
+    confidence = teacher_logits.detach().softmax(-1).amax(-1)
+    return confidence / confidence.sum()
+
+
+def permute_dark_knowledge(
+    probabilities: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    """φ of DKPP: keep each row's largest entry in place and permute the others at random (§3.2).
+
+    Takes and returns (n, C) probabilities; each row gets a permutation of its own, drawn uniformly.
+    """
+    largest = probabilities.argmax(-1, keepdim=True)
+    # Sorting random keys gives a uniform permutation. Ordered by index with the largest at the end,
+    # and ordered by key with the largest at the end, the same rank names source and target.
+    keys = torch.rand(probabilities.shape, generator=generator, device=probabilities.device)
+    source = keys.scatter(-1, largest, 2.0).argsort(-1)
+    index = torch.arange(probabilities.shape[-1], device=probabilities.device)
+    places = index.expand_as(probabilities).scatter(-1, largest, len(index)).argsort(-1)
+    return torch.empty_like(probabilities).scatter(-1, places, probabilities.gather(-1, source))
+
+
+OBJECTIVES: dict[str, Objective] = {
+    "label": label,
+    "ban": ban,
+    "ban+l": ban_l,
+    "cwtm": cwtm,
+    "dkpp": dkpp,
+}

@@ -1,0 +1,258 @@
+"""From tables and a scale to the runs that have to be trained, each once.
+
+Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from replication.catalogue import NETWORKS
+from replication.errors import InputError
+from replication.scale import Corpus, ImageDataset, Scale, check_scale, read_config
+from replication.tables import TABLES, TableSpec, read_table
+
+RUN_FILES = ("model.safetensors", "predictions.safetensors", "history.csv", "run.json")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training of one network under one objective with one seed, from one teacher or none."""
+
+    dataset: ImageDataset | Corpus
+    network: str
+    objective: str
+    seed: int
+    teacher: "Run | None" = None
+    share_ends: bool = False
+
+    @cached_property
+    def id(self) -> str:
+        """The folder below ``runs/``; a run lies inside its teacher's folder."""
+        above = self.teacher.id if self.teacher else self.dataset.name
+        return f"{above}/{self.network}.{self.objective}.{self.seed}"
+
+    @property
+    def lineage(self) -> tuple["Run", ...]:
+        """The teachers above this run, generation 0 first."""
+        return (*self.teacher.lineage, self.teacher) if self.teacher else ()
+
+    @property
+    def generation(self) -> int:
+        """The number of teachers above this run."""
+        return len(self.lineage)
+
+    @property
+    def founder(self) -> "Run":
+        """Generation 0 of the lineage, which may be the run itself."""
+        return self.teacher.founder if self.teacher else self
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: for each seed the run it shows, or the members of its ensemble."""
+
+    table: str
+    row: str
+    column: str
+    metric: str
+    part: str
+    members: dict[int, tuple[Run, ...]] = field(hash=False)
+    reported: float | None = None
+    reported_teacher: float | None = None
+    params_reported: float | None = None
+
+    def teacher(self, seed: int) -> Run | None:
+        """Generation 0 of the cell's lineage; None where the cell is generation 0 itself."""
+        runs = self.members[seed]
+        return runs[-1].founder if runs[-1].teacher else None
+
+    def runs(self) -> Iterator[Run]:
+        """Every run that the cell's numbers need, teachers of the difference included."""
+        for seed, members in self.members.items():
+            teacher = self.teacher(seed)
+            yield from (*members, teacher) if teacher else members
+
+
+class Wildcards(Protocol):
+    """Snakemake's wildcards, as far as the rules' helpers read them."""
+
+    run: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a scale asks for: the cells, and the runs behind them, teachers first."""
+
+    scale: Scale
+    tables: dict[str, TableSpec]
+    cells: tuple[Cell, ...]
+    runs: dict[str, Run]
+
+    @classmethod
+    def read(cls, files: Sequence[Path], tables: Path = TABLES) -> Self:
+        """Plan a scale from its files.
+
+        Raises:
+            InputError: as ``read_config``, ``check_scale`` and ``make``.
+        """
+        source = " + ".join(map(str, files)) or "default scale"
+        return cls.make(check_scale(read_config(files), source), tables)
+
+    @classmethod
+    def make(cls, scale: Scale, tables: Path = TABLES) -> Self:
+        """Plan the tables of a scale.
+
+        Raises:
+            InputError: a table is wrong, or two of its cells want different runs under one name.
+        """
+        specs = {name: read_table(name, tables) for name in scale.tables}
+        cells = tuple(cell for name, spec in specs.items() for cell in _cells(name, spec, scale))
+        runs: dict[str, Run] = {}
+        for cell in cells:
+            for shown in cell.runs():
+                for run in (*shown.lineage, shown):
+                    if runs.setdefault(run.id, run) != run:
+                        raise InputError(
+                            f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`:"
+                            f" another cell wants {run.id} with other data or shared layers;"
+                            " give one a `seed_offset`"
+                        )
+        return cls(scale, specs, cells, runs)
+
+    @property
+    def results(self) -> Path:
+        """Folder of everything that this scale produces."""
+        return Path("results") / self.scale.scale
+
+    def folder(self, run: Run) -> Path:
+        """Folder of a run."""
+        return self.results / "runs" / run.id
+
+    def run(self, run_id: str) -> Run:
+        """The run with this id.
+
+        Raises:
+            InputError: the scale has no such run.
+        """
+        if run_id not in self.runs:
+            raise InputError(
+                f"{run_id}: no such run at scale {self.scale.scale};"
+                " `replication plan` lists those there are"
+            )
+        return self.runs[run_id]
+
+    def table_cells(self, table: str) -> list[Cell]:
+        """The cells of a table, in the paper's order.
+
+        Raises:
+            InputError: the scale has no such table.
+        """
+        if table not in self.tables:
+            raise InputError(
+                f"{table}: no such table at scale {self.scale.scale};"
+                f" there are: {', '.join(self.tables)}"
+            )
+        return [cell for cell in self.cells if cell.table == table]
+
+    def recipe(self, run: Run) -> dict[str, Any]:
+        """Everything but the teacher that decides how a run comes out, as plain data."""
+        scale = self.scale
+        network = NETWORKS[run.network]
+        recipes = scale.images if network.kind == "image" else getattr(scale.language, run.network)
+        return {
+            "dataset": run.dataset.model_dump(mode="json"),
+            "evaluate_on": scale.evaluate_on,
+            "network": {
+                "name": run.network,
+                "options": scale.networks.options(network.family),
+            },
+            "objective": run.objective,
+            "share_ends": run.share_ends,
+            "training": recipes.model_dump(mode="json"),
+            "precision": scale.precision,
+        }
+
+    def recipe_hash(self, run: Run) -> str:
+        """A short name of the run's recipe: another recipe has another."""
+        text = json.dumps(self.recipe(run), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    # What the rules ask for, by their wildcards.
+
+    def teacher_model(self, wildcards: Wildcards) -> list[str]:
+        """The weights that a run learns from: one file, or none."""
+        teacher = self.run(wildcards.run).teacher
+        return [str(self.folder(teacher) / "model.safetensors")] if teacher else []
+
+    def recipe_param(self, wildcards: Wildcards) -> str:
+        """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
+        return self.recipe_hash(self.run(wildcards.run))
+
+    def table_runs(self, wildcards: Wildcards) -> list[str]:
+        """The run.json and predictions of every run that a table shows."""
+        ids = {run.id: run for cell in self.table_cells(wildcards.table) for run in cell.runs()}
+        return [
+            str(self.folder(run) / name)
+            for run in ids.values()
+            for name in ("run.json", "predictions.safetensors")
+        ]
+
+
+def _cells(name: str, table: TableSpec, scale: Scale) -> Iterator[Cell]:
+    text = table.dataset == "ptb"
+    for row, spec in table.rows.items():
+        for column in table.columns:
+            if table.is_dash(row, column):
+                continue
+            part = table.cell(row, column).part if text else scale.evaluate_on
+            members = {seed: _members(table, row, column, seed, scale) for seed in scale.seeds}
+            yield Cell(
+                table=name,
+                row=row,
+                column=column,
+                metric=f"{part} perplexity" if text else f"{part} error (%)",
+                part=part,
+                members=members,
+                reported=table.reported(row, column),
+                reported_teacher=_reported_teacher(table, row, column),
+                params_reported=spec.params,
+            )
+
+
+def _members(
+    table: TableSpec, row: str, column: str, seed: int, scale: Scale
+) -> tuple[Run, ...]:
+    ensemble = table.cell(row, column).ensemble or (column,)
+    return tuple(_run(table, row, member, seed, scale) for member in ensemble)
+
+
+def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Run:
+    cell, teacher = table.cell(row, column), table.teacher(row, column)
+    assert cell.objective is not None  # read_table checks that teachers and members are trained
+    return Run(
+        dataset=getattr(scale.datasets, table.dataset),
+        network=table.network(row, column),
+        objective=cell.objective,
+        seed=seed + cell.seed_offset,
+        teacher=_run(table, teacher.row, teacher.column, seed, scale) if teacher else None,
+        share_ends=cell.share_ends,
+    )
+
+
+def _reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
+    """What the paper prints for generation 0 of a cell's lineage."""
+    ensemble = table.cell(row, column).ensemble
+    at = (row, ensemble[-1] if ensemble else column)
+    teacher = table.teacher(*at)
+    if teacher is None:
+        return None
+    while teacher:
+        at = (teacher.row, teacher.column)
+        teacher = table.teacher(*at)
+    return table.reported(*at)

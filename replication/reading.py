@@ -1,0 +1,90 @@
+"""The files of one scale's results as frames: what the notebooks read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replication.errors import InputError
+from replication.runs import HISTORY, read_predictions
+
+T = TypeVar("T")
+
+TABLES = tuple(f"table{number}" for number in range(1, 7))
+
+
+@dataclass(frozen=True)
+class Results:
+    """The folder `results/<scale>`. Every reader raises InputError for a file that is missing or damaged,
+    naming it and the command that builds it.
+    """
+
+    folder: Path
+
+    @classmethod
+    def find(cls, results: str | Path, scale: str) -> Results:
+        """Find the scale's folder, `results` being relative to the working directory or to the one above
+        (Jupyter starts a notebook in the notebook's own folder).
+        """
+        here, above = Path(results, scale), Path("..", results, scale)
+        return cls(above if above.is_dir() and not here.is_dir() else here)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Tidy frame of one table, `table1` to `table6`: one line per cell."""
+        return self._read(f"tables/{name}.csv", pd.read_csv)
+
+    def tables(self) -> pd.DataFrame:
+        """Tidy frame of all six tables."""
+        return pd.concat([self.table(name) for name in TABLES], ignore_index=True)
+
+    def html(self, name: str) -> str:
+        """One table as the HTML fragment that stands beside its csv."""
+        return self._read(f"tables/{name}.html", lambda path: path.read_text(encoding="utf-8"))
+
+    def cells(self) -> pd.DataFrame:
+        """One line per cell and seed: table, row, column, seed, metric, value, run."""
+        return self._read("cells.csv", pd.read_csv)
+
+    def histories(self, table: str, columns: list[str]) -> pd.DataFrame:
+        """Training histories behind some columns of a table: one line per row, column, seed and epoch."""
+        cells = self.cells().query("table == @table and column in @columns")
+        return pd.concat(
+            [
+                self._read(f"runs/{cell['run']}/{HISTORY}", pd.read_csv).assign(
+                    row=cell["row"], column=cell["column"], seed=cell["seed"]
+                )
+                for cell in cells.to_dict("records")
+            ],
+            ignore_index=True,
+        )
+
+    def predictions(self, table: str, column: str) -> dict[str, dict[str, NDArray[Any]]]:
+        """Test predictions behind one column of a table, all seeds of a row one after the other.
+
+        By row: `logits` (seeds * n, classes) float32 and `labels` (seeds * n,) int64.
+        """
+        cells = self.cells().query("table == @table and column == @column")
+        read = {
+            row: [read_predictions(self.folder / "runs" / run) for run in runs]
+            for row, runs in cells.groupby("row", sort=False)["run"]
+        }
+        return {
+            str(row): {name: np.concatenate([seed[name] for seed in seeds]) for name in seeds[0]}
+            for row, seeds in read.items()
+        }
+
+    def _read(self, name: str, read: Callable[[Path], T]) -> T:
+        path = self.folder / name
+        cure = f"build it with: snakemake --cores 2 --configfile config/{self.folder.name}.yaml"
+        try:
+            return read(path)
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: not there; {cure}") from error
+        except ValueError as error:
+            raise InputError(f"{path}: damaged ({error}); delete it and {cure}") from error

@@ -1,0 +1,302 @@
+"""A table of results as Markdown, HTML and LaTeX, in the paper's own layout and beside its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+from great_tables import GT, html
+
+MARKS = {"replicated": "✓", "contradicted": "✗", "inconclusive": "○"}
+LATEX_MARKS = {"replicated": r"$\surd$", "contradicted": r"$\times$", "inconclusive": r"$\circ$"}
+DASH = "–"
+
+CSS = (
+    ".gt_table td, .gt_table th { white-space: nowrap; font-variant-numeric: tabular-nums; }",
+    ".note { white-space: normal; width: 0; min-width: max(100%, 38em); }",
+    ".interval { font-size: 80%; color: #4b5563; font-weight: normal; }",
+    ".paper { font-size: 85%; color: #6b7280; }",
+    ".replicated { color: #00735c; }",
+    ".contradicted { color: #b34700; }",
+    ".inconclusive { color: #6b7280; }",
+)
+
+LATEX = r"""%% needs the packages booktabs and graphicx
+\begin{table}
+\centering
+\caption{%(caption)s}
+\label{tab:%(label)s}
+\smallskip
+\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%%
+\begin{tabular}{l%(alignment)s}
+\toprule
+%(head)s
+\midrule
+%(body)s
+\bottomrule
+\end{tabular}}
+\end{table}
+"""
+
+LATEX_ESCAPES = str.maketrans(
+    {character: rf"\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    | {"±": r"$\pm$", "−": r"$-$", "×": r"$\times$", "–": "--", "’": "'"}
+    | {mark: LATEX_MARKS[verdict] for verdict, mark in MARKS.items()}
+)
+MARKDOWN_ESCAPES = str.maketrans({c: rf"\{c}" for c in r"\`*_|"} | {"<": "&lt;", ">": "&gt;"})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What one cell shows, as text: empty where there is nothing to show."""
+
+    mean: str
+    interval: str
+    reported: str
+    best: bool
+    reported_best: bool
+    verdict: str
+    difference: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table laid out as in the paper: `cells` and `params` by (row, column) and by row."""
+
+    rows: list[str]
+    columns: list[str]
+    cells: dict[tuple[str, str], Cell]
+    params: dict[str, tuple[str, str]]
+
+
+def _number(value: float, spec: str = ".2f") -> str:
+    return "" if pd.isna(value) else format(value, spec).replace("-", "−")
+
+
+def _difference(line: dict[Any, Any]) -> str:
+    if pd.isna(line["delta_vs_teacher"]):
+        return ""
+    interval = ""
+    if pd.notna(line["delta_ci_low"]):
+        low, high = _number(line["delta_ci_low"]), _number(line["delta_ci_high"])
+        interval = f" [{low}, {high}]"
+    p = f", p = {line['p_value']:.2g}" if pd.notna(line["p_value"]) else ""
+    difference = _number(line["delta_vs_teacher"])
+    return f"{line['verdict']}: {difference}{interval} to its teacher{p}"
+
+
+def _competitors(frame: pd.DataFrame) -> list[str]:
+    """The columns within whose values the best is sought: a row's, or the only column's."""
+    return ["metric"] if frame["column"].nunique() == 1 else ["metric", "row"]
+
+
+def _best(frame: pd.DataFrame, values: str) -> pd.Series[bool]:
+    """Whether a cell holds its group's lowest value at the printed precision."""
+    rounded = frame[values].round(2)
+    groups = rounded.groupby([frame[name] for name in _competitors(frame)])
+    return (rounded == groups.transform("min")) & (groups.transform("count") > 1)
+
+
+def layout(frame: pd.DataFrame) -> Layout:
+    """Lay the tidy frame of one table out as rows × columns; params only where the paper prints them."""
+    lines = frame.assign(best=_best(frame, "mean"), reported_best=_best(frame, "reported"))
+    cells = {
+        (line["row"], line["column"]): Cell(
+            mean=_number(line["mean"]),
+            interval=_number((line["ci_high"] - line["ci_low"]) / 2),
+            reported=_number(line["reported"]),
+            best=bool(line["best"]),
+            reported_best=bool(line["reported_best"]),
+            verdict=line["verdict"] if pd.notna(line["verdict"]) else "",
+            difference=_difference(line),
+        )
+        for line in lines.to_dict("records")
+    }
+    params = {}
+    if frame["params_reported"].notna().any():
+        sizes = frame.groupby("row")[["params", "params_reported"]].first()
+        params = {
+            str(row): (_number(size["params"], ".3g"), _number(size["params_reported"], ".3g"))
+            for row, size in sizes.iterrows()
+        }
+    return Layout(list(frame["row"].unique()), list(frame["column"].unique()), cells, params)
+
+
+def notes(frame: pd.DataFrame, note: str) -> list[str]:
+    """Say in sentences what the numbers are: metric, data (`note`), seeds, interval, bold, verdicts."""
+    metrics = " and ".join(frame["metric"].unique())
+    low, high = int(frame["n"].min()), int(frame["n"].max())
+    seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
+    spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
+    place = "row" if "row" in _competitors(frame) else "column"
+    sentences = [
+        f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
+        f"{spread} {seeds}; beneath it the paper’s value, from one run. "
+        f"Bold: the best of its {place}, ours and the paper’s.",
+    ]
+    if frame["verdict"].notna().any():
+        legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
+        sentences.append(
+            f"{legend}: the 95 % interval of the paired difference to the teacher of the same "
+            "lineage lies on the paper’s side of zero, lies on the other side, or covers zero."
+        )
+    return sentences
+
+
+def _grid(
+    frame: pd.DataFrame,
+    cell: Callable[[Cell], str],
+    params: Callable[[tuple[str, str]], str],
+) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of the table; the row's name stands first and is not escaped."""
+    table = layout(frame)
+    head = [*(["params (M)"] if table.params else []), *table.columns]
+    lines = [
+        [
+            row,
+            *([params(table.params[row])] if table.params else []),
+            *(
+                cell(table.cells[row, column]) if (row, column) in table.cells else DASH
+                for column in table.columns
+            ),
+        ]
+        for row in table.rows
+    ]
+    return head, lines
+
+
+def _heading(frame: pd.DataFrame, title: str) -> str:
+    return f"Table {str(frame['table'].iloc[0]).removeprefix('table')}: {title}"
+
+
+def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:
+    """Render one table's tidy frame as a GitHub pipe table with its heading and notes."""
+
+    def cell(it: Cell) -> str:
+        measured = f"**{it.mean}**" if it.best else it.mean
+        interval = f" ± {it.interval}" if it.interval else ""
+        mark = f" {MARKS[it.verdict]}" if it.verdict else ""
+        reported = f"**{it.reported}**" if it.reported_best else it.reported
+        return f"{measured}{interval}{mark}" + (f"<br><sub>{reported}</sub>" if reported else "")
+
+    def params(it: tuple[str, str]) -> str:
+        return it[0] + (f"<br><sub>{it[1]}</sub>" if it[1] else "")
+
+    head, lines = _grid(frame, cell, params)
+    pipe = [
+        ["", *(name.translate(MARKDOWN_ESCAPES) for name in head)],
+        [":--", *("--:" for _ in head)],
+        *([row.translate(MARKDOWN_ESCAPES), *cells] for row, *cells in lines),
+    ]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in pipe)
+    heading = f"**{_heading(frame, title).translate(MARKDOWN_ESCAPES)}**"
+    remarks = (sentence.translate(MARKDOWN_ESCAPES) for sentence in notes(frame, note))
+    return "\n\n".join([heading, table, *remarks]) + "\n"
+
+
+def _scoped(rule: str, name: str) -> str:
+    """Keep a rule to one table: the fragment may stand in a page of many."""
+    selectors, block = rule.split("{")
+    return ", ".join(f"#{name} {each.strip()}" for each in selectors.split(",")) + " {" + block
+
+
+def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
+    """Render one table's tidy frame as a self-contained HTML fragment; the marks carry the difference
+    to the teacher as a tooltip.
+    """
+
+    def cell(it: Cell) -> str:
+        measured = f"<b>{it.mean}</b>" if it.best else it.mean
+        interval = f' <span class="interval">±{it.interval}</span>' if it.interval else ""
+        mark = (
+            f' <span class="{it.verdict}" title="{it.difference}">{MARKS[it.verdict]}</span>'
+            if it.verdict
+            else ""
+        )
+        reported = f"<b>{it.reported}</b>" if it.reported_best else it.reported
+        return f'{measured}{interval}{mark}<br><span class="paper">{reported}</span>'
+
+    def params(it: tuple[str, str]) -> str:
+        return f'{it[0]}<br><span class="paper">{it[1]}</span>'
+
+    def note_of_table_width(sentence: str) -> Any:
+        return html(f'<div class="note">{escape(sentence)}</div>')
+
+    name = frame["table"].iloc[0]
+    head, lines = _grid(frame, cell, params)
+    table = (
+        GT(pd.DataFrame(lines, columns=["row", *head]), rowname_col="row", id=name)
+        .tab_header(note_of_table_width(_heading(frame, title)))
+        .fmt_passthrough(columns=head, escape=False)
+        .cols_align("right", columns=head)
+        .tab_options(
+            table_font_size="13px",
+            heading_align="left",
+            heading_title_font_size="15px",
+            source_notes_font_size="12px",
+            column_labels_font_weight="bold",
+            data_row_padding="4px",
+            table_margin_left="0px",
+        )
+        .opt_css("\n".join(_scoped(rule, name) for rule in CSS))
+    )
+    for sentence in notes(frame, note):
+        table = table.tab_source_note(note_of_table_width(sentence))
+    return str(table.as_raw_html()) + "\n"
+
+
+def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
+    """Render one table's tidy frame as a `booktabs` float: the paper's values stand in a line of their own
+    under the measured ones.
+    """
+
+    def bold(text: str, best: bool) -> str:
+        return rf"\textbf{{{text}}}" if best else text
+
+    def measured(it: Cell) -> str:
+        interval = rf"\,{{\scriptsize$\pm${it.interval}}}" if it.interval else ""
+        mark = f" {LATEX_MARKS[it.verdict]}" if it.verdict else ""
+        return f"{bold(it.mean, it.best)}{interval}{mark}"
+
+    def reported(it: Cell) -> str:
+        return rf"\footnotesize\itshape {bold(it.reported, it.reported_best)}" if it.reported else ""
+
+    head, ours = _grid(frame, measured, lambda it: it[0])
+    _, papers = _grid(frame, reported, lambda it: rf"\footnotesize\itshape {it[1]}")
+    body = [
+        " & ".join([first.translate(LATEX_ESCAPES), *(value.replace(DASH, "--") for value in our)])
+        + " \\\\\n"
+        + " & ".join(["", *(value.replace(DASH, "") for value in paper)])
+        + r" \\"
+        for (first, *our), (_, *paper) in zip(ours, papers, strict=True)
+    ]
+    caption = " ".join([f"{title}.", *notes(frame, note)])
+    return LATEX % {
+        "caption": caption.translate(LATEX_ESCAPES),
+        "label": frame["table"].iloc[0],
+        "alignment": "r" * len(head),
+        "head": " & ".join(["", *(name.translate(LATEX_ESCAPES) for name in head)]) + r" \\",
+        "body": "\n\\addlinespace\n".join(body),
+    }
+
+
+def render(frame: pd.DataFrame, title: str, note: str) -> dict[str, str]:
+    """Render one table's tidy frame in every format, by file ending: `md`, `html` and `tex`.
+
+    `frame` is `results/<scale>/tables/table<k>.csv`; `note` is a sentence on the scale's data.
+    """
+    formats = {"md": to_markdown, "html": to_html, "tex": to_latex}
+    return {ending: write(frame, title, note) for ending, write in formats.items()}
+
+
+def verdict_counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Count the verdicts of many tables' frames: one line per table, one column per verdict, and a total."""
+    judged = frame.dropna(subset="verdict")
+    counts = pd.crosstab(judged["table"], judged["verdict"]).reindex(columns=list(MARKS), fill_value=0)
+    counts.columns.name = None
+    counts.loc["all"] = counts.sum()
+    return counts.assign(cells=counts.sum(axis=1))

@@ -1,0 +1,113 @@
+"""A run's folder: what lies in it, written whole or not at all, and read without torch."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from replication.errors import InputError
+
+MODEL = "model.safetensors"
+PREDICTIONS = "predictions.safetensors"
+HISTORY = "history.csv"
+RECORD = "run.json"
+RETRAIN = "delete it and call snakemake again, which trains the run anew"
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: the file is missing or unreadable.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); {RETRAIN}") from None
+
+
+def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name and rename it, so that no reader ever sees half of it.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full; what was there stays.
+    """
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        with part.open("rb") as stream:
+            os.fsync(stream.fileno())
+        part.replace(file)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{file}: cannot be written ({reason}); make room or give write permission"
+        ) from None
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file whole or not at all; raises as `write_atomically`."""
+    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_history(file: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write one line per epoch; a number that an epoch does not have stays empty."""
+    columns = list(rows[0])
+    lines = [[_cell(row[column]) for column in columns] for row in rows]
+    write_text(file, "".join(",".join(line) + "\n" for line in [columns, *lines]))
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read a run's ``run.json``.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    file = folder / RECORD
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; the run is not trained: call snakemake") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{file}: damaged (not a JSON object); {RETRAIN}")
+    return record
+
+
+def read_predictions(folder: Path) -> dict[str, NDArray[Any]]:
+    """Read a run's predictions.
+
+    Image runs hold ``logits`` (n, classes) in float32 and ``labels`` (n,) in int64; language runs
+    hold ``validation`` and ``test``, the log-likelihood (n,) of each word in nats.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds something else.
+    """
+    file = folder / PREDICTIONS
+    try:
+        tensors = load_file(file)
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; the run is not trained: call snakemake") from None
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
+    if set(tensors) not in ({"logits", "labels"}, {"validation", "test"}):
+        raise InputError(f"{file}: damaged (unexpected tensors {sorted(tensors)}); {RETRAIN}")
+    if any(len(t) == 0 or not np.isfinite(t).all() for t in tensors.values()):
+        raise InputError(f"{file}: empty or not finite; {RETRAIN}")
+    return tensors

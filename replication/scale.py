@@ -1,0 +1,233 @@
+"""A scale: which data, which sizes and which recipe stand in for the paper's."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from replication.schema import Number, Strict, merge, read_yaml, validate
+
+DEFAULT = Path("config/digits.yaml")
+
+
+def _ratio(value: object) -> object:
+    try:
+        ratio = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("a ratio such as 1/4 or 1 is wanted") from None
+    if ratio <= 0:
+        raise ValueError("a ratio above zero is wanted")
+    return str(ratio)
+
+
+Ratio = Annotated[str, BeforeValidator(_ratio, json_schema_input_type=str | float)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Probability = Annotated[Number, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+# The name becomes a folder: no separators, no dots.
+FolderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
+class ImageDataset(Strict):
+    """An image data set, and how much of it is used."""
+
+    name: Literal[
+        "digits",
+        "two_digit_numbers",
+        "fashion_mnist",
+        "fashion_mnist_pairs",
+        "cifar10",
+        "cifar100",
+    ]
+    train: Count | None = Field(None, description="Training images; all there are, or for pairs as"
+                                " many as there are single images, without this key.")  # fmt: skip
+    test: Count | None = Field(None, description="Test images, likewise.")
+
+
+class Corpus(Strict):
+    """A text data set."""
+
+    name: Literal["python_reference", "penn_treebank"]
+
+
+class Datasets(Strict):
+    """What stands for each of the paper's data sets."""
+
+    cifar10: ImageDataset
+    cifar100: ImageDataset
+    ptb: Corpus
+
+
+class Shrink(Strict):
+    """How much smaller than the paper's the networks of a family are; 1 is the paper's size."""
+
+    depth_ratio: Ratio = Field("1", description="Of blocks, units or layers per stage, rounded up.")
+    width_ratio: Ratio = Field("1", description="Of channels, growth or hidden units, rounded up.")
+
+
+class WideResNet(Shrink):
+    """Wide-ResNet."""
+
+    dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
+
+
+class AsDense(Strict):
+    """Residual students of Table 5; their widths follow from the DenseNet that teaches them."""
+
+    depth_ratio: Ratio = Field("1", description="Of residual units per stage, rounded up.")
+
+
+class WideResNetAsDense(AsDense):
+    """Wide residual students of Table 5."""
+
+    dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
+
+
+class DenseNet(Shrink):
+    """DenseNet-BC."""
+
+    final_transition: bool | None = Field(
+        None, description="A transition after the last block too; null: as the catalogue says."
+    )
+    memory_efficient: bool = Field(False, description="Recompute concatenations: slow and small.")
+
+
+class Lstm(Strict):
+    """The word LSTM of Table 6."""
+
+    layers: Count = Field(2, description="The text says 1, the printed 52 M say 2.")
+    width_ratio: Ratio = Field("1", description="Of the hidden units, rounded up.")
+    dropout: Probability = Field(0.65, description="On the non-recurrent connections.")
+
+
+class CnnLstm(Shrink):
+    """The character CNN under an LSTM of Table 6."""
+
+    dropout: Probability = Field(0.5, description="On the non-recurrent connections.")
+
+
+class Networks(Strict):
+    """Sizes and options of each family of networks."""
+
+    wide_resnet: WideResNet = WideResNet()
+    densenet: DenseNet = DenseNet()
+    wide_resnet_as_dense: WideResNetAsDense = WideResNetAsDense()
+    pre_resnet_as_dense: AsDense = AsDense()
+    pre_resnet: Shrink = Shrink()
+    lstm: Lstm = Lstm()
+    cnn_lstm: CnnLstm = CnnLstm()
+
+    def options(self, family: str) -> dict[str, Any]:
+        """Keyword arguments of a family's constructor, beside the catalogue's."""
+        spec = getattr(self, family)
+        options: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+        if isinstance(spec, AsDense):
+            options["teacher_depth_ratio"] = self.densenet.depth_ratio
+            options["width_ratio"] = self.densenet.width_ratio
+        return options
+
+
+class ImageRecipe(Strict):
+    """How image networks are trained: SGD with Nesterov momentum and a step schedule."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    milestones: tuple[Count, ...] = Field(description="Epochs after which the rate is multiplied.")
+    gamma: Positive = Field(description="What the rate is multiplied by.")
+    momentum: Probability
+    weight_decay: NonNegative = Field(description="On every parameter.")
+    crop_padding: Annotated[int, Field(ge=0)] = Field(
+        description="Pixels of reflection around an image before a random crop; 0: no crop."
+    )
+    flip: bool = Field(description="Mirror an image left to right in half of the cases.")
+    evaluate_every: Count = Field(
+        1, description="Epochs between evaluations; the last epoch is always evaluated."
+    )
+
+    @model_validator(mode="after")
+    def _milestones_rise(self) -> Self:
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError("milestones have to rise")
+        return self
+
+
+class LanguageRecipe(Strict):
+    """How a language model is trained: SGD, decayed when the validation perplexity stalls."""
+
+    epochs: Count
+    batch_size: Count
+    unroll: Count = Field(description="Steps of truncated back-propagation.")
+    learning_rate: Positive
+    decay: Probability = Field(description="What the rate is multiplied by after a stalled epoch.")
+    minimum_improvement: NonNegative = Field(
+        description="An epoch stalls when the validation perplexity falls by no more than this."
+    )
+    clip_norm: Positive = Field(description="Largest norm of the gradient.")
+
+
+class LanguageRecipes(Strict):
+    """One recipe for each language model of Table 6."""
+
+    lstm: LanguageRecipe
+    cnn_lstm: LanguageRecipe
+
+
+class Scale(Strict):
+    """A scale of the replication."""
+
+    scale: FolderName = Field(description="Its name; results go to results/<scale>.")
+    tables: Annotated[tuple[FolderName, ...], Field(min_length=1)] = Field(
+        description="The tables to build, by the names of their files in tables/."
+    )
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
+        description="Every cell is trained once for each."
+    )
+    datasets: Datasets
+    data_root: str = Field("data", description="Folder of the data sets that are files.")
+    evaluate_on: Literal["test", "validation"] = Field(
+        "test",
+        description="validation: hold a fifth of the training images out and never load the test"
+        " images, to choose a recipe.",
+    )
+    networks: Networks
+    images: ImageRecipe
+    language: LanguageRecipes
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="Of the forward pass; bfloat16 by autocast."
+    )
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> Self:
+        for key in ("seeds", "tables"):
+            if len(set(getattr(self, key))) < len(getattr(self, key)):
+                raise ValueError(f"`{key}` names something twice")
+        return self
+
+
+def read_config(files: Sequence[Path]) -> dict[str, Any]:
+    """Read and merge scale files, the last one winning, as ``snakemake --configfile`` does.
+
+    The default scale is filled in where the files do not name a scale themselves.
+
+    Raises:
+        InputError: a file is missing or not YAML.
+    """
+    config: dict[str, Any] = {}
+    for file in files:
+        config = merge(config, read_yaml(file))
+    return config if "scale" in config else merge(read_yaml(DEFAULT), config)
+
+
+def check_scale(config: dict[str, Any], source: str) -> Scale:
+    """Turn a merged configuration into a scale.
+
+    Raises:
+        InputError: one line with ``source``, the key and what is wanted.
+    """
+    return validate(Scale, config, source)

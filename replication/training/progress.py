@@ -1,0 +1,55 @@
+"""Progress of a training: a bar when someone looks, plain lines in a log."""
+
+import sys
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class EpochProgress:
+    """Reports each epoch of a run, with its numbers and the time left."""
+
+    def __init__(self, run_id: str, epochs: int) -> None:
+        self.name = run_id.rsplit("/", 1)[-1]
+        self.epochs = epochs
+        self.done = 0
+        self.start = time.monotonic()
+        self.bar: Progress | None = None
+        if sys.stderr.isatty():
+            columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[say]}")
+            self.bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+            self.task = self.bar.add_task(self.name, total=epochs, say="")
+
+    def __enter__(self) -> Self:
+        if self.bar:
+            self.bar.start()
+        else:
+            print(f"{self.name}: {self.epochs} epochs", file=sys.stderr)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def epoch(self, row: Mapping[str, object]) -> None:
+        """Report one finished epoch by its line of the history."""
+        self.done += 1
+        shown = {key: value for key, value in row.items() if value is not None and key in SHOWN}
+        say = "  ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items())
+        if self.bar:
+            self.bar.update(self.task, completed=self.done, say=say)
+        else:
+            left = (time.monotonic() - self.start) / self.done * (self.epochs - self.done)
+            print(f"epoch {self.done}/{self.epochs}  {say}  {left:.0f} s left", file=sys.stderr)
+
+
+SHOWN = ("train_loss", "train_error", "test_error", "train_perplexity", "validation_perplexity")
