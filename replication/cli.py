@@ -2,11 +2,14 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import BaseModel
 
+from replication import forkserver
 from replication.errors import InputError
 from replication.plan import Plan
 from replication.scale import DEFAULT, Scale
@@ -38,6 +41,31 @@ def train(
 
 
 @app.command()
+def table(
+    name: Annotated[str, typer.Argument(help="Table of the paper: 2 or table2.")],
+    configfile: ConfigFiles = None,
+) -> None:
+    """Measure the cells of a table and write it as csv, Markdown, HTML and LaTeX."""
+    plan = Plan.read(configfile or [])
+    name = f"table{name}" if name.isdigit() else name
+    plan.table_cells(name)
+    from replication.table import build_table
+
+    build_table(plan, name)
+    print(plan.results / "tables" / f"{name}.md")
+
+
+@app.command()
+def cells(configfile: ConfigFiles = None) -> None:
+    """Put the tables' measured cells together into cells.csv."""
+    from replication.table import collect_cells
+
+    plan = Plan.read(configfile or [])
+    collect_cells(plan)
+    print(plan.results / "cells.csv")
+
+
+@app.command()
 def plan(configfile: ConfigFiles = None) -> None:
     """List the runs of a scale, teachers first."""
     for run in Plan.read(configfile or []).runs:
@@ -47,19 +75,29 @@ def plan(configfile: ConfigFiles = None) -> None:
 @app.command()
 def schema(name: Annotated[str, typer.Argument(help="scale or table")]) -> None:
     """Print the JSON schema of a scale or table file, for editors."""
-    models = {"scale": Scale, "table": TableSpec}
+    models: dict[str, type[BaseModel]] = {"scale": Scale, "table": TableSpec}
     if name not in models:
         raise InputError(f"{name}: no such schema; there are: {', '.join(models)}")
     print(json.dumps(models[name].model_json_schema(), indent=2))
 
 
-def main() -> None:
-    """Run the command; what the user can mend is one line and exit code 1."""
+def run_command(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit status; what the user can mend is one line and 1."""
     try:
-        app()
+        app(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        return 1
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def main() -> None:
+    """Run the command, by the process that stands by for training where there is one."""
+    arguments = sys.argv[1:]
+    status = forkserver.delegate(arguments) if arguments[:1] == ["train"] else None
+    sys.exit(run_command(arguments) if status is None else status)
 
 
 if __name__ == "__main__":

@@ -2,4 +2,4 @@
 
 
 class InputError(Exception):
-    """A file, key or option the user can mend; the message is one line that names it and the cure."""
+    """A file, key or option the user can mend; the message is one line: what, and the cure."""

@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 from replication.catalogue import NETWORKS
 from replication.errors import InputError
+from replication.notebooks import NOTEBOOKS, Notebook
 from replication.scale import Corpus, ImageDataset, Scale, check_scale, read_config
 from replication.tables import TABLES, TableSpec, read_table
 
@@ -105,6 +106,22 @@ class Plan:
         return cls.make(check_scale(read_config(files), source), tables)
 
     @classmethod
+    def for_workflow(cls, config: dict[str, Any], files: Sequence[str]) -> Self:
+        """Plan the scale of a Snakemake workflow, whose jobs will read ``files`` again.
+
+        Raises:
+            InputError: as ``read``, or ``config`` has more than the files: what stands on
+                Snakemake's command line does not reach the jobs.
+        """
+        paths = [Path(file) for file in files]
+        if config != read_config(paths):
+            raise InputError(
+                "--config does not reach the runs: write the keys into a file and name it behind"
+                " --configfile"
+            )
+        return cls.read(paths)
+
+    @classmethod
     def make(cls, scale: Scale, tables: Path = TABLES) -> Self:
         """Plan the tables of a scale.
 
@@ -170,7 +187,7 @@ class Plan:
             "evaluate_on": scale.evaluate_on,
             "network": {
                 "name": run.network,
-                "options": scale.networks.options(network.family),
+                "options": scale.networks.options(run.network),
             },
             "objective": run.objective,
             "share_ends": run.share_ends,
@@ -183,12 +200,28 @@ class Plan:
         text = json.dumps(self.recipe(run), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def notebooks(self) -> dict[str, Notebook]:
+        """The notebooks whose tables this scale has."""
+        planned = set(self.tables)
+        return {name: book for name, book in NOTEBOOKS.items() if planned >= set(book.tables)}
+
     # What the rules ask for, by their wildcards.
+
+    def outputs(self, pattern: str) -> list[str]:
+        """A pattern filled with the scale and each of its tables, each result once."""
+        scale = self.scale.scale
+        filled = [pattern.format(scale=scale, table=table) for table in self.tables]
+        return list(dict.fromkeys(filled))
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
         """The weights that a run learns from: one file, or none."""
         teacher = self.run(wildcards.run).teacher
         return [str(self.folder(teacher) / "model.safetensors")] if teacher else []
+
+    def gpus(self, wildcards: Wildcards) -> int:
+        """GPUs that a run takes, of those that Snakemake is given by ``--resources gpu=N``."""
+        return 0 if self.scale.device == "cpu" else 1
 
     def recipe_param(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
@@ -225,9 +258,7 @@ def _cells(name: str, table: TableSpec, scale: Scale) -> Iterator[Cell]:
             )
 
 
-def _members(
-    table: TableSpec, row: str, column: str, seed: int, scale: Scale
-) -> tuple[Run, ...]:
+def _members(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> tuple[Run, ...]:
     ensemble = table.cell(row, column).ensemble or (column,)
     return tuple(_run(table, row, member, seed, scale) for member in ensemble)
 

@@ -21,16 +21,18 @@ TABLES = tuple(f"table{number}" for number in range(1, 7))
 
 @dataclass(frozen=True)
 class Results:
-    """The folder `results/<scale>`. Every reader raises InputError for a file that is missing or damaged,
-    naming it and the command that builds it.
+    """The folder `results/<scale>`.
+
+    Every reader raises InputError, one line with file and command, for a missing or damaged file.
     """
 
     folder: Path
 
     @classmethod
     def find(cls, results: str | Path, scale: str) -> Results:
-        """Find the scale's folder, `results` being relative to the working directory or to the one above
-        (Jupyter starts a notebook in the notebook's own folder).
+        """Find the scale's folder, with `results` in the working directory or in the one above it.
+
+        Jupyter starts a notebook in the notebook's own folder.
         """
         here, above = Path(results, scale), Path("..", results, scale)
         return cls(above if above.is_dir() and not here.is_dir() else here)
@@ -52,7 +54,7 @@ class Results:
         return self._read("cells.csv", pd.read_csv)
 
     def histories(self, table: str, columns: list[str]) -> pd.DataFrame:
-        """Training histories behind some columns of a table: one line per row, column, seed and epoch."""
+        """Histories behind some columns of a table: one line per row, column, seed and epoch."""
         cells = self.cells().query("table == @table and column in @columns")
         return pd.concat(
             [

@@ -1,24 +1,26 @@
-"""A table of results as Markdown, HTML and LaTeX, in the paper's own layout and beside its numbers."""
+"""A table of results as Markdown, HTML and LaTeX: the paper's layout, beside its numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import pandas as pd
 from great_tables import GT, html
 
-MARKS = {"replicated": "✓", "contradicted": "✗", "inconclusive": "○"}
+from replication.layout import MARKS, Cell, layout, notes
+
 LATEX_MARKS = {"replicated": r"$\surd$", "contradicted": r"$\times$", "inconclusive": r"$\circ$"}
 DASH = "–"
 
 CSS = (
     ".gt_table td, .gt_table th { white-space: nowrap; font-variant-numeric: tabular-nums; }",
+    # Jupyter stripes every table, which cuts through a cell's two lines.
+    ".gt_table tr { background: none; }",
     ".note { white-space: normal; width: 0; min-width: max(100%, 38em); }",
-    ".interval { font-size: 80%; color: #4b5563; font-weight: normal; }",
-    ".paper { font-size: 85%; color: #6b7280; }",
+    ".interval { font-size: 75%; color: #4b5563; font-weight: normal; }",
+    ".paper { font-size: 90%; color: #6b7280; }",
     ".replicated { color: #00735c; }",
     ".contradicted { color: #b34700; }",
     ".inconclusive { color: #6b7280; }",
@@ -48,103 +50,6 @@ LATEX_ESCAPES = str.maketrans(
     | {mark: LATEX_MARKS[verdict] for verdict, mark in MARKS.items()}
 )
 MARKDOWN_ESCAPES = str.maketrans({c: rf"\{c}" for c in r"\`*_|"} | {"<": "&lt;", ">": "&gt;"})
-
-
-@dataclass(frozen=True)
-class Cell:
-    """What one cell shows, as text: empty where there is nothing to show."""
-
-    mean: str
-    interval: str
-    reported: str
-    best: bool
-    reported_best: bool
-    verdict: str
-    difference: str
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A table laid out as in the paper: `cells` and `params` by (row, column) and by row."""
-
-    rows: list[str]
-    columns: list[str]
-    cells: dict[tuple[str, str], Cell]
-    params: dict[str, tuple[str, str]]
-
-
-def _number(value: float, spec: str = ".2f") -> str:
-    return "" if pd.isna(value) else format(value, spec).replace("-", "−")
-
-
-def _difference(line: dict[Any, Any]) -> str:
-    if pd.isna(line["delta_vs_teacher"]):
-        return ""
-    interval = ""
-    if pd.notna(line["delta_ci_low"]):
-        low, high = _number(line["delta_ci_low"]), _number(line["delta_ci_high"])
-        interval = f" [{low}, {high}]"
-    p = f", p = {line['p_value']:.2g}" if pd.notna(line["p_value"]) else ""
-    difference = _number(line["delta_vs_teacher"])
-    return f"{line['verdict']}: {difference}{interval} to its teacher{p}"
-
-
-def _competitors(frame: pd.DataFrame) -> list[str]:
-    """The columns within whose values the best is sought: a row's, or the only column's."""
-    return ["metric"] if frame["column"].nunique() == 1 else ["metric", "row"]
-
-
-def _best(frame: pd.DataFrame, values: str) -> pd.Series[bool]:
-    """Whether a cell holds its group's lowest value at the printed precision."""
-    rounded = frame[values].round(2)
-    groups = rounded.groupby([frame[name] for name in _competitors(frame)])
-    return (rounded == groups.transform("min")) & (groups.transform("count") > 1)
-
-
-def layout(frame: pd.DataFrame) -> Layout:
-    """Lay the tidy frame of one table out as rows × columns; params only where the paper prints them."""
-    lines = frame.assign(best=_best(frame, "mean"), reported_best=_best(frame, "reported"))
-    cells = {
-        (line["row"], line["column"]): Cell(
-            mean=_number(line["mean"]),
-            interval=_number((line["ci_high"] - line["ci_low"]) / 2),
-            reported=_number(line["reported"]),
-            best=bool(line["best"]),
-            reported_best=bool(line["reported_best"]),
-            verdict=line["verdict"] if pd.notna(line["verdict"]) else "",
-            difference=_difference(line),
-        )
-        for line in lines.to_dict("records")
-    }
-    params = {}
-    if frame["params_reported"].notna().any():
-        sizes = frame.groupby("row")[["params", "params_reported"]].first()
-        params = {
-            str(row): (_number(size["params"], ".3g"), _number(size["params_reported"], ".3g"))
-            for row, size in sizes.iterrows()
-        }
-    return Layout(list(frame["row"].unique()), list(frame["column"].unique()), cells, params)
-
-
-def notes(frame: pd.DataFrame, note: str) -> list[str]:
-    """Say in sentences what the numbers are: metric, data (`note`), seeds, interval, bold, verdicts."""
-    metrics = " and ".join(frame["metric"].unique())
-    low, high = int(frame["n"].min()), int(frame["n"].max())
-    seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
-    spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
-    place = "row" if "row" in _competitors(frame) else "column"
-    sentences = [
-        f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
-        f"{spread} {seeds}; beneath it the paper’s value, from one run. "
-        f"Bold: the best of its {place}, ours and the paper’s.",
-    ]
-    if frame["verdict"].notna().any():
-        legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
-        sentences.append(
-            f"{legend}: the 95 % interval of the paired difference to the teacher of the same "
-            "lineage lies on the paper’s side of zero, lies on the other side, or covers zero."
-        )
-    return sentences
 
 
 def _grid(
@@ -205,15 +110,16 @@ def _scoped(rule: str, name: str) -> str:
 
 
 def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
-    """Render one table's tidy frame as a self-contained HTML fragment; the marks carry the difference
-    to the teacher as a tooltip.
+    """Render one table's tidy frame as a self-contained HTML fragment.
+
+    A verdict's mark carries the difference to the teacher as a tooltip.
     """
 
     def cell(it: Cell) -> str:
         measured = f"<b>{it.mean}</b>" if it.best else it.mean
-        interval = f' <span class="interval">±{it.interval}</span>' if it.interval else ""
+        interval = f'&thinsp;<span class="interval">±{it.interval}</span>' if it.interval else ""
         mark = (
-            f' <span class="{it.verdict}" title="{it.difference}">{MARKS[it.verdict]}</span>'
+            f'&thinsp;<span class="{it.verdict}" title="{it.difference}">{MARKS[it.verdict]}</span>'
             if it.verdict
             else ""
         )
@@ -234,12 +140,14 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
         .fmt_passthrough(columns=head, escape=False)
         .cols_align("right", columns=head)
         .tab_options(
-            table_font_size="13px",
+            table_font_size="12px",
             heading_align="left",
-            heading_title_font_size="15px",
-            source_notes_font_size="12px",
+            heading_title_font_size="14px",
+            source_notes_font_size="11px",
             column_labels_font_weight="bold",
-            data_row_padding="4px",
+            column_labels_padding_horizontal="3px",
+            data_row_padding="3px",
+            data_row_padding_horizontal="3px",
             table_margin_left="0px",
         )
         .opt_css("\n".join(_scoped(rule, name) for rule in CSS))
@@ -250,9 +158,7 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
 
 
 def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
-    """Render one table's tidy frame as a `booktabs` float: the paper's values stand in a line of their own
-    under the measured ones.
-    """
+    """Render one table's tidy frame as a `booktabs` float, the paper's values on lines between."""
 
     def bold(text: str, best: bool) -> str:
         return rf"\textbf{{{text}}}" if best else text
@@ -263,7 +169,9 @@ def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
         return f"{bold(it.mean, it.best)}{interval}{mark}"
 
     def reported(it: Cell) -> str:
-        return rf"\footnotesize\itshape {bold(it.reported, it.reported_best)}" if it.reported else ""
+        return (
+            rf"\footnotesize\itshape {bold(it.reported, it.reported_best)}" if it.reported else ""
+        )
 
     head, ours = _grid(frame, measured, lambda it: it[0])
     _, papers = _grid(frame, reported, lambda it: rf"\footnotesize\itshape {it[1]}")
@@ -294,9 +202,11 @@ def render(frame: pd.DataFrame, title: str, note: str) -> dict[str, str]:
 
 
 def verdict_counts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Count the verdicts of many tables' frames: one line per table, one column per verdict, and a total."""
+    """Count the verdicts in the frame of many tables: a line per table, a column per verdict."""
     judged = frame.dropna(subset="verdict")
-    counts = pd.crosstab(judged["table"], judged["verdict"]).reindex(columns=list(MARKS), fill_value=0)
+    counts = pd.crosstab(judged["table"], judged["verdict"]).reindex(
+        columns=list(MARKS), fill_value=0
+    )
     counts.columns.name = None
     counts.loc["all"] = counts.sum()
     return counts.assign(cells=counts.sum(axis=1))

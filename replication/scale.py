@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from replication.catalogue import NETWORKS
 from replication.schema import Number, Strict, merge, read_yaml, validate
 
 DEFAULT = Path("config/digits.yaml")
@@ -49,9 +50,13 @@ class ImageDataset(Strict):
 
 
 class Corpus(Strict):
-    """A text data set."""
+    """A text data set, and how much of it is used."""
 
     name: Literal["python_reference", "penn_treebank"]
+    words: Count | None = Field(
+        None, description="Size of the vocabulary; the corpus' own without this key."
+    )
+    train: Count | None = Field(None, description="Training words; all without this key.")
 
 
 class Datasets(Strict):
@@ -120,14 +125,27 @@ class Networks(Strict):
     pre_resnet: Shrink = Shrink()
     lstm: Lstm = Lstm()
     cnn_lstm: CnnLstm = CnnLstm()
+    width_ratios: dict[str, Ratio] = Field(
+        {}, description="Of single networks, by name, instead of their family's."
+    )
 
-    def options(self, family: str) -> dict[str, Any]:
-        """Keyword arguments of a family's constructor, beside the catalogue's."""
-        spec = getattr(self, family)
+    @model_validator(mode="after")
+    def _names_are_networks(self) -> Self:
+        for name in self.width_ratios:
+            spec = getattr(self, NETWORKS[name].family) if name in NETWORKS else None
+            if not hasattr(spec, "width_ratio"):
+                raise ValueError(f"no network `{name}` has a width ratio of its own")
+        return self
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Keyword arguments of a network's constructor, beside the catalogue's."""
+        spec = getattr(self, NETWORKS[name].family)
         options: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
         if isinstance(spec, AsDense):
             options["teacher_depth_ratio"] = self.densenet.depth_ratio
             options["width_ratio"] = self.densenet.width_ratio
+        if name in self.width_ratios:
+            options["width_ratio"] = self.width_ratios[name]
         return options
 
 

@@ -79,7 +79,9 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
         # Through JSON, because strict mode takes a YAML list for a tuple only there.
         return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as error:
-        problems = [_problem(details, model) for details in error.errors()]
+        # A misspelt key is also a missing one: the spelling is the better news.
+        found = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
+        problems = [_problem(details, model) for details in found]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise InputError(f"{source}: {problems[0]}{more}") from None
 

@@ -1,4 +1,4 @@
-"""Results as the suite would leave them, made of the paper's numbers and noise: for tests that read results."""
+"""Results as the suite leaves them, made of the paper's numbers and noise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,18 @@ EPOCHS = 12
 
 COLUMNS = {
     "table1": ["teacher", "ban"],
-    "table2": ["teacher", "ban", "ban+l", "cwtm", "dkpp", "ban-1", "ban-2", "ban-3", "ens*2", "ens*3"],
+    "table2": [
+        "teacher",
+        "ban",
+        "ban+l",
+        "cwtm",
+        "dkpp",
+        "ban-1",
+        "ban-2",
+        "ban-3",
+        "ens*2",
+        "ens*3",
+    ],
     "table3": ["teacher", "ban", "densenet-90-60 student"],
     "table4": ["error"],
     "table5": ["baseline", "ban"],
@@ -132,7 +143,10 @@ def frame(table: str, per_seed: pd.DataFrame) -> pd.DataFrame:
                 continue
             default = (row, LANGUAGE_TEACHERS.get(column, "teacher"))
             teacher = TEACHERS.get(table, default)
-            student = teacher != (row, column) and column not in ("baseline", *COLUMNS["table6"][::2])
+            student = teacher != (row, column) and column not in (
+                "baseline",
+                *COLUMNS["table6"][::2],
+            )
             line = {
                 "table": table,
                 "row": row,
@@ -144,7 +158,9 @@ def frame(table: str, per_seed: pd.DataFrame) -> pd.DataFrame:
                 "params_reported": params,
             }
             if student:
-                expected = printed - REPORTED[table][teacher[0]][COLUMNS[table].index(teacher[1]) + 1]
+                expected = (
+                    printed - REPORTED[table][teacher[0]][COLUMNS[table].index(teacher[1]) + 1]
+                )
                 line |= _difference(values[row, column] - values[teacher], expected)
             lines.append(line)
     return pd.DataFrame(lines).reindex(
@@ -194,7 +210,7 @@ def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
 
 
 def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Logits over `side`² classes that are pairs of digits: a class resembles those that share a digit."""
+    """Logits over side² classes, pairs of digits: a class resembles those that share a digit."""
     labels = generator.integers(0, side * side, n)
     classes = np.arange(side * side)
     tens = labels[:, None] // side == classes // side

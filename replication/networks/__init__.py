@@ -1,6 +1,6 @@
 """Registers the paper's image networks with timm, for `timm.create_model` and its kin."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -36,12 +36,15 @@ def hub_config(
     in_chans: int,
     kwargs: Mapping[str, Any],
     input_size: tuple[int, int],
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """What `config.json` holds for timm's `local-dir:` names, `model.safetensors` beside it.
 
     `timm.create_model(f"local-dir:{folder}", pretrained=True)` then builds the network and loads
     its weights. `kwargs` are those that it was built with beside `num_classes` and `in_chans`;
-    `input_size` is (height, width) in pixels.
+    `input_size` is (height, width) in pixels; `mean` and `std`, one number per channel of images in
+    [0, 1], tell `timm.data.resolve_model_data_config` how its images were normalised.
     """
     return {
         "architecture": name,
@@ -54,6 +57,8 @@ def hub_config(
             **_CFG,
             "num_classes": num_classes,
             "input_size": [in_chans, *input_size],
+            "mean": mean,
+            "std": std,
         },
     }
 
@@ -67,7 +72,8 @@ def _register(name: str, network: Network) -> None:
 
     create.__name__ = create.__qualname__ = name
     create.__doc__ = f"The paper's {name}: a {network.family} with {network.kwargs}."
-    register_model(create)
+    # timm has appended the name to this module's __all__, so the module must hold it.
+    globals()[name] = register_model(create)
 
 
 for _name, _network in _IMAGE_NETWORKS.items():

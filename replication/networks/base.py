@@ -1,25 +1,8 @@
-"""What the image networks share: timm's conventions, initialisation, and exact shrinking."""
-
-from fractions import Fraction
-from math import ceil
+"""What the image networks share: timm's conventions and the initialisation."""
 
 import torch
 from timm.layers.classifier import create_classifier
 from torch import nn
-
-Ratio = int | float | str | Fraction
-
-
-def scaled(size: int, ratio: Ratio) -> int:
-    """`size` times `ratio`, rounded up, at least 1.
-
-    The arithmetic is exact: a float counts as the decimal it prints, so that 60 times 0.2 is 12.
-    Raises ValueError where `ratio` is not a positive number, or not written as one ("1/7", "0.2").
-    """
-    exact = Fraction(str(ratio))
-    if exact <= 0:
-        raise ValueError(f"a ratio of {ratio} leaves nothing of the network: it must be positive")
-    return max(1, ceil(size * exact))
 
 
 class ImageNetwork(nn.Module):
@@ -63,11 +46,14 @@ class ImageNetwork(nn.Module):
         """The last linear layer."""
         return self.get_submodule("classifier")
 
-    def reset_classifier(self, num_classes: int, global_pool: str = "avg") -> None:
-        """Replace pooling and the linear layer; 0 classes leave the pooled features."""
+    def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
+        """Replace the linear layer, and the pooling where another is named; 0 classes: no layer."""
         self.num_classes = num_classes
-        self.global_pool, self.classifier = create_classifier(
-            self.num_features, num_classes, pool_type=global_pool
+        if global_pool is not None:
+            self.pool_type = global_pool
+        self.global_pool, classifier = create_classifier(
+            self.num_features, num_classes, pool_type=self.pool_type
         )
+        self.classifier = classifier.to(self.features.get_parameter("conv0.weight").device)
         if isinstance(self.classifier, nn.Linear):
             nn.init.zeros_(self.classifier.bias)

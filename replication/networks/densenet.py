@@ -2,25 +2,26 @@
 
 from collections import OrderedDict
 from fractions import Fraction
-from math import floor, sqrt
+from math import sqrt
 
 from timm.layers.norm_act import BatchNormAct2d
 from timm.models.densenet import DenseBlock, DenseLayer, DenseTransition
 from torch import nn
 
-from replication.networks.base import ImageNetwork, Ratio, scaled
+from replication.networks.base import ImageNetwork
+from replication.networks.ratios import Ratio, scaled
 
 BLOCKS = 3
 
 
-def hidden_widths(units: int, growth: int, compression: Ratio = Fraction(1, 2)) -> list[int]:
+def hidden_widths(units: int, growth: int) -> list[int]:
     """Widths of the stem and after each of the three transitions, in channels.
 
     For DenseNet-90-60, 14 units of growth 60: 120, 480, 660, 750.
     """
     widths = [2 * growth]
     for _ in range(BLOCKS):
-        widths.append(floor((widths[-1] + units * growth) * Fraction(str(compression))))
+        widths.append((widths[-1] + units * growth) // 2)
     return widths
 
 
@@ -29,9 +30,9 @@ class DenseNet(ImageNetwork):
 
     Bottlenecks are 4 times `growth` wide, the stem twice. A transition halves the channels and, by
     average pooling, both sides of the maps; `final_transition` puts one after the last block too.
-    `depth_factor` gives Table 4's students: so many times the units and as much less growth,
-    between transitions that keep the widths of the network with factor 1. `compression_factor`
-    multiplies the compression of the transitions (Table 4).
+    `depth_factor` and `compression_factor` give Table 4's students: so many times the units, and
+    so many times the half of the channels that a transition removes. Growth follows, block by
+    block, so that every transition leaves as many channels as with both factors at 1.
     `memory_efficient` recomputes concatenations in the backward pass (Pleiss et al. 2017).
     """
 
@@ -51,16 +52,22 @@ class DenseNet(ImageNetwork):
         width_ratio: Ratio = 1,
     ) -> None:
         units, growth = scaled(units, depth_ratio), scaled(growth, width_ratio)
-        compression = Fraction(str(compression_factor)) / 2
-        width, *transitions = hidden_widths(units, growth, compression)
-        units, growth = scaled(units, depth_factor), scaled(growth, 1 / Fraction(str(depth_factor)))
+        width, *transitions = hidden_widths(units, growth)
+        student_units = scaled(units, depth_factor)
+        kept = 1 - Fraction(str(compression_factor)) / 2
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         layers["conv0"] = nn.Conv2d(in_chans, width, 3, padding=1, bias=False)
         for block, transition in enumerate(transitions, start=1):
+            full_width = (width + units * growth) / (2 * kept)
+            student_growth = max(1, round((full_width - width) / student_units))
             layers[f"denseblock{block}"] = DenseBlock(
-                units, width, bn_size=4, growth_rate=growth, grad_checkpointing=memory_efficient
+                student_units,
+                width,
+                bn_size=4,
+                growth_rate=student_growth,
+                grad_checkpointing=memory_efficient,
             )
-            width += units * growth
+            width += student_units * student_growth
             if block < BLOCKS or final_transition:
                 layers[f"transition{block}"] = DenseTransition(width, transition)
                 width = transition

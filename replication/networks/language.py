@@ -17,6 +17,7 @@ State = tuple[Tensor, Tensor]
 
 LSTM_WIDTH = 1500
 CNN_LSTM_WIDTH = 650
+CNN_LSTM_LAYERS = 2
 CHARACTER_SIZE = 15
 FEATURE_MAPS = tuple(min(200, 50 * width) for width in range(1, 8))
 TRANSFORM_GATE_BIAS = -2.0
@@ -90,7 +91,8 @@ class CharacterCnn(nn.Module):
     """Words from their characters: convolutions of widths 1, 2, ..., tanh, maximum over time.
 
     `spelling` (words, longest word) holds character ids with 0 for padding, `size` is the character
-    embedding's dimension, and `feature_maps[w - 1]` belongs to the convolution of width w.
+    embedding's dimension, and `feature_maps[w - 1]` belongs to the convolution of width w. Each
+    word is padded past the widest convolution, so its vector is the same in every vocabulary.
     """
 
     PADDING = 0
@@ -130,14 +132,14 @@ class Highway(nn.Module):
 
 
 def lstm(
-    vocabulary: Sequence[str], *, width_ratio: Ratio = 1, layers: int = 2, dropout: float = 0.65
+    vocabulary: Sequence[str], *, layers: int = 2, width_ratio: Ratio = 1, dropout: float = 0.65
 ) -> Lstm:
     """The LSTM of Table 6, 1500 units wide at ratio 1.
 
-    Parameters at 10,000 words, the tied matrix counted once, for the 52 M that the paper prints:
-    51.03 M with two layers, which is Zaremba's large model tied and what is taken here; 33.02 M
-    with `layers=1`, as the paper's text has it; 48.03 M with one layer and nothing tied; 66.03 M
-    with two layers and nothing tied. torch.nn.LSTM's two bias vectors per layer are both counted.
+    Parameters at 10,000 words, the tied matrix counted once, against the 52 M that the paper
+    prints: 51.03 M with the two layers of Zaremba's large model, which is taken here; 33.02 M with
+    the one layer of the paper's text; untied, 48.03 M with one layer and 66.03 M with two.
+    torch.nn.LSTM has two bias vectors per layer, and both are counted.
     """
     return Lstm(len(vocabulary), scaled(LSTM_WIDTH, width_ratio), layers, dropout)
 
@@ -149,7 +151,7 @@ def cnn_lstm(
     width_ratio: Ratio = 1,
     dropout: float = 0.5,
 ) -> CnnLstm:
-    """The CNN-LSTM of Table 6, 650 units wide at ratio 1, of 2 highway and 2 LSTM layers.
+    """The CNN-LSTM of Table 6, at ratio 1 two highway layers and two LSTM layers of 650 units.
 
     Parameters at 10,000 words, all counted: 19.37 M for the 19 M that the paper prints, of which
     0.08 M in the character CNN, 4.84 M in the highway, 7.95 M in the LSTM, 6.51 M in the softmax.
@@ -161,7 +163,7 @@ def cnn_lstm(
         CHARACTER_SIZE,
         [scaled(maps, width_ratio) for maps in FEATURE_MAPS],
     )
-    width, layers = scaled(CNN_LSTM_WIDTH, width_ratio), scaled(2, depth_ratio)
+    width, layers = scaled(CNN_LSTM_WIDTH, width_ratio), scaled(CNN_LSTM_LAYERS, depth_ratio)
     return CnnLstm(word_cnn, len(vocabulary), width, layers, dropout)
 
 

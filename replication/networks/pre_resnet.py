@@ -6,30 +6,29 @@ import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
-from replication.networks.base import ImageNetwork, Ratio, scaled
+from replication.networks.base import ImageNetwork
+from replication.networks.ratios import Ratio, scaled
 
 
 class PreActBottleneck(nn.Module):
-    """Pre-activation unit of a 1×1, a 3×3 and a 1×1 convolution, the first two a quarter as wide.
+    """Pre-activation unit of a 1×1, a 3×3 and a 1×1 convolution, the first two `bottleneck` wide.
 
-    timm's unit of this name rounds the bottleneck to a multiple of 8, which neither the paper's
-    counts nor a shrunk network allow.
+    `project` puts a 1×1 convolution into the shortcut, as in the first unit of every stage.
+    timm's unit of this name rounds the bottleneck to a multiple of 8, too coarse to shrink it.
     """
 
-    def __init__(self, in_chs: int, out_chs: int, stride: int) -> None:
+    def __init__(
+        self, in_chs: int, bottleneck: int, out_chs: int, stride: int, project: bool
+    ) -> None:
         super().__init__()
-        bottleneck = scaled(out_chs, "1/4")
+        self.out_chs = out_chs
         self.norm1 = BatchNormAct2d(in_chs)
         self.conv1 = nn.Conv2d(in_chs, bottleneck, 1, bias=False)
         self.norm2 = BatchNormAct2d(bottleneck)
         self.conv2 = nn.Conv2d(bottleneck, bottleneck, 3, stride, padding=1, bias=False)
         self.norm3 = BatchNormAct2d(bottleneck)
         self.conv3 = nn.Conv2d(bottleneck, out_chs, 1, bias=False)
-        self.shortcut = (
-            nn.Conv2d(in_chs, out_chs, 1, stride, bias=False)
-            if stride != 1 or in_chs != out_chs
-            else None
-        )
+        self.shortcut = nn.Conv2d(in_chs, out_chs, 1, stride, bias=False) if project else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Maps (n, in_chs, h, w) to (n, out_chs, h / stride, w / stride)."""
@@ -61,7 +60,9 @@ class PreResNet(ImageNetwork):
             out_chs = scaled(base, width_ratio)
             for unit in range(scaled(units, depth_ratio)):
                 stride = 2 if stage > 1 and unit == 0 else 1
-                layers[f"stage{stage}_unit{unit + 1}"] = PreActBottleneck(width, out_chs, stride)
+                layers[f"stage{stage}_unit{unit + 1}"] = PreActBottleneck(
+                    width, scaled(out_chs, "1/4"), out_chs, stride, project=unit == 0
+                )
                 width = out_chs
         layers["norm"] = BatchNormAct2d(width)
         super().__init__(nn.Sequential(layers), width, num_classes, global_pool)

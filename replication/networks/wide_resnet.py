@@ -6,7 +6,8 @@ import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
-from replication.networks.base import ImageNetwork, Ratio, scaled
+from replication.networks.base import ImageNetwork
+from replication.networks.ratios import Ratio, scaled
 
 
 class WideBlock(nn.Module):
@@ -14,6 +15,7 @@ class WideBlock(nn.Module):
 
     def __init__(self, in_chs: int, out_chs: int, stride: int, dropout: float) -> None:
         super().__init__()
+        self.out_chs = out_chs
         self.norm1 = BatchNormAct2d(in_chs)
         self.conv1 = nn.Conv2d(in_chs, out_chs, 3, stride, padding=1, bias=False)
         self.norm2 = BatchNormAct2d(out_chs)

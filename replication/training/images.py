@@ -32,6 +32,7 @@ def train_images(
     torch.manual_seed(seed(setting.run_id, "dropout"))
 
     augment = Augmenter(data.train.images, recipe)
+    teach = _teaching(setting, augment, data.train.images)
     optimiser = torch.optim.SGD(
         [parameter for parameter in network.parameters() if parameter.requires_grad],
         lr=recipe.learning_rate,
@@ -49,16 +50,17 @@ def train_images(
         sums = Sums(device)
         for index, view in _batches(len(data.train.labels), recipe, order, views, device):
             images, labels = augment(index, view), data.train.labels[index]
+            taught = teach(index, images)
             with setting.autocast():
-                taught = _teach(setting.teacher, images)
                 logits = network(images).float()
             loss = OBJECTIVES[setting.objective](logits, labels, taught, permutation)
             optimiser.zero_grad(set_to_none=True)
             logits.retain_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             sums.add(loss.detach(), logits, labels, taught)
-        row: Row = {"epoch": epoch, "learning_rate": schedule.get_last_lr()[0], **sums.means()}
+        rate = optimiser.param_groups[0]["lr"]
+        row: Row = {"epoch": epoch, "learning_rate": rate, **sums.means()}
         row["test_error"] = (
             error(evaluate(setting, data.evaluation.images), data.evaluation.labels)
             if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs
@@ -85,25 +87,37 @@ def _batches(
         yield shuffled[part], views.at(part)
 
 
-def _teach(teacher: nn.Module | None, images: Tensor) -> Tensor | None:
-    """The teacher's logits for the very images that the student sees, without a gradient."""
+def _teaching(
+    setting: Setting[ImageRecipe], augment: Augmenter, images: Tensor
+) -> Callable[[Tensor, Tensor], Tensor | None]:
+    """The teacher's logits for the very images that the student sees, by index and by view.
+
+    The teacher is in evaluation mode and gets no gradient, so that its output depends on the view
+    alone: where there is but one of each image, it is asked once.
+    """
+    teacher = setting.teacher
     if teacher is None:
-        return None
+        return lambda index, views: None
     assert not teacher.training
-    with torch.no_grad():
-        logits: Tensor = teacher(images).float()
-        return logits
+    if augment.identity:
+        logits = _forward(setting, teacher, images)
+        return lambda index, views: logits[index]
+    return lambda index, views: _forward(setting, teacher, views)
 
 
 @torch.no_grad()
+def _forward(setting: Setting[ImageRecipe], network: nn.Module, images: Tensor) -> Tensor:
+    with setting.autocast():
+        batches = torch.split(images, EVALUATION_BATCH)
+        return torch.cat([network(batch).float() for batch in batches])
+
+
 def evaluate(setting: Setting[ImageRecipe], images: Tensor) -> Tensor:
     """The network's logits (n, classes) in evaluation mode, which it leaves as it found it."""
-    network, training = setting.network, setting.network.training
-    network.eval()
-    with setting.autocast():
-        logits = [network(batch).float() for batch in images.split(EVALUATION_BATCH)]
-    network.train(training)
-    return torch.cat(logits)
+    training = setting.network.training
+    logits = _forward(setting, setting.network.eval(), images)
+    setting.network.train(training)
+    return logits
 
 
 def error(logits: Tensor, labels: Tensor) -> float:

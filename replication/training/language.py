@@ -47,7 +47,7 @@ def train_language(
             assert logits is not None
             loss = OBJECTIVES[setting.objective](logits, targets.flatten(), taught, permutation)
             optimiser.zero_grad(set_to_none=True)
-            (loss * len(targets)).backward()
+            (loss * len(targets)).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
             optimiser.step()
             total += loss.detach() * targets.numel()

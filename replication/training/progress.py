@@ -20,8 +20,13 @@ class EpochProgress:
         self.start = time.monotonic()
         self.bar: Progress | None = None
         if sys.stderr.isatty():
-            columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[say]}")
-            self.bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[say]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+            )
             self.task = self.bar.add_task(self.name, total=epochs, say="")
 
     def __enter__(self) -> Self:

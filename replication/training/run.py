@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 import platform
 import time
 from collections.abc import Callable
@@ -23,14 +24,13 @@ from replication.errors import InputError
 from replication.networks import hub_config
 from replication.networks.language import LANGUAGE_MODELS
 from replication.plan import Plan, Run
-from replication.scale import ImageDataset, Scale
+from replication.scale import ImageDataset, LanguageRecipe, Scale
 from replication.training import images, language
 from replication.training.progress import EpochProgress
 from replication.training.setting import Row, Setting
 from replication.training.streams import seed
 
 Data = ImageData | text.Corpus
-CORPORA = {"python_reference": text.python_reference, "penn_treebank": text.penn_treebank}
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "safetensors")
 
 
@@ -54,7 +54,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
         assert teacher is not None
         share_ends(network, teacher, run.id)
     if isinstance(data, ImageData):
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)
     record = {
         "run": run.id,
         "network": {"name": run.network, "arguments": arguments(plan, run, data)},
@@ -76,7 +76,9 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     if isinstance(data, ImageData):
         size = (data.train.images.shape[2], data.train.images.shape[3])
         extra = {k: v for k, v in arguments(plan, run, data).items() if k not in HEAD}
-        config = hub_config(run.network, data.classes, data.channels, extra, size)
+        config = hub_config(
+            run.network, data.classes, data.channels, extra, size, data.mean, data.std
+        )
         runs.write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
     record |= {
         "result": result,
@@ -96,33 +98,35 @@ def _train(
     plan: Plan, run: Run, data: Data, network: nn.Module, teacher: nn.Module | None
 ) -> tuple[list[Row], dict[str, float], dict[str, Tensor]]:
     """Train; returns history, final results, and predictions."""
-    scale = plan.scale
-    recipe = scale.images if isinstance(data, ImageData) else getattr(scale.language, run.network)
-    device = next(network.parameters()).device
-    cast = autocast(scale, device)
-    setting = Setting(run.id, network, run.objective, teacher, recipe, cast)
+    scale, device = plan.scale, next(network.parameters()).device
+    parts = (run.id, network, run.objective, teacher)
+    if isinstance(data, ImageData):
+        pictures = Setting(*parts, scale.images, autocast(scale, device))
+        with EpochProgress(run.id, scale.images.epochs) as progress:
+            history = images.train_images(pictures, data, partial(_report, run, progress))
+        predictions = images.predictions(pictures, data.evaluation)
+        wrong = images.error(predictions["logits"], predictions["labels"])
+        return history, {f"{scale.evaluate_on} error (%)": wrong}, predictions
+    recipe: LanguageRecipe = getattr(scale.language, run.network)
+    words = Setting(*parts, recipe, autocast(scale, device))
     with EpochProgress(run.id, recipe.epochs) as progress:
+        history = language.train_language(words, data, partial(_report, run, progress))
+    predictions = language.predictions(words, data)
+    result = {
+        f"{part} perplexity": math.exp(-values.double().mean().item())
+        for part, values in predictions.items()
+    }
+    return history, result, predictions
 
-        def report(row: Row) -> None:
-            if not torch.isfinite(torch.tensor(row["train_loss"])):
-                raise InputError(
-                    f"{run.id}: the loss is not finite in epoch {row['epoch']}; lower"
-                    " `learning_rate` in the scale"
-                )
-            progress.epoch(row)
 
-        if isinstance(data, ImageData):
-            history = images.train_images(setting, data, report)
-            predictions = images.predictions(setting, data.evaluation)
-            name = f"{scale.evaluate_on} error (%)"
-            return history, {name: history[-1]["test_error"] or 0.0}, predictions
-        history = language.train_language(setting, data, report)
-        predictions = language.predictions(setting, data)
-        result = {
-            f"{part} perplexity": (-values.double().mean()).exp().item()
-            for part, values in predictions.items()
-        }
-        return history, result, predictions
+def _report(run: Run, progress: EpochProgress, row: Row) -> None:
+    loss = row["train_loss"]
+    if loss is None or not math.isfinite(loss):
+        raise InputError(
+            f"{run.id}: the loss is not finite in epoch {row['epoch']}; lower `learning_rate` in"
+            " the scale"
+        )
+    progress.epoch(row)
 
 
 def find_device(scale: Scale) -> torch.device:
@@ -158,7 +162,7 @@ def load_data(plan: Plan, run: Run, device: torch.device) -> Data:
     root = Path(plan.scale.data_root)
     if isinstance(run.dataset, ImageDataset):
         return load_images(run.dataset, root, plan.scale.evaluate_on).to(device)
-    return CORPORA[run.dataset.name](root / run.dataset.name)
+    return text.load_corpus(run.dataset, root)
 
 
 def describe(run: Run, data: Data) -> dict[str, Any]:
@@ -224,9 +228,9 @@ def load_teacher(
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{file}: damaged ({reason}); {runs.RETRAIN}") from None
-    teacher.to(device).eval().requires_grad_(False)
+    teacher = teacher.to(device).eval().requires_grad_(False)
     if isinstance(data, ImageData):
-        teacher.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        teacher = teacher.to(memory_format=torch.channels_last)
     return teacher, {"run": run.teacher.id, "model_sha256": checksum}
 
 
@@ -237,14 +241,16 @@ def share_ends(student: nn.Module, teacher: nn.Module, run_id: str) -> None:
         InputError: their shapes differ.
     """
     for end in ("first_conv", "classifier"):
-        source = teacher.get_submodule(teacher.pretrained_cfg[end])  # type: ignore[index]
-        target = student.get_submodule(student.pretrained_cfg[end])  # type: ignore[index]
+        source, target = (
+            network.get_submodule(network.pretrained_cfg[end])  # type: ignore[index, arg-type]
+            for network in (teacher, student)
+        )
         try:
             target.load_state_dict(source.state_dict())
         except RuntimeError:
             raise InputError(
-                f"{run_id}: the {end} of student and teacher differ in shape; give both families"
-                " the same `width_ratio` in the scale"
+                f"{run_id}: the {end} of student and teacher differ in shape; the teacher has to be"
+                " densenet_90_60 with the scale's own options of `networks.densenet`"
             ) from None
         target.requires_grad_(False)
 

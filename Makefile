@@ -1,0 +1,70 @@
+# make          what there is
+# make tables   the environment, then every table of the default scale
+# make test     the environment, then the tests
+#
+# An active conda environment that has the suite (environment.yml) is used as it is; else .venv is
+# made here, once, and again when the pins change.
+
+CORES ?= all
+SCALE ?= digits
+PYTHON ?= python3.11
+
+ifneq ($(and $(CONDA_PREFIX),$(wildcard $(CONDA_PREFIX)/bin/replication)),)
+BIN := $(CONDA_PREFIX)/bin
+ENVIRONMENT :=
+else
+BIN := $(CURDIR)/.venv/bin
+ENVIRONMENT := .venv/installed
+endif
+
+# The console commands of the environment come first for make, Snakemake and their jobs alike.
+export PATH := $(BIN):$(PATH)
+SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
+
+.PHONY: help environment tables report test lint schemas clean
+
+help:
+	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
+	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
+	@echo "make test         run the tests"
+	@echo "make lint         check style, types and workflow"
+	@echo "make schemas      renew the JSON schemas of the configuration files"
+	@echo "make clean        delete the environment; results stay"
+
+environment: $(ENVIRONMENT)
+
+.venv/installed: requirements.txt pyproject.toml
+	@echo "== making the environment in .venv (once; some minutes and 7 GB)"
+	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) is not here: install it, or name another by PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+tables: $(ENVIRONMENT)
+	@echo "== building all tables at scale $(SCALE); what is there already is kept"
+	$(SNAKEMAKE)
+	@echo "== done: results/$(SCALE)/tables, results/$(SCALE)/notebooks"
+
+report: tables
+	@echo "== writing results/$(SCALE)/report.html"
+	$(SNAKEMAKE) --report results/$(SCALE)/report.html
+
+test: $(ENVIRONMENT)
+	@echo "== running the tests"
+	pytest
+
+lint: $(ENVIRONMENT)
+	@echo "== checking style, types and workflow"
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	mypy
+	snakemake --lint
+
+schemas: $(ENVIRONMENT)
+	replication schema scale > config/scale.schema.json
+	replication schema table > tables/table.schema.json
+
+clean:
+	rm -rf .venv

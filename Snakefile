@@ -1,0 +1,54 @@
+"""Born-Again Neural Networks: every generation of every network once, and each table of the paper.
+
+snakemake --cores 2                                   everything at the default scale, digits
+snakemake --cores 2 table2                            one table and what it needs
+snakemake --cores 16 --configfile config/paper.yaml   another scale
+snakemake --cores 2 --configfile config/digits.yaml my.yaml    a scale with keys of one's own
+"""
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+from replication import forkserver
+from replication.errors import InputError
+from replication.plan import Plan
+
+min_version("9.16")
+
+# A file of overrides that names no scale overrides the default one.
+if "scale" not in config:
+
+    configfile: "config/digits.yaml"
+
+
+try:
+    PLAN = Plan.for_workflow(config, workflow.configfiles)
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+# Every job reads the scale from the files that Snakemake was given.
+CONFIGFILES = [f"--configfile={file}" for file in workflow.configfiles]
+# What environment.yml makes; by name, because it installs this checkout.
+ENVIRONMENT = "born-again-networks"
+
+
+# Small runs train for less time than their imports take.
+onstart:
+    forkserver.start()
+
+
+wildcard_constraints:
+    scale=PLAN.scale.scale,
+    table="|".join(PLAN.tables),
+
+
+include: "rules/train.smk"
+include: "rules/tables.smk"
+include: "rules/notebooks.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.notebooks.input,

@@ -1,0 +1,95 @@
+"""What the figures share: style, colours, and how an estimate is drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+CELL = ["table", "row", "column"]
+NAMES = {"ban": "BAN", "ban+l": "BAN+L", "cwtm": "CWTM", "dkpp": "DKPP"}
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+COLOURS = {
+    "teacher": "#5b6670",
+    "ban": "#0072b2",
+    "ban+l": "#56b4e9",
+    "cwtm": "#e69f00",
+    "dkpp": "#cc79a7",
+    "densenet-90-60 student": "#d55e00",
+    "ensemble": "#009e73",
+}
+SEED: dict[str, Any] = {"s": 15, "alpha": 0.4, "linewidths": 0, "zorder": 4}
+REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "linestyle": "--", "zorder": 1}
+STYLE: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9aa0a6",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e3e6ea",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "xtick.color": "#9aa0a6",
+    "ytick.color": "#9aa0a6",
+    "xtick.labelcolor": "black",
+    "ytick.labelcolor": "black",
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 5,
+    "errorbar.capsize": 2,
+    # Without a salt of its own, an SVG's identifiers differ from one writing to the next.
+    "svg.hashsalt": "born-again",
+}
+
+
+def save(figure: Figure, folder: Path, name: str) -> Path:
+    """Write `<name>.svg` and `<name>.png` into the folder and return the path of the PNG (200 dpi).
+
+    The same figure gives the same bytes.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with mpl.rc_context(STYLE):
+        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+        figure.savefig(folder / f"{name}.png", dpi=200)
+    return folder / f"{name}.png"
+
+
+def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
+    """A figure as wide as a text page, `height` inches high, and its (rows, columns) axes."""
+    figure = Figure(figsize=(7.2, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Put one legend for the whole figure under it: each label of the axes once."""
+    handles, labels = axes.get_legend_handles_labels()
+    first = dict(zip(reversed(labels), reversed(handles), strict=True))
+    names = list(dict.fromkeys(labels))
+    figure.legend([first[name] for name in names], names, loc="outside lower center", ncols=6)
+
+
+def estimates(
+    axes: Axes, frame: pd.DataFrame, cells: pd.DataFrame, colour: str, **style: Any
+) -> None:
+    """Draw each line's mean and interval, and the values of its seeds as light dots.
+
+    The lines stand at their `x`, or across at their `y` where the frame has that column.
+    """
+    place, value = ("y", "x") if "y" in frame else ("x", "y")
+    reach = [frame["mean"] - frame["ci_low"], frame["ci_high"] - frame["mean"]]
+    points: dict[str, Any] = {place: frame[place], value: frame["mean"], f"{value}err": reach}
+    look: dict[str, Any] = {"color": colour, "marker": "o", "elinewidth": 1, "zorder": 3} | style
+    axes.errorbar(**points, **look)
+    seeds = cells.merge(frame[[*CELL, place]], on=CELL)
+    dots: dict[str, Any] = {place: seeds[place], value: seeds["value"]}
+    axes.scatter(**dots, color=colour, **SEED)

@@ -1,0 +1,130 @@
+"""From predictions to tidy rows: one line per cell and seed."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from replication import runs
+from replication.ensemble import average
+from replication.errors import InputError
+from replication.plan import Cell, Plan, Run
+
+COLUMNS = ["table", "row", "column", "seed", "metric", "value", "run"]
+
+
+class Measurements:
+    """Measures runs and ensembles from the files in their folders, each read once.
+
+    A run is measured only where its folder agrees with the plan: the recipe is the plan's, and
+    predictions and teacher are the files that ``run.json`` was written with.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.records: dict[str, dict[str, Any]] = {}
+        self.predictions: dict[str, dict[str, NDArray[Any]]] = {}
+
+    def record(self, run: Run) -> dict[str, Any]:
+        """A run's checked ``run.json``.
+
+        Raises:
+            InputError: the run is missing, damaged, of another recipe, or of another teacher.
+        """
+        if run.id not in self.records:
+            folder = self.plan.folder(run)
+            record = runs.read_record(folder)
+            if record.get("recipe_hash") != self.plan.recipe_hash(run):
+                raise InputError(f"{folder}: trained by another recipe; call snakemake again")
+            if run.teacher:
+                teacher = self.record(run.teacher)["checksums"][runs.MODEL]
+                if record["teacher"]["model_sha256"] != teacher:
+                    raise InputError(
+                        f"{folder}: learned from another teacher than the one it lies in;"
+                        f" delete its {runs.RECORD} and call snakemake again"
+                    )
+            self.records[run.id] = record
+        return self.records[run.id]
+
+    def predicted(self, run: Run) -> dict[str, NDArray[Any]]:
+        """A run's checked predictions.
+
+        Raises:
+            InputError: as `record`, or the file is not the one that ``run.json`` names.
+        """
+        if run.id not in self.predictions:
+            folder = self.plan.folder(run)
+            predictions = runs.read_predictions(folder)
+            named = self.record(run)["checksums"][runs.PREDICTIONS]
+            file = folder / runs.PREDICTIONS
+            if runs.checksum(file) != named:
+                raise InputError(f"{file}: not the file that {runs.RECORD} names; {runs.RETRAIN}")
+            self.predictions[run.id] = predictions
+        return self.predictions[run.id]
+
+    def value(self, members: Sequence[Run], part: str) -> float:
+        """Error in percent or perplexity of a run, or of an ensemble of several (§3.3)."""
+        found = [self.predicted(run) for run in members]
+        if "logits" in found[0]:
+            return error(np.stack([p["logits"] for p in found]), found[0]["labels"])
+        return perplexity(found[0][part])
+
+    def rows(self, cell: Cell) -> list[dict[str, object]]:
+        """A cell's lines, one per seed."""
+        return [
+            {
+                "table": cell.table,
+                "row": cell.row,
+                "column": cell.column,
+                "seed": seed,
+                "metric": cell.metric,
+                "value": self.value(members, cell.part),
+                "run": ";".join(run.id for run in members),
+            }
+            for seed, members in cell.members.items()
+        ]
+
+    def teachers(self, cell: Cell) -> dict[int, float]:
+        """What generation 0 of the cell's lineage reaches, by seed."""
+        found = {seed: cell.teacher(seed) for seed in cell.members}
+        return {seed: self.value([run], cell.part) for seed, run in found.items() if run}
+
+    def parameters(self, cell: Cell) -> int:
+        """Parameters of the cell's network, of one member where it is an ensemble."""
+        members = next(iter(cell.members.values()))
+        return int(self.record(members[-1])["parameters"])
+
+
+def error(logits: NDArray[Any], labels: NDArray[Any]) -> float:
+    """Share of wrong predictions in percent: logits (members, n, C), labels (n,).
+
+    The prediction of several members is the mean of their distributions (§3.3).
+    """
+    predicted = average(torch.from_numpy(logits).double()).argmax(-1).numpy()
+    return float(100 * (predicted != labels).mean())
+
+
+def perplexity(log_likelihoods: NDArray[Any]) -> float:
+    """exp of the mean negative log-likelihood of a word, in nats."""
+    return float(np.exp(-log_likelihoods.astype(np.float64).mean()))
+
+
+def read_cells(file: Path) -> pd.DataFrame:
+    """Read ``cells.csv`` or a table's part of it.
+
+    Raises:
+        InputError: the file is missing, damaged, or has other columns.
+    """
+    try:
+        cells = pd.read_csv(file)
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; build it with `snakemake --cores 2`") from None
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{file}: damaged ({problem}); delete it and call snakemake") from None
+    if list(cells.columns) != COLUMNS:
+        raise InputError(f"{file}: unexpected columns; delete it and call snakemake")
+    return cells

@@ -1,0 +1,70 @@
+"""Statistics of a cell: intervals over seeds, the paired difference to the teacher, the verdict.
+
+The verdict on a cell says whether the paper's *difference to the teacher* shows at this scale:
+
+* ``replicated``: the 95 % interval of the difference lies on the side of zero that the paper
+  reports;
+* ``contradicted``: it lies on the other side, or off zero where the paper reports no difference;
+* ``inconclusive``: it contains zero, or one seed gives no interval.
+
+A cell without a teacher, or without a printed number, has no verdict. Levels are not compared:
+another data set has another error.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+class Summary(NamedTuple):
+    """Mean, standard deviation (n − 1) and 95 % t-interval; NaN where one value gives none."""
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    n: int
+
+
+def summarise(values: Sequence[float]) -> Summary:
+    """Summarise the values of one cell, one per seed."""
+    n, mean = len(values), float(np.mean(values))
+    if n == 1:
+        return Summary(mean, np.nan, np.nan, np.nan, n)
+    std = float(np.std(values, ddof=1))
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / np.sqrt(n)
+    return Summary(mean, std, mean - half, mean + half, n)
+
+
+class Difference(NamedTuple):
+    """Mean paired difference with its 95 % t-interval and two-sided p-value; NaN for one pair."""
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+
+def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]) -> Difference:
+    """Difference of a cell to its teacher, paired by seed: each to the one of its own lineage."""
+    differences = [values[seed] - teachers[seed] for seed in values]
+    summary = summarise(differences)
+    if summary.n == 1:
+        p_value = np.nan
+    elif summary.std == 0:  # the t-statistic is 0/0, or infinite
+        p_value = 1.0 if summary.mean == 0 else 0.0
+    else:
+        p_value = float(stats.ttest_1samp(differences, 0).pvalue)
+    return Difference(summary.mean, summary.low, summary.high, p_value)
+
+
+def verdict(low: float, high: float, reported_difference: float) -> str:
+    """Decide on a difference by the rule in this module's head."""
+    if not (low > 0 or high < 0):
+        return "inconclusive"
+    same_side = (low > 0 and reported_difference > 0) or (high < 0 and reported_difference < 0)
+    return "replicated" if same_side else "contradicted"

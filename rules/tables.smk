@@ -1,0 +1,56 @@
+# Measures a table's cells, and writes it in four formats.
+rule table:
+    input:
+        PLAN.table_runs,
+        spec="tables/{table}.yaml",
+    output:
+        cells="results/{scale}/cells/{table}.csv",
+        csv="results/{scale}/tables/{table}.csv",
+        md="results/{scale}/tables/{table}.md",
+        html=report(
+            "results/{scale}/tables/{table}.html",
+            caption="captions/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        tex="results/{scale}/tables/{table}.tex",
+    log:
+        "results/{scale}/tables/{table}.log",
+    conda:
+        ENVIRONMENT
+    params:
+        configfiles=CONFIGFILES,
+    shell:
+        "replication table {wildcards.table:q} {params.configfiles:q} > {log:q} 2>&1"
+
+
+# Puts the tables' cells together.
+rule cells:
+    input:
+        PLAN.outputs("results/{{scale}}/cells/{table}.csv"),
+    output:
+        "results/{scale}/cells.csv",
+    log:
+        "results/{scale}/cells.log",
+    conda:
+        ENVIRONMENT
+    params:
+        configfiles=CONFIGFILES,
+    shell:
+        "replication cells {params.configfiles:q} > {log:q} 2>&1"
+
+
+# snakemake table1 ... table6
+for name in PLAN.tables:
+
+    rule:
+        name:
+            name
+        input:
+            f"results/{PLAN.scale.scale}/tables/{name}.csv",
+
+
+rule tables:
+    input:
+        PLAN.outputs("results/{scale}/tables/{table}.csv"),
+        PLAN.outputs("results/{scale}/cells.csv"),

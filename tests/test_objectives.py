@@ -1,0 +1,219 @@
+"""Losses and gradients against values worked out by hand, and against known mistakes."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
+
+from replication.ensemble import average
+from replication.gradients import cosine_to_ban, decompose, ground_truth_share
+from replication.objectives import (
+    OBJECTIVES,
+    Objective,
+    confidence_weights,
+    permute_dark_knowledge,
+)
+
+# Two samples, three classes. Students' distributions q are (1/2, 1/4, 1/4) and (1/5, 3/5, 1/5);
+# teachers' p are (1/8, 3/4, 1/8), sure and wrong about label 0, and (1/5, 1/2, 3/10).
+Q = torch.tensor([[1 / 2, 1 / 4, 1 / 4], [1 / 5, 3 / 5, 1 / 5]], dtype=torch.float64)
+P = torch.tensor([[1 / 8, 3 / 4, 1 / 8], [1 / 5, 1 / 2, 3 / 10]], dtype=torch.float64)
+LABELS = torch.tensor([0, 1])
+Y = one_hot(LABELS, 3).double()
+# Logits are distributions up to a constant per sample, which must not matter.
+STUDENT = Q.log() + torch.tensor([[3.0], [-2.0]])
+TEACHER = P.log() + torch.tensor([[-1.0], [5.0]])
+
+# max p is 3/4 and 1/2, so the weights are 3/5 and 2/5.
+EXPECTED_GRADIENT = {
+    "label": (Q - Y) / 2,
+    "ban": (Q - P) / 2,
+    "ban+l": ((Q - P) + (Q - Y)) / 4,
+    "cwtm": torch.tensor([[3 / 5], [2 / 5]]) * (Q - Y),
+}
+CROSS_ENTROPY = [math.log(2), -math.log(3 / 5)]
+BAN_ENTROPY = [
+    1 / 8 * math.log(2) + 3 / 4 * math.log(4) + 1 / 8 * math.log(4),
+    -1 / 5 * math.log(1 / 5) - 1 / 2 * math.log(3 / 5) - 3 / 10 * math.log(1 / 5),
+]
+EXPECTED_LOSS = {
+    "label": sum(CROSS_ENTROPY) / 2,
+    "ban": sum(BAN_ENTROPY) / 2,
+    "ban+l": (sum(CROSS_ENTROPY) + sum(BAN_ENTROPY)) / 4,
+    "cwtm": 3 / 5 * CROSS_ENTROPY[0] + 2 / 5 * CROSS_ENTROPY[1],
+}
+
+
+def gradient(objective: Objective, generator: torch.Generator | None = None) -> Tensor:
+    student = STUDENT.clone().requires_grad_()
+    (found,) = torch.autograd.grad(objective(student, LABELS, TEACHER, generator), student)
+    return found
+
+
+def check(name: str, objective: Objective) -> None:
+    """An objective is right: loss and gradient are those worked out by hand."""
+    torch.testing.assert_close(gradient(objective), EXPECTED_GRADIENT[name].double())
+    loss = objective(STUDENT, LABELS, TEACHER)
+    assert loss.shape == ()
+    assert loss.item() == pytest.approx(EXPECTED_LOSS[name], rel=1e-12)
+
+
+@pytest.mark.parametrize("name", EXPECTED_GRADIENT)
+def test_loss_and_gradient_are_those_worked_out_by_hand(name: str) -> None:
+    check(name, OBJECTIVES[name])
+
+
+def check_permutation(permute: Callable[[Tensor, torch.Generator], Tensor]) -> None:
+    """φ is right: the argmax stays, each sample keeps its values, each has its own permutation."""
+    torch.manual_seed(0)
+    probabilities = torch.randn(400, 6, dtype=torch.float64).softmax(-1)
+    permuted = permute(probabilities, torch.Generator().manual_seed(1))
+    largest = probabilities.argmax(-1, keepdim=True)
+    assert torch.equal(permuted.gather(-1, largest), probabilities.gather(-1, largest))
+    assert torch.equal(permuted.sort(-1).values, probabilities.sort(-1).values)
+    # Where the value of the class after the argmax goes: to each of the five others equally often.
+    source = probabilities.gather(-1, (largest + 1) % 6)
+    offset = ((permuted == source).int().argmax(-1, keepdim=True) - largest) % 6
+    counts = torch.bincount(offset.flatten(), minlength=6)
+    assert counts[0] == 0
+    assert counts[1:].min() > 50
+    assert counts[1:].max() < 115
+
+
+def test_dkpp_keeps_the_argmax_and_permutes_every_other_value_of_a_sample() -> None:
+    check_permutation(permute_dark_knowledge)
+
+
+def test_dkpp_is_ban_on_permuted_probabilities() -> None:
+    generator = torch.Generator().manual_seed(5)
+    found = gradient(OBJECTIVES["dkpp"], generator)
+    permuted = permute_dark_knowledge(P, torch.Generator().manual_seed(5))
+    torch.testing.assert_close(found, (Q - permuted) / 2)
+
+
+def test_dkpp_draws_a_new_permutation_at_every_step() -> None:
+    generator = torch.Generator().manual_seed(0)
+    probabilities = torch.arange(1.0, 9.0).expand(5, 8) / 36
+    first = permute_dark_knowledge(probabilities, generator)
+    assert not torch.equal(first, permute_dark_knowledge(probabilities, generator))
+    assert len({tuple(row.tolist()) for row in first}) > 1
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "label"])
+def test_no_gradient_flows_into_the_teacher(name: str) -> None:
+    student, teacher = STUDENT.clone().requires_grad_(), TEACHER.clone().requires_grad_()
+    OBJECTIVES[name](student, LABELS, teacher).backward()  # type: ignore[no-untyped-call]
+    assert student.grad is not None
+    assert teacher.grad is None
+
+
+def test_label_needs_no_teacher() -> None:
+    assert OBJECTIVES["label"](STUDENT, LABELS, None).item() == pytest.approx(
+        EXPECTED_LOSS["label"]
+    )
+
+
+# Mistakes 1, 2, 5 and 6 of public re-implementations: each has to fail the checks above.
+def kl_with_elementwise_mean(z: Tensor, y: Tensor, t: Tensor, g: object = None) -> Tensor:
+    return kl_div(log_softmax(z, -1), t.softmax(-1), reduction="none").mean()
+
+
+def temperature_four(z: Tensor, y: Tensor, t: Tensor, g: object = None) -> Tensor:
+    return cross_entropy(z / 4, (t / 4).softmax(-1)) * 16
+
+
+def cwtm_divided_by_batch(z: Tensor, y: Tensor, t: Tensor, g: object = None) -> Tensor:
+    return (confidence_weights(t) * cross_entropy(z, y, reduction="none")).mean()
+
+
+def cwtm_on_soft_targets(z: Tensor, y: Tensor, t: Tensor, g: object = None) -> Tensor:
+    losses = cross_entropy(z, t.softmax(-1), reduction="none")
+    return (confidence_weights(t) * losses).sum()
+
+
+def cwtm_of_the_true_class(z: Tensor, y: Tensor, t: Tensor, g: object = None) -> Tensor:
+    weights = t.softmax(-1).gather(-1, y[:, None]).squeeze(-1)
+    return (weights / weights.sum() * cross_entropy(z, y, reduction="none")).sum()
+
+
+@pytest.mark.parametrize(
+    ("name", "mistake"),
+    [
+        ("ban", kl_with_elementwise_mean),
+        ("ban", temperature_four),
+        ("cwtm", cwtm_divided_by_batch),
+        ("cwtm", cwtm_on_soft_targets),
+        ("cwtm", cwtm_of_the_true_class),
+    ],
+)
+def test_the_check_finds_a_wrong_loss(name: str, mistake: Objective) -> None:
+    with pytest.raises(AssertionError):
+        check(name, mistake)
+
+
+def permute_samples(p: Tensor, g: torch.Generator) -> Tensor:
+    return p[torch.randperm(len(p), generator=g)]
+
+
+def permute_once_for_the_batch(p: Tensor, g: torch.Generator) -> Tensor:
+    others = torch.randperm(p.shape[-1], generator=g)
+    return p[:, others]
+
+
+def permute_all_but_the_first_class(p: Tensor, g: torch.Generator) -> Tensor:
+    keys = torch.rand(p.shape, generator=g)
+    keys[:, 0] = -1
+    return p.gather(-1, keys.argsort(-1))
+
+
+def permute_nothing(p: Tensor, g: torch.Generator) -> Tensor:
+    return p
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [permute_samples, permute_once_for_the_batch, permute_all_but_the_first_class, permute_nothing],
+)
+def test_the_check_finds_a_wrong_permutation(
+    mistake: Callable[[Tensor, torch.Generator], Tensor],
+) -> None:
+    with pytest.raises(AssertionError):
+        check_permutation(mistake)
+
+
+def test_gradient_splits_into_ground_truth_and_dark_knowledge() -> None:
+    terms = decompose(STUDENT, TEACHER, LABELS)
+    torch.testing.assert_close(
+        terms.ground_truth, torch.tensor([3 / 8, 1 / 10], dtype=torch.float64)
+    )
+    torch.testing.assert_close(
+        terms.dark_knowledge, torch.tensor([-3 / 8, -1 / 10], dtype=torch.float64)
+    )
+
+
+def test_ground_truth_share_is_its_part_of_the_squared_gradient() -> None:
+    # q − p is (3/8, −1/2, 1/8) and (0, 1/10, −1/10).
+    expected = torch.tensor([9 / 26, 1 / 2], dtype=torch.float64)
+    torch.testing.assert_close(ground_truth_share(STUDENT, TEACHER, LABELS), expected)
+    assert ground_truth_share(STUDENT, STUDENT, LABELS).tolist() == [0, 0]
+
+
+def test_cosine_to_ban_is_one_for_ban_and_less_for_the_label() -> None:
+    ban, label = (gradient(OBJECTIVES[name]) for name in ("ban", "label"))
+    assert cosine_to_ban(ban, STUDENT, TEACHER).item() == pytest.approx(1)
+    flat = [(Q - Y).flatten(), (Q - P).flatten()]
+    expected = (flat[0] @ flat[1] / flat[0].norm() / flat[1].norm()).item()
+    assert cosine_to_ban(label, STUDENT, TEACHER).item() == pytest.approx(expected)
+
+
+def test_an_ensemble_averages_probabilities_not_logits() -> None:
+    # One member is sure of class 0, two lean to class 1: the mean of logits would say 0.
+    members = torch.tensor([[[0.98, 0.02]], [[0.3, 0.7]], [[0.2, 0.8]]], dtype=torch.float64)
+    torch.testing.assert_close(
+        average(members.log()), torch.tensor([[1.48 / 3, 1.52 / 3]], dtype=torch.float64)
+    )
+    assert average(members.log()).argmax(-1).item() == 1
+    assert members.log().mean(0).argmax(-1).item() == 0
