@@ -7,6 +7,7 @@ snakemake --cores 2 --configfile config/digits.yaml my.yaml    a scale with keys
 """
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
 from replication import forkserver
@@ -28,8 +29,13 @@ except InputError as error:
 
 # Every job reads the scale from the files that Snakemake was given.
 CONFIGFILES = [f"--configfile={file}" for file in workflow.configfiles]
-# What environment.yml makes; by name, because it installs this checkout.
-ENVIRONMENT = "born-again-networks"
+# It installs this checkout, so that Snakemake cannot make it elsewhere.
+ENVIRONMENT = "../environment.yml"
+if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+    raise WorkflowError(
+        "make the environment once, by `conda env create`, and activate it before snakemake,"
+        " without --software-deployment-method conda"
+    )
 
 
 # Small runs train for less time than their imports take.

@@ -40,7 +40,4 @@ rule notebook_page:
 
 rule notebooks:
     input:
-        [
-            f"results/{PLAN.scale.scale}/notebooks/{name}.html"
-            for name in PLAN.notebooks
-        ],
+        [f"results/{PLAN.scale.scale}/notebooks/{name}.html" for name in PLAN.notebooks],

@@ -199,7 +199,10 @@ def test_notebooks_save_the_declared_figures(
     for notebook in NOTEBOOKS:
         assert "Error" not in _run(notebook, tmp_path / "notebooks", monkeypatch)
     wanted = {
-        f"{name}.{end}" for notebook in NOTEBOOKS.values() for name in notebook.figures for end in ("svg", "png")
+        f"{name}.{end}"
+        for notebook in NOTEBOOKS.values()
+        for name in notebook.figures
+        for end in ("svg", "png")
     }
     assert {path.name for path in (folder / "figures").iterdir()} == wanted
 

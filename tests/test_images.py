@@ -1,0 +1,217 @@
+"""Image data sets: splits that never mix, pairs, views, and files in the real formats."""
+
+import hashlib
+import pickle
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from torchvision import datasets
+from torchvision.transforms import v2
+
+from replication.data import images
+from replication.data.images import load_images
+from replication.errors import InputError
+from replication.scale import ImageDataset, ImageRecipe
+from replication.training.augmentation import Augmenter, Views
+
+
+def unnormalised(part: images.Items, data: images.ImageData) -> torch.Tensor:
+    mean, std = (torch.tensor(v).view(1, -1, 1, 1) for v in (data.mean, data.std))
+    return part.images * std + mean
+
+
+def test_digits_are_those_of_scikit_learn_each_in_one_part() -> None:
+    train, test = images.digits(Path())
+    assert (len(train.labels), len(test.labels)) == (1198, 599)
+    every = load_digits()
+    expected = sorted((*image.ravel(), label) for image, label in zip(*load_digits(return_X_y=True), strict=True))  # fmt: skip
+    found = torch.cat([train.images, test.images]).flatten(1) * 16
+    labels = torch.cat([train.labels, test.labels])
+    rows = sorted((*image, label) for image, label in zip(found.tolist(), labels.tolist(), strict=True))  # fmt: skip
+    assert rows == [tuple(map(float, row)) for row in expected]
+    counts = torch.bincount(test.labels).double() / torch.bincount(torch.tensor(every.target))
+    assert counts.tolist() == pytest.approx([1 / 3] * 10, abs=0.01)
+
+
+@pytest.mark.parametrize("evaluate_on", ["test", "validation"])
+def test_no_digit_is_in_pairs_of_both_parts(evaluate_on: Any) -> None:
+    data = load_images(ImageDataset(name="two_digit_numbers"), Path(), evaluate_on)
+    halves = []
+    for part in (data.train, data.evaluation):
+        pixels = unnormalised(part, data).mul(16).round()
+        halves.append({tuple(h.flatten().tolist()) for p in pixels for h in (p[..., :8], p[..., 8:])})
+    # Some digits of the data set are the same to the pixel.
+    assert len(halves[0] & halves[1]) <= 2
+    assert data.train.images.shape[1:] == (1, 8, 16)
+    assert data.classes == 100
+
+
+def test_validation_items_come_from_the_training_part() -> None:
+    dataset = ImageDataset(name="digits")
+    test = load_images(dataset, Path(), "test")
+    validation = load_images(dataset, Path(), "validation")
+    assert len(validation.evaluation.labels) == len(test.train.labels) // 5
+    whole = {tuple(i) for i in unnormalised(test.train, test).mul(16).round().flatten(1).tolist()}
+    for part in (validation.train, validation.evaluation):
+        pixels = unnormalised(part, validation).mul(16).round().flatten(1).tolist()
+        assert {tuple(image) for image in pixels} <= whole
+
+
+def test_the_class_of_a_pair_is_its_number() -> None:
+    items = images.Items(torch.arange(10.0).view(10, 1, 1, 1), torch.arange(10))
+    pairs = images._pairs(items, 50, "")
+    tens, units = pairs.images[:, 0, 0].unbind(-1)
+    assert torch.equal(pairs.labels, (10 * tens + units).long())
+    assert torch.equal(images._pairs(items, 50, "").images, pairs.images)
+
+
+def test_images_are_normalised_by_the_training_part_alone() -> None:
+    data = load_images(ImageDataset(name="digits"), Path(), "test")
+    assert data.train.images.mean().item() == pytest.approx(0, abs=1e-6)
+    assert data.train.images.std(correction=0).item() == pytest.approx(1, abs=1e-6)
+    assert abs(data.evaluation.images.mean().item()) > 1e-4
+
+
+def test_more_images_than_there_are_is_an_error() -> None:
+    with pytest.raises(InputError, match=r"digits: `train`: 9999 images asked, 1198 there are"):
+        load_images(ImageDataset(name="digits", train=9999), Path(), "test")
+
+
+def recipe(**keys: Any) -> ImageRecipe:
+    values = {"epochs": 1, "batch_size": 8, "learning_rate": 0.1, "milestones": (), "gamma": 0.2,
+              "momentum": 0.9, "weight_decay": 0.0, "crop_padding": 0, "flip": False}  # fmt: skip
+    return ImageRecipe(**{**values, **keys})
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_views_are_torchvisions_reflected_crops_and_flips(flip: bool) -> None:
+    pictures = torch.randn(60, 3, 10, 14, generator=torch.Generator().manual_seed(0))
+    options = recipe(crop_padding=3, flip=flip)
+    views = Views.draw(60, options, torch.Generator().manual_seed(1))
+    index = torch.randperm(60, generator=torch.Generator().manual_seed(2))
+    found = Augmenter(pictures, options)(index, views)
+    pad = v2.Pad(3, padding_mode="reflect")
+    for i, image in enumerate(pictures[index]):
+        corner = (int(views.top[i]), int(views.left[i]))
+        expected = v2.functional.crop(pad(image), *corner, 10, 14)
+        if views.mirrored[i]:
+            expected = v2.functional.horizontal_flip(expected)
+        assert torch.equal(found[i], expected)
+    assert bool(views.mirrored.any()) == flip
+
+
+def test_every_crop_is_drawn_equally_often_and_half_are_mirrored() -> None:
+    views = Views.draw(81 * 200, recipe(crop_padding=4, flip=True), torch.Generator().manual_seed(0))
+    counts = torch.bincount(views.top * 9 + views.left, minlength=81)
+    assert len(counts) == 81
+    assert 140 < int(counts.min()) < int(counts.max()) < 260
+    assert views.mirrored.double().mean().item() == pytest.approx(0.5, abs=0.02)
+
+
+def cifar_archive(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> np.ndarray[Any, Any]:
+    """A small archive in CIFAR's own format, with its checksums, and no way to the network."""
+    kind = getattr(datasets, name)
+    rng = np.random.default_rng(0)
+    folder = root / kind.base_folder
+    folder.mkdir(parents=True)
+    label, classes = ("labels", 10) if name == "CIFAR10" else ("fine_labels", 100)
+    lists: dict[str, list[list[str]]] = {"train_list": [], "test_list": []}
+    pixels = []
+    for key in lists:
+        for file, _ in getattr(kind, key):
+            data = rng.integers(0, 256, (classes, 3072), dtype=np.uint8)
+            (folder / file).write_bytes(pickle.dumps({"data": data, label: list(range(classes))}))
+            lists[key].append([file, hashlib.md5((folder / file).read_bytes()).hexdigest()])
+            if key == "train_list":
+                pixels.append(data)
+    meta = {kind.meta["key"]: [str(i) for i in range(classes)]}
+    (folder / kind.meta["filename"]).write_bytes(pickle.dumps(meta))
+    digest = hashlib.md5((folder / kind.meta["filename"]).read_bytes()).hexdigest()
+    archive = root / kind.filename
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder, kind.base_folder)
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    for owner in (datasets.CIFAR10, kind):
+        monkeypatch.setattr(owner, "url", "http://127.0.0.1:9/nothing.tar.gz")
+    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": digest})
+    monkeypatch.setattr(kind, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    for key, value in lists.items():
+        monkeypatch.setattr(kind, key, value)
+    return np.concatenate(pixels)
+
+
+@pytest.mark.parametrize(("name", "classes"), [("CIFAR10", 10), ("CIFAR100", 100)])
+def test_cifar_is_read_from_an_archive_in_its_format(
+    name: str, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = cifar_archive(tmp_path, name, monkeypatch)
+    dataset = ImageDataset(name=name.lower())  # type: ignore[arg-type]
+    data = load_images(dataset, tmp_path, "test")
+    assert data.classes == classes
+    assert data.train.images.shape[1:] == (3, 32, 32)
+    expected = torch.from_numpy(pixels).view(-1, 3, 32, 32) / 255
+    torch.testing.assert_close(unnormalised(data.train, data), expected)
+
+
+def test_a_damaged_cifar_archive_without_a_network_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cifar_archive(tmp_path, "CIFAR10", monkeypatch)
+    archive = tmp_path / datasets.CIFAR10.filename
+    archive.write_bytes(archive.read_bytes()[:1000])
+    with pytest.raises(InputError) as caught:
+        load_images(ImageDataset(name="cifar10"), tmp_path, "test")
+    assert "CIFAR10 cannot be read or downloaded" in str(caught.value)
+    assert "put cifar-10-python.tar.gz there by hand" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def idx(array: np.ndarray[Any, Any]) -> bytes:
+    header = bytes([0, 0, 8, array.ndim])
+    return header + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
+
+
+def fashion_files(folder: Path) -> np.ndarray[Any, Any]:
+    import gzip
+
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    for name, n in (("train", 60), ("t10k", 20)):
+        for kind, array in (("images-idx3", pixels[:n]), ("labels-idx1", np.arange(n) % 10)):
+            content = idx(array.astype(np.uint8))
+            (folder / f"{name}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
+    return pixels
+
+
+def test_fashion_mnist_is_taken_from_debians_package_and_paired(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels = fashion_files(tmp_path / "debian")
+    monkeypatch.setattr(images, "DEBIAN_FASHION_MNIST", tmp_path / "debian")
+    data = load_images(ImageDataset(name="fashion_mnist"), tmp_path / "data", "test")
+    expected = torch.from_numpy(pixels)[:, None] / 255
+    torch.testing.assert_close(unnormalised(data.train, data), expected)
+    pairs = load_images(ImageDataset(name="fashion_mnist_pairs", train=30), tmp_path / "data", "test")
+    assert pairs.train.images.shape == (30, 1, 28, 56)
+    assert len(pairs.evaluation.labels) == 20
+
+
+def test_an_empty_data_root_without_a_network_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "DEBIAN_FASHION_MNIST", tmp_path / "none")
+    monkeypatch.setattr(datasets.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    with pytest.raises(InputError) as caught:
+        load_images(ImageDataset(name="fashion_mnist"), tmp_path / "data", "test")
+    message = str(caught.value)
+    assert "Fashion-MNIST cannot be read or downloaded" in message
+    assert "Debian's package dataset-fashion-mnist has it" in message
+    assert "\n" not in message
