@@ -1,5 +1,6 @@
 """A run's folder: what lies in it, written whole or not at all, and read without torch."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -53,7 +54,8 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
             f"{file}: cannot be written ({reason}); make room or give write permission"
         ) from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def write_text(file: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from replication.catalogue import NETWORKS
+from replication.errors import InputError
 from replication.schema import Number, Strict, merge, read_yaml, validate
 
 DEFAULT = Path("config/digits.yaml")
@@ -248,4 +249,8 @@ def check_scale(config: dict[str, Any], source: str) -> Scale:
     Raises:
         InputError: one line with ``source``, the key and what is wanted.
     """
-    return validate(Scale, config, source)
+    try:
+        return validate(Scale, config, source)
+    except InputError as error:
+        cure = f"add it, or name the scale that {source} overrides before it"
+        raise InputError(str(error).replace("add it", cure)) from None

@@ -1,5 +1,5 @@
 # The notebooks read results and never train. Each leaves its executed copy, and its figures.
-for name, notebook in PLAN.notebooks.items():
+for name, book in PLAN.notebooks.items():
 
     rule:
         name:
@@ -10,11 +10,11 @@ for name, notebook in PLAN.notebooks.items():
         output:
             done=touch(f"results/{{scale}}/notebooks/.{name}.done"),
             svg=report(
-                [f"results/{{scale}}/figures/{figure}.svg" for figure in notebook.figures],
+                [f"results/{{scale}}/figures/{figure}.svg" for figure in book.figures],
                 caption="captions/figure.rst",
                 category="Figures",
             ),
-            png=[f"results/{{scale}}/figures/{figure}.png" for figure in notebook.figures],
+            png=[f"results/{{scale}}/figures/{figure}.png" for figure in book.figures],
         log:
             notebook=f"results/{{scale}}/notebooks/{name}.ipynb",
         conda:

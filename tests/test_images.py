@@ -29,11 +29,10 @@ def test_digits_are_those_of_scikit_learn_each_in_one_part() -> None:
     train, test = images.digits(Path())
     assert (len(train.labels), len(test.labels)) == (1198, 599)
     every = load_digits()
-    expected = sorted((*image.ravel(), label) for image, label in zip(*load_digits(return_X_y=True), strict=True))  # fmt: skip
-    found = torch.cat([train.images, test.images]).flatten(1) * 16
-    labels = torch.cat([train.labels, test.labels])
-    rows = sorted((*image, label) for image, label in zip(found.tolist(), labels.tolist(), strict=True))  # fmt: skip
-    assert rows == [tuple(map(float, row)) for row in expected]
+    expected = np.column_stack([every.data, every.target])
+    pixels = torch.cat([train.images, test.images]).flatten(1) * 16
+    found = torch.cat([pixels, torch.cat([train.labels, test.labels])[:, None]], dim=1)
+    assert sorted(found.tolist()) == sorted(expected.tolist())
     counts = torch.bincount(test.labels).double() / torch.bincount(torch.tensor(every.target))
     assert counts.tolist() == pytest.approx([1 / 3] * 10, abs=0.01)
 
@@ -44,7 +43,8 @@ def test_no_digit_is_in_pairs_of_both_parts(evaluate_on: Any) -> None:
     halves = []
     for part in (data.train, data.evaluation):
         pixels = unnormalised(part, data).mul(16).round()
-        halves.append({tuple(h.flatten().tolist()) for p in pixels for h in (p[..., :8], p[..., 8:])})
+        single = torch.cat([pixels[..., :8], pixels[..., 8:]]).flatten(1)
+        halves.append(set(map(tuple, single.tolist())))
     # Some digits of the data set are the same to the pixel.
     assert len(halves[0] & halves[1]) <= 2
     assert data.train.images.shape[1:] == (1, 8, 16)
@@ -106,7 +106,9 @@ def test_views_are_torchvisions_reflected_crops_and_flips(flip: bool) -> None:
 
 
 def test_every_crop_is_drawn_equally_often_and_half_are_mirrored() -> None:
-    views = Views.draw(81 * 200, recipe(crop_padding=4, flip=True), torch.Generator().manual_seed(0))
+    views = Views.draw(
+        81 * 200, recipe(crop_padding=4, flip=True), torch.Generator().manual_seed(0)
+    )
     counts = torch.bincount(views.top * 9 + views.left, minlength=81)
     assert len(counts) == 81
     assert 140 < int(counts.min()) < int(counts.max()) < 260
@@ -199,7 +201,9 @@ def test_fashion_mnist_is_taken_from_debians_package_and_paired(
     data = load_images(ImageDataset(name="fashion_mnist"), tmp_path / "data", "test")
     expected = torch.from_numpy(pixels)[:, None] / 255
     torch.testing.assert_close(unnormalised(data.train, data), expected)
-    pairs = load_images(ImageDataset(name="fashion_mnist_pairs", train=30), tmp_path / "data", "test")
+    pairs = load_images(
+        ImageDataset(name="fashion_mnist_pairs", train=30), tmp_path / "data", "test"
+    )
     assert pairs.train.images.shape == (30, 1, 28, 56)
     assert len(pairs.evaluation.labels) == 20
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
+from replication import tables
 from replication.ensemble import average
 from replication.gradients import cosine_to_ban, decompose, ground_truth_share
 from replication.objectives import (
@@ -217,3 +219,7 @@ def test_an_ensemble_averages_probabilities_not_logits() -> None:
     )
     assert average(members.log()).argmax(-1).item() == 1
     assert members.log().mean(0).argmax(-1).item() == 0
+
+
+def test_tables_may_name_every_objective_and_no_other() -> None:
+    assert set(OBJECTIVES) == set(get_args(tables.Objective))

@@ -15,8 +15,7 @@ from replication.rendering import render, to_html, to_latex, to_markdown, verdic
 
 TITLE = "CIFAR-100 & its 100 classes_of 50 %"
 NOTE = "Two-digit numbers, 8×16 pixels."
-CELLS = synthetic.cells()
-FRAMES = {name: synthetic.frame(name, CELLS) for name in synthetic.REPORTED}
+_, FRAMES = synthetic.results()
 
 
 @pytest.fixture(params=FRAMES)
@@ -32,8 +31,8 @@ def test_every_mean_and_every_reported_number_is_printed(frame: pd.DataFrame) ->
 
 def test_rows_and_columns_keep_the_order_of_the_frame() -> None:
     table = layout(FRAMES["table2"])
-    assert table.rows == list(synthetic.REPORTED["table2"])
-    assert table.columns == synthetic.COLUMNS["table2"]
+    assert table.rows == list(synthetic.SPECS["table2"].rows)
+    assert table.columns == list(synthetic.SPECS["table2"].columns)
 
 
 def test_params_are_shown_only_where_the_paper_prints_them() -> None:
@@ -46,7 +45,7 @@ def test_interval_is_the_half_width_and_missing_with_one_seed() -> None:
     cell = layout(frame).cells["wide-resnet-28-1", "ban"]
     line = frame.set_index(["row", "column"]).loc[("wide-resnet-28-1", "ban")]
     assert cell.interval == f"{line['ci_high'] - line['mean']:.2f}"
-    single = synthetic.frame("table3", synthetic.cells(seeds=1))
+    single = synthetic.results(seeds=1)[1]["table3"]
     assert layout(single).cells["wide-resnet-28-1", "ban"].interval == ""
     assert "±" not in to_markdown(single, TITLE, NOTE)
     assert "1 seed;" in to_markdown(single, TITLE, NOTE)
@@ -56,7 +55,8 @@ def test_bold_is_the_lowest_of_a_row_ours_and_the_papers_apart() -> None:
     frame = FRAMES["table1"].copy()
     frame["mean"] = [2.0, 1.0] * 8
     cells = layout(frame).cells
-    for row, (_, teacher, ban) in synthetic.REPORTED["table1"].items():
+    for row in frame["row"].unique():
+        teacher, ban = frame.loc[frame["row"] == row, "reported"]
         assert (cells[row, "teacher"].best, cells[row, "ban"].best) == (False, True)
         assert cells[row, "teacher"].reported_best == (teacher < ban)
         assert cells[row, "ban"].reported_best == (ban < teacher)

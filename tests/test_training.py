@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import timm
 import torch
-from conftest import tiny_plan
+from conftest import ROOT, tiny_plan
 from safetensors.torch import load_file
 from torch import nn
 
 from replication import runs
 from replication.errors import InputError
 from replication.plan import Plan, Run
-from replication.training import images, language, run as training
+from replication.training import images, language
+from replication.training import run as training
 from replication.training.run import build, load_data, load_teacher, train
 from replication.training.setting import Setting
 from replication.training.streams import seed
@@ -48,7 +49,10 @@ def contents(plan: Plan, run_id: str) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     "run_id",
     [
-        *(f"{LABEL}/densenet_90_60.{objective}.0" for objective in ("ban", "ban+l", "cwtm", "dkpp")),
+        *(
+            f"{LABEL}/densenet_90_60.{objective}.0"
+            for objective in ("ban", "ban+l", "cwtm", "dkpp")
+        ),
         f"{LSTM}/lstm.ban+l.0",
         "python_reference/cnn_lstm.label.0",
     ],
@@ -136,7 +140,7 @@ def test_predictions_are_the_last_epochs_weights_not_the_best(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Mistake 8. A rate that wrecks the network in the last epoch has to be seen in the result.
-    plan = tiny_plan(images={"epochs": 6, "milestones": [5], "gamma": 1000.0})
+    plan = tiny_plan(images={"epochs": 6, "milestones": [5], "gamma": 1000.0, "evaluate_every": 1})
     train(plan, plan.run("digits/wide_resnet_28_10.label.0"))
     folder = plan.folder(plan.run("digits/wide_resnet_28_10.label.0"))
     lines = (folder / runs.HISTORY).read_text(encoding="utf-8").splitlines()
@@ -147,9 +151,8 @@ def test_predictions_are_the_last_epochs_weights_not_the_best(
     assert record["result"]["test error (%)"] == pytest.approx(float(errors[5]), rel=1e-4)
 
 
-def test_the_learning_rate_of_every_epoch_is_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    paper = Plan.read([Path(__file__).parents[1] / "config/paper.yaml"], Path(__file__).parents[1] / "tables")  # fmt: skip
-    recipe = paper.scale.images
+def test_the_learning_rate_of_every_epoch_is_the_papers() -> None:
+    recipe = Plan.read([ROOT / "config/paper.yaml"], ROOT / "tables").scale.images
     assert (recipe.epochs, recipe.batch_size, recipe.weight_decay) == (200, 128, 5e-4)
     network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     data = images.ImageData(
@@ -160,7 +163,7 @@ def test_the_learning_rate_of_every_epoch_is_the_papers(monkeypatch: pytest.Monk
     recipe = recipe.model_copy(update={"crop_padding": 1})
     setting = Setting("x", network, "label", None, recipe, torch.enable_grad)
     rates: list[float] = []
-    images.train_images(setting, data, lambda row: rates.append(float(row["learning_rate"] or 0)))
+    images.train_images(setting, data, lambda row: rates.append(row["learning_rate"] or 0))
     expected = [0.1] * 60 + [0.02] * 60 + [0.004] * 40 + [0.0008] * 40
     assert rates == pytest.approx(expected)
 
@@ -309,7 +312,7 @@ def test_the_language_rate_decays_when_the_validation_perplexity_stalls(
         run.id, build(plan, run, data), "label", None, plan.scale.language.lstm, torch.enable_grad
     )
     rates: list[float] = []
-    language.train_language(setting, data, lambda row: rates.append(float(row["learning_rate"] or 0)))
+    language.train_language(setting, data, lambda row: rates.append(row["learning_rate"] or 0))
     # 89.6 falls by too little, 95 rises; each halves the rate of the next epoch.
     assert rates == [1.0, 1.0, 1.0, 0.5, 0.25, 0.25]
 
@@ -324,7 +327,7 @@ def truncate(file: Path) -> None:
 WRONG_TEACHERS: dict[str, tuple[Damage, str]] = {
     "not trained": (lambda p, r: (p.folder(r) / runs.RECORD).unlink(), "run.json: no such file"),
     "without weights": (lambda p, r: (p.folder(r) / runs.MODEL).unlink(), "model.safetensors"),
-    "damaged": (lambda p, r: truncate(p.folder(r) / runs.MODEL), "not the file that run.json names"),
+    "damaged": (lambda p, r: truncate(p.folder(r) / runs.MODEL), "not the file that run.json"),
     "damaged record": (lambda p, r: truncate(p.folder(r) / runs.RECORD), "run.json: damaged"),
     "of another recipe": (
         lambda p, r: (p.folder(r) / runs.RECORD).write_text(
@@ -348,7 +351,9 @@ def test_a_wrong_teacher_is_one_clear_line(plan: Plan, name: str) -> None:
 
 def test_a_training_that_diverges_says_so(plan: Plan) -> None:
     plan = tiny_plan(images={"learning_rate": 1e30})
-    with pytest.raises(InputError, match=r"the loss is not finite in epoch \d; lower `learning_rate`"):
+    with pytest.raises(
+        InputError, match=r"the loss is not finite in epoch \d; lower `learning_rate`"
+    ):
         train(plan, plan.run(LABEL))
     assert not plan.folder(plan.run(LABEL)).exists()
 
