@@ -12,6 +12,7 @@ from snakemake.utils import min_version
 
 from replication import forkserver
 from replication.errors import InputError
+from replication.notebooks import NOTEBOOKS
 from replication.plan import Plan
 
 min_version("9.16")

@@ -50,7 +50,7 @@ def gradient_shares(histories: pd.DataFrame) -> Figure:
     grid[0].set_ylim(0, 1)
     grid[0].yaxis.set_major_formatter(PercentFormatter(1))
     grid[0].set_ylabel("share of the gradient")
-    legend_below(figure, grid[0])
+    legend_below(figure)
     return figure
 
 
@@ -76,7 +76,7 @@ def gradient_cosine(histories: pd.DataFrame) -> Figure:
         axes.set_title(network)
         axes.set_xlabel("epoch")
     grid[0].set_ylabel("cosine to BAN’s gradient")
-    legend_below(figure, grid[0])
+    legend_below(figure)
     return figure
 
 
@@ -110,7 +110,7 @@ def confidence_weights(predictions: Predictions) -> Figure:
         axes.set_xlabel("weight × n")
     grid[0].yaxis.set_major_formatter(PercentFormatter(1))
     grid[0].set_ylabel("share of samples with less")
-    legend_below(figure, grid[0])
+    legend_below(figure)
     return figure
 
 

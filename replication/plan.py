@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 
 from replication.catalogue import NETWORKS
 from replication.errors import InputError
-from replication.notebooks import NOTEBOOKS, Notebook
+from replication.notebooks import NOTEBOOKS
 from replication.scale import Corpus, ImageDataset, Scale, check_scale, read_config
 from replication.tables import TABLES, TableSpec, read_table
 
@@ -200,12 +200,6 @@ class Plan:
         text = json.dumps(self.recipe(run), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
-    def notebooks(self) -> dict[str, Notebook]:
-        """The notebooks whose tables this scale has."""
-        planned = set(self.tables)
-        return {name: book for name, book in NOTEBOOKS.items() if planned >= set(book.tables)}
-
     # What the rules ask for, by their wildcards.
 
     def outputs(self, pattern: str) -> list[str]:
@@ -213,6 +207,15 @@ class Plan:
         scale = self.scale.scale
         filled = [pattern.format(scale=scale, table=table) for table in self.tables]
         return list(dict.fromkeys(filled))
+
+    def pages(self) -> list[str]:
+        """The pages of the notebooks whose tables this scale has."""
+        planned = set(self.tables)
+        return [
+            f"{self.results}/notebooks/{name}.html"
+            for name, notebook in NOTEBOOKS.items()
+            if planned >= set(notebook.tables)
+        ]
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
         """The weights that a run learns from: one file, or none."""
@@ -222,6 +225,11 @@ class Plan:
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a run takes, of those that Snakemake is given by ``--resources gpu=N``."""
         return 0 if self.scale.device == "cpu" else 1
+
+    def table_labels(self, wildcards: Wildcards) -> dict[str, str]:
+        """How a table is named in the report."""
+        number = wildcards.table.removeprefix("table")
+        return {"table": number, "title": self.tables[wildcards.table].title}
 
     def recipe_param(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""

@@ -22,7 +22,14 @@ COLOURS = {
     "densenet-90-60 student": "#d55e00",
     "ensemble": "#009e73",
 }
-SEED: dict[str, Any] = {"s": 15, "alpha": 0.4, "linewidths": 0, "zorder": 4}
+SEED: dict[str, Any] = {"s": 15, "alpha": 0.5, "linewidths": 0, "zorder": 4}
+ARROWHEAD: dict[str, Any] = {
+    "s": 26,
+    "linewidths": 0,
+    "zorder": 5,
+    "clip_on": False,
+    "label": "interval goes on",
+}
 REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "linestyle": "--", "zorder": 1}
 STYLE: dict[Any, Any] = {
     "font.size": 8,
@@ -70,26 +77,66 @@ def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figu
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
-    """Put one legend for the whole figure under it: each label of the axes once."""
-    handles, labels = axes.get_legend_handles_labels()
-    first = dict(zip(reversed(labels), reversed(handles), strict=True))
-    names = list(dict.fromkeys(labels))
-    figure.legend([first[name] for name in names], names, loc="outside lower center", ncols=6)
+def legend_below(figure: Figure) -> None:
+    """Put one legend for the whole figure under it: each label of its axes once."""
+    found: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    labels = sorted(found, key=lambda label: label == ARROWHEAD["label"])
+    handles = [found[label] for label in labels]
+    figure.legend(handles, labels, loc="outside lower center", ncols=6)
 
 
-def estimates(
-    axes: Axes, frame: pd.DataFrame, cells: pd.DataFrame, colour: str, **style: Any
-) -> None:
-    """Draw each line's mean and interval, and the values of its seeds as light dots.
+def limits(frame: pd.DataFrame, cells: pd.DataFrame, *beside: pd.Series) -> tuple[float, float]:
+    """Limits of an axis on which means, seeds and what is shown `beside` them can be told apart.
+
+    Intervals get half as much room on either side: of few seeds they are many times as wide.
+    """
+    seen = pd.concat([frame["mean"], cells.merge(frame[CELL], on=CELL)["value"], *beside])
+    room = (seen.max() - seen.min()) / 2 or 1
+    whole = pd.concat([seen, frame["ci_low"], frame["ci_high"]])
+    low, high = max(whole.min(), seen.min() - room), min(whole.max(), seen.max() + room)
+    margin = 0.05 * (high - low) or 1
+    return low - margin, high + margin
+
+
+def intervals(axes: Axes, frame: pd.DataFrame, within: tuple[float, float], **style: Any) -> None:
+    """Draw each line's mean and interval, with an arrowhead where it goes on beyond the limits.
 
     The lines stand at their `x`, or across at their `y` where the frame has that column.
     """
-    place, value = ("y", "x") if "y" in frame else ("x", "y")
-    reach = [frame["mean"] - frame["ci_low"], frame["ci_high"] - frame["mean"]]
+    place, value, heads = ("y", "x", "<>") if "y" in frame else ("x", "y", "v^")
+    low, high = within
+    reach = [
+        frame["mean"] - frame["ci_low"].clip(lower=low),
+        frame["ci_high"].clip(upper=high) - frame["mean"],
+    ]
     points: dict[str, Any] = {place: frame[place], value: frame["mean"], f"{value}err": reach}
+    axes.errorbar(**points, ecolor=(style["color"], 0.5), **style)
+    beyond = (frame["ci_low"] < low, frame["ci_high"] > high)
+    for end, head, cut in zip(within, heads, beyond, strict=True):
+        if cut.any():
+            tips: dict[str, Any] = {place: frame.loc[cut, place], value: [end] * cut.sum()}
+            axes.scatter(**tips, marker=head, color=style["color"], **ARROWHEAD)
+    axes.set(**{f"{value}lim": within})
+
+
+def estimates(
+    axes: Axes,
+    frame: pd.DataFrame,
+    cells: pd.DataFrame,
+    colour: str,
+    within: tuple[float, float],
+    **style: Any,
+) -> None:
+    """Draw each line's mean and interval, and the values of its seeds as light dots.
+
+    The lines stand as in `intervals`, and the axis gets the limits `within`.
+    """
     look: dict[str, Any] = {"color": colour, "marker": "o", "elinewidth": 1, "zorder": 3} | style
-    axes.errorbar(**points, **look)
+    intervals(axes, frame, within, **look)
+    place, value = ("y", "x") if "y" in frame else ("x", "y")
     seeds = cells.merge(frame[[*CELL, place]], on=CELL)
     dots: dict[str, Any] = {place: seeds[place], value: seeds["value"]}
     axes.scatter(**dots, color=colour, **SEED)

@@ -19,6 +19,8 @@ CSS = (
     # Jupyter stripes every table, which cuts through a cell's two lines.
     ".gt_table tr { background: none; }",
     ".note { white-space: normal; width: 0; min-width: max(100%, 38em); }",
+    # Behind our value and the paper's alike, so that the two stand right above each other.
+    ".spread { display: inline-block; text-align: left; }",
     ".interval { font-size: 75%; color: #4b5563; font-weight: normal; }",
     ".paper { font-size: 90%; color: #6b7280; }",
     ".replicated { color: #00735c; }",
@@ -117,14 +119,15 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
 
     def cell(it: Cell) -> str:
         measured = f"<b>{it.mean}</b>" if it.best else it.mean
-        interval = f'&thinsp;<span class="interval">±{it.interval}</span>' if it.interval else ""
+        interval = f'<span class="interval">±{it.interval}</span>' if it.interval else ""
         mark = (
             f'&thinsp;<span class="{it.verdict}" title="{it.difference}">{MARKS[it.verdict]}</span>'
             if it.verdict
             else ""
         )
         reported = f"<b>{it.reported}</b>" if it.reported_best else it.reported
-        return f'{measured}{interval}{mark}<br><span class="paper">{reported}</span>'
+        paper = f'<span class="paper">{reported}</span>{spread}</span>'
+        return f"{measured}{spread}&thinsp;{interval}{mark}</span><br>{paper}"
 
     def params(it: tuple[str, str]) -> str:
         return f'{it[0]}<br><span class="paper">{it[1]}</span>'
@@ -133,6 +136,8 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
         return html(f'<div class="note">{escape(sentence)}</div>')
 
     name = frame["table"].iloc[0]
+    widest = max(len(it.interval) for it in layout(frame).cells.values())
+    spread = f'<span class="spread" style="width: calc({0.75 * (widest + 1)}ch + 1.3em)">'
     head, lines = _grid(frame, cell, params)
     table = (
         GT(pd.DataFrame(lines, columns=["row", *head]), rowname_col="row", id=name)
@@ -145,9 +150,9 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
             heading_title_font_size="14px",
             source_notes_font_size="11px",
             column_labels_font_weight="bold",
-            column_labels_padding_horizontal="3px",
+            column_labels_padding_horizontal="4px",
             data_row_padding="3px",
-            data_row_padding_horizontal="3px",
+            data_row_padding_horizontal="4px",
             table_margin_left="0px",
         )
         .opt_css("\n".join(_scoped(rule, name) for rule in CSS))

@@ -1,33 +1,77 @@
-# The notebooks read results and never train. Each leaves its executed copy, and its figures.
-for name, book in PLAN.notebooks.items():
+# The notebooks read results and never train. Each leaves its executed copy, its page, and its figures.
 
-    rule:
-        name:
-            f"notebook_{name}"
-        input:
-            PLAN.outputs("results/{scale}/tables/{table}.html"),
-            PLAN.outputs("results/{scale}/cells.csv"),
-        output:
-            done=touch(f"results/{{scale}}/notebooks/.{name}.done"),
-            svg=report(
-                [f"results/{{scale}}/figures/{figure}.svg" for figure in book.figures],
+
+rule notebook_tables:
+    input:
+        PLAN.outputs("results/{scale}/tables/{table}.html"),
+    output:
+        touch("results/{scale}/notebooks/.tables.done"),
+    log:
+        notebook="results/{scale}/notebooks/tables.ipynb",
+    conda:
+        ENVIRONMENT
+    notebook:
+        "../notebooks/tables.ipynb"
+
+
+rule notebook_figures:
+    input:
+        PLAN.outputs("results/{scale}/tables/{table}.csv"),
+        PLAN.outputs("results/{scale}/cells.csv"),
+    output:
+        [
+            report(
+                f"results/{{scale}}/figures/{name}.svg",
                 caption="captions/figure.rst",
                 category="Figures",
-            ),
-            png=[f"results/{{scale}}/figures/{figure}.png" for figure in book.figures],
-        log:
-            notebook=f"results/{{scale}}/notebooks/{name}.ipynb",
-        conda:
-            ENVIRONMENT
-        notebook:
-            f"../notebooks/{name}.ipynb"
+                labels={"figure": sentence},
+            )
+            for name, sentence in NOTEBOOKS["figures"].figures.items()
+        ],
+        [f"results/{{scale}}/figures/{name}.png" for name in NOTEBOOKS["figures"].figures],
+        touch("results/{scale}/notebooks/.figures.done"),
+    log:
+        notebook="results/{scale}/notebooks/figures.ipynb",
+    conda:
+        ENVIRONMENT
+    notebook:
+        "../notebooks/figures.ipynb"
 
 
+rule notebook_dark_knowledge:
+    input:
+        PLAN.outputs("results/{scale}/cells.csv"),
+    output:
+        [
+            report(
+                f"results/{{scale}}/figures/{name}.svg",
+                caption="captions/figure.rst",
+                category="Figures",
+                labels={"figure": sentence},
+            )
+            for name, sentence in NOTEBOOKS["dark_knowledge"].figures.items()
+        ],
+        [f"results/{{scale}}/figures/{name}.png" for name in NOTEBOOKS["dark_knowledge"].figures],
+        touch("results/{scale}/notebooks/.dark_knowledge.done"),
+    log:
+        notebook="results/{scale}/notebooks/dark_knowledge.ipynb",
+    conda:
+        ENVIRONMENT
+    notebook:
+        "../notebooks/dark_knowledge.ipynb"
+
+
+# A log is no output, so that the executed copy of a failing notebook stays.
 rule notebook_page:
     input:
         "results/{scale}/notebooks/.{notebook}.done",
     output:
-        "results/{scale}/notebooks/{notebook}.html",
+        report(
+            "results/{scale}/notebooks/{notebook}.html",
+            caption="captions/notebook.rst",
+            category="Notebooks",
+            labels={"notebook": "{notebook}"},
+        ),
     log:
         "results/{scale}/notebooks/{notebook}.log",
     conda:
@@ -35,9 +79,14 @@ rule notebook_page:
     params:
         notebook="results/{scale}/notebooks/{notebook}.ipynb",
     shell:
-        "jupyter nbconvert --to html {params.notebook:q} > {log:q} 2>&1"
+        # Without mathematics and widgets the page needs nothing from the network; Snakemake's own
+        # first cell is left out.
+        "jupyter nbconvert --to html --HTMLExporter.mathjax_url= --HTMLExporter.require_js_url="
+        " --HTMLExporter.jquery_url= --TagRemovePreprocessor.enabled=True"
+        " --TagRemovePreprocessor.remove_cell_tags=snakemake-job-properties"
+        " {params.notebook:q} > {log:q} 2>&1"
 
 
 rule notebooks:
     input:
-        [f"results/{PLAN.scale.scale}/notebooks/{name}.html" for name in PLAN.notebooks],
+        PLAN.pages(),

@@ -11,7 +11,7 @@ rule table:
             "results/{scale}/tables/{table}.html",
             caption="captions/table.rst",
             category="Tables",
-            labels={"table": "{table}"},
+            labels=PLAN.table_labels,
         ),
         tex="results/{scale}/tables/{table}.tex",
     log:

@@ -17,10 +17,11 @@ from PIL import Image
 from replication import dark_knowledge, figures
 from replication.errors import InputError
 from replication.notebooks import NOTEBOOKS
-from replication.plotting import save
+from replication.plotting import ARROWHEAD, estimates, limits, save
 from replication.reading import TABLES, Results
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
+GOES_ON = ARROWHEAD["label"]
 OBJECTIVES = ["ban", "ban+l", "cwtm", "dkpp"]
 
 
@@ -111,6 +112,29 @@ def test_means_stand_where_the_table_has_them(found: Results) -> None:
     values = frame.set_index(["row", "column"])["mean"]["densenet-112-33"]
     drawn = axes.lines[0].get_ydata()
     assert list(drawn) == list(values[["teacher", "ban-1", "ban-2", "ban-3"]])
+
+
+@pytest.mark.parametrize(("half_width", "drawn"), [(0.2, (9.8, 10.2)), (50.0, (9.4, 11.6))])
+def test_an_interval_leaves_room_for_the_seeds_and_ends_in_an_arrowhead_where_it_is_cut(
+    half_width: float, drawn: tuple[float, float]
+) -> None:
+    cell = {"table": "table1", "row": "a", "column": "ban"}
+    cells = pd.DataFrame([{**cell, "value": value} for value in (10.0, 11.0)])
+    low, high = 10 - half_width, 10 + half_width
+    frame = pd.DataFrame([{**cell, "x": 1, "mean": 10.0, "ci_low": low, "ci_high": high}])
+    axes = Figure().subplots()
+    estimates(axes, frame, cells, "black", limits(frame, cells))
+    assert axes.collections[0].get_segments()[0][:, 1] == pytest.approx(drawn)
+    tips = [one.get_offsets()[0, 1] for one in axes.collections if one.get_label() == GOES_ON]
+    assert tips == (list(axes.get_ylim()) if half_width > 1 else [])
+    assert axes.get_ylim()[0] < 9.9
+    assert axes.get_ylim()[1] > 11
+
+
+def test_no_error_is_drawn_below_zero(found: Results) -> None:
+    frame = found.tables().assign(ci_low=-5.0)
+    for axes in figures.generations(frame[frame["table"] == "table2"], found.cells()).axes[:4]:
+        assert axes.get_ylim()[0] >= 0
 
 
 def test_mean_by_argmax_leaves_the_argmax_out() -> None:

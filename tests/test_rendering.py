@@ -144,6 +144,12 @@ def test_html_is_a_whole_fragment_that_needs_nothing_from_outside(frame: pd.Data
     assert "CIFAR-100 &amp; its" in text
 
 
+def test_html_leaves_the_same_room_behind_our_value_and_the_papers(frame: pd.DataFrame) -> None:
+    room = re.findall(r'<span class="spread" style="(.*?)"', to_html(frame, TITLE, NOTE))
+    assert len(room) == 2 * len(frame)
+    assert len(set(room)) == 1
+
+
 def test_html_styles_reach_no_other_table_of_the_page(frame: pd.DataFrame) -> None:
     style = to_html(frame, TITLE, NOTE).split("<style>")[1].split("</style>")[0]
     selectors = re.findall(r"\.(?:note|interval|paper|replicated|gt_table t[dhr])\b.*?\{", style)
