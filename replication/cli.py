@@ -66,6 +66,16 @@ def cells(configfile: ConfigFiles = None) -> None:
 
 
 @app.command()
+def claims(configfile: ConfigFiles = None) -> None:
+    """Decide the paper's claims from cells.csv and write claims.csv and claims_power.csv."""
+    plan = Plan.read(configfile or [])
+    from replication.claims import build_claims
+
+    build_claims(plan)
+    print(plan.results / "claims.csv")
+
+
+@app.command()
 def plan(configfile: ConfigFiles = None) -> None:
     """List the runs of a scale, teachers first."""
     for run in Plan.read(configfile or []).runs:

@@ -1,4 +1,4 @@
-"""BANE, the born-again network ensemble (§3.3)."""
+"""BANE, the born-again network ensemble (§3.1)."""
 
 from torch import Tensor
 
@@ -6,6 +6,6 @@ from torch import Tensor
 def average(logits: Tensor) -> Tensor:
     """Mean of the members' predicted distributions: logits (members, n, C) → probabilities (n, C).
 
-    Source: §3.3, "average of the prediction of multiple generations of BANs".
+    Source: §3.1.
     """
     return logits.softmax(-1).mean(0)

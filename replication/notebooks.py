@@ -36,4 +36,7 @@ NOTEBOOKS = {
             ),
         },
     ),
+    "claims": Notebook(
+        figures={"claims": "Each claim's difference beside the paper's, in percent."},
+    ),
 }

@@ -6,6 +6,7 @@ distribution is p = softmax(t) without a temperature; no gradient flows into t.
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -39,11 +40,12 @@ def ban_l(
     labels: Tensor,
     teacher_logits: Tensor,
     generator: torch.Generator | None = None,
+    *,
+    weighting: Literal["mean", "sum"] = "mean",
 ) -> Tensor:
-    """Mean of the label and the BAN loss ("BAN+L", §4.2)."""
-    return (
-        label(student_logits, labels) + ban(student_logits, labels, teacher_logits, generator)
-    ) / 2
+    """Mean, or sum, of the label and the BAN loss ("BAN+L", §4.2)."""
+    total = label(student_logits, labels) + ban(student_logits, labels, teacher_logits, generator)
+    return total / 2 if weighting == "mean" else total
 
 
 def cwtm(
@@ -51,13 +53,17 @@ def cwtm(
     labels: Tensor,
     teacher_logits: Tensor,
     generator: torch.Generator | None = None,
+    *,
+    weight: Literal["max", "true class"] = "max",
 ) -> Tensor:
     """Confidence weighted by teacher max: Σ_s w_s CE(y, q), gradient w_s (q − y) (§3.2).
 
-    The weights sum to one over the batch, so that no 1/b follows.
+    The weights sum to one over the batch, so that no 1/b follows. The true class's probability
+    instead of the maximum is the importance weighting of Eq. 9.
     """
     losses = cross_entropy(student_logits, labels, reduction="none")
-    return (confidence_weights(teacher_logits) * losses).sum()
+    weights = confidence_weights(teacher_logits, labels if weight == "true class" else None)
+    return (weights * losses).sum()
 
 
 def dkpp(
@@ -65,33 +71,44 @@ def dkpp(
     labels: Tensor,
     teacher_logits: Tensor,
     generator: torch.Generator | None = None,
+    *,
+    keys: Tensor | None = None,
 ) -> Tensor:
     """Dark knowledge with permuted predictions: BAN with φ(p) for p (§3.2).
 
-    φ permutes anew for every sample and step.
+    φ permutes anew for every sample and step, or as ``keys`` says (`permute_dark_knowledge`).
     """
-    permuted = permute_dark_knowledge(teacher_logits.detach().softmax(-1), generator)
+    permuted = permute_dark_knowledge(teacher_logits.detach().softmax(-1), generator, keys)
     return cross_entropy(student_logits, permuted)
 
 
-def confidence_weights(teacher_logits: Tensor) -> Tensor:
-    """CWTM's weights (b,): w_s = max p_s / Σ_u max p_u, also where the teacher is wrong (§3.2)."""
-    confidence = teacher_logits.detach().softmax(-1).amax(-1)
+def confidence_weights(teacher_logits: Tensor, labels: Tensor | None = None) -> Tensor:
+    """CWTM's weights (b,): w_s = max p_s / Σ_u max p_u, also where the teacher is wrong (§3.2).
+
+    With ``labels`` (b,) the true class's probability stands for the maximum (Eq. 9).
+    """
+    p = teacher_logits.detach().softmax(-1)
+    confidence = p.amax(-1) if labels is None else p.gather(-1, labels[:, None]).squeeze(-1)
     return confidence / confidence.sum()
 
 
 def permute_dark_knowledge(
-    probabilities: Tensor, generator: torch.Generator | None = None
+    probabilities: Tensor,
+    generator: torch.Generator | None = None,
+    keys: Tensor | None = None,
 ) -> Tensor:
     """φ of DKPP: keep each row's largest entry in place and permute the others at random (§3.2).
 
     Takes and returns (n, C) probabilities; each row gets a permutation of its own, drawn uniformly.
+    ``keys``, numbers in [0, 1) of shape (n, C) or (1, C), draw it instead of ``generator``: the
+    same keys give the same permutation.
     """
     largest = probabilities.argmax(-1, keepdim=True)
     # Sorting random keys gives a uniform permutation. Ordered by index with the largest at the end,
     # and ordered by key with the largest at the end, the same rank names source and target.
-    keys = torch.rand(probabilities.shape, generator=generator, device=probabilities.device)
-    source = keys.scatter(-1, largest, 2.0).argsort(-1)
+    if keys is None:
+        keys = torch.rand(probabilities.shape, generator=generator, device=probabilities.device)
+    source = keys.expand(probabilities.shape).scatter(-1, largest, 2.0).argsort(-1)
     index = torch.arange(probabilities.shape[-1], device=probabilities.device)
     places = index.expand_as(probabilities).scatter(-1, largest, len(index)).argsort(-1)
     return torch.empty_like(probabilities).scatter(-1, places, probabilities.gather(-1, source))

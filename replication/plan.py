@@ -9,15 +9,29 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 from replication.catalogue import NETWORKS
 from replication.errors import InputError
 from replication.notebooks import NOTEBOOKS
-from replication.scale import Corpus, ImageDataset, Scale, check_scale, read_config
+from replication.scale import (
+    Corpus,
+    ImageDataset,
+    ImageRecipe,
+    LanguageRecipe,
+    Scale,
+    check_scale,
+    read_config,
+)
+from replication.schema import merge
 from replication.tables import TABLES, TableSpec, read_table
 
-RUN_FILES = ("model.safetensors", "predictions.safetensors", "history.csv", "run.json")
+# Which of the scale's decisions each objective takes.
+DECISIONS = {
+    "ban+l": "ban_l_weighting",
+    "cwtm": "cwtm_weight",
+    "dkpp": "dkpp_permutation",
+}
 
 
 @dataclass(frozen=True)
@@ -30,12 +44,14 @@ class Run:
     seed: int
     teacher: "Run | None" = None
     share_ends: bool = False
+    variant: str | None = None
 
     @cached_property
     def id(self) -> str:
         """The folder below ``runs/``; a run lies inside its teacher's folder."""
         above = self.teacher.id if self.teacher else self.dataset.name
-        return f"{above}/{self.network}.{self.objective}.{self.seed}"
+        variant = f".{self.variant}" if self.variant else ""
+        return f"{above}/{self.network}.{self.objective}{variant}.{self.seed}"
 
     @property
     def lineage(self) -> tuple["Run", ...]:
@@ -66,6 +82,7 @@ class Cell:
     reported: float | None = None
     reported_teacher: float | None = None
     params_reported: float | None = None
+    average: Literal["probabilities", "logits"] = "probabilities"
 
     def teacher(self, seed: int) -> Run | None:
         """Generation 0 of the cell's lineage; None where the cell is generation 0 itself."""
@@ -94,6 +111,7 @@ class Plan:
     tables: dict[str, TableSpec]
     cells: tuple[Cell, ...]
     runs: dict[str, Run]
+    variants: dict[str, Scale]
 
     @classmethod
     def read(cls, files: Sequence[Path], tables: Path = TABLES) -> Self:
@@ -129,7 +147,10 @@ class Plan:
             InputError: a table is wrong, or two of its cells want different runs under one name.
         """
         specs = {name: read_table(name, tables) for name in scale.tables}
-        cells = tuple(cell for name, spec in specs.items() for cell in _cells(name, spec, scale))
+        variants = _variants(specs, scale, tables)
+        cells = tuple(
+            cell for name, spec in specs.items() for cell in _cells(name, spec, scale, variants)
+        )
         runs: dict[str, Run] = {}
         for cell in cells:
             for shown in cell.runs():
@@ -140,7 +161,7 @@ class Plan:
                             f" another cell wants {run.id} with other data or shared layers;"
                             " give one a `seed_offset`"
                         )
-        return cls(scale, specs, cells, runs)
+        return cls(scale, specs, cells, runs, variants)
 
     @property
     def results(self) -> Path:
@@ -177,11 +198,19 @@ class Plan:
             )
         return [cell for cell in self.cells if cell.table == table]
 
+    def scale_of(self, run: Run) -> Scale:
+        """The scale by which a run is trained: this one, or its variant."""
+        return self.variants[run.variant] if run.variant else self.scale
+
     def recipe(self, run: Run) -> dict[str, Any]:
         """Everything but the teacher that decides how a run comes out, as plain data."""
-        scale = self.scale
+        scale = self.scale_of(run)
         network = NETWORKS[run.network]
-        recipes = scale.images if network.kind == "image" else getattr(scale.language, run.network)
+        if network.kind == "image":
+            training: ImageRecipe | LanguageRecipe = scale.image_recipe(network.family)
+        else:
+            training = getattr(scale.language, run.network)
+        decision = DECISIONS.get(run.objective)
         return {
             "dataset": run.dataset.model_dump(mode="json"),
             "evaluate_on": scale.evaluate_on,
@@ -190,8 +219,9 @@ class Plan:
                 "options": scale.networks.options(run.network),
             },
             "objective": run.objective,
+            "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
             "share_ends": run.share_ends,
-            "training": recipes.model_dump(mode="json"),
+            "training": training.model_dump(mode="json"),
             "precision": scale.precision,
         }
 
@@ -245,13 +275,26 @@ class Plan:
         ]
 
 
-def _cells(name: str, table: TableSpec, scale: Scale) -> Iterator[Cell]:
+def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:
+    """Each variant as a whole scale, by its name."""
+    found: dict[str, Scale] = {}
+    for name, spec in specs.items():
+        for variant, changes in spec.variants.items():
+            here = f"{tables / name}.yaml: variant `{variant}`"
+            changed = check_scale(merge(scale.model_dump(mode="json"), changes), here)
+            if found.setdefault(variant, changed) != changed:
+                raise InputError(f"{here}: another table has one of this name; rename one")
+    return found
+
+
+def _cells(name: str, table: TableSpec, scale: Scale, variants: dict[str, Scale]) -> Iterator[Cell]:
     text = table.dataset == "ptb"
     for row, spec in table.rows.items():
         for column in table.columns:
             if table.is_dash(row, column):
                 continue
             part = table.cell(row, column).part if text else scale.evaluate_on
+            varied = variants.get(table.cell(row, column).variant or "", scale)
             members = {seed: _members(table, row, column, seed, scale) for seed in scale.seeds}
             yield Cell(
                 table=name,
@@ -263,6 +306,7 @@ def _cells(name: str, table: TableSpec, scale: Scale) -> Iterator[Cell]:
                 reported=table.reported(row, column),
                 reported_teacher=_reported_teacher(table, row, column),
                 params_reported=spec.params,
+                average=varied.decisions.ensemble,
             )
 
 
@@ -281,6 +325,7 @@ def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Ru
         seed=seed + cell.seed_offset,
         teacher=_run(table, teacher.row, teacher.column, seed, scale) if teacher else None,
         share_ends=cell.share_ends,
+        variant=cell.variant,
     )
 
 

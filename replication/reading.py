@@ -53,6 +53,14 @@ class Results:
         """One line per cell and seed: table, row, column, seed, metric, value, run."""
         return self._read("cells.csv", pd.read_csv)
 
+    def claims(self) -> pd.DataFrame:
+        """One line per claim: claim, section, statement, verdict, evidence."""
+        return self._read("claims.csv", pd.read_csv)
+
+    def claims_power(self) -> pd.DataFrame:
+        """One line per claim: its difference, p-values, power and seeds needed."""
+        return self._read("claims_power.csv", pd.read_csv)
+
     def histories(self, table: str, columns: list[str]) -> pd.DataFrame:
         """Histories behind some columns of a table: one line per row, column, seed and epoch."""
         cells = self.cells().query("table == @table and column in @columns")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from replication.ensemble import average
 from replication.errors import InputError
 from replication.plan import Cell, Plan, Run
 
+Average = Literal["probabilities", "logits"]
 COLUMNS = ["table", "row", "column", "seed", "metric", "value", "run"]
 
 
@@ -66,11 +67,11 @@ class Measurements:
             self.predictions[run.id] = predictions
         return self.predictions[run.id]
 
-    def value(self, members: Sequence[Run], part: str) -> float:
-        """Error in percent or perplexity of a run, or of an ensemble of several (§3.3)."""
+    def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
+        """Error in percent or perplexity of a run, or of an ensemble of several (§3.1)."""
         found = [self.predicted(run) for run in members]
         if "logits" in found[0]:
-            return error(np.stack([p["logits"] for p in found]), found[0]["labels"])
+            return error(np.stack([p["logits"] for p in found]), found[0]["labels"], of)
         return perplexity(found[0][part])
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
@@ -82,7 +83,7 @@ class Measurements:
                 "column": cell.column,
                 "seed": seed,
                 "metric": cell.metric,
-                "value": self.value(members, cell.part),
+                "value": self.value(members, cell.part, cell.average),
                 "run": ";".join(run.id for run in members),
             }
             for seed, members in cell.members.items()
@@ -99,12 +100,14 @@ class Measurements:
         return int(self.record(members[-1])["parameters"])
 
 
-def error(logits: NDArray[Any], labels: NDArray[Any]) -> float:
+def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabilities") -> float:
     """Share of wrong predictions in percent: logits (members, n, C), labels (n,).
 
-    The prediction of several members is the mean of their distributions (§3.3).
+    The prediction of several members is the mean of their distributions (§3.1), or of their logits.
     """
-    predicted = average(torch.from_numpy(logits).double()).argmax(-1).numpy()
+    members = torch.from_numpy(logits).double()
+    mean = average(members) if of == "probabilities" else members.mean(0)
+    predicted = mean.argmax(-1).numpy()
     return float(100 * (predicted != labels).mean())
 
 

@@ -5,11 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from replication.catalogue import NETWORKS
 from replication.errors import InputError
-from replication.schema import Number, Strict, merge, read_yaml, validate
+from replication.schema import FolderName, Number, Strict, merge, read_yaml, validate
 
 DEFAULT = Path("config/digits.yaml")
 
@@ -30,8 +30,6 @@ NonNegative = Annotated[Number, Field(ge=0)]
 Probability = Annotated[Number, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
-# The name becomes a folder: no separators, no dots.
-FolderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 
 
 class ImageDataset(Strict):
@@ -196,6 +194,33 @@ class LanguageRecipes(Strict):
     cnn_lstm: LanguageRecipe
 
 
+class Decisions(Strict):
+    """What the paper leaves open, beside `dropout`, `layers` and `final_transition` of `networks`.
+
+    docs/protocol.md has the readings; tables/sensitivity.yaml measures what each costs.
+    """
+
+    ban_l_weighting: Literal["mean", "sum"] = Field(
+        "mean", description="BAN+L: the mean of its two losses, or their sum."
+    )
+    dkpp_permutation: Literal["sample and step", "sample", "batch"] = Field(
+        "sample and step",
+        description="DKPP draws a permutation for every sample at every step, for every sample"
+        " once, or for every batch.",
+    )
+    cwtm_weight: Literal["max", "true class"] = Field(
+        "max", description="CWTM weighs by the teacher's largest probability, or the true class's."
+    )
+    ensemble: Literal["probabilities", "logits"] = Field(
+        "probabilities", description="What an ensemble averages."
+    )
+    densenet_recipe: Literal["wide-resnet", "densenet"] = Field(
+        "wide-resnet",
+        description="densenet: 1.5 times the epochs, rate × 0.1 after 1/2 and 3/4 of them, weight"
+        " decay 1e-4 (Huang et al. 2017).",
+    )
+
+
 class Scale(Strict):
     """A scale of the replication."""
 
@@ -216,10 +241,25 @@ class Scale(Strict):
     networks: Networks
     images: ImageRecipe
     language: LanguageRecipes
+    decisions: Decisions = Decisions()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="Of the forward pass; bfloat16 by autocast."
     )
+
+    def image_recipe(self, family: str) -> ImageRecipe:
+        """The recipe of a family of image networks: one for all, or DenseNet's own."""
+        if family != "densenet" or self.decisions.densenet_recipe == "wide-resnet":
+            return self.images
+        epochs = self.images.epochs * 3 // 2
+        return self.images.model_copy(
+            update={
+                "epochs": epochs,
+                "milestones": (epochs // 2, epochs * 3 // 4),
+                "gamma": 0.1,
+                "weight_decay": 1e-4,
+            }
+        )
 
     @model_validator(mode="after")
     def _nothing_twice(self) -> Self:

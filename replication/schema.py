@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails
 
 from replication.errors import InputError
@@ -23,6 +29,8 @@ def _yaml_number(value: object) -> object:
     return value
 
 
+# The name becomes a folder, or a part of one: no separators, no dots.
+FolderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
 Number = Annotated[float, BeforeValidator(_yaml_number, json_schema_input_type=float)]
 
 

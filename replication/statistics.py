@@ -5,7 +5,7 @@ The verdict on a cell says whether the paper's *difference to the teacher* shows
 * ``replicated``: the 95 % interval of the difference lies on the side of zero that the paper
   reports;
 * ``contradicted``: it lies on the other side, or off zero where the paper reports no difference;
-* ``inconclusive``: it contains zero, or one seed gives no interval.
+* ``inconclusive``: it contains zero, or one seed, or pairs without any spread, give none.
 
 A cell without a teacher, or without a printed number, has no verdict. Levels are not compared:
 another data set has another error.
@@ -18,6 +18,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+TIED = 1e-9
 
 
 class Summary(NamedTuple):
@@ -41,7 +42,11 @@ def summarise(values: Sequence[float]) -> Summary:
 
 
 class Difference(NamedTuple):
-    """Mean paired difference with its 95 % t-interval and two-sided p-value; NaN for one pair."""
+    """Mean paired difference with its 95 % t-interval and two-sided p-value.
+
+    NaN for one pair, and for pairs that differ by the same number of test items: that is no
+    certainty, but counts too coarse to see the spread.
+    """
 
     mean: float
     low: float
@@ -53,12 +58,9 @@ def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]
     """Difference of a cell to its teacher, paired by seed: each to the one of its own lineage."""
     differences = [values[seed] - teachers[seed] for seed in values]
     summary = summarise(differences)
-    if summary.n == 1:
-        p_value = np.nan
-    elif summary.std == 0:  # the t-statistic is 0/0, or infinite
-        p_value = 1.0 if summary.mean == 0 else 0.0
-    else:
-        p_value = float(stats.ttest_1samp(differences, 0).pvalue)
+    if summary.n == 1 or np.ptp(differences) < TIED:
+        return Difference(summary.mean, np.nan, np.nan, np.nan)
+    p_value = float(stats.ttest_1samp(differences, 0).pvalue)
     return Difference(summary.mean, summary.low, summary.high, p_value)
 
 

@@ -1,13 +1,13 @@
 """The tables of the paper as data: what each cell is, and what the paper printed in it."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from replication.catalogue import NETWORKS
 from replication.errors import InputError
-from replication.schema import Number, Strict, read_yaml, validate
+from replication.schema import FolderName, Number, Strict, read_yaml, validate
 
 Objective = Literal["label", "ban", "ban+l", "cwtm", "dkpp"]
 Role = Literal["cifar10", "cifar100", "ptb"]
@@ -43,6 +43,9 @@ class CellSpec(Strict):
         None, description="Columns of the same row whose predictions are averaged."
     )
     part: Literal["validation", "test"] = Field("test", description="Where it is evaluated.")
+    variant: Name | None = Field(
+        None, description="One of the table's `variants`: trained or averaged by other keys."
+    )
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -62,7 +65,9 @@ class RowSpec(Strict):
 
     network: Name = Field(description="Name of a network of the catalogue.")
     params: Number | None = Field(None, description="Parameters as printed, in millions.")
-    cells: dict[Name, CellSpec] = Field({}, description="Cells that differ from their column.")
+    cells: dict[Name, CellSpec | None] = Field(
+        {}, description="Cells that differ from their column; null: no cell."
+    )
     reported: dict[Name, Number | None] | None = Field(
         None,
         description="The printed numbers, one for each column; null is a dash: no cell."
@@ -77,11 +82,14 @@ class TableSpec(Strict):
     dataset: Role = Field(description="The paper's data set; the scale says what stands for it.")
     columns: dict[Name, CellSpec] = Field(min_length=1)
     rows: dict[Name, RowSpec] = Field(min_length=1)
+    variants: dict[FolderName, dict[str, Any]] = Field(
+        {}, description="Keys of the scale that a cell's runs have otherwise, by a name for them."
+    )
     notes: tuple[str, ...] = ()
 
     def cell(self, row: str, column: str) -> CellSpec:
         """What stands in a cell: the row's own definition, or the column's."""
-        return self.rows[row].cells.get(column, self.columns[column])
+        return self.rows[row].cells.get(column) or self.columns[column]
 
     def network(self, row: str, column: str) -> str:
         """The network of a cell."""
@@ -93,7 +101,9 @@ class TableSpec(Strict):
 
     def is_dash(self, row: str, column: str) -> bool:
         """Whether the paper prints a dash there, so that there is nothing to measure."""
-        return self.rows[row].reported is not None and self.reported(row, column) is None
+        spec = self.rows[row]
+        no_cell = column in spec.cells and spec.cells[column] is None
+        return no_cell or (spec.reported is not None and self.reported(row, column) is None)
 
     def teacher(self, row: str, column: str) -> CellReference | None:
         """The cell that a cell's network learns from."""
@@ -110,7 +120,9 @@ def read_table(name: str, folder: Path = TABLES) -> TableSpec:
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml"))) or "none"
+        # Beside the tables lie the claims about them.
+        names = {file.stem for file in folder.glob("*.yaml")} - {"claims"}
+        known = ", ".join(sorted(names)) or "none"
         raise InputError(f"{path}: no such table; there are: {known}")
     table = validate(TableSpec, read_yaml(path), str(path))
     for row, spec in table.rows.items():
@@ -140,6 +152,8 @@ def _check_cell(table: TableSpec, row: str, column: str, path: str) -> None:
     if network not in NETWORKS:
         raise InputError(f"{here}: unknown network `{network}`; see replication/catalogue.py")
     kind = "language" if table.dataset == "ptb" else "image"
+    if cell.variant is not None and cell.variant not in table.variants:
+        raise InputError(f"{here}: unknown variant `{cell.variant}`; add it to `variants`")
     if NETWORKS[network].kind != kind:
         raise InputError(f"{here}: `{network}` is no {kind} network; the data set wants one")
     for member in cell.ensemble or ():

@@ -61,6 +61,30 @@ rule notebook_dark_knowledge:
         "../notebooks/dark_knowledge.ipynb"
 
 
+rule notebook_claims:
+    input:
+        PLAN.outputs("results/{scale}/claims.csv"),
+        PLAN.outputs("results/{scale}/claims_power.csv"),
+    output:
+        [
+            report(
+                f"results/{{scale}}/figures/{name}.svg",
+                caption="captions/figure.rst",
+                category="Figures",
+                labels={"figure": sentence},
+            )
+            for name, sentence in NOTEBOOKS["claims"].figures.items()
+        ],
+        [f"results/{{scale}}/figures/{name}.png" for name in NOTEBOOKS["claims"].figures],
+        touch("results/{scale}/notebooks/.claims.done"),
+    log:
+        notebook="results/{scale}/notebooks/claims.ipynb",
+    conda:
+        ENVIRONMENT
+    notebook:
+        "../notebooks/claims.ipynb"
+
+
 # A log is no output, so that the executed copy of a failing notebook stays.
 rule notebook_page:
     input:

@@ -40,6 +40,24 @@ rule cells:
         "replication cells {params.configfiles:q} > {log:q} 2>&1"
 
 
+# Decides the paper's claims.
+rule claims:
+    input:
+        "results/{scale}/cells.csv",
+        "tables/claims.yaml",
+    output:
+        "results/{scale}/claims.csv",
+        "results/{scale}/claims_power.csv",
+    log:
+        "results/{scale}/claims.log",
+    conda:
+        ENVIRONMENT
+    params:
+        configfiles=CONFIGFILES,
+    shell:
+        "replication claims {params.configfiles:q} > {log:q} 2>&1"
+
+
 # snakemake table1 ... table6
 for name in PLAN.tables:
 
@@ -54,3 +72,4 @@ rule tables:
     input:
         PLAN.outputs("results/{scale}/tables/{table}.csv"),
         PLAN.outputs("results/{scale}/cells.csv"),
+        PLAN.outputs("results/{scale}/claims.csv"),

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from conftest import tiny_plan
+from conftest import ROOT, tiny_plan
 from safetensors.numpy import save_file
 
+from replication.claims import decide_claims
+from replication.claims_file import read_claims
 from replication.plan import Cell, Plan, Run
 from replication.reading import TABLES
-from replication.results import Measurements
+from replication.results import Average, Measurements
 from replication.table import summary_line
 
 SEEDS = 3
@@ -43,7 +45,7 @@ class Invented(Measurements):
                 value = cell.reported + own + generator.normal(0, noise)
                 self.values.setdefault((members, cell.part), value)
 
-    def value(self, members: Sequence[Run], part: str) -> float:
+    def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
         return self.values[tuple(members), part]
 
     def parameters(self, cell: Cell) -> int:
@@ -95,6 +97,9 @@ def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) ->
     (folder / "tables").mkdir(parents=True)
     cells, frames = results(seeds)
     cells.to_csv(folder / "cells.csv", index=False)
+    claims, numbers = decide_claims(read_claims(ROOT / "tables"), cells)
+    claims.to_csv(folder / "claims.csv", index=False)
+    numbers.to_csv(folder / "claims_power.csv", index=False)
     for name, frame in frames.items():
         frame.to_csv(folder / f"tables/{name}.csv", index=False)
         (folder / f"tables/{name}.html").write_text(f"<table><caption>{name}</caption></table>\n")

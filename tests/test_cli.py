@@ -104,7 +104,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(folder: Path) -> None:
 
 def test_the_plan_is_listed_teachers_first(folder: Path) -> None:
     lines = call(folder, "plan").stdout.splitlines()
-    assert len(lines) == 83 * 2
+    assert len(lines) == (83 + 8) * 2
     assert lines.index(RUN) < lines.index(f"{RUN}/wide_resnet_28_1.ban.0")
 
 

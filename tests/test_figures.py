@@ -14,7 +14,7 @@ import synthetic
 from matplotlib.figure import Figure
 from PIL import Image
 
-from replication import dark_knowledge, figures
+from replication import claims_page, dark_knowledge, figures
 from replication.errors import InputError
 from replication.notebooks import NOTEBOOKS
 from replication.plotting import ARROWHEAD, estimates, limits, save
@@ -35,6 +35,8 @@ def _draw(name: str, found: Results) -> Figure:
         draw: Callable[[pd.DataFrame, pd.DataFrame], Figure] = getattr(figures, name)
         frame = found.table("table2") if name in ("generations", "treatments") else found.tables()
         return draw(frame, found.cells())
+    if name == "claims":
+        return claims_page.forest(found.claims(), found.claims_power())
     if name == "confidence_weights":
         return dark_knowledge.confidence_weights(found.predictions("table2", "teacher"))
     if name == "similarity_structure":
@@ -147,7 +149,7 @@ def test_mean_by_argmax_leaves_the_argmax_out() -> None:
 
 
 def test_drawing_and_rendering_import_no_torch() -> None:
-    modules = "figures, dark_knowledge, rendering, reading, notebooks"
+    modules = "figures, dark_knowledge, claims_page, rendering, reading, notebooks"
     code = f"import sys; from replication import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -183,7 +185,7 @@ def test_results_are_found_beside_and_above_the_working_directory(
     assert Results.find("results", "paper").folder == Path("results/paper")
 
 
-@pytest.mark.parametrize("notebook", ["tables", "figures", "dark_knowledge"])
+@pytest.mark.parametrize("notebook", ["tables", "figures", "dark_knowledge", "claims"])
 def test_notebooks_are_committed_without_outputs_and_as_snakemake_needs_them(
     notebook: str,
 ) -> None:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -15,9 +17,12 @@ from replication.gradients import cosine_to_ban, decompose, ground_truth_share
 from replication.objectives import (
     OBJECTIVES,
     Objective,
+    ban_l,
     confidence_weights,
+    cwtm,
     permute_dark_knowledge,
 )
+from replication.results import error
 
 # Two samples, three classes. Students' distributions q are (1/2, 1/4, 1/4) and (1/5, 3/5, 1/5);
 # teachers' p are (1/8, 3/4, 1/8), sure and wrong about label 0, and (1/5, 1/2, 3/10).
@@ -219,6 +224,40 @@ def test_an_ensemble_averages_probabilities_not_logits() -> None:
     )
     assert average(members.log()).argmax(-1).item() == 1
     assert members.log().mean(0).argmax(-1).item() == 0
+
+
+# What the paper leaves open: the other readings.
+def test_ban_l_as_a_sum_is_twice_its_mean() -> None:
+    args = (STUDENT, LABELS, TEACHER)
+    assert ban_l(*args, weighting="sum").item() == pytest.approx(2 * EXPECTED_LOSS["ban+l"])
+
+
+def test_cwtm_may_weigh_by_the_true_class() -> None:
+    # p of the true class is 1/8 and 1/2, so the weights are 1/5 and 4/5.
+    found = gradient(partial(cwtm, weight="true class"))
+    torch.testing.assert_close(found, torch.tensor([[1 / 5], [4 / 5]]) * (Q - Y))
+
+
+@pytest.mark.parametrize("rows", [40, 1])
+def test_dkpp_with_the_same_keys_permutes_in_the_same_way(rows: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    p = torch.randn(40, 6, generator=generator).softmax(-1)
+    keys = torch.rand(rows, 6, generator=generator)
+    first, again = (permute_dark_knowledge(p, keys=keys) for _ in range(2))
+    assert torch.equal(first, again)
+    assert torch.equal(first.argmax(-1), p.argmax(-1))
+    assert torch.equal(first.sort(-1).values, p.sort(-1).values)
+    # One row of keys permutes all samples of one argmax alike.
+    same = p.argmax(-1) == p.argmax(-1)[0]
+    moved = (first[same][:, None, :] == p[same][:, :, None]).int().argmax(-1)
+    assert (len({tuple(row.tolist()) for row in moved}) == 1) == (rows == 1)
+
+
+def test_an_ensemble_of_logits_is_the_other_reading() -> None:
+    logits = np.log([[[0.98, 0.02]], [[0.3, 0.7]], [[0.2, 0.8]]])
+    labels = np.array([1])
+    assert error(logits, labels) == 0
+    assert error(logits, labels, "logits") == 100
 
 
 def test_tables_may_name_every_objective_and_no_other() -> None:

@@ -33,8 +33,55 @@ def test_the_six_tables_need_83_runs_per_seed(scale: str) -> None:
         wanted = {run.id for cell in plan.table_cells(table) for run in cell.runs()}
         assert len(wanted - seen) == expected * len(plan.scale.seeds)
         seen |= wanted
-    assert seen == set(plan.runs)
-    assert len(plan.runs) == 83 * len(plan.scale.seeds)
+    assert len(seen) == 83 * len(plan.scale.seeds)
+
+
+def test_the_paper_scale_has_the_six_tables_and_nothing_else() -> None:
+    plan = read("paper")
+    assert list(plan.tables) == list(NEW_RUNS)
+    assert len(plan.runs) == 83 * 5
+
+
+def test_the_sensitivity_table_adds_the_other_readings_and_shares_the_taken_ones() -> None:
+    plan = tiny_plan()
+    six = {run.id for name in NEW_RUNS for cell in plan.table_cells(name) for run in cell.runs()}
+    new = {run.id: run for cell in plan.table_cells("sensitivity") for run in cell.runs()
+           if run.id not in six}  # fmt: skip
+    assert {run.variant for run in new.values()} == {
+        "ban-l-sum", "dkpp-per-sample", "dkpp-per-batch", "cwtm-true-class", "dropout",
+        "no-dropout", "densenet-recipe", "two-transitions",
+    }  # fmt: skip
+    assert len(new) == 8
+    decided = {run.variant: plan.recipe(run) for run in new.values()}
+    assert decided["ban-l-sum"]["decisions"] == {"ban_l_weighting": "sum"}
+    assert decided["dkpp-per-batch"]["decisions"] == {"dkpp_permutation": "batch"}
+    assert decided["cwtm-true-class"]["decisions"] == {"cwtm_weight": "true class"}
+    assert decided["dropout"]["network"]["options"]["dropout"] == 0.3
+    assert decided["no-dropout"]["network"]["options"]["dropout"] == 0.0
+    assert decided["two-transitions"]["network"]["options"]["final_transition"] is False
+    (logits,) = (c for c in plan.table_cells("sensitivity") if c.average == "logits")
+    assert logits.column == "other"
+
+
+def test_densenets_own_recipe_is_that_of_huang_et_al() -> None:
+    scale = read("paper").scale
+    own = scale.model_copy(
+        update={"decisions": scale.decisions.model_copy(update={"densenet_recipe": "densenet"})}
+    )
+    recipe = own.image_recipe("densenet")
+    assert (recipe.epochs, recipe.milestones, recipe.gamma) == (300, (150, 225), 0.1)
+    assert (recipe.weight_decay, recipe.learning_rate) == (1e-4, 0.1)
+    assert own.image_recipe("wide_resnet") == scale.images == scale.image_recipe("densenet")
+
+
+def test_a_decision_changes_the_recipes_of_its_objective_alone() -> None:
+    before, after = tiny_plan(), tiny_plan(decisions={"cwtm_weight": "true class"})
+    changed = {
+        run.objective
+        for name, run in before.runs.items()
+        if before.recipe_hash(run) != after.recipe_hash(after.runs[name])
+    }
+    assert changed == {"cwtm"}
 
 
 def test_every_run_comes_after_its_teacher_and_lies_in_its_folder() -> None:
@@ -173,7 +220,16 @@ def test_the_plan_imports_neither_torch_nor_pandas() -> None:
 
 
 def test_every_network_of_the_catalogue_is_in_a_table() -> None:
-    assert {run.network for run in tiny_plan().runs.values()} == set(NETWORKS)
+    assert {run.network for run in read("paper").runs.values()} == set(NETWORKS)
+
+
+def test_a_variant_of_a_wrong_key_is_named(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
+    path = tmp_path / "tables" / "sensitivity.yaml"
+    text = path.read_text(encoding="utf-8").replace("cwtm_weight", "cwtm_wait")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="variant `cwtm-true-class`: unknown key"):
+        Plan.read([ROOT / "config" / "digits.yaml"], tmp_path / "tables")
 
 
 # Wrong tables: one line, with file and key.
@@ -229,6 +285,10 @@ WRONG_TABLES: dict[str, tuple[Change, str]] = {
         lambda t: t["rows"]["densenet-90-60"].update(network="lstm"),
         "`lstm` is no image network",
     ),
+    "unknown variant": (
+        lambda t: t["columns"]["ban"].update(variant="mine"),
+        "unknown variant `mine`; add it to `variants`",
+    ),
     "no rows": (lambda t: t.update(rows={}), "`rows`"),
     "text for a mapping": (lambda t: t.update(columns="teacher"), "`columns`"),
 }
@@ -249,7 +309,7 @@ def test_a_wrong_table_is_one_line_with_file_and_key(name: str, tmp_path: Path) 
 
 
 def test_an_unknown_table_is_named_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"table9\.yaml: no such table; there are: table1, table2"):
+    with pytest.raises(InputError, match=r"table9\.yaml: no such table; there are: sensitivity, "):
         read_table("table9", ROOT / "tables")
 
 

@@ -16,6 +16,7 @@ from replication.schema import read_yaml
 from replication.tables import TableSpec
 
 SCALES = sorted((ROOT / "config").glob("*.yaml"))
+TABLES = sorted(set((ROOT / "tables").glob("*.yaml")) - {ROOT / "tables/claims.yaml"})
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_every_scale_file_is_valid_and_named_after_its_scale(path: Path) -> None
     Draft202012Validator(schema).validate(read_yaml(path))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tables").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
 def test_the_table_schema_takes_every_table(path: Path) -> None:
     schema = json.loads((ROOT / "tables/table.schema.json").read_text(encoding="utf-8"))
     Draft202012Validator(schema).validate(read_yaml(path))

@@ -14,7 +14,9 @@ from torch import nn
 
 from replication import runs
 from replication.errors import InputError
+from replication.objectives import OBJECTIVES
 from replication.plan import Plan, Run
+from replication.scale import Decisions
 from replication.training import images, language
 from replication.training import run as training
 from replication.training.run import build, load_data, load_teacher, train
@@ -161,7 +163,7 @@ def test_the_learning_rate_of_every_epoch_is_the_papers() -> None:
         2, (0.0,), (1.0,), "",
     )  # fmt: skip
     recipe = recipe.model_copy(update={"crop_padding": 1})
-    setting = Setting("x", network, "label", None, recipe, torch.enable_grad)
+    setting = Setting("x", network, "label", None, recipe, Decisions(), torch.enable_grad)
     rates: list[float] = []
     images.train_images(setting, data, lambda row: rates.append(row["learning_rate"] or 0))
     expected = [0.1] * 60 + [0.02] * 60 + [0.004] * 40 + [0.0008] * 40
@@ -186,7 +188,9 @@ def test_the_teacher_is_in_evaluation_mode_and_stays_as_it_is(
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
     student = build(plan, run, data)
-    setting = Setting(run.id, student, "ban", teacher, plan.scale.images, torch.enable_grad)
+    setting = Setting(
+        run.id, student, "ban", teacher, plan.scale.images, Decisions(), torch.enable_grad
+    )
     images.train_images(setting, data, lambda row: None)
     assert not teacher.training
     assert all(torch.equal(before[key], tensor) for key, tensor in teacher.state_dict().items())
@@ -198,7 +202,13 @@ def test_a_teacher_in_training_mode_is_refused(plan: Plan) -> None:
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
     setting = Setting(
-        run.id, build(plan, run, data), "ban", teacher.train(), plan.scale.images, torch.enable_grad
+        run.id,
+        build(plan, run, data),
+        "ban",
+        teacher.train(),
+        plan.scale.images,
+        Decisions(),
+        torch.enable_grad,
     )
     with pytest.raises(AssertionError):
         images.train_images(setting, data, lambda row: None)
@@ -221,8 +231,10 @@ def test_the_teacher_sees_the_students_own_view(
         taught.append(t)
         return z.sum() * 0
 
-    monkeypatch.setitem(images.OBJECTIVES, "ban", watch)
-    setting = Setting(run.id, student, "ban", teacher, plan.scale.images, torch.enable_grad)
+    monkeypatch.setitem(OBJECTIVES, "ban", watch)
+    setting = Setting(
+        run.id, student, "ban", teacher, plan.scale.images, Decisions(), torch.enable_grad
+    )
     images.train_images(setting, data, lambda row: None)
     with torch.no_grad():
         for view, logits in zip(seen, taught, strict=False):
@@ -250,7 +262,9 @@ def test_evaluation_leaves_the_network_in_training_mode(plan: Plan) -> None:
     data = load_data(plan, run, CPU)
     assert isinstance(data, images.ImageData)
     network = build(plan, run, data).train()
-    setting = Setting(run.id, network, "label", None, plan.scale.images, torch.enable_grad)
+    setting = Setting(
+        run.id, network, "label", None, plan.scale.images, Decisions(), torch.enable_grad
+    )
     first = images.evaluate(setting, data.evaluation.images)
     assert network.training
     assert torch.equal(first, images.evaluate(setting, data.evaluation.images))
@@ -309,7 +323,13 @@ def test_the_language_rate_decays_when_the_validation_perplexity_stalls(
     data = load_data(plan, run, CPU)
     assert not isinstance(data, images.ImageData)
     setting = Setting(
-        run.id, build(plan, run, data), "label", None, plan.scale.language.lstm, torch.enable_grad
+        run.id,
+        build(plan, run, data),
+        "label",
+        None,
+        plan.scale.language.lstm,
+        Decisions(),
+        torch.enable_grad,
     )
     rates: list[float] = []
     language.train_language(setting, data, lambda row: rates.append(row["learning_rate"] or 0))

@@ -31,13 +31,15 @@ def place(tmp_path: Path) -> Workplace:
 
 def test_every_run_is_trained_once(built: Workplace) -> None:
     records = list((built.folder / "results/tiny/runs").rglob("run.json"))
-    assert len(records) == 166
+    assert len(records) == 2 * (83 + 8)
 
 
 def test_every_table_is_written_in_four_formats(built: Workplace) -> None:
     folder = built.folder / "results/tiny/tables"
     found = {path.name for path in folder.iterdir() if path.suffix != ".log"}
-    assert found == {f"{t}.{end}" for t in TABLES for end in ("csv", "md", "html", "tex")}
+    assert found == {
+        f"{t}.{end}" for t in [*TABLES, "sensitivity"] for end in ("csv", "md", "html", "tex")
+    }
 
 
 CONTRACT = (
@@ -111,7 +113,7 @@ def rebuilt(built: Workplace) -> Iterator[Workplace]:
 
 def test_another_seed_trains_exactly_its_own_runs(rebuilt: Workplace) -> None:
     rebuilt.configure({**TINY, "seeds": [0, 1, 2]})
-    assert rebuilt.jobs()["train"] == 83
+    assert rebuilt.jobs()["train"] == 83 + 8
 
 
 def test_a_changed_recipe_retrains_just_what_it_belongs_to(rebuilt: Workplace) -> None:
@@ -144,17 +146,20 @@ def test_a_changed_row_reruns_what_depends_on_it(built: Workplace, tmp_path: Pat
 
 
 @pytest.mark.parametrize("scale", ["digits", "fashion", "paper"])
-def test_the_dry_run_of_a_scale_has_83_runs_per_seed(place: Workplace, scale: str) -> None:
+def test_the_dry_run_of_a_scale_has_its_runs_for_every_seed(place: Workplace, scale: str) -> None:
     config = yaml.safe_load((ROOT / f"config/{scale}.yaml").read_text(encoding="utf-8"))
     jobs = place.jobs("--configfile", f"config/{scale}.yaml", mine=False)
+    runs = 83 + 8 * ("sensitivity" in config["tables"])
+    tables = len(config["tables"])
     assert jobs == {
-        "train": 83 * len(config["seeds"]),
-        "table": 6,
+        "train": runs * len(config["seeds"]),
+        "table": tables,
         "cells": 1,
+        "claims": 1,
         **{f"notebook_{name}": 1 for name in NOTEBOOKS},
-        "notebook_page": 3,
+        "notebook_page": 4,
         "all": 1,
-        "total": 83 * len(config["seeds"]) + 14,
+        "total": runs * len(config["seeds"]) + tables + 11,
     }
 
 

@@ -158,7 +158,9 @@ def fashion_mnist(root: Path) -> tuple[Items, Items]:
         dataset = FashionMNIST(str(root), train=train, download=not _unpack_fashion_mnist(root))
         return Items(dataset.data[:, None] / 255, dataset.targets.long())
 
-    return _fetch_both(fetch, root, "Fashion-MNIST", "Debian's package dataset-fashion-mnist has it")
+    return _fetch_both(
+        fetch, root, "Fashion-MNIST", "Debian's package dataset-fashion-mnist has it"
+    )
 
 
 def _unpack_fashion_mnist(root: Path) -> bool:

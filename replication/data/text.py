@@ -90,9 +90,7 @@ def python_reference(root: str | os.PathLike[str] | None = None, *, words: int =
     return _encode(parts, words)
 
 
-def penn_treebank(
-    root: str | os.PathLike[str], *, words: int = PENN_TREEBANK_WORDS
-) -> Corpus:
+def penn_treebank(root: str | os.PathLike[str], *, words: int = PENN_TREEBANK_WORDS) -> Corpus:
     """Read Penn Treebank in Mikolov's split from `root`, after downloading what is not there.
 
     Files `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`, one sentence a line, with `<eos>`

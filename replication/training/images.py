@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from replication.data.images import ImageData, Items
 from replication.gradients import cosine_to_ban, ground_truth_share
-from replication.objectives import OBJECTIVES
 from replication.scale import ImageRecipe
 from replication.training.augmentation import Augmenter, Views
+from replication.training.loss import bind
 from replication.training.setting import Row, Setting
 from replication.training.streams import seed, stream
 
@@ -28,7 +28,8 @@ def train_images(
     recipe, network = setting.recipe, setting.network
     device = data.train.images.device
     order, views = stream(setting.run_id, "order"), stream(setting.run_id, "augmentation")
-    permutation = stream(setting.run_id, "permutation", device)
+    size = (len(data.train.labels), data.classes)
+    loss_of = bind(setting.run_id, setting.objective, setting.decisions, device, size)
     torch.manual_seed(seed(setting.run_id, "dropout"))
 
     augment = Augmenter(data.train.images, recipe)
@@ -53,7 +54,7 @@ def train_images(
             taught = teach(index, images)
             with setting.autocast():
                 logits = network(images).float()
-            loss = OBJECTIVES[setting.objective](logits, labels, taught, permutation)
+            loss = loss_of(logits, labels, taught, index)
             optimiser.zero_grad(set_to_none=True)
             logits.retain_grad()
             loss.backward()  # type: ignore[no-untyped-call]

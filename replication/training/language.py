@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from replication.data.text import IGNORED, Corpus, windows
-from replication.objectives import OBJECTIVES
 from replication.scale import LanguageRecipe
+from replication.training.loss import bind
 from replication.training.setting import Row, Setting
-from replication.training.streams import seed, stream
+from replication.training.streams import seed
 
 State = tuple[Tensor, ...]
 
@@ -29,7 +29,8 @@ def train_language(
     """
     recipe, network = setting.recipe, setting.network
     device = next(network.parameters()).device
-    permutation = stream(setting.run_id, "permutation", device)
+    size = (len(corpus.train), len(corpus.vocabulary))
+    loss_of = bind(setting.run_id, setting.objective, setting.decisions, device, size)
     torch.manual_seed(seed(setting.run_id, "dropout"))
     train = corpus.train.to(device)
     optimiser = torch.optim.SGD(network.parameters(), lr=recipe.learning_rate)
@@ -45,7 +46,7 @@ def train_language(
                     taught, states[1] = _read(setting.teacher, inputs, states[1])
                 logits, states[0] = _read(network, inputs, states[0])
             assert logits is not None
-            loss = OBJECTIVES[setting.objective](logits, targets.flatten(), taught, permutation)
+            loss = loss_of(logits, targets.flatten(), taught, None)
             optimiser.zero_grad(set_to_none=True)
             (loss * len(targets)).backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from replication import __version__, runs
+from replication.catalogue import NETWORKS
 from replication.data import text
 from replication.data.images import ImageData, load_images
 from replication.errors import InputError
@@ -98,18 +99,22 @@ def _train(
     plan: Plan, run: Run, data: Data, network: nn.Module, teacher: nn.Module | None
 ) -> tuple[list[Row], dict[str, float], dict[str, Tensor]]:
     """Train; returns history, final results, and predictions."""
-    scale, device = plan.scale, next(network.parameters()).device
-    parts = (run.id, network, run.objective, teacher)
+    scale, device = plan.scale_of(run), next(network.parameters()).device
+    parts, options = (
+        (run.id, network, run.objective, teacher),
+        (scale.decisions, autocast(scale, device)),
+    )
     if isinstance(data, ImageData):
-        pictures = Setting(*parts, scale.images, autocast(scale, device))
-        with EpochProgress(run.id, scale.images.epochs) as progress:
+        recipe = scale.image_recipe(NETWORKS[run.network].family)
+        pictures = Setting(*parts, recipe, *options)
+        with EpochProgress(run.id, recipe.epochs) as progress:
             history = images.train_images(pictures, data, partial(_report, run, progress))
         predictions = images.predictions(pictures, data.evaluation)
         wrong = images.error(predictions["logits"], predictions["labels"])
         return history, {f"{scale.evaluate_on} error (%)": wrong}, predictions
-    recipe: LanguageRecipe = getattr(scale.language, run.network)
-    words = Setting(*parts, recipe, autocast(scale, device))
-    with EpochProgress(run.id, recipe.epochs) as progress:
+    unrolled: LanguageRecipe = getattr(scale.language, run.network)
+    words = Setting(*parts, unrolled, *options)
+    with EpochProgress(run.id, unrolled.epochs) as progress:
         history = language.train_language(words, data, partial(_report, run, progress))
     predictions = language.predictions(words, data)
     result = {

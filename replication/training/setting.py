@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 
 from torch import nn
 
+from replication.scale import Decisions
+
 Recipe = TypeVar("Recipe")
 
 Row = dict[str, float | int | None]
@@ -17,7 +19,8 @@ Row = dict[str, float | int | None]
 class Setting(Generic[Recipe]):
     """A training: student, objective, teacher in evaluation mode or none, and recipe.
 
-    ``autocast`` makes the context of a forward pass.
+    ``decisions`` are the scale's on what the paper leaves open; ``autocast`` makes the context of a
+    forward pass.
     """
 
     run_id: str
@@ -25,4 +28,5 @@ class Setting(Generic[Recipe]):
     objective: str
     teacher: nn.Module | None
     recipe: Recipe
+    decisions: Decisions
     autocast: Callable[[], AbstractContextManager[object]]
