@@ -76,10 +76,20 @@ def claims(configfile: ConfigFiles = None) -> None:
 
 
 @app.command()
-def plan(configfile: ConfigFiles = None) -> None:
+def plan(
+    configfile: ConfigFiles = None,
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="As csv, with recipe and parameters of each.")
+    ] = False,
+) -> None:
     """List the runs of a scale, teachers first."""
-    for run in Plan.read(configfile or []).runs:
-        print(run)
+    found = Plan.read(configfile or [])
+    if not recipes:
+        print("\n".join(found.runs))
+        return
+    from replication.listing import list_runs
+
+    print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
 
 
 @app.command()

@@ -1,11 +1,13 @@
 """What people type: one clear line for what they can mend, and a non-zero exit status."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from conftest import ROOT, TINY
@@ -106,6 +108,25 @@ def test_the_plan_is_listed_teachers_first(folder: Path) -> None:
     lines = call(folder, "plan").stdout.splitlines()
     assert len(lines) == (83 + 8) * 2
     assert lines.index(RUN) < lines.index(f"{RUN}/wide_resnet_28_1.ban.0")
+
+
+def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(folder: Path) -> None:
+    done = call(folder, "plan", "--recipes", "--configfile", "config/paper.yaml")
+    frame = pd.read_csv(io.StringIO(done.stdout)).set_index("run")
+    assert len(frame) == 83 * 5
+    images = frame[frame["unroll"].isna()]
+    assert (images["epochs"] == 200).all()
+    assert (images["batch_size"] == 128).all()
+    sizes = {"wide_resnet_28_10": 36.5, "densenet_90_60": 16.3, "pre_resnet_1001": 10.4}
+    for name, millions in sizes.items():
+        found = frame.loc[f"cifar100/{name}.label.0", "parameters (M)"]
+        assert found == pytest.approx(millions, rel=0.01)
+    assert frame.loc["penn_treebank/lstm.label.0", "parameters (M)"] == pytest.approx(52, rel=0.03)
+    assert frame.loc["penn_treebank/cnn_lstm.label.0", "parameters (M)"] == pytest.approx(
+        19, rel=0.03
+    )
+    ratios = frame[["depth_ratio", "width_ratio", "teacher_depth_ratio"]].stack()
+    assert set(ratios) == {1}
 
 
 def test_a_table_is_built_by_its_number(folder: Path) -> None:

@@ -77,6 +77,12 @@ def test_images_are_normalised_by_the_training_part_alone() -> None:
     assert abs(data.evaluation.images.mean().item()) > 1e-4
 
 
+@pytest.mark.parametrize("name", ["digits", "two_digit_numbers"])
+def test_the_shape_of_a_data_set_is_the_one_it_is_listed_with(name: Any) -> None:
+    data = load_images(ImageDataset(name=name), Path(), "test")
+    assert (data.classes, data.channels) == images.SHAPES[name]
+
+
 def test_more_images_than_there_are_is_an_error() -> None:
     with pytest.raises(InputError, match=r"digits: `train`: 9999 images asked, 1198 there are"):
         load_images(ImageDataset(name="digits", train=9999), Path(), "test")

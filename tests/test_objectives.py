@@ -3,11 +3,12 @@
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import get_args
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
 import torch
+from timm.task import LogitDistillationTask
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
@@ -224,6 +225,40 @@ def test_an_ensemble_averages_probabilities_not_logits() -> None:
     )
     assert average(members.log()).argmax(-1).item() == 1
     assert members.log().mean(0).argmax(-1).item() == 0
+
+
+class Fixed(torch.nn.Module):
+    """Gives the same logits for every input, as timm's task wants a network."""
+
+    num_classes, in_chans = 3, 1
+    pretrained_cfg: ClassVar = {"mean": (0.0,), "std": (1.0,)}
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = torch.nn.Parameter(logits.clone())
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.logits
+
+
+def test_ban_is_timms_logit_distillation_at_temperature_1_without_the_label() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z, t = (torch.randn(16, 100, generator=generator, dtype=torch.float64) for _ in range(2))
+    labels = torch.randint(100, (16,), generator=generator)
+    student = Fixed(z)
+    task = LogitDistillationTask(
+        student, Fixed(t), torch.nn.CrossEntropyLoss(), task_loss_weight=0.0, temperature=1.0,
+        dtype=torch.float64, verbose=False,
+    )  # fmt: skip
+    theirs = task(torch.zeros(16, 1, 2, 2, dtype=torch.float64), labels)["loss"]
+    theirs.backward()
+    ours_on = z.clone().requires_grad_()
+    ours = OBJECTIVES["ban"](ours_on, labels, t)
+    ours.backward()  # type: ignore[no-untyped-call]
+    # KL(p, q) and CE(p, q) differ by p's entropy, which no weight of the student moves.
+    entropy = torch.distributions.Categorical(logits=t).entropy().mean()
+    torch.testing.assert_close(ours, theirs + entropy)
+    torch.testing.assert_close(ours_on.grad, student.logits.grad)
 
 
 # What the paper leaves open: the other readings.

@@ -170,6 +170,26 @@ def test_the_learning_rate_of_every_epoch_is_the_papers() -> None:
     assert rates == pytest.approx(expected)
 
 
+def test_image_networks_learn_by_sgd_with_nesterov_and_decay_on_everything(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[torch.optim.SGD] = []
+
+    class Watched(torch.optim.SGD):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(self)
+
+    monkeypatch.setattr(torch.optim, "SGD", Watched)
+    train(plan, plan.run(LABEL))
+    ((group,),) = (optimiser.param_groups for optimiser in made)
+    assert (group["momentum"], group["nesterov"], group["dampening"]) == (0.9, True, 0)
+    assert group["weight_decay"] == 5e-4
+    weights = load_file(plan.folder(plan.run(LABEL)) / runs.MODEL)
+    learned = [key for key in weights if "running" not in key and "num_batches" not in key]
+    assert len(group["params"]) == len(learned)
+
+
 def watched_teacher(plan: Plan) -> tuple[nn.Module, dict[str, torch.Tensor]]:
     run = plan.run(BAN)
     train(plan, plan.run(LABEL))

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import os
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from pydoc_data.topics import topics
 
 import torch
 from torch import Tensor
-from torchvision.datasets.utils import check_integrity, download_url
+from torchvision.datasets.utils import check_integrity
 
 from replication import scale
+from replication.data.download import download
 from replication.errors import InputError
 
 END_OF_SENTENCE = "<eos>"
@@ -28,6 +28,7 @@ IGNORED = -100
 """Target with no word behind it; `torch.nn.functional.cross_entropy` leaves it out by default."""
 
 PARTS = ("train", "valid", "test")
+PYTHON_REFERENCE_WORDS = 1000
 PENN_TREEBANK_WORDS = 10_000
 PENN_TREEBANK_MD5 = {
     "ptb.train.txt": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
@@ -67,7 +68,9 @@ def fingerprint(corpus: Corpus) -> str:
     return digest.hexdigest()
 
 
-def python_reference(root: str | os.PathLike[str] | None = None, *, words: int = 1000) -> Corpus:
+def python_reference(
+    root: str | os.PathLike[str] | None = None, *, words: int = PYTHON_REFERENCE_WORDS
+) -> Corpus:
     """Read the language reference that comes with CPython as a corpus in Penn Treebank's style.
 
     Lower case, punctuation dropped, each number `N`, `<eos>` after each sentence, the `words` most
@@ -113,6 +116,7 @@ SOURCES: dict[str, Callable[..., Corpus]] = {
     "python_reference": python_reference,
     "penn_treebank": penn_treebank,
 }
+WORDS = {"python_reference": PYTHON_REFERENCE_WORDS, "penn_treebank": PENN_TREEBANK_WORDS}
 
 
 def load_corpus(dataset: scale.Corpus, root: Path) -> Corpus:
@@ -215,18 +219,13 @@ def _fetch(path: Path, md5: str) -> None:
                 f"{path} is not Mikolov's file (its md5 sum is not {md5}); "
                 "delete it to have it downloaded again"
             )
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
+        return None
     reasons = []
     for mirror in PENN_TREEBANK_MIRRORS:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".download-") as part:
-            try:
-                download_url(mirror + path.name, part, path.name, md5)
-            except (OSError, RuntimeError, HTTPException) as error:
-                reasons.append(f"{mirror}: {error}")
-            else:
-                os.replace(Path(part, path.name), path)
-                return
+        try:
+            return download(mirror + path.name, path, md5)
+        except (OSError, ValueError, HTTPException) as error:
+            reasons.append(f"{mirror}: {error}")
     raise InputError(
         f"cannot download {path.name} ({'; '.join(reasons)}); "
         f"put Mikolov's {path.name} (md5 {md5}) into {path.parent}"
