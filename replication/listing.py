@@ -8,10 +8,11 @@ import timm
 import torch
 
 import replication.networks  # noqa: F401  registers the names
+from replication.cells import Run
 from replication.data.images import SHAPES
 from replication.data.text import WORDS
 from replication.networks.language import LANGUAGE_MODELS
-from replication.plan import Plan, Run
+from replication.plan import Plan
 from replication.scale import ImageDataset
 
 

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from replication import runs
+from replication.cells import Cell, Run
 from replication.ensemble import average
 from replication.errors import InputError
-from replication.plan import Cell, Plan, Run
+from replication.plan import Plan
 
 Average = Literal["probabilities", "logits"]
 COLUMNS = ["table", "row", "column", "seed", "metric", "value", "run"]

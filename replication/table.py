@@ -3,7 +3,8 @@
 import pandas as pd
 
 from replication import runs
-from replication.plan import Cell, Plan
+from replication.cells import Cell
+from replication.plan import Plan
 from replication.rendering import render
 from replication.results import COLUMNS, Measurements, read_cells
 from replication.statistics import paired_difference, summarise, verdict

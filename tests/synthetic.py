@@ -11,9 +11,10 @@ import pandas as pd
 from conftest import ROOT, tiny_plan
 from safetensors.numpy import save_file
 
+from replication.cells import Cell, Run
 from replication.claims import decide_claims
 from replication.claims_file import read_claims
-from replication.plan import Cell, Plan, Run
+from replication.plan import Plan
 from replication.reading import TABLES
 from replication.results import Average, Measurements
 from replication.table import summary_line

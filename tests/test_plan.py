@@ -12,8 +12,9 @@ import yaml
 from conftest import ROOT, tiny_plan
 
 from replication.catalogue import NETWORKS
+from replication.cells import Run
 from replication.errors import InputError
-from replication.plan import Plan, Run
+from replication.plan import Plan
 from replication.tables import TableSpec, read_table
 
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))

@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 from torch import nn
 
 from replication import runs
+from replication.cells import Run
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
-from replication.plan import Plan, Run
+from replication.plan import Plan
 from replication.scale import Decisions
 from replication.training import images, language
 from replication.training import run as training

@@ -19,12 +19,13 @@ from torch import Tensor, nn
 
 from replication import __version__, runs
 from replication.catalogue import NETWORKS
+from replication.cells import Run
 from replication.data import text
 from replication.data.images import ImageData, load_images
 from replication.errors import InputError
 from replication.networks import hub_config
 from replication.networks.language import LANGUAGE_MODELS
-from replication.plan import Plan, Run
+from replication.plan import Plan
 from replication.scale import ImageDataset, LanguageRecipe, Scale
 from replication.training import images, language
 from replication.training.progress import EpochProgress
