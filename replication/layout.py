@@ -93,10 +93,12 @@ def notes(frame: pd.DataFrame, note: str) -> list[str]:
     seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
     spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
     place = "row" if "row" in _competitors(frame) else "column"
+    printed = frame["reported"].notna().any()
+    beneath, theirs = ("; beneath it the paper’s value, from one run", ", ours and the paper’s")
     sentences = [
         f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
-        f"{spread} {seeds}; beneath it the paper’s value, from one run. "
-        f"Bold: the best of its {place}, ours and the paper’s.",
+        f"{spread} {seeds}{beneath if printed else ''}. "
+        f"Bold: the best of its {place}{theirs if printed else ''}.",
     ]
     if frame["verdict"].notna().any():
         legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())

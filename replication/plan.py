@@ -5,6 +5,7 @@ Pure Python: Snakemake loads this at every start, so neither torch nor pandas is
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from replication.scale import (
 from replication.schema import merge
 from replication.tables import TABLES, TableSpec, read_table
 
+RESULTS = Path("results")
 # Which of the scale's decisions each objective takes.
 DECISIONS = {
     "ban+l": "ban_l_weighting",
@@ -64,9 +66,15 @@ class Plan:
         """Plan the scale of a Snakemake workflow, whose jobs will read ``files`` again.
 
         Raises:
-            InputError: as ``read``, or ``config`` has more than the files: what stands on
-                Snakemake's command line does not reach the jobs.
+            InputError: as ``read``; results cannot be written; or ``config`` has more than the
+                files: what stands on Snakemake's command line does not reach the jobs.
         """
+        if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
+            RESULTS.exists() and not RESULTS.is_dir()
+        ):
+            raise InputError(
+                f"{RESULTS}: no folder that can be written; move it or give permission"
+            )
         paths = [Path(file) for file in files]
         if config != read_config(paths):
             raise InputError(
@@ -102,7 +110,7 @@ class Plan:
     @property
     def results(self) -> Path:
         """Folder of everything that this scale produces."""
-        return Path("results") / self.scale.scale
+        return RESULTS / self.scale.scale
 
     def folder(self, run: Run) -> Path:
         """Folder of a run."""

@@ -77,7 +77,8 @@ def _grid(
 
 
 def _heading(frame: pd.DataFrame, title: str) -> str:
-    return f"Table {str(frame['table'].iloc[0]).removeprefix('table')}: {title}"
+    name = str(frame["table"].iloc[0])
+    return f"Table {name[5:]}: {title}" if name.startswith("table") else title
 
 
 def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:

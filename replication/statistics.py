@@ -22,7 +22,11 @@ TIED = 1e-9
 
 
 class Summary(NamedTuple):
-    """Mean, standard deviation (n − 1) and 95 % t-interval; NaN where one value gives none."""
+    """Mean, standard deviation (n − 1) and 95 % t-interval.
+
+    NaN where one value gives none; and no interval where all values are the same, which is no
+    certainty: errors are counts of test items, too coarse to see a small spread.
+    """
 
     mean: float
     std: float
@@ -36,6 +40,8 @@ def summarise(values: Sequence[float]) -> Summary:
     n, mean = len(values), float(np.mean(values))
     if n == 1:
         return Summary(mean, np.nan, np.nan, np.nan, n)
+    if np.ptp(values) < TIED:
+        return Summary(mean, 0.0, np.nan, np.nan, n)
     std = float(np.std(values, ddof=1))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / np.sqrt(n)
     return Summary(mean, std, mean - half, mean + half, n)
@@ -44,8 +50,7 @@ def summarise(values: Sequence[float]) -> Summary:
 class Difference(NamedTuple):
     """Mean paired difference with its 95 % t-interval and two-sided p-value.
 
-    NaN for one pair, and for pairs that differ by the same number of test items: that is no
-    certainty, but counts too coarse to see the spread.
+    NaN for one pair, and for pairs that all differ by the same.
     """
 
     mean: float
@@ -58,7 +63,7 @@ def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]
     """Difference of a cell to its teacher, paired by seed: each to the one of its own lineage."""
     differences = [values[seed] - teachers[seed] for seed in values]
     summary = summarise(differences)
-    if summary.n == 1 or np.ptp(differences) < TIED:
+    if np.isnan(summary.low):
         return Difference(summary.mean, np.nan, np.nan, np.nan)
     p_value = float(stats.ttest_1samp(differences, 0).pvalue)
     return Difference(summary.mean, summary.low, summary.high, p_value)

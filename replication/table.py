@@ -9,6 +9,12 @@ from replication.rendering import render
 from replication.results import COLUMNS, Measurements, read_cells
 from replication.statistics import paired_difference, summarise, verdict
 
+# A column in which no line has a number is still one of numbers.
+NUMBERS = [
+    *("reported", "mean", "std", "ci_low", "ci_high", "params", "params_reported"),
+    *("delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"),
+]
+
 
 def build_table(plan: Plan, name: str) -> pd.DataFrame:
     """Measure a table's cells and write ``tables/<name>.{csv,md,html,tex}`` and its cells.
@@ -22,7 +28,7 @@ def build_table(plan: Plan, name: str) -> pd.DataFrame:
         rows = measurements.rows(cell)
         tidy += rows
         lines.append(summary_line(cell, measurements, rows))
-    frame = pd.DataFrame(lines)
+    frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
     spec = plan.tables[name]
     measured = pd.DataFrame(tidy, columns=COLUMNS)
     runs.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))

@@ -73,7 +73,7 @@ def test_every_table_is_in_the_report(page: Page) -> None:
     shown = contents(page, "Tables")
     assert list(shown) == ["1", "2", "3", "4", "5", "6", "sensitivity"]
     for number, text in shown.items():
-        assert str(text).startswith(f"Table {number}:")
+        assert str(text).startswith(f"Table {number}:" if number.isdigit() else "What the paper")
         assert "teacher" in str(text) or "baseline" in str(text)
 
 

@@ -28,6 +28,12 @@ def test_one_value_has_a_mean_and_no_interval() -> None:
     assert verdict(difference.low, difference.high, 1.0) == "inconclusive"
 
 
+def test_equal_values_have_no_interval() -> None:
+    summary = summarise([2.5, 2.5, 2.5])
+    assert (summary.mean, summary.std) == (2.5, 0)
+    assert np.isnan([summary.low, summary.high]).all()
+
+
 def test_the_difference_is_scipys_paired_test() -> None:
     rng = np.random.default_rng(0)
     teachers = dict(enumerate(rng.normal(5, 1, 6)))

@@ -234,7 +234,12 @@ def test_a_wrong_scale_stops_the_workflow_with_one_line(
 
 def test_a_scale_that_is_not_yaml_stops_the_workflow(place: Workplace) -> None:
     (place.folder / "mine.yaml").write_text("seeds: [1", encoding="utf-8")
-    one_line(place.call("--dry-run"), "mine.yaml")
+    one_line(place.call("--dry-run"), "Config file is not valid JSON or YAML")
+
+
+def test_results_that_are_no_folder_stop_the_workflow(place: Workplace) -> None:
+    (place.folder / "results").write_text("a file", encoding="utf-8")
+    one_line(place.call("--dry-run", mine=False), "results: no folder that can be written")
 
 
 def test_an_unknown_table_is_no_target(place: Workplace) -> None:
