@@ -6,11 +6,14 @@ snakemake --cores 16 --configfile config/paper.yaml   another scale
 snakemake --cores 2 --configfile config/digits.yaml my.yaml    a scale with keys of one's own
 """
 
+import os
+
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
 from replication import forkserver
+from replication.cli import CONFIGFILES
 from replication.errors import InputError
 from replication.notebooks import NOTEBOOKS
 from replication.plan import Plan
@@ -28,8 +31,9 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-# Every job reads the scale from the files that Snakemake was given.
-CONFIGFILES = [f"--configfile={file}" for file in workflow.configfiles]
+# Every job reads the scale from the files that Snakemake was given. They are no `params`: a run
+# depends on its recipe, not on the names of the files that it stands in.
+os.environ[CONFIGFILES] = os.pathsep.join(map(str, workflow.configfiles))
 # It installs this checkout, so that Snakemake cannot make it elsewhere.
 ENVIRONMENT = "../environment.yml"
 if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:

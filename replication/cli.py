@@ -18,9 +18,15 @@ from replication.tables import TableSpec
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+# How the workflow tells its jobs which files it was given.
+CONFIGFILES = "REPLICATION_CONFIGFILES"
 ConfigFiles = Annotated[
     list[Path] | None,
-    typer.Option("--configfile", help=f"Scale file, repeatable; the last wins. [{DEFAULT}]"),
+    typer.Option(
+        "--configfile",
+        envvar=CONFIGFILES,
+        help=f"Scale file, repeatable; the last wins. [{DEFAULT}]",
+    ),
 ]
 
 

@@ -209,6 +209,17 @@ class Plan:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
         return self.recipe_hash(self.run(wildcards.run))
 
+    def records(self, *tables: str) -> list[str]:
+        """The run.json of every run that these tables need."""
+        needed = {
+            member.id: member
+            for table in tables
+            for cell in self.table_cells(table)
+            for run in cell.runs()
+            for member in (*run.lineage, run)
+        }
+        return [str(self.folder(run) / "run.json") for run in needed.values()]
+
     def table_runs(self, wildcards: Wildcards) -> list[str]:
         """The run.json and predictions of every run that a table shows."""
         ids = {run.id: run for cell in self.table_cells(wildcards.table) for run in cell.runs()}

@@ -17,6 +17,5 @@ rule train:
     params:
         # A changed recipe reruns what depends on it, and nothing else.
         recipe=PLAN.recipe_param,
-        configfiles=CONFIGFILES,
     shell:
-        "replication train {wildcards.run:q} --threads {threads} {params.configfiles:q} > {log:q} 2>&1"
+        "replication train {wildcards.run:q} --threads {threads} > {log:q} 2>&1"

@@ -124,6 +124,12 @@ def test_a_changed_recipe_retrains_just_what_it_belongs_to(rebuilt: Workplace) -
     assert jobs["table"] == 1
 
 
+def test_another_file_with_the_same_recipes_retrains_nothing(rebuilt: Workplace) -> None:
+    rebuilt.configure({"data_root": "elsewhere"}, "more.yaml")
+    files = ["--configfile", "config/digits.yaml", "mine.yaml", "more.yaml"]
+    assert rebuilt.jobs(*files, mine=False) == {}
+
+
 def test_a_changed_row_reruns_what_depends_on_it(built: Workplace, tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     (tmp_path / "tables").unlink()
