@@ -7,6 +7,8 @@ The verdict on a cell says whether the paper's *difference to the teacher* shows
 * ``contradicted``: it lies on the other side, or off zero where the paper reports no difference;
 * ``inconclusive``: it contains zero, or one seed, or pairs without any spread, give none.
 
+docs/statistics.md says why, and how often each comes out by chance.
+
 A cell without a teacher, or without a printed number, has no verdict. Levels are not compared:
 another data set has another error.
 """
@@ -18,6 +20,7 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+# What rounding leaves between equal values, in percent or perplexity; of the largest above 1.
 TIED = 1e-9
 
 
@@ -40,7 +43,7 @@ def summarise(values: Sequence[float]) -> Summary:
     n, mean = len(values), float(np.mean(values))
     if n == 1:
         return Summary(mean, np.nan, np.nan, np.nan, n)
-    if np.ptp(values) < TIED:
+    if np.ptp(values) < TIED * max(1.0, float(np.max(np.abs(values)))):
         return Summary(mean, 0.0, np.nan, np.nan, n)
     std = float(np.std(values, ddof=1))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / np.sqrt(n)
