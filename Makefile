@@ -21,12 +21,13 @@ endif
 export PATH := $(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 
-.PHONY: help environment tables report test lint schemas clean
+.PHONY: help environment tables report test benchmark lint schemas clean
 
 help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
 	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
 	@echo "make test         run the tests"
+	@echo "make benchmark    measure speed beside other training loops; docs/performance.md"
 	@echo "make lint         check style, types and workflow"
 	@echo "make schemas      renew the JSON schemas of the configuration files"
 	@echo "make clean        delete the environment; results stay"
@@ -53,6 +54,10 @@ report: tables
 test: $(ENVIRONMENT)
 	@echo "== running the tests"
 	pytest
+
+benchmark: $(ENVIRONMENT)
+	@echo "== measuring; some 25 minutes on two cores, which should have nothing else to do"
+	python -m benchmarks
 
 lint: $(ENVIRONMENT)
 	@echo "== checking style, types and workflow"

@@ -1,0 +1,126 @@
+"""``python -m benchmarks``: measure, print, and leave csv files and a figure.
+
+Contestants take turns in one process, so that what else runs on the machine slows all alike; it
+should be quiet nevertheless.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import compare as comparison
+from benchmarks import costs, growth, ladder, ours
+from benchmarks.cases import CASES, load_pictures
+from benchmarks.figure import draw
+from benchmarks.measure import machine
+
+RESULTS = Path(__file__).parent / "results"
+FIGURE = Path("docs/images/performance.png")
+
+app = typer.Typer(add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+console = Console(width=150)
+Device = Annotated[str, typer.Option(help="cpu or cuda; auto: CUDA where there is one.")]
+Data = Annotated[Path, typer.Option(help="Folder of Fashion-MNIST.")]
+
+
+def find(device: str) -> torch.device:
+    """The device by its name."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    torch.backends.cudnn.benchmark = device == "cuda"
+    return torch.device(device)
+
+
+@app.callback(invoke_without_command=True)
+def everything(
+    context: typer.Context,
+    device: Device = "auto",
+    data: Data = Path("data"),
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of every contestant.")] = 7,
+    only: Annotated[
+        str, typer.Option(help="Some parts; none: only draw the figure again.")
+    ] = "compare,ladder,costs,students,width,jobs",
+    results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
+    figure: Annotated[Path, typer.Option(help="File of the figure.")] = FIGURE,
+) -> None:
+    """Measure everything, or some parts; what other parts have left in the results stays."""
+    if context.invoked_subcommand is not None:
+        return
+    chosen, parts = find(device), set(only.split(","))
+    results = results / chosen.type
+    results.mkdir(parents=True, exist_ok=True)
+    facts = {**machine(chosen), "automatic precision": ours.automatic(chosen)}
+    (results / "machine.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    pictures = load_pictures(data)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if "compare" in parts:
+            lines, measured = [], {}
+            for case in CASES.values():
+                if case.needs_gpu and chosen.type != "cuda":
+                    continue
+                found, measured[case.name] = comparison.compare(
+                    case, pictures, chosen, rounds, folder, data
+                )
+                lines += found
+            save(comparison.table(lines), results / "comparison.csv")
+            save(comparison.rounds_table(measured), results / "rounds.csv", show=False)
+        if "ladder" in parts:
+            save(ladder.climb(pictures, chosen, rounds), results / "ladder.csv")
+        if "costs" in parts:
+            save(costs.table(chosen), results / "costs.csv")
+        points: list[growth.Point] = []
+        if "students" in parts:
+            points += growth.students(pictures, chosen, folder, range(1, 9))
+        if "width" in parts:
+            points += growth.widths(pictures, chosen, folder, rounds, (1, 2, 4, 8))
+        if "jobs" in parts:
+            points += growth.jobs(growth.PLANS)
+        if points:
+            save(merged(points, results / "growth.csv"), results / "growth.csv")
+    if all((results / f"{part}.csv").exists() for part in ("comparison", "growth")):
+        draw(results, figure)
+
+
+@app.command()
+def memory(
+    case: str, contestant: str, folder: Path, device: Device = "auto", data: Data = Path("data")
+) -> None:
+    """Print the MiB of one contestant; `everything` calls this in a process of its own."""
+    print(comparison.memory_here(case, contestant, find(device), folder, data))
+
+
+def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:
+    """Write a csv, and print it as a table."""
+    frame.to_csv(file, index=False, float_format="%.6g")
+    if not show:
+        return
+    shown = Table(title=file.stem)
+    for column in frame.columns:
+        numeric = pd.api.types.is_numeric_dtype(frame[column])
+        shown.add_column(column, justify="right" if numeric else "left")
+    for row in frame.itertuples(index=False):
+        shown.add_row(
+            *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row)
+        )
+    console.print(shown)
+
+
+def merged(points: list[growth.Point], file: Path) -> pd.DataFrame:
+    """The new points, and those of other studies that the file holds already."""
+    new = pd.DataFrame(points, columns=list(growth.Point._fields))
+    if not file.exists():
+        return new
+    old = pd.read_csv(file)
+    return pd.concat([old[~old["study"].isin(new["study"])], new], ignore_index=True)
+
+
+if __name__ == "__main__":
+    app()

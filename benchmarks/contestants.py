@@ -1,0 +1,192 @@
+"""The same student of the same teacher, trained by the loops that people would write for it.
+
+Each reads batches by torchvision's transforms, sample by sample, through a `DataLoader` with two
+workers, and computes in float32: what their examples and their users' code do.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter
+from typing import Any, Protocol
+
+import torch
+from PIL import Image
+from timm.task.distillation import LogitDistillationTask
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from benchmarks.cases import BATCH, CROP_PADDING, SGD, SIDE, Case, Pictures
+
+WORKERS = 2
+Batch = list[Tensor]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A student to train and its teacher, both of one case's network, on one device."""
+
+    case: Case
+    pictures: Pictures
+    device: torch.device
+    student: nn.Module
+    teacher: nn.Module
+
+    @classmethod
+    def make(cls, case: Case, pictures: Pictures, device: torch.device) -> "Task":
+        """New networks: the same weights for every contestant."""
+        teacher = case.build(seed=1).eval().requires_grad_(False)
+        return cls(case, pictures, device, case.build(seed=0).to(device), teacher.to(device))
+
+
+class Contestant(Protocol):
+    """One way to train the student."""
+
+    name: str
+    precision: torch.dtype
+    asks_teacher: bool
+
+    def seconds(self, steps: int, warm: int) -> float:
+        """Time of ``steps`` steps, data loading included, after ``warm`` untimed ones."""
+
+    def close(self) -> None:
+        """End what runs beside it."""
+
+
+class Photographs(Dataset[tuple[Any, int]]):
+    """The images as a torchvision data set gives them: PIL, then transforms, then a tensor."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.pixels, self.labels = pictures.pixels.numpy(), pictures.labels.tolist()
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(SIDE, padding=CROP_PADDING),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize([pictures.mean], [pictures.std]),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        return self.transform(Image.fromarray(self.pixels[index])), self.labels[index]
+
+
+class Peer(ABC):
+    """A loop over a `DataLoader`; subclasses say what a step is."""
+
+    name: str
+    precision = torch.float32
+    asks_teacher = True
+
+    def __init__(self, task: Task) -> None:
+        self.task, self.device = task, task.device
+        self.loader = self.load(Photographs(task.pictures))
+        self.batches: Iterator[Batch] = self.endless()
+        task.student.train()
+
+    def load(self, photographs: Photographs) -> DataLoader[Any]:
+        """The loader, kept over epochs, and of whole batches so that every step is as large."""
+        return DataLoader(
+            photographs,
+            BATCH,
+            shuffle=True,
+            num_workers=WORKERS,
+            drop_last=True,
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=True,
+        )
+
+    def endless(self) -> Iterator[Batch]:
+        """Batches without an end."""
+        while True:
+            yield from self.loader
+
+    @abstractmethod
+    def step(self, images: Tensor, labels: Tensor) -> float:
+        """Train on one batch; the loss, which these loops all print."""
+
+    def run(self, steps: int) -> None:
+        """Train for so many steps."""
+        for images, labels, *_ in islice(self.batches, steps):
+            self.step(
+                images.to(self.device, non_blocking=True),
+                labels.to(self.device, non_blocking=True),
+            )
+
+    def seconds(self, steps: int, warm: int) -> float:
+        """Time of ``steps`` steps after ``warm`` untimed ones."""
+        self.run(warm)
+        synchronise(self.device)
+        started = perf_counter()
+        self.run(steps)
+        synchronise(self.device)
+        return perf_counter() - started
+
+    def close(self) -> None:
+        """End the workers."""
+        self.batches = iter(())
+        self.loader._iterator = None
+
+
+class Plain(Peer):
+    """PyTorch as the public re-implementations write it: KL divergence of softmax outputs."""
+
+    name = "plain PyTorch loop"
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.loss = nn.KLDivLoss(reduction="batchmean")
+        self.optimiser = torch.optim.SGD(task.student.parameters(), **SGD)
+        self.total, self.correct = 0.0, 0
+
+    def step(self, images: Tensor, labels: Tensor) -> float:
+        """One batch, with the running loss and accuracy of every such loop."""
+        self.optimiser.zero_grad()
+        logits = self.task.student(images)
+        with torch.no_grad():
+            taught = self.task.teacher(images)
+        loss = self.loss(logits.log_softmax(1), taught.softmax(1))
+        loss.backward()
+        self.optimiser.step()
+        self.total += loss.item()
+        self.correct += int((logits.argmax(1) == labels).sum().item())
+        return float(loss.item())
+
+
+class TimmTask(Peer):
+    """timm's distillation task in such a loop, with no weight on the labels."""
+
+    name = "timm LogitDistillationTask"
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.distillation = LogitDistillationTask(
+            student_model=task.student,
+            teacher_model=task.teacher,
+            criterion=nn.CrossEntropyLoss(),
+            distill_loss_weight=1.0,
+            task_loss_weight=0.0,
+            temperature=1.0,
+            device=task.device,
+            verbose=False,
+        ).train()
+        self.optimiser = torch.optim.SGD(task.student.parameters(), **SGD)
+
+    def step(self, images: Tensor, labels: Tensor) -> float:
+        """One batch."""
+        loss = self.distillation(images, labels)["loss"]
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return float(loss.item())
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for what a CUDA device has been given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,126 @@
+"""What single parts take: an objective, a batch of views, a job of the workflow."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+
+from benchmarks.cases import BATCH, SIDE
+from benchmarks.contestants import synchronise
+from benchmarks.ours import RECIPE
+from replication.objectives import OBJECTIVES
+from replication.training.augmentation import Augmenter, draw_views
+
+ROOT = Path(__file__).resolve().parent.parent
+LINKED = ("Snakefile", "rules", "tables", "config", "notebooks", "profiles", "environment.yml")
+# Runs of a fraction of a second.
+TINY: dict[str, Any] = {
+    "scale": "tiny",
+    "seeds": [0],
+    "device": "cpu",
+    "tables": ["table2"],
+    "teacher_at_chance": "allow",
+    "datasets": {
+        "cifar10": {"name": "digits", "train": 200, "test": 100},
+        "cifar100": {"name": "two_digit_numbers", "train": 200, "test": 100},
+    },
+    "networks": {"wide_resnet": {"width_ratio": "1/8"}, "densenet": {"width_ratio": "1/10"}},
+    "images": {"epochs": 2, "milestones": [1]},
+}
+
+
+def time_of(work: Callable[[], object], device: torch.device, repeats: int = 50) -> float:
+    """Median seconds of a call."""
+    found = []
+    for _ in range(repeats + 5):
+        synchronise(device)
+        started = perf_counter()
+        work()
+        synchronise(device)
+        found.append(perf_counter() - started)
+    return statistics.median(found[5:])
+
+
+def objectives(device: torch.device) -> Iterator[tuple[str, float]]:
+    """Milliseconds of each objective, forward and backward, on a batch of 128."""
+    for classes in (10, 100):
+        logits = torch.randn(BATCH, classes, device=device, requires_grad=True)
+        taught = torch.randn(BATCH, classes, device=device)
+        labels = torch.randint(classes, (BATCH,), device=device)
+        generator = torch.Generator(device).manual_seed(0)
+        for name, objective in OBJECTIVES.items():
+
+            def step(objective: Callable[..., torch.Tensor] = objective) -> None:
+                objective(logits, labels, taught, generator).backward()  # type: ignore[no-untyped-call]  # noqa: B023
+
+            yield f"objective {name}, {classes} classes", 1e3 * time_of(step, device)
+
+
+def views(device: torch.device) -> float:
+    """Milliseconds in which a batch of views is cut."""
+    images = torch.rand(10_000, 1, SIDE, SIDE, device=device)
+    augment, generator = Augmenter(images, RECIPE), torch.Generator().manual_seed(0)
+
+    def cut() -> None:
+        index = torch.randint(len(images), (BATCH,), generator=generator).to(device)
+        augment(index, draw_views(BATCH, RECIPE, generator).to(device))
+
+    return 1e3 * time_of(cut, device)
+
+
+def snakemake(folder: Path, *arguments: str) -> float:
+    """Seconds that a call of Snakemake takes in a folder."""
+    started = perf_counter()
+    done = subprocess.run(
+        ["snakemake", *arguments, "--configfile", "config/digits.yaml", "mine.yaml"],
+        cwd=folder,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
+    return perf_counter() - started
+
+
+def workplace(folder: Path, config: dict[str, Any]) -> None:
+    """The repository's own files, and a scale of one's own."""
+    for name in LINKED:
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+
+
+def workflow(cores: int = 2) -> Iterator[tuple[str, float]]:
+    """Seconds of the workflow beside training: of each job, and of a call that has nothing to do.
+
+    A job's is what the cores spend on all jobs, less what ``run.json`` says that training took.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        workplace(folder, TINY)
+        total = snakemake(folder, "--cores", str(cores), "table2")
+        records = [json.loads(file.read_text()) for file in folder.glob("results/**/run.json")]
+        training = sum(record["seconds"] for record in records)
+        yield "runs of a tiny Table 2", len(records)
+        yield "training in one run", training / len(records)
+        yield "workflow per run", (total * cores - training) / len(records)
+        yield "a call with nothing to do", snakemake(folder, "--cores", str(cores), "table2")
+
+
+def table(device: torch.device) -> pd.DataFrame:
+    """All of them, with their units."""
+    rows = [(what, value, "ms") for what, value in objectives(device)]
+    rows.append((f"cutting {BATCH} views", views(device), "ms"))
+    rows += [(what, value, "" if what.startswith("runs") else "s") for what, value in workflow()]
+    return pd.DataFrame(rows, columns=["what", "value", "unit"])

@@ -1,0 +1,102 @@
+"""How time grows: with the students of a teacher, with width, with the jobs of a plan."""
+
+import statistics
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import torch
+
+from benchmarks import ours
+from benchmarks.cases import BATCH, Pictures, wide_resnet_16
+from benchmarks.contestants import Contestant, Plain, Task
+from benchmarks.costs import ROOT, TINY, snakemake, workplace
+from benchmarks.measure import alternate, medians
+from replication.plan import Plan
+from replication.scale import check_scale
+from replication.schema import merge, read_yaml
+
+
+class Point(NamedTuple):
+    """One measurement of a study: ``value`` at ``x``, of one line of the figure."""
+
+    study: str
+    line: str
+    x: float
+    value: float
+    unit: str
+
+
+def widths(
+    pictures: Pictures, device: torch.device, folder: Path, rounds: int, ks: Sequence[int]
+) -> Iterator[Point]:
+    """Images per second of Wide-ResNet-16-k, ours and the plain loop."""
+    best = ours.automatic(device)
+    for k in ks:
+        case = wide_resnet_16(k)
+        everybody: list[Contestant] = [
+            Plain(Task.make(case, pictures, device)),
+            *(
+                ours.Ours(Task.make(case, pictures, device), ours.Kind(best, cached), folder)
+                for cached in (False, True)
+            ),
+        ]
+        found = medians(alternate(everybody, max(3, 12 // k), rounds, warm=3))
+        everybody[0].close()
+        for name, speed in found.items():
+            yield Point("width", name, k, speed, "images/s")
+
+
+def students(
+    pictures: Pictures, device: torch.device, folder: Path, counts: Sequence[int]
+) -> Iterator[Point]:
+    """Seconds until so many students of one teacher are trained, its answers included.
+
+    Of a Wide-ResNet-16-1 on 512 images. The paper shows each image 200 times in 162 views; here it
+    is 22 times in 18 views, by a crop of one pixel, so that answering all views once is the same
+    part of a training.
+    """
+    case, few, best = wide_resnet_16(1), pictures.first(512), ours.automatic(device)
+    epochs, recipe = 22, ours.RECIPE.model_copy(update={"crop_padding": 1})
+    steps = epochs * len(few.labels) // BATCH
+    for cached in (False, True):
+        kind = ours.Kind(best, cached)
+        spent = ours.answer(Task.make(case, few, device), kind, recipe, folder) if cached else 0.0
+        for number in range(1, max(counts) + 1):
+            student = ours.Ours(Task.make(case, few, device), kind, folder, recipe)
+            spent += student.seconds(steps, warm=0)
+            if number in counts:
+                yield Point("students", student.name, number, spent, "s")
+    plain = Plain(Task.make(case, few, device))
+    one = statistics.median(plain.seconds(steps, warm=5) for _ in range(3))
+    plain.close()
+    for number in counts:
+        yield Point("students", plain.name, number, number * one, "s")
+
+
+# Tables and seeds that give plans of some ten to some two thousand runs.
+PLANS = (
+    (("table1",), 1),
+    (("table2",), 2),
+    (("table2", "table3", "table4"), 2),
+    (("table1", "table2", "table3", "table4", "table5", "table6"), 4),
+    (("table1", "table2", "table3", "table4", "table5", "table6"), 10),
+    (("table1", "table2", "table3", "table4", "table5", "table6"), 25),
+)
+
+
+def jobs(plans: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[Point]:
+    """Seconds to plan, and to build and print the workflow's graph, by the runs of the plan."""
+    for tables, seeds in plans:
+        config = merge(TINY, {"tables": list(tables), "seeds": list(range(seeds))})
+        scale = check_scale(merge(read_yaml(ROOT / "config/digits.yaml"), config), "benchmark")
+        started = perf_counter()
+        plan = Plan.make(scale, ROOT / "tables")
+        planned = perf_counter() - started
+        with tempfile.TemporaryDirectory() as name:
+            workplace(Path(name), config)
+            drawn = snakemake(Path(name), "--cores", "1", "--dry-run", "--quiet")
+        yield Point("jobs", "plan", len(plan.runs), planned, "s")
+        yield Point("jobs", "dry run of Snakemake", len(plan.runs), drawn, "s")

@@ -1,0 +1,154 @@
+"""The suite's own training, as a run of a table does it: everything that knows its interface."""
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+import torch
+from torch import nn
+
+from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD
+from benchmarks.contestants import Task, synchronise
+from replication.data.images import ImageData, Items
+from replication.plan import Plan
+from replication.scale import Decisions, ImageRecipe
+from replication.training import answers
+from replication.training.answers import Answers
+from replication.training.augmentation import count_views
+from replication.training.images import ImageTraining, answers_in_order
+from replication.training.precision import Precision, choose, use
+from replication.training.setting import Setting
+
+RECIPE = ImageRecipe(
+    epochs=10**6,
+    batch_size=BATCH,
+    learning_rate=SGD["lr"],
+    milestones=(),
+    gamma=1.0,
+    momentum=SGD["momentum"],
+    weight_decay=SGD["weight_decay"],
+    crop_padding=CROP_PADDING,
+    flip=True,
+    evaluate_every=10**6,
+)
+
+
+# Of the files of answers that this package writes.
+IDENTITY = {"teacher": "benchmark"}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way of the suite to train a student."""
+
+    precision: Precision
+    cached: bool = False
+    objective: str = "ban"
+
+    @property
+    def name(self) -> str:
+        """As tables print it."""
+        how = "labels" if self.objective == "label" else "cached" if self.cached else "live"
+        return f"ours, {how}, {self.precision}"
+
+
+class Ours:
+    """The suite's training, step by step; data stay on the device, as in a run."""
+
+    def __init__(self, task: Task, kind: Kind, folder: Path, recipe: ImageRecipe = RECIPE) -> None:
+        self.task, self.kind, self.recipe = task, kind, recipe
+        self.name = kind.name
+        self.precision = torch.bfloat16 if kind.precision == "bfloat16" else torch.float32
+        self.asks_teacher = kind.objective != "label" and not kind.cached
+        self.autocast = use(kind.precision, task.device)
+        data = image_data(task)
+        setting = Setting(
+            "benchmark",
+            task.student.to(memory_format=torch.channels_last),
+            kind.objective,
+            self.teacher(folder),
+            recipe,
+            Decisions(),
+            self.autocast,
+        )
+        self.training = ImageTraining(setting, data)
+
+    def teacher(self, folder: Path) -> nn.Module | Answers | None:
+        """None, the network, or a file of answers to every view of every image.
+
+        Where no file of answers is there yet, one of random numbers takes its place: what it takes
+        to read them does not depend on them.
+        """
+        if self.kind.objective == "label":
+            return None
+        if not self.kind.cached:
+            return self.task.teacher.to(memory_format=torch.channels_last)
+        shape = shape_of_answers(self.task, self.recipe)
+        file = answers.path(folder, shape[0])
+        if not file.exists():
+            logits = torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)
+            answers.write(file, Answers(logits), IDENTITY)
+        return answers.read(file, shape, IDENTITY).to(self.task.device)
+
+    def step(self) -> None:
+        """One batch, and the end of an epoch where it is one."""
+        if not self.training.step():
+            self.training.end_epoch()
+
+    def seconds(self, steps: int, warm: int) -> float:
+        """Time of ``steps`` steps after ``warm`` untimed ones."""
+        for _ in range(warm):
+            self.step()
+        synchronise(self.task.device)
+        started = perf_counter()
+        for _ in range(steps):
+            self.step()
+        synchronise(self.task.device)
+        return perf_counter() - started
+
+    def close(self) -> None:
+        """Nothing runs beside it."""
+
+
+def image_data(task: Task) -> ImageData:
+    """The images as the suite holds them, with one to evaluate."""
+    pictures = task.pictures
+    items = Items(pictures.normalised, pictures.labels)
+    one = Items(items.images[:1], items.labels[:1])
+    statistics = (pictures.mean,), (pictures.std,)
+    return ImageData(items, one, CLASSES, *statistics, "").to(task.device)
+
+
+def shape_of_answers(task: Task, recipe: ImageRecipe) -> tuple[int, int, int]:
+    """Views, images and classes."""
+    return count_views(recipe), len(task.pictures.labels), CLASSES
+
+
+def answer(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
+    """Seconds in which a teacher answers to all views, and its answers are written and mapped."""
+    shape = shape_of_answers(task, recipe)
+    file = answers.path(folder, shape[0])
+    file.unlink(missing_ok=True)
+    train = image_data(task).train
+    teacher = task.teacher.to(memory_format=torch.channels_last)
+    autocast = use(kind.precision, task.device)
+    synchronise(task.device)
+    started = perf_counter()
+    answers.read_or_write(
+        file, shape, IDENTITY, partial(answers_in_order, teacher, train, recipe, autocast)
+    )
+    return perf_counter() - started
+
+
+def automatic(device: torch.device) -> Precision:
+    """What `precision: auto` takes on this device."""
+    scale = Plan.read([]).scale.model_copy(update={"precision": "auto"})
+    return choose(scale, device, "image")
+
+
+def kinds(device: torch.device) -> list[Kind]:
+    """What is compared: live and cached teacher, in float32 and at the automatic precision."""
+    formats = list(dict.fromkeys(["float32", automatic(device)]))
+    both = [Kind(format, cached) for format in formats for cached in (False, True)]
+    return [*both, Kind(formats[-1], objective="label")]
