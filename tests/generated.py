@@ -182,11 +182,12 @@ def tables(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             row["reported"] = dict.fromkeys(columns, draw(positive))
         rows[f"r{i}"] = row | draw(some(params=positive))
+    # Students may stand before their teachers.
     return {
         "title": draw(st.text(min_size=1, max_size=12)),
         "dataset": role,
-        "columns": columns,
-        "rows": rows,
+        "columns": {name: columns[name] for name in draw(st.permutations([*columns]))},
+        "rows": {name: rows[name] for name in draw(st.permutations([*rows]))},
         "variants": VARIANTS,
         **draw(some(notes=st.lists(st.text(max_size=12), max_size=2))),
     }

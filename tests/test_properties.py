@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,8 @@ def test_a_scale_that_is_written_and_read_is_the_same(tmp_path: Path, config: An
     assert scale.seeds == tuple(config["seeds"])
     assert scale.images.learning_rate == config["images"]["learning_rate"]
     assert scale.data_root == config.get("data_root", "data")
+    given = config["networks"]["densenet"]["width_ratio"]
+    assert Fraction(scale.networks.densenet.width_ratio) == Fraction(given)
 
 
 @given(tables())
