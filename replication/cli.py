@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from replication import forkserver
 from replication.errors import InputError
+from replication.interruption import AGAIN, Interrupted
 from replication.plan import Plan
 from replication.scale import DEFAULT, Scale
 from replication.tables import TableSpec
@@ -108,12 +109,18 @@ def schema(name: Annotated[str, typer.Argument(help="scale or table")]) -> None:
 
 
 def run_command(arguments: Sequence[str]) -> int:
-    """Run the command and return its exit status; what the user can mend is one line and 1."""
+    """Run the command and return its exit status.
+
+    What the user can mend is one line and 1; a run that was stopped and can go on is 75.
+    """
     try:
         app(arguments)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return AGAIN
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0

@@ -24,8 +24,9 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from replication.interruption import SIGNALS
+
 VARIABLE = "REPLICATION_FORKSERVER"
-SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 def start() -> None:

@@ -146,14 +146,17 @@ class Plan:
         """The scale by which a run is trained: this one, or its variant."""
         return self.variants[run.variant] if run.variant else self.scale
 
+    def training(self, run: Run) -> ImageRecipe | LanguageRecipe:
+        """How a run is trained: the recipe of its network's family, or of its language model."""
+        scale, network = self.scale_of(run), NETWORKS[run.network]
+        if network.kind == "image":
+            return scale.image_recipe(network.family)
+        recipe: LanguageRecipe = getattr(scale.language, run.network)
+        return recipe
+
     def recipe(self, run: Run) -> dict[str, Any]:
         """Everything but the teacher that decides how a run comes out, as plain data."""
         scale = self.scale_of(run)
-        network = NETWORKS[run.network]
-        if network.kind == "image":
-            training: ImageRecipe | LanguageRecipe = scale.image_recipe(network.family)
-        else:
-            training = getattr(scale.language, run.network)
         decision = DECISIONS.get(run.objective)
         return {
             "dataset": run.dataset.model_dump(mode="json"),
@@ -165,9 +168,15 @@ class Plan:
             "objective": run.objective,
             "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
             "share_ends": run.share_ends,
-            "training": training.model_dump(mode="json"),
+            "training": self.training(run).model_dump(mode="json"),
             "precision": scale.precision,
+            # Which of a student's targets are rounded to half precision.
+            **({"answers_limit_gib": scale.answers_limit_gib} if run.teacher else {}),
         }
+
+    def students(self, run: Run) -> list[Run]:
+        """The runs that learn from this one."""
+        return [other for other in self.runs.values() if other.teacher == run]
 
     def recipe_hash(self, run: Run) -> str:
         """A short name of the run's recipe: another recipe has another."""

@@ -19,6 +19,7 @@ MODEL = "model.safetensors"
 PREDICTIONS = "predictions.safetensors"
 HISTORY = "history.csv"
 RECORD = "run.json"
+FAILURE = "failed.json"
 RETRAIN = "delete it and call snakemake again, which trains the run anew"
 
 
@@ -35,6 +36,15 @@ def checksum(file: Path) -> str:
         raise InputError(f"{file}: cannot be read ({error.strerror}); {RETRAIN}") from None
 
 
+def flush(path: Path) -> None:
+    """Have a file, or a folder's list of names, on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     """Write a file under another name and rename it, so that no reader ever sees half of it.
 
@@ -45,11 +55,13 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write(part)
-        with part.open("rb") as stream:
-            os.fsync(stream.fileno())
+        flush(part)
         part.replace(file)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
+        flush(file.parent)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # torch's writer raises the second from the first.
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
         raise InputError(
             f"{file}: cannot be written ({reason}); make room or give write permission"
         ) from None

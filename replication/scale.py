@@ -221,6 +221,13 @@ class Decisions(Strict):
     )
 
 
+class Saving(Strict):
+    """When a training saves its state, besides when a signal asks it to stop."""
+
+    epochs: Annotated[int, Field(ge=0)] = Field(1, description="Every so many epochs; 0: never.")
+    seconds: Positive = Field(600.0, description="And after so many seconds without a save.")
+
+
 class Scale(Strict):
     """A scale of the replication."""
 
@@ -243,9 +250,23 @@ class Scale(Strict):
     language: LanguageRecipes
     decisions: Decisions = Decisions()
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Of the forward pass; bfloat16 by autocast."
+    precision: Literal["auto", "bfloat16", "tf32", "float32"] = Field(
+        "auto",
+        description="Of the forward pass. auto: bfloat16 by autocast where the device has fast"
+        " units for it, else tf32 on a GPU and float32 on a CPU.",
     )
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = Field(
+        "off", description="torch.compile of image students, by its mode; reduce-overhead takes"
+                           " CUDA graphs.")  # fmt: skip
+    answers_limit_gib: NonNegative = Field(
+        4.0,
+        description="A teacher's answers to all views of the training data are kept on disk where"
+        " they are no larger than this; otherwise the teacher runs at every step.",
+    )
+    teacher_at_chance: Literal["stop", "allow"] = Field(
+        "stop", description="What to do with a teacher that is no better than guessing; allow is"
+                            " for trials of the workflow.")  # fmt: skip
+    save: Saving = Saving()
 
     def image_recipe(self, family: str) -> ImageRecipe:
         """The recipe of a family of image networks: one for all, or DenseNet's own."""

@@ -23,6 +23,9 @@ TINY: dict[str, Any] = {
     "scale": "tiny",
     "seeds": [0],
     "device": "cpu",
+    "precision": "float32",
+    # After two epochs a network knows nothing yet.
+    "teacher_at_chance": "allow",
     "datasets": {
         "cifar10": {"name": "digits", "train": 200, "test": 100},
         "cifar100": {"name": "two_digit_numbers", "train": 200, "test": 100},

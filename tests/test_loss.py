@@ -6,7 +6,7 @@ import torch
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.scale import Decisions
-from replication.training.loss import Loss, bind
+from replication.training.loss import Loss
 
 SAMPLES, CLASSES = 12, 7
 Z, T = torch.randn(2, SAMPLES, CLASSES, generator=torch.Generator().manual_seed(0)).unbind(0)
@@ -16,7 +16,7 @@ ALL = torch.arange(SAMPLES)
 
 def bound(objective: str, **decisions: str) -> Loss:
     device = torch.device("cpu")
-    return bind("a/run", objective, Decisions(**decisions), device, (SAMPLES, CLASSES))  # type: ignore[arg-type]
+    return Loss("a/run", objective, Decisions(**decisions), device, (SAMPLES, CLASSES))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("objective", ["label", "ban", "ban+l", "cwtm"])

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
 from replication import tables
 from replication.ensemble import average
-from replication.gradients import cosine_to_ban, decompose, ground_truth_share
+from replication.gradients import cosine, decompose, difference, ground_truth_share
 from replication.objectives import (
     OBJECTIVES,
     Objective,
@@ -205,16 +205,16 @@ def test_gradient_splits_into_ground_truth_and_dark_knowledge() -> None:
 def test_ground_truth_share_is_its_part_of_the_squared_gradient() -> None:
     # q − p is (3/8, −1/2, 1/8) and (0, 1/10, −1/10).
     expected = torch.tensor([9 / 26, 1 / 2], dtype=torch.float64)
-    torch.testing.assert_close(ground_truth_share(STUDENT, TEACHER, LABELS), expected)
-    assert ground_truth_share(STUDENT, STUDENT, LABELS).tolist() == [0, 0]
+    torch.testing.assert_close(ground_truth_share(difference(STUDENT, TEACHER), LABELS), expected)
+    assert ground_truth_share(difference(STUDENT, STUDENT), LABELS).tolist() == [0, 0]
 
 
-def test_cosine_to_ban_is_one_for_ban_and_less_for_the_label() -> None:
+def test_the_cosine_to_ban_is_one_for_ban_and_less_for_the_label() -> None:
     ban, label = (gradient(OBJECTIVES[name]) for name in ("ban", "label"))
-    assert cosine_to_ban(ban, STUDENT, TEACHER).item() == pytest.approx(1)
+    assert cosine(ban, difference(STUDENT, TEACHER)).item() == pytest.approx(1)
     flat = [(Q - Y).flatten(), (Q - P).flatten()]
     expected = (flat[0] @ flat[1] / flat[0].norm() / flat[1].norm()).item()
-    assert cosine_to_ban(label, STUDENT, TEACHER).item() == pytest.approx(expected)
+    assert cosine(label, difference(STUDENT, TEACHER)).item() == pytest.approx(expected)
 
 
 def test_an_ensemble_averages_probabilities_not_logits() -> None:

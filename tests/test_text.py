@@ -20,7 +20,6 @@ from replication.data.text import (
     Corpus,
     batchify,
     characters,
-    fingerprint,
     penn_treebank,
     python_reference,
     windows,
@@ -177,7 +176,7 @@ class TestPythonReference:
             assert corpus.vocabulary[part[-1]] == "<eos>"
 
     def test_is_the_same_each_time(self) -> None:
-        assert fingerprint(python_reference()) == fingerprint(python_reference())
+        assert python_reference().fingerprint == python_reference().fingerprint
 
 
 def test_the_fingerprint_sees_a_token_move_between_parts_and_a_word_change() -> None:
@@ -185,7 +184,7 @@ def test_the_fingerprint_sees_a_token_move_between_parts_and_a_word_change() -> 
     corpus = Corpus(five, four, three, words)
     moved = Corpus(five[:4], torch.cat([five[4:], four]), three, words)
     renamed = Corpus(five, four, three, (*words[:4], "f"))
-    assert len({fingerprint(c) for c in (corpus, moved, renamed)}) == 3
+    assert len({c.fingerprint for c in (corpus, moved, renamed)}) == 3
 
 
 def test_words_are_spelled_between_markers_and_padded_on_the_right() -> None:

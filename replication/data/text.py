@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPException
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -58,14 +59,14 @@ class Corpus:
     test: Tensor
     vocabulary: tuple[str, ...]
 
-
-def fingerprint(corpus: Corpus) -> str:
-    """SHA-256 over the vocabulary and the three token streams, for a run to record its data by."""
-    digest = hashlib.sha256("\n".join(corpus.vocabulary).encode())
-    for stream in (corpus.train, corpus.validation, corpus.test):
-        digest.update(f"\n{len(stream)}\n".encode())
-        digest.update(stream.numpy().astype("<i8").tobytes())
-    return digest.hexdigest()
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the vocabulary and the three streams, for a run to record its data by."""
+        digest = hashlib.sha256("\n".join(self.vocabulary).encode())
+        for stream in (self.train, self.validation, self.test):
+            digest.update(f"\n{len(stream)}\n".encode())
+            digest.update(stream.numpy().astype("<i8").tobytes())
+        return digest.hexdigest()
 
 
 def python_reference(

@@ -34,9 +34,13 @@ class ImageNetwork(nn.Module):
         return features
 
     def forward_head(self, features: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
-        """Logits of shape (n, num_classes), or the pooled features where `pre_logits`."""
-        pooled: torch.Tensor = self.global_pool(features)
-        return pooled if pre_logits else self.classifier(pooled)
+        """Logits of shape (n, num_classes), or the pooled features where `pre_logits`.
+
+        In float32 also under autocast: bfloat16 would round logits to three digits.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            pooled: torch.Tensor = self.global_pool(features.float())
+            return pooled if pre_logits else self.classifier(pooled)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits of shape (n, num_classes)."""

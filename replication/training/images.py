@@ -1,124 +1,171 @@
 """Training of image networks: Wide-ResNet's recipe, on labels or on a teacher (§4.1)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from replication.data.images import ImageData, Items
-from replication.gradients import cosine_to_ban, ground_truth_share
+from replication.gradients import cosine, difference, ground_truth_share
 from replication.scale import ImageRecipe
-from replication.training.augmentation import Augmenter, Views
-from replication.training.loss import bind
+from replication.training.answers import Answers
+from replication.training.augmentation import Augmenter, draw_views
+from replication.training.loss import Loss
+from replication.training.precision import Autocast
 from replication.training.setting import Row, Setting
-from replication.training.streams import seed, stream
+from replication.training.streams import global_streams, seed, set_global_streams, stream
 
 EVALUATION_BATCH = 1000
 
 
-def train_images(
-    setting: Setting[ImageRecipe], data: ImageData, report: Callable[[Row], None]
-) -> list[Row]:
-    """Train a network for the recipe's epochs and leave the last epoch's weights in it.
+class ImageTraining:
+    """Trains a network for the recipe's epochs and leaves the last epoch's weights in it.
 
-    Network, teacher and data are on one device. Returns the history, one row per epoch; ``report``
-    sees each row when its epoch ends. The order of images, their views, DKPP's permutations and
-    drop-out draw from streams of their own, so that changing one leaves the others as they are.
+    Network, teacher and data are on one device, and no step waits for it. The order of images,
+    their views, DKPP's permutations and drop-out draw from streams of their own, so that changing
+    one leaves the others as they are.
     """
-    recipe, network = setting.recipe, setting.network
-    device = data.train.images.device
-    order, views = stream(setting.run_id, "order"), stream(setting.run_id, "augmentation")
-    size = (len(data.train.labels), data.classes)
-    loss_of = bind(setting.run_id, setting.objective, setting.decisions, device, size)
-    torch.manual_seed(seed(setting.run_id, "dropout"))
 
-    augment = Augmenter(data.train.images, recipe)
-    teach = _teaching(setting, augment, data.train.images)
-    optimiser = torch.optim.SGD(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.MultiStepLR(
-        optimiser, milestones=list(recipe.milestones), gamma=recipe.gamma
-    )
-    history: list[Row] = []
-    for epoch in range(1, recipe.epochs + 1):
-        network.train()
-        sums = Sums(device)
-        for index, view in _batches(len(data.train.labels), recipe, order, views, device):
-            images, labels = augment(index, view), data.train.labels[index]
-            taught = teach(index, images)
-            with setting.autocast():
-                logits = network(images).float()
-            loss = loss_of(logits, labels, taught, index)
-            optimiser.zero_grad(set_to_none=True)
-            logits.retain_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            sums.add(loss.detach(), logits, labels, taught)
-        rate = optimiser.param_groups[0]["lr"]
-        row: Row = {"epoch": epoch, "learning_rate": rate, **sums.means()}
-        row["test_error"] = (
-            error(evaluate(setting, data.evaluation.images), data.evaluation.labels)
-            if epoch % recipe.evaluate_every == 0 or epoch == recipe.epochs
-            else None
+    samples = "images"
+
+    def __init__(self, setting: Setting[ImageRecipe], data: ImageData) -> None:
+        self.setting, self.data, self.recipe = setting, data, setting.recipe
+        self.device = data.train.images.device
+        self.epochs, self.history = setting.recipe.epochs, list[Row]()
+        self.seen = self.epochs * len(data.train.labels)
+        self.augment = Augmenter(data.train.images, setting.recipe)
+        self.order = stream(setting.run_id, "order")
+        self.views = stream(setting.run_id, "augmentation")
+        size = (len(data.train.labels), data.classes)
+        self.loss = Loss(setting.run_id, setting.objective, setting.decisions, self.device, size)
+        torch.manual_seed(seed(setting.run_id, "dropout"))
+        self.optimiser = torch.optim.SGD(
+            [parameter for parameter in setting.network.parameters() if parameter.requires_grad],
+            lr=setting.recipe.learning_rate,
+            momentum=setting.recipe.momentum,
+            weight_decay=setting.recipe.weight_decay,
+            nesterov=setting.recipe.momentum > 0,
+            fused=True,
         )
-        schedule.step()
-        history.append(row)
-        report(row)
-    return history
+        self.schedule = torch.optim.lr_scheduler.MultiStepLR(
+            self.optimiser,
+            milestones=list(setting.recipe.milestones),
+            gamma=setting.recipe.gamma,
+        )
+        if isinstance(setting.teacher, nn.Module):
+            assert not setting.teacher.training
+        setting.network.train()
+        self._begin_epoch()
+
+    def _begin_epoch(self) -> None:
+        """Shuffle the images and draw their views; streams are kept as they were before."""
+        self.drawn_from = {"order": self.order.get_state(), "views": self.views.get_state()}
+        n = len(self.data.train.labels)
+        shuffled = torch.randperm(n, generator=self.order).to(self.device)
+        views = draw_views(n, self.recipe, self.views).to(self.device)
+        size = self.recipe.batch_size
+        # The last batch is as small as it comes out.
+        parts = torch.stack([shuffled, views]).split(size, dim=1)  # type: ignore[no-untyped-call]
+        self.batches: list[tuple[Tensor, Tensor]] = [(part[0], part[1]) for part in parts]
+        self.done = 0
+        self.sums = Sums(self.device)
+
+    def step(self) -> bool:
+        """Train on the next batch; whether the epoch has another after it."""
+        index, views = self.batches[self.done]
+        images, labels = self.augment(index, views), self.data.train.labels[index]
+        taught = self._teach(index, views, images)
+        with self.setting.autocast():
+            logits = self.setting.network(images).float()
+        loss = self.loss(logits, labels, taught, index)
+        self.optimiser.zero_grad(set_to_none=True)
+        logits.retain_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.sums.add(loss.detach(), logits, labels, taught)
+        self.done += 1
+        return self.done < len(self.batches)
+
+    def _teach(self, index: Tensor, views: Tensor, images: Tensor) -> Tensor | None:
+        """The teacher's logits for the very images that the student sees."""
+        teacher = self.setting.teacher
+        if isinstance(teacher, Answers):
+            return teacher(index, views)
+        return forward(teacher, images, self.setting.autocast) if teacher is not None else None
+
+    def end_epoch(self) -> Row:
+        """Close the epoch: its line of the history, with the test error where it is due."""
+        epoch = len(self.history) + 1
+        rate = self.optimiser.param_groups[0]["lr"]
+        row: Row = {"epoch": epoch, "learning_rate": rate, **self.sums.means()}
+        if epoch % self.recipe.evaluate_every == 0 or epoch == self.epochs:
+            row["test_error"] = error(self.evaluate(), self.data.evaluation.labels)
+        self.schedule.step()
+        self.history.append(row)
+        if epoch < self.epochs:
+            self._begin_epoch()
+        return row
+
+    def evaluate(self) -> Tensor:
+        """The network's logits (n, classes) on the test images, in evaluation mode."""
+        network = self.setting.network.eval()
+        logits = forward(network, self.data.evaluation.images, self.setting.autocast)
+        network.train()
+        return logits
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "network": self.setting.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "history": self.history,
+            "done": self.done,
+            "sums": self.sums.state_dict(),
+            "streams": {**self.drawn_from, "permutation": self.loss.generator.get_state()},
+            "dropout": global_streams(self.device),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state that `state_dict` has given."""
+        self.setting.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.history = state["history"]
+        self.order.set_state(state["streams"]["order"])
+        self.views.set_state(state["streams"]["views"])
+        self._begin_epoch()
+        self.done = state["done"]
+        self.sums.load_state_dict(state["sums"])
+        self.loss.generator.set_state(state["streams"]["permutation"])
+        set_global_streams(state["dropout"], self.device)
 
 
-def _batches(
-    n: int,
-    recipe: ImageRecipe,
-    order: torch.Generator,
-    augmentation: torch.Generator,
-    device: torch.device,
-) -> Iterator[tuple[Tensor, Views]]:
-    """Every image of an epoch once, the last batch as small as it comes out."""
-    shuffled = torch.randperm(n, generator=order).to(device)
-    views = Views.draw(n, recipe, augmentation).to(device)
-    for start in range(0, n, recipe.batch_size):
-        part = slice(start, start + recipe.batch_size)
-        yield shuffled[part], views.at(part)
-
-
-def _teaching(
-    setting: Setting[ImageRecipe], augment: Augmenter, images: Tensor
-) -> Callable[[Tensor, Tensor], Tensor | None]:
-    """The teacher's logits for the very images that the student sees, by index and by view.
-
-    The teacher is in evaluation mode and gets no gradient, so that its output depends on the view
-    alone: where there is but one of each image, it is asked once.
-    """
-    teacher = setting.teacher
-    if teacher is None:
-        return lambda index, views: None
-    assert not teacher.training
-    if augment.identity:
-        logits = _forward(setting, teacher, images)
-        return lambda index, views: logits[index]
-    return lambda index, views: _forward(setting, teacher, views)
+def predictions(training: ImageTraining) -> dict[str, Tensor]:
+    """What a run leaves for its tables: logits (n, classes) and labels (n,), on the CPU."""
+    return {"logits": training.evaluate().cpu(), "labels": training.data.evaluation.labels.cpu()}
 
 
 @torch.no_grad()
-def _forward(setting: Setting[ImageRecipe], network: nn.Module, images: Tensor) -> Tensor:
-    with setting.autocast():
-        batches = torch.split(images, EVALUATION_BATCH)
-        return torch.cat([network(batch).float() for batch in batches])
+def forward(network: nn.Module, images: Tensor, autocast: Autocast) -> Tensor:
+    """Logits (n, classes) in float32, in batches as large as they are fast."""
+    with autocast():
+        # Not by calling it: a compiled network would be compiled once more for this batch size.
+        return torch.cat(
+            [network.forward(x).float() for x in torch.split(images, EVALUATION_BATCH)]
+        )
 
 
-def evaluate(setting: Setting[ImageRecipe], images: Tensor) -> Tensor:
-    """The network's logits (n, classes) in evaluation mode, which it leaves as it found it."""
-    training = setting.network.training
-    logits = _forward(setting, setting.network.eval(), images)
-    setting.network.train(training)
-    return logits
+def answers_in_order(
+    network: nn.Module, train: Items, recipe: ImageRecipe, autocast: Autocast
+) -> Iterator[Tensor]:
+    """A network's logits (b, classes) on all views of the training images, view by view."""
+    augment = Augmenter(train.images, recipe)
+    everything = torch.arange(len(train.labels), device=train.labels.device)
+    for view in range(augment.views):
+        for index in torch.split(everything, EVALUATION_BATCH):
+            yield forward(network, augment(index, torch.full_like(index, view)), autocast)
 
 
 def error(logits: Tensor, labels: Tensor) -> float:
@@ -140,18 +187,18 @@ class Sums:
         """Add a batch: its loss, errors, and how BAN's gradient splits there (§3.2)."""
         n = len(labels)
         wrong = (logits.argmax(-1) != labels).sum()
-        share = cosine = torch.zeros_like(loss)
+        share = alike = torch.zeros_like(loss)
         if taught is not None and logits.grad is not None:
             self.taught = True
-            share = ground_truth_share(logits, taught, labels).sum()
-            cosine = cosine_to_ban(logits.grad, logits, taught)
-        self.values += torch.stack([loss * n, wrong.to(loss.dtype), share, cosine])
+            ban = difference(logits, taught)
+            share, alike = ground_truth_share(ban, labels).sum(), cosine(logits.grad, ban)
+        self.values += torch.stack([loss * n, wrong.to(loss.dtype), share, alike])
         self.images += n
         self.batches += 1
 
     def means(self) -> Row:
         """The epoch's columns of the history; errors in percent."""
-        loss, wrong, share, cosine = self.values.tolist()
+        loss, wrong, share, alike = self.values.tolist()
         share /= self.images
         return {
             "train_loss": loss / self.images,
@@ -159,10 +206,13 @@ class Sums:
             "test_error": None,
             "ground_truth_share": share if self.taught else None,
             "dark_knowledge_share": 1 - share if self.taught else None,
-            "ban_cosine": cosine / self.batches if self.taught else None,
+            "ban_cosine": alike / self.batches if self.taught else None,
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        """The sums so far."""
+        return dict(vars(self))
 
-def predictions(setting: Setting[ImageRecipe], part: Items) -> dict[str, Tensor]:
-    """What a run leaves for its tables: logits (n, classes) and labels (n,), on the CPU."""
-    return {"logits": evaluate(setting, part.images).cpu(), "labels": part.labels.cpu()}
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from these sums."""
+        vars(self).update(state, values=state["values"].to(self.values.device))

@@ -1,6 +1,5 @@
 """An objective as a run uses it: with the scale's decisions on what the paper leaves open."""
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -11,47 +10,46 @@ from replication.objectives import OBJECTIVES
 from replication.scale import Decisions
 from replication.training.streams import stream
 
-Loss = Callable[[Tensor, Tensor, Tensor | None, Tensor | None], Tensor]
-"""Student logits (b, C), labels (b,), teacher logits (b, C), index of the samples (b,) -> scalar.
 
-Teacher logits are None where there is no teacher, the index where samples have none.
-"""
+class Loss:
+    """The loss of a run on a training set of ``size`` (samples, classes); DKPP draws from it.
 
-
-def bind(
-    run_id: str, objective: str, decisions: Decisions, device: torch.device, size: tuple[int, int]
-) -> Loss:
-    """The loss of a run on a training set of ``size`` (samples, classes).
-
-    Raises:
-        InputError: (when called) DKPP is to permute each sample once and samples have no index.
+    Called with student logits (b, C), labels (b,), teacher logits (b, C) or None, and the index of
+    the samples (b,) or None where they have none, it gives a scalar.
     """
-    generator = stream(run_id, "permutation", device)
-    function = OBJECTIVES[objective]
-    if objective == "ban+l":
-        function = partial(function, weighting=decisions.ban_l_weighting)
-    if objective == "cwtm":
-        function = partial(function, weight=decisions.cwtm_weight)
-    if objective == "dkpp" and decisions.dkpp_permutation == "sample":
-        return _permuting_each_sample_once(function, generator, size)
 
-    def loss(logits: Tensor, labels: Tensor, taught: Tensor | None, index: Tensor | None) -> Tensor:
-        if objective == "dkpp" and decisions.dkpp_permutation == "batch":
-            keys = torch.rand((1, logits.shape[-1]), generator=generator, device=logits.device)
-            return function(logits, labels, taught, keys=keys)
-        return function(logits, labels, taught, generator)
+    def __init__(
+        self,
+        run_id: str,
+        objective: str,
+        decisions: Decisions,
+        device: torch.device,
+        size: tuple[int, int],
+    ) -> None:
+        self.generator = stream(run_id, "permutation", device)
+        self.function = OBJECTIVES[objective]
+        if objective == "ban+l":
+            self.function = partial(self.function, weighting=decisions.ban_l_weighting)
+        if objective == "cwtm":
+            self.function = partial(self.function, weight=decisions.cwtm_weight)
+        self.permutation = decisions.dkpp_permutation if objective == "dkpp" else None
+        if self.permutation == "sample":
+            self.keys = torch.rand(size, generator=self.generator, device=device)
 
-    return loss
+    def __call__(
+        self, logits: Tensor, labels: Tensor, taught: Tensor | None, index: Tensor | None
+    ) -> Tensor:
+        """The loss of a batch.
 
-
-def _permuting_each_sample_once(
-    function: Callable[..., Tensor], generator: torch.Generator, size: tuple[int, int]
-) -> Loss:
-    keys = torch.rand(size, generator=generator, device=generator.device)
-
-    def loss(logits: Tensor, labels: Tensor, taught: Tensor | None, index: Tensor | None) -> Tensor:
-        if index is None:
-            raise InputError("`dkpp_permutation: sample` is for images: words have no index")
-        return function(logits, labels, taught, keys=keys[index])
-
-    return loss
+        Raises:
+            InputError: DKPP is to permute each sample once and samples have no index.
+        """
+        if self.permutation == "sample":
+            if index is None:
+                raise InputError("`dkpp_permutation: sample` is for images: words have no index")
+            return self.function(logits, labels, taught, keys=self.keys[index])
+        if self.permutation == "batch":
+            shape = (1, logits.shape[-1])
+            keys = torch.rand(shape, generator=self.generator, device=logits.device)
+            return self.function(logits, labels, taught, keys=keys)
+        return self.function(logits, labels, taught, self.generator)

@@ -1,13 +1,13 @@
-"""What both trainers are given."""
+"""What both trainers are given, and what both can do."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from torch import nn
 
 from replication.scale import Decisions
+from replication.training.answers import Answers
+from replication.training.precision import Autocast
 
 Recipe = TypeVar("Recipe")
 
@@ -19,14 +19,36 @@ Row = dict[str, float | int | None]
 class Setting(Generic[Recipe]):
     """A training: student, objective, teacher in evaluation mode or none, and recipe.
 
-    ``decisions`` are the scale's on what the paper leaves open; ``autocast`` makes the context of a
-    forward pass.
+    The teacher is a network that is asked at every step, or its ``Answers``. ``decisions`` are the
+    scale's on what the paper leaves open; ``autocast`` makes the context of a forward pass.
     """
 
     run_id: str
     network: nn.Module
     objective: str
-    teacher: nn.Module | None
+    teacher: nn.Module | Answers | None
     recipe: Recipe
     decisions: Decisions
-    autocast: Callable[[], AbstractContextManager[object]]
+    autocast: Autocast
+
+
+class Training(Protocol):
+    """A training that goes on step by step and can be taken down and set up between any two.
+
+    ``epochs`` is how many there will be; ``history`` has a row for each that is over.
+    """
+
+    epochs: int
+    history: list[Row]
+
+    def step(self) -> bool:
+        """Train on the next batch; whether the epoch has another after it."""
+
+    def end_epoch(self) -> Row:
+        """Close the epoch: its line of the history, which it also keeps."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, in types that `torch.load` reads safely."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go back to a state that `state_dict` has given, network included."""

@@ -4,6 +4,7 @@ import hashlib
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 Purpose = Literal["initialisation", "order", "augmentation", "permutation", "dropout"]
 
@@ -16,3 +17,16 @@ def seed(run_id: str, purpose: Purpose) -> int:
 def stream(run_id: str, purpose: Purpose, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator for one purpose of one run."""
     return torch.Generator(device).manual_seed(seed(run_id, purpose))
+
+
+def global_streams(device: torch.device) -> dict[str, Tensor]:
+    """The state of torch's own generators, from which drop-out draws."""
+    states = {"cpu": torch.get_rng_state()}
+    return states | {"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
+
+
+def set_global_streams(states: dict[str, Tensor], device: torch.device) -> None:
+    """Go back to a state that `global_streams` has given."""
+    torch.set_rng_state(states["cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states["cuda"], device)

@@ -1,0 +1,128 @@
+"""A teacher's answers: its logits on everything that a student will be shown, computed once.
+
+In evaluation mode a teacher's output depends on its input alone, and crops and flips give an image
+finitely many views; a language model reads the same words in every epoch. So the answers are
+computed when the teacher has been trained, kept in a file beside it, and shared by all its
+students, who then never run it. They are half-precision numbers, shifted so that the largest of
+each is 0: objectives see softmax(t), which a shift leaves as it is, and so the probabilities keep
+three digits or more. Where the answers would be larger than the scale's limit, the teacher runs
+live.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from replication import runs
+from replication.errors import InputError
+
+BYTES = 2
+DELETE = "delete it: the next student has it written anew"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Logits (views, samples, classes) in float16, each sample's largest 0."""
+
+    logits: Tensor
+
+    def __call__(self, index: Tensor | slice, views: Tensor | int = 0) -> Tensor:
+        """The answers on samples ``index`` (b,) in their ``views`` (b,): (b, classes), float32.
+
+        They come to the device of ``index``; a slice names consecutive samples.
+        """
+        found = (
+            self.logits[views, index] if isinstance(index, slice) else self._gather(index, views)
+        )
+        return found.float()
+
+    def _gather(self, index: Tensor, views: Tensor | int) -> Tensor:
+        if index.device == self.logits.device:
+            return self.logits[views, index]
+        # Too large for the device, the answers stay mapped from the file.
+        views = views.to("cpu") if isinstance(views, Tensor) else views
+        return self.logits[views, index.to("cpu")].to(index.device)
+
+    def to(self, device: torch.device) -> "Answers":
+        """The answers on a device that has room for them, else as they are."""
+        if device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(device)
+            if self.logits.nbytes > free // 4:
+                return self
+        return Answers(self.logits.to(device))
+
+
+Identity = dict[str, str]
+"""What answers belong to: the teacher's weights and the training data, by their checksums."""
+
+
+def fit(shape: tuple[int, int, int], limit_gib: float) -> bool:
+    """Whether answers (views, samples, classes) are within the limit."""
+    return BYTES * math.prod(shape) <= limit_gib * 2**30
+
+
+def path(folder: Path, views: int) -> Path:
+    """The file of a teacher's answers; the number of views tells one augmentation from another."""
+    return folder / f"answers.{views}-view{'s' * (views > 1)}.safetensors"
+
+
+def compute(shape: tuple[int, int, int], parts: Iterator[Tensor]) -> Answers:
+    """Answers of ``shape`` from logits (n, classes) that come in their order, view by view."""
+    views, samples, classes = shape
+    logits = torch.empty((views * samples, classes), dtype=torch.float16)
+    start = 0
+    for part in parts:
+        shifted = part.float() - part.float().amax(-1, keepdim=True)
+        logits[start : start + len(part)] = shifted.half()
+        start += len(part)
+    assert start == len(logits)
+    return Answers(logits.view(shape))
+
+
+def write(file: Path, answers: Answers, identity: Identity) -> None:
+    """Write answers whole or not at all.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+    runs.write_atomically(
+        file, lambda part: save_file({"logits": answers.logits}, part, metadata=identity)
+    )
+
+
+def read(file: Path, shape: tuple[int, int, int], identity: Identity) -> Answers:
+    """Map a teacher's answers from their file.
+
+    Raises:
+        InputError: the file is damaged, or holds answers of another teacher or to other data.
+    """
+    try:
+        with safe_open(file, "pt") as stored:
+            found, logits = stored.metadata() or {}, stored.get_tensor("logits")
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file}: damaged ({error}); {DELETE}") from None
+    if found != identity or logits.shape != shape or logits.dtype != torch.float16:
+        raise InputError(f"{file}: answers of another teacher or to other data; {DELETE}")
+    return Answers(logits)
+
+
+def read_or_write(
+    file: Path,
+    shape: tuple[int, int, int],
+    identity: Identity,
+    parts: Callable[[], Iterator[Tensor]],
+) -> Answers:
+    """The answers in the file, which is written first where there is none.
+
+    Raises:
+        InputError: as `read` and `write`.
+    """
+    if not file.exists():
+        write(file, compute(shape, parts()), identity)
+    return read(file, shape, identity)

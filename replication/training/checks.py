@@ -1,0 +1,90 @@
+"""What a training must not go on with: each stops it with one line that says why."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from replication.cells import Run
+from replication.data.images import ImageData
+from replication.errors import InputError
+from replication.training.ingredients import Data, Teacher
+from replication.training.setting import Row
+
+CHANCE_ERRORS = 3.0
+"""Standard errors by which a teacher has to be better than guessing."""
+
+
+class TrainingFailed(InputError):  # noqa: N818
+    """The training cannot lead to a result: it is stopped and what there is of it kept."""
+
+
+def finite(run: Run, row: Row) -> None:
+    """See that an epoch's loss is a number.
+
+    Raises:
+        TrainingFailed: it is not.
+    """
+    loss = row["train_loss"]
+    if loss is None or not math.isfinite(loss):
+        raise TrainingFailed(
+            f"{run.id}: the loss is not finite in epoch {row['epoch']}; lower `learning_rate` in"
+            " the scale"
+        )
+
+
+def better_than_chance(teacher: Teacher, data: Data) -> None:
+    """See that a teacher knows something.
+
+    Chance is the most frequent class of the test images, or every word alike.
+
+    Raises:
+        TrainingFailed: its test result is no better than chance.
+    """
+    (_, result), *_ = teacher.record["result"].items()
+    if isinstance(data, ImageData):
+        labels = data.evaluation.labels
+        right = labels.bincount().max().item() / len(labels)
+        spread = math.sqrt(right * (1 - right) / len(labels))
+        chance = 100 * (1 - right - CHANCE_ERRORS * spread)
+    else:
+        chance = float(len(data.vocabulary))
+    if result >= chance:
+        raise TrainingFailed(
+            f"{teacher.run.id}: no better than guessing ({result:.4g}, where guessing has"
+            f" {chance:.4g}), so it cannot teach; mend its recipe, or allow it by"
+            " `teacher_at_chance: allow`"
+        )
+
+
+def own_weights(run: Run, student: nn.Module, teacher: Mapping[str, Tensor]) -> None:
+    """See that a student is not its teacher over again (Table 5's shared ends apart).
+
+    Raises:
+        TrainingFailed: all its trained parameters are the teacher's.
+    """
+    own = {name: p for name, p in student.named_parameters() if p.requires_grad}
+    if all(
+        name in teacher
+        and teacher[name].shape == parameter.shape
+        and torch.equal(parameter.detach().cpu(), teacher[name])
+        for name, parameter in own.items()
+    ):
+        raise TrainingFailed(
+            f"{run.id}: the student has its teacher's weights; it has to start from its own"
+        )
+
+
+def untouched(run: Run, network: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """See that a teacher that ran beside its student has still the weights it was loaded with.
+
+    Raises:
+        TrainingFailed: parameters or running statistics have changed.
+    """
+    for name, tensor in network.state_dict().items():
+        if not torch.equal(tensor.cpu(), weights[name]):
+            raise TrainingFailed(
+                f"{run.id}: {name} of its teacher has changed during the training; a teacher has to"
+                " stay in evaluation mode"
+            )

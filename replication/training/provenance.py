@@ -1,0 +1,64 @@
+"""Where a result comes from: code, packages, device, and what the training took."""
+
+import functools
+import importlib.metadata
+import platform
+import resource
+import subprocess
+from pathlib import Path
+
+import torch
+
+from replication import __version__
+
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "safetensors")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Versions of Python, of this suite and of the packages that a result depends on."""
+    return {
+        "python": platform.python_version(),
+        "born-again-networks": __version__,
+        **{package: importlib.metadata.version(package) for package in PACKAGES},
+    }
+
+
+@functools.cache
+def code() -> dict[str, str | bool | None]:
+    """The commit of this suite's checkout, and whether its files differ from it.
+
+    Both are None where the suite was installed without its history.
+    """
+    done = subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode or not (ROOT / ".git").exists():
+        return {"commit": None, "dirty": None}
+    commit, _, dirty = done.stdout.strip().partition("-")
+    return {"commit": commit, "dirty": bool(dirty)}
+
+
+def device_name(device: torch.device) -> str:
+    """The device as a person would call it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    for line in _lines(Path("/proc/cpuinfo")):
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory in MiB that this process has held, on the device where that is a GPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) >> 20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10

@@ -1,0 +1,154 @@
+"""A training's state on disk, from which a run that was stopped goes on to the same bytes."""
+
+import pickle
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from replication import runs
+from replication.errors import InputError
+from replication.interruption import Interrupted, Interruption
+from replication.scale import Saving
+from replication.training.lock import Occupation
+from replication.training.setting import Training
+
+STATE, PREVIOUS, FAILED = "state.pt", "state.previous.pt", "failed.pt"
+FORMAT = 1
+
+Identity = dict[str, Any]
+"""What a state belongs to: run, recipe, teacher and data, by their hashes."""
+
+
+class Keeper:
+    """Saves a training's state in its folder, the last two of them, and brings it back.
+
+    ``seconds`` is how long the training has taken so far, over all its attempts.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        identity: Identity,
+        saving: Saving,
+        interruption: Interruption,
+        occupation: Occupation,
+    ) -> None:
+        self.folder, self.identity, self.saving = folder, {**identity, "format": FORMAT}, saving
+        self.interruption, self.occupation = interruption, occupation
+        self.started = self.saved = 0.0
+        self.before = 0.0
+        self.attempts = 1
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, those of earlier attempts included."""
+        return self.before + time.monotonic() - self.started
+
+    def restore(self, training: Training) -> None:
+        """Set a training up from the newest whole state, where there is one, and start the clock.
+
+        Raises:
+            InputError: a state is of another recipe, teacher, data or version.
+        """
+        self.started = self.saved = time.monotonic()
+        for name in (STATE, PREVIOUS):
+            file = self.folder / name
+            if not file.exists():
+                continue
+            try:
+                found = _read(file)
+            except _Damaged as damage:
+                print(f"{file}: damaged ({damage}); passed over", file=sys.stderr)
+                continue
+            if found["identity"] != self.identity:
+                other = [
+                    key for key in self.identity if found["identity"].get(key) != self.identity[key]
+                ]
+                raise InputError(
+                    f"{file}: of another {', '.join(other)} than this run's; delete it to train"
+                    " anew, or name the scale file that it was trained by"
+                )
+            training.load_state_dict(found["training"])
+            self.before, self.attempts = found["seconds"], found["attempts"] + 1
+            done = len(training.history)
+            print(f"goes on from {file} after epoch {done}/{training.epochs}", file=sys.stderr)
+            return
+
+    def save(self, training: Training, name: str = STATE) -> None:
+        """Write the state whole or not at all; the one before stays beside it.
+
+        Raises:
+            InputError: the folder cannot be written, or the disk is full; what was there stays.
+        """
+        self.occupation.check()
+        file = self.folder / name
+        content = {
+            "identity": self.identity,
+            "seconds": self.seconds,
+            "attempts": self.attempts,
+            "training": training.state_dict(),
+        }
+
+        def write(part: Path) -> None:
+            with part.open("wb") as stream:
+                torch.save(content, stream)
+            runs.flush(part)
+            if name == STATE and file.exists():
+                file.replace(self.folder / PREVIOUS)
+
+        runs.write_atomically(file, write)
+        self.saved = time.monotonic()
+
+    def after_step(self, training: Training) -> None:
+        """Save where it is time; stop where a signal asks for it.
+
+        Raises:
+            Interrupted: the state is saved and the training has to end.
+        """
+        if self.interruption.received is not None:
+            self.save(training)
+            raise Interrupted(
+                f"stopped by {self.interruption.received.name} after"
+                f" {len(training.history)} of {training.epochs} epochs; the state is saved, and"
+                " the same command goes on from it"
+            )
+        if time.monotonic() - self.saved >= self.saving.seconds:
+            self.save(training)
+
+    def after_epoch(self, training: Training) -> None:
+        """The same at the end of an epoch, where it may be time sooner."""
+        if self.saving.epochs and len(training.history) % self.saving.epochs == 0:
+            self.save(training)
+        self.after_step(training)
+
+    def clear(self) -> None:
+        """Delete the states of a run that is whole."""
+        for name in (STATE, PREVIOUS, FAILED):
+            (self.folder / name).unlink(missing_ok=True)
+
+
+class _Damaged(Exception):  # noqa: N818
+    """The file is no whole state."""
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A state's content; every byte is checked, and nothing but plain data is unpickled."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if (broken := archive.testzip()) is not None:
+                raise _Damaged(f"checksum of {broken}")
+        content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        if not {"identity", "seconds", "attempts", "training"} <= content.keys():
+            raise _Damaged("no training's state")
+    except (
+        OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError,
+        zipfile.BadZipFile, pickle.UnpicklingError, NotImplementedError,
+    ) as error:  # fmt: skip
+        raise _Damaged(
+            str(error).strip().splitlines()[0] if str(error).strip() else "empty"
+        ) from None
+    return content
