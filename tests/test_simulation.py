@@ -70,6 +70,8 @@ def test_the_printed_rates_of_all_claims_are_those_of_a_simulation() -> None:
     assert f"{FAMILIES:,} simulations of all runs" in TEXT
     files = [ROOT / "config" / "digits.yaml"]
     rates = simulate_families(draws=25, seed=1, files=files, tables=ROOT / "tables")
+    claims = read_claims(ROOT / "tables").file.claims
+    assert printed(rates)["normal", "2"][0] == (len(claims), 0)
     found = distances(rates, 25, FAMILIES)
     assert max(map(abs, found)) < 4.5
     assert np.sqrt(np.mean(np.square(found))) < 1.3
