@@ -270,6 +270,26 @@ def test_every_run_is_planned_once_below_its_teacher(
         assert [*cell.members] == [*plan.scale.seeds]
 
 
+@few
+@given(several, sized)
+def test_a_cell_shows_the_runs_that_its_table_names(
+    tmp_path: Path, specs: Any, config: Any
+) -> None:
+    plan = planned(tmp_path, specs, config)
+    for cell in plan.cells:
+        table = plan.tables[cell.table]
+        columns = table.cell(cell.row, cell.column).ensemble or (cell.column,)
+        for seed, members in cell.members.items():
+            for column, run in zip(columns, members, strict=True):
+                spec, teacher = table.cell(cell.row, column), table.teacher(cell.row, column)
+                assert run.network == table.network(cell.row, column)
+                assert (run.objective, run.variant) == (spec.objective, spec.variant)
+                assert run.seed == seed + spec.seed_offset
+                assert run.share_ends == spec.share_ends
+                named = table.cell(teacher.row, teacher.column).objective if teacher else None
+                assert (run.teacher.objective if run.teacher else None) == named
+
+
 def recipes(plan: Plan) -> dict[str, str]:
     return {name: plan.recipe_hash(run) for name, run in plan.runs.items()}
 
