@@ -494,9 +494,13 @@ ORDER = ["contradicted", "inconclusive", "replicated"]
 
 
 @given(bounds, bounds, st.floats(-10, 10))
+@example(0.5, 1.0, 0.0)
+@example(math.nan, math.nan, 1.0)
 def test_a_verdict_is_the_same_with_every_sign_turned(a: float, b: float, reported: float) -> None:
     low, high = (a, b) if not a > b else (b, a)
     assert verdict(-high, -low, -reported) == verdict(low, high, reported)
+    if math.isnan(low) and math.isnan(high):
+        assert verdict(low, high, reported) == "inconclusive"
 
 
 @given(st.floats(-10, 10), st.floats(0, 5), st.floats(-10, 10), st.floats(0, 10))
