@@ -1,6 +1,6 @@
 """``python -m benchmarks``: measure, print, and leave csv files and a figure.
 
-Contestants take turns in one process, so that what else runs on the machine slows all alike; it
+Contestants take turns, so that what else runs on the machine slows all alike; it
 should be quiet nevertheless.
 """
 
@@ -38,9 +38,8 @@ def find(device: str) -> torch.device:
     return torch.device(device)
 
 
-@app.callback(invoke_without_command=True)
+@app.command()
 def everything(
-    context: typer.Context,
     device: Device = "auto",
     data: Data = Path("data"),
     rounds: Annotated[int, typer.Option(min=1, help="Turns of every contestant.")] = 7,
@@ -51,8 +50,6 @@ def everything(
     figure: Annotated[Path, typer.Option(help="File of the figure.")] = FIGURE,
 ) -> None:
     """Measure everything, or some parts; what other parts have left in the results stays."""
-    if context.invoked_subcommand is not None:
-        return
     chosen, parts = find(device), set(only.split(","))
     results = results / chosen.type
     results.mkdir(parents=True, exist_ok=True)
@@ -67,7 +64,7 @@ def everything(
                 if case.needs_gpu and chosen.type != "cuda":
                     continue
                 found, measured[case.name] = comparison.compare(
-                    case, pictures, chosen, rounds, folder, data
+                    case, pictures, chosen, rounds, folder
                 )
                 lines += found
             save(comparison.table(lines), results / "comparison.csv")
@@ -80,21 +77,13 @@ def everything(
         if "students" in parts:
             points += growth.students(pictures, chosen, folder, range(1, 9))
         if "width" in parts:
-            points += growth.widths(pictures, chosen, folder, rounds, (1, 2, 4, 8))
+            points += growth.widths(pictures, chosen, folder, rounds, (1, 2, 4))
         if "jobs" in parts:
             points += growth.jobs(growth.PLANS)
         if points:
             save(merged(points, results / "growth.csv"), results / "growth.csv")
     if all((results / f"{part}.csv").exists() for part in ("comparison", "growth")):
         draw(results, figure)
-
-
-@app.command()
-def memory(
-    case: str, contestant: str, folder: Path, device: Device = "auto", data: Data = Path("data")
-) -> None:
-    """Print the MiB of one contestant; `everything` calls this in a process of its own."""
-    print(comparison.memory_here(case, contestant, find(device), folder, data))
 
 
 def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:

@@ -1,24 +1,46 @@
 """One table: images per second of every contestant on every network, and ratios."""
 
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 import torch
 
 from benchmarks import ours
-from benchmarks.cases import BATCH, CASES, Case, Pictures, load_pictures
+from benchmarks.cases import BATCH, Case, Pictures
 from benchmarks.contestants import Contestant, Plain, Task, TimmTask
-from benchmarks.measure import Round, alternate, flops, peak_flops, peak_memory, ratios
+from benchmarks.measure import flops, peak_flops, ratios
 from benchmarks.torchdistill_loop import TorchDistill
+from benchmarks.turns import Round, Seat, alternate
 
 PEERS = (Plain, TimmTask, TorchDistill)
-Maker = Callable[[Task], Contestant]
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A contestant that can be made in another process."""
+
+    contestant: Callable[[Task], Contestant]
+    case: Case
+    pictures: Pictures
+    device: torch.device
+
+    def __call__(self) -> Contestant:
+        """Make it, with new networks."""
+        return self.contestant(Task.make(self.case, self.pictures, self.device))
+
+
+class Entry(NamedTuple):
+    """How a contestant is made, at which precision, and whether its steps run the teacher."""
+
+    make: Ready
+    precision: torch.dtype
+    asks_teacher: bool
 
 
 @dataclass(frozen=True)
@@ -41,76 +63,55 @@ class Line:
     memory: float
 
 
-def contestants(device: torch.device, folder: Path) -> dict[str, Maker]:
-    """Everybody, by a name that a second process knows too."""
-    makers: dict[str, Maker] = {peer.name: peer for peer in PEERS}
+def contestants(
+    case: Case, pictures: Pictures, device: torch.device, folder: Path
+) -> dict[str, Entry]:
+    """Everybody, by name; answers are kept in the folder."""
+    entries = {
+        peer.name: Entry(Ready(peer, case, pictures, device), torch.float32, True) for peer in PEERS
+    }
     for kind in ours.kinds(device):
-        makers[kind.name] = partial(ours.Ours, kind=kind, folder=folder)
-    return makers
+        make = Ready(partial(ours.Ours, kind=kind, folder=folder), case, pictures, device)
+        asks = kind.objective != "label" and not kind.cached
+        entries[kind.name] = Entry(make, ours.DTYPES[kind.precision], asks)
+    return entries
 
 
 def compare(
-    case: Case, pictures: Pictures, device: torch.device, rounds: int, folder: Path, data: Path
+    case: Case, pictures: Pictures, device: torch.device, rounds: int, folder: Path
 ) -> tuple[list[Line], list[Round]]:
     """Measure one network: a line for each contestant, and every round behind it."""
-    everybody = [
-        make(Task.make(case, pictures, device)) for make in contestants(device, folder).values()
-    ]
-    try:
-        measured = alternate(everybody, case.steps, rounds)
-    finally:
-        for contestant in everybody:
-            contestant.close()
-    peaks = {each.precision: peak_flops(device, each.precision) for each in everybody}
-    work = {asks: flops(case, asks) for asks in (True, False)}
+    ours.place_answers(pictures, folder)
+    everybody = contestants(case, pictures, device, folder)
+    with ExitStack() as stack:
+        seats = [
+            stack.enter_context(Seat(name, entry.make, device)) for name, entry in everybody.items()
+        ]
+        measured = alternate(seats, case.steps, rounds)
+        memory = {seat.name: seat.memory() for seat in seats}
+    peaks = {e.precision: peak_flops(device, e.precision) for e in everybody.values()}
+    work = {asks: flops(case, asks) / BATCH for asks in (True, False)}
     speed = {
-        each.name: [r.images_per_second for r in measured if r.contestant == each.name]
-        for each in everybody
+        name: [r.images_per_second for r in measured if r.contestant == name] for name in everybody
     }
     fastest = max((peer.name for peer in PEERS), key=lambda name: statistics.median(speed[name]))
-    lines = []
-    for each in everybody:
-        median = statistics.median(speed[each.name])
-        operations = work[each.asks_teacher] / BATCH * median
-        lines.append(
-            Line(
-                network=case.name,
-                contestant=each.name,
-                images_per_second=median,
-                lowest=min(speed[each.name]),
-                highest=max(speed[each.name]),
-                ratio=statistics.median(ratios(measured, each.name, fastest)),
-                peak_share=100 * operations / peaks[each.precision],
-                memory=memory_elsewhere(case, each.name, device, folder, data),
-            )
+    lines = [
+        Line(
+            network=case.name,
+            contestant=name,
+            images_per_second=statistics.median(speed[name]),
+            lowest=min(speed[name]),
+            highest=max(speed[name]),
+            ratio=statistics.median(ratios(measured, name, fastest)),
+            peak_share=100
+            * work[entry.asks_teacher]
+            * statistics.median(speed[name])
+            / peaks[entry.precision],
+            memory=memory[name],
         )
+        for name, entry in everybody.items()
+    ]
     return lines, measured
-
-
-def memory_elsewhere(
-    case: Case, contestant: str, device: torch.device, folder: Path, data: Path
-) -> float:
-    """MiB that a contestant takes at its peak, alone in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks", "memory", case.name, contestant, str(folder)]
-    done = subprocess.run(
-        [*command, "--device", device.type, "--data", str(data)],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return float(done.stdout.split()[-1])
-
-
-def memory_here(
-    case: str, contestant: str, device: torch.device, folder: Path, data: Path
-) -> float:
-    """The same, in this process."""
-    pictures = load_pictures(data)
-    made = contestants(device, folder)[contestant](Task.make(CASES[case], pictures, device))
-    made.seconds(2, warm=0)
-    found = peak_memory(device)
-    made.close()
-    return found
 
 
 def table(lines: Iterable[Line]) -> pd.DataFrame:

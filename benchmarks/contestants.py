@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from PIL import Image
@@ -44,10 +44,6 @@ class Task:
 class Contestant(Protocol):
     """One way to train the student."""
 
-    name: str
-    precision: torch.dtype
-    asks_teacher: bool
-
     def seconds(self, steps: int, warm: int) -> float:
         """Time of ``steps`` steps, data loading included, after ``warm`` untimed ones."""
 
@@ -79,9 +75,7 @@ class Photographs(Dataset[tuple[Any, int]]):
 class Peer(ABC):
     """A loop over a `DataLoader`; subclasses say what a step is."""
 
-    name: str
-    precision = torch.float32
-    asks_teacher = True
+    name: ClassVar[str]
 
     def __init__(self, task: Task) -> None:
         self.task, self.device = task, task.device

@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -11,9 +12,11 @@ import torch
 
 from benchmarks import ours
 from benchmarks.cases import BATCH, Pictures, wide_resnet_16
-from benchmarks.contestants import Contestant, Plain, Task
+from benchmarks.compare import Ready
+from benchmarks.contestants import Plain, Task
 from benchmarks.costs import ROOT, TINY, snakemake, workplace
-from benchmarks.measure import alternate, medians
+from benchmarks.measure import medians
+from benchmarks.turns import race
 from replication.plan import Plan
 from replication.scale import check_scale
 from replication.schema import merge, read_yaml
@@ -34,17 +37,14 @@ def widths(
 ) -> Iterator[Point]:
     """Images per second of Wide-ResNet-16-k, ours and the plain loop."""
     best = ours.automatic(device)
+    ours.place_answers(pictures, folder)
     for k in ks:
         case = wide_resnet_16(k)
-        everybody: list[Contestant] = [
-            Plain(Task.make(case, pictures, device)),
-            *(
-                ours.Ours(Task.make(case, pictures, device), ours.Kind(best, cached), folder)
-                for cached in (False, True)
-            ),
-        ]
-        found = medians(alternate(everybody, max(3, 12 // k), rounds, warm=3))
-        everybody[0].close()
+        makers: dict[str, Ready] = {Plain.name: Ready(Plain, case, pictures, device)}
+        for kind in (ours.Kind(best, True), ours.Kind(best, True, True)):
+            make = partial(ours.Ours, kind=kind, folder=folder)
+            makers[kind.name] = Ready(make, case, pictures, device)
+        found = medians(race(makers, max(2, 8 // k), rounds, device))
         for name, speed in found.items():
             yield Point("width", name, k, speed, "images/s")
 
@@ -68,7 +68,7 @@ def students(
             student = ours.Ours(Task.make(case, few, device), kind, folder, recipe)
             spent += student.seconds(steps, warm=0)
             if number in counts:
-                yield Point("students", student.name, number, spent, "s")
+                yield Point("students", kind.name, number, spent, "s")
     plain = Plain(Task.make(case, few, device))
     one = statistics.median(plain.seconds(steps, warm=5) for _ in range(3))
     plain.close()
@@ -87,16 +87,17 @@ PLANS = (
 )
 
 
-def jobs(plans: Iterable[tuple[tuple[str, ...], int]]) -> Iterator[Point]:
-    """Seconds to plan, and to build and print the workflow's graph, by the runs of the plan."""
+def jobs(plans: Iterable[tuple[tuple[str, ...], int]], draw: bool = True) -> Iterator[Point]:
+    """Seconds to plan, and to ``draw`` the workflow's graph too, by the runs of the plan."""
     for tables, seeds in plans:
         config = merge(TINY, {"tables": list(tables), "seeds": list(range(seeds))})
         scale = check_scale(merge(read_yaml(ROOT / "config/digits.yaml"), config), "benchmark")
         started = perf_counter()
         plan = Plan.make(scale, ROOT / "tables")
         planned = perf_counter() - started
-        with tempfile.TemporaryDirectory() as name:
-            workplace(Path(name), config)
-            drawn = snakemake(Path(name), "--cores", "1", "--dry-run", "--quiet")
         yield Point("jobs", "plan", len(plan.runs), planned, "s")
-        yield Point("jobs", "dry run of Snakemake", len(plan.runs), drawn, "s")
+        if draw:
+            with tempfile.TemporaryDirectory() as name:
+                workplace(Path(name), config)
+                drawn = snakemake(Path(name), "--cores", "1", "--dry-run", "--quiet")
+            yield Point("jobs", "dry run of Snakemake", len(plan.runs), drawn, "s")

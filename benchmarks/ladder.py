@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 import pandas as pd
@@ -10,8 +11,10 @@ from torch import Tensor, nn
 
 from benchmarks import ours
 from benchmarks.cases import BATCH, CASES, CLASSES, SGD, Pictures
-from benchmarks.contestants import Contestant, Plain, Task, synchronise
-from benchmarks.measure import alternate, medians
+from benchmarks.compare import Ready
+from benchmarks.contestants import Plain, Task, synchronise
+from benchmarks.measure import medians
+from benchmarks.turns import race
 from replication.objectives import ban
 from replication.training.augmentation import Augmenter, draw_views
 from replication.training.precision import Precision, use
@@ -28,6 +31,7 @@ class Rung:
     precision: Precision = "float32"
     cached: bool = False
     fused: bool = False
+    compiled: bool = False
 
 
 def rungs(best: Precision) -> list[Rung]:
@@ -38,22 +42,22 @@ def rungs(best: Precision) -> list[Rung]:
         Rung(f"{best}", True, best),
         Rung("the teacher's answers kept", True, best, True),
         Rung("fused SGD", True, best, True, True),
+        Rung("compiled", True, best, True, True, True),
     ]
 
 
 class Climber:
     """A plain loop at one rung."""
 
-    precision = torch.float32
-    asks_teacher = True
-
     def __init__(self, task: Task, rung: Rung) -> None:
-        self.task, self.rung, self.name = task, rung, rung.name
+        self.task, self.rung = task, rung
         self.autocast = use(rung.precision, task.device)
         if rung.channels_last:
             task.student.to(memory_format=torch.channels_last)
             task.teacher.to(memory_format=torch.channels_last)
         task.student.train()
+        if rung.compiled:
+            task.student.compile(mode="default", dynamic=False)
         self.labels = task.pictures.labels.to(task.device)
         self.augment = Augmenter(task.pictures.normalised.to(task.device), ours.RECIPE)
         self.generator = torch.Generator().manual_seed(0)
@@ -111,17 +115,14 @@ def climb(pictures: Pictures, device: torch.device, rounds: int) -> pd.DataFrame
     rows = []
     for name in NETWORKS:
         case = CASES[name]
-        everybody: list[Contestant] = [Plain(Task.make(case, pictures, device))]
-        everybody += [
-            Climber(Task.make(case, pictures, device), rung)
-            for rung in rungs(ours.automatic(device))
-        ]
-        found = medians(alternate(everybody, case.steps, rounds, warm=3))
-        everybody[0].close()
+        makers: dict[str, Ready] = {Plain.name: Ready(Plain, case, pictures, device)}
+        for rung in rungs(ours.automatic(device)):
+            makers[rung.name] = Ready(partial(Climber, rung=rung), case, pictures, device)
+        found = medians(race(makers, case.steps, rounds, device))
         below = found[Plain.name]
-        for rung, speed in found.items():
+        for step, speed in found.items():
             rows.append(
-                {"network": name, "rung": rung, "images_per_second": speed, "gain": speed / below}
+                {"network": name, "rung": step, "images_per_second": speed, "gain": speed / below}
             )
             below = speed
     return pd.DataFrame(rows)

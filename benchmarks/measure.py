@@ -1,12 +1,8 @@
-"""Times of contestants that take turns, and what the machine could do at best."""
+"""What the rounds say, and what the machine could do at best."""
 
-import multiprocessing
 import platform
-import re
-import resource
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -16,41 +12,10 @@ from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.cases import BATCH, SIDE, Case
-from benchmarks.contestants import Contestant, synchronise
+from benchmarks.contestants import synchronise
+from benchmarks.turns import Round
 
 PACKAGES = ("torch", "torchvision", "timm", "torchdistill", "numpy")
-
-
-@dataclass(frozen=True)
-class Round:
-    """One contestant's turn: ``seconds`` for ``steps`` steps of ``BATCH`` images."""
-
-    contestant: str
-    number: int
-    steps: int
-    seconds: float
-
-    @property
-    def images_per_second(self) -> float:
-        """Images trained on in a second."""
-        return self.steps * BATCH / self.seconds
-
-
-def alternate(
-    contestants: Sequence[Contestant], steps: int, rounds: int, warm: int = 2
-) -> list[Round]:
-    """Let each take a turn in every round, another one first each time.
-
-    What slows the machine for a while then slows neighbours alike, so that ratios within a round
-    hold where times do not. ``warm`` steps before each turn are not timed: a loader's workers have
-    filled their queues while others ran.
-    """
-    found: list[Round] = []
-    for number in range(rounds):
-        first = number % len(contestants)
-        for contestant in (*contestants[first:], *contestants[:first]):
-            found.append(Round(contestant.name, number, steps, contestant.seconds(steps, warm)))
-    return found
 
 
 def ratios(rounds: Sequence[Round], of: str, to: str) -> list[float]:
@@ -95,24 +60,6 @@ def peak_flops(device: torch.device, precision: torch.dtype, repeats: int = 7) -
             synchronise(device)
             best = max(best, 2 * side**3 / (perf_counter() - started))
     return best
-
-
-def peak_memory(device: torch.device) -> float:
-    """MiB: the most that this process has held, and what its workers hold of their own.
-
-    On a CUDA device, the most that was allocated there.
-    """
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    return own + sum(_unshared(child.pid) for child in multiprocessing.active_children())
-
-
-def _unshared(pid: int | None) -> float:
-    """MiB that a process shares with no other, as Linux counts them."""
-    counts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
-    found = re.findall(r"^Private_(?:Clean|Dirty): +(\d+) kB", counts, re.M)
-    return sum(map(int, found)) / 2**10
 
 
 def machine(device: torch.device) -> dict[str, object]:

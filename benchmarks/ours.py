@@ -8,7 +8,7 @@ from time import perf_counter
 import torch
 from torch import nn
 
-from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD
+from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
 from benchmarks.contestants import Task, synchronise
 from replication.data.images import ImageData, Items
 from replication.plan import Plan
@@ -34,6 +34,7 @@ RECIPE = ImageRecipe(
 )
 
 
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "tf32": torch.float32}
 # Of the files of answers that this package writes.
 IDENTITY = {"teacher": "benchmark"}
 
@@ -44,13 +45,14 @@ class Kind:
 
     precision: Precision
     cached: bool = False
+    compiled: bool = False
     objective: str = "ban"
 
     @property
     def name(self) -> str:
         """As tables print it."""
         how = "labels" if self.objective == "label" else "cached" if self.cached else "live"
-        return f"ours, {how}, {self.precision}"
+        return f"ours, {how}, {self.precision}{', compiled' * self.compiled}"
 
 
 class Ours:
@@ -58,9 +60,6 @@ class Ours:
 
     def __init__(self, task: Task, kind: Kind, folder: Path, recipe: ImageRecipe = RECIPE) -> None:
         self.task, self.kind, self.recipe = task, kind, recipe
-        self.name = kind.name
-        self.precision = torch.bfloat16 if kind.precision == "bfloat16" else torch.float32
-        self.asks_teacher = kind.objective != "label" and not kind.cached
         self.autocast = use(kind.precision, task.device)
         data = image_data(task)
         setting = Setting(
@@ -72,24 +71,19 @@ class Ours:
             Decisions(),
             self.autocast,
         )
+        if kind.compiled:
+            task.student.compile(mode="default", dynamic=False)
         self.training = ImageTraining(setting, data)
 
     def teacher(self, folder: Path) -> nn.Module | Answers | None:
-        """None, the network, or a file of answers to every view of every image.
-
-        Where no file of answers is there yet, one of random numbers takes its place: what it takes
-        to read them does not depend on them.
-        """
+        """None, the network, or a file of answers to every view of every image."""
         if self.kind.objective == "label":
             return None
         if not self.kind.cached:
             return self.task.teacher.to(memory_format=torch.channels_last)
-        shape = shape_of_answers(self.task, self.recipe)
-        file = answers.path(folder, shape[0])
-        if not file.exists():
-            logits = torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)
-            answers.write(file, Answers(logits), IDENTITY)
-        return answers.read(file, shape, IDENTITY).to(self.task.device)
+        shape = shape_of_answers(self.task.pictures, self.recipe)
+        stored = answers.read(answers.path(folder, shape[0]), shape, IDENTITY)
+        return stored.to(self.task.device)
 
     def step(self) -> None:
         """One batch, and the end of an epoch where it is one."""
@@ -120,14 +114,26 @@ def image_data(task: Task) -> ImageData:
     return ImageData(items, one, CLASSES, *statistics, "").to(task.device)
 
 
-def shape_of_answers(task: Task, recipe: ImageRecipe) -> tuple[int, int, int]:
+def shape_of_answers(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
     """Views, images and classes."""
-    return count_views(recipe), len(task.pictures.labels), CLASSES
+    return count_views(recipe), len(pictures.labels), CLASSES
+
+
+def place_answers(pictures: Pictures, folder: Path) -> None:
+    """Write a file of random numbers for answers, where there is none.
+
+    What it takes to read them does not depend on them; `answer` measures what computing takes.
+    """
+    shape = shape_of_answers(pictures, RECIPE)
+    file = answers.path(folder, shape[0])
+    if not file.exists():
+        logits = torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)
+        answers.write(file, Answers(logits), IDENTITY)
 
 
 def answer(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
     """Seconds in which a teacher answers to all views, and its answers are written and mapped."""
-    shape = shape_of_answers(task, recipe)
+    shape = shape_of_answers(task.pictures, recipe)
     file = answers.path(folder, shape[0])
     file.unlink(missing_ok=True)
     train = image_data(task).train
@@ -151,4 +157,4 @@ def kinds(device: torch.device) -> list[Kind]:
     """What is compared: live and cached teacher, in float32 and at the automatic precision."""
     formats = list(dict.fromkeys(["float32", automatic(device)]))
     both = [Kind(format, cached) for format in formats for cached in (False, True)]
-    return [*both, Kind(formats[-1], objective="label")]
+    return [*both, Kind(formats[-1], True, True), Kind(formats[-1], objective="label")]

@@ -7,6 +7,7 @@ from time import time
 from typing import Any
 
 import torch
+import torchvision.datasets  # noqa: F401  (torchdistill looks for it among what is imported)
 from torch import Tensor
 from torch.utils.data import DataLoader, RandomSampler
 from torchdistill.core.distillation import get_distillation_box

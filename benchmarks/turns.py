@@ -1,0 +1,128 @@
+"""Contestants in processes of their own that take turns."""
+
+import multiprocessing
+import re
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import torch
+
+from benchmarks.cases import BATCH
+from benchmarks.contestants import Contestant
+
+
+@dataclass(frozen=True)
+class Round:
+    """One contestant's turn: ``seconds`` for ``steps`` steps of ``BATCH`` images."""
+
+    contestant: str
+    number: int
+    steps: int
+    seconds: float
+
+    @property
+    def images_per_second(self) -> float:
+        """Images trained on in a second."""
+        return self.steps * BATCH / self.seconds
+
+
+class Seat:
+    """A contestant in a process of its own: what one loads or sets does not reach another.
+
+    It waits, without computing, until it is asked for a turn.
+    """
+
+    def __init__(self, name: str, make: Callable[[], Contestant], device: torch.device) -> None:
+        self.name = name
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        # No daemon: those may not have the children that load data.
+        self.process = context.Process(target=_sit, args=(make, theirs, device), daemon=False)
+        self.process.start()
+        theirs.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.connection.close()
+        self.process.join()
+
+    def seconds(self, steps: int, warm: int) -> float:
+        """Time of ``steps`` steps after ``warm`` untimed ones."""
+        self.connection.send((steps, warm))
+        return float(self.connection.recv())
+
+    def memory(self) -> float:
+        """MiB at its peak so far."""
+        self.connection.send(None)
+        return float(self.connection.recv())
+
+
+def _sit(make: Callable[[], Contestant], connection: Connection, device: torch.device) -> None:
+    torch.backends.cudnn.benchmark = device.type == "cuda"
+    # Loaders start their workers as they would anywhere on this system.
+    multiprocessing.set_start_method(None, force=True)
+    contestant = make()
+    try:
+        while True:
+            request = connection.recv()
+            connection.send(
+                contestant.seconds(*request) if request is not None else peak_memory(device)
+            )
+    except EOFError:
+        contestant.close()
+
+
+def alternate(seats: Sequence[Seat], steps: int, rounds: int, warm: int = 2) -> list[Round]:
+    """Let each take a turn in every round, another one first each time.
+
+    What slows the machine for a while then slows neighbours alike, so that ratios within a round
+    hold where times do not. A first turn, and ``warm`` steps before each other, are not timed.
+    """
+    for seat in seats:
+        seat.seconds(1, warm)
+    found: list[Round] = []
+    for number in range(rounds):
+        first = number % len(seats)
+        for seat in (*seats[first:], *seats[:first]):
+            found.append(Round(seat.name, number, steps, seat.seconds(steps, warm)))
+    return found
+
+
+def race(
+    makers: Mapping[str, Callable[[], Contestant]], steps: int, rounds: int, device: torch.device
+) -> list[Round]:
+    """Give everybody a seat, and let them take turns."""
+    with ExitStack() as stack:
+        seats = [stack.enter_context(Seat(*maker, device)) for maker in makers.items()]
+        return alternate(seats, steps, rounds)
+
+
+def peak_memory(device: torch.device) -> float:
+    """MiB: the most that this process has held, and what its workers hold of their own.
+
+    On a CUDA device, the most that was allocated there.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+    return own + sum(_unshared(child.pid) for child in multiprocessing.active_children())
+
+
+def _unshared(pid: int | None) -> float:
+    """MiB that a process shares with no other, as Linux counts them."""
+    counts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
+    found = re.findall(r"^Private_(?:Clean|Dirty): +(\d+) kB", counts, re.M)
+    return sum(map(int, found)) / 2**10
