@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-import synthetic
 from conftest import ROOT, tiny_plan
 from scipy import stats
 
@@ -15,6 +14,7 @@ from replication import simulation
 from replication.claims import decide_claims
 from replication.claims_file import read_claims
 from replication.power import Region, holm, power
+from replication.results import COLUMNS
 from replication.simulation import (
     DRAWS,
     EFFECTS,
@@ -88,7 +88,7 @@ def test_claims_are_decided_in_the_simulation_as_in_the_suite(noise: str, n: int
         for cell, values in errors.items()
         for seed, value in enumerate(values)
     ]
-    frame = pd.DataFrame(lines, columns=synthetic.results(1)[0].columns)
+    frame = pd.DataFrame(lines, columns=COLUMNS)
     _, numbers = decide_claims(claims, frame)
     decisions = decide_all(claims, errors)
     p = np.array([decision.p_value for decision in decisions])
