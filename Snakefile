@@ -7,6 +7,7 @@ snakemake --cores 2 --configfile config/digits.yaml my.yaml    a scale with keys
 """
 
 import os
+import subprocess
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
@@ -46,6 +47,13 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
 # Small runs train for less time than their imports take.
 onstart:
     forkserver.start()
+
+
+# A run that failed leaves its cells empty, and their tables say why.
+onerror:
+    if workflow.execution_settings.keep_going:
+        for command in (["table", "--holes", *PLAN.tables], ["cells"], ["claims"]):
+            subprocess.run(["replication", *command], check=False)
 
 
 wildcard_constraints:

@@ -65,9 +65,7 @@ class ClaimSpec(Strict):
     """A sentence of the paper that cells of its tables can support or contradict."""
 
     section: Name = Field(description="Section and table of the paper.")
-    statement: Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\n]+$")] = Field(
-        description="What is claimed, in our words, on one line."
-    )
+    statement: Name = Field(description="What is claimed, in our words, on one line.")
     left: SideSpec = Field(description="What the claim is about.")
     right: SideSpec = Field(description="What it is compared with.")
     expect: Expectation = Field(

@@ -1,6 +1,7 @@
 """The console command ``replication``, same as ``python -m replication``."""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 # How the workflow tells its jobs which files it was given.
 CONFIGFILES = "REPLICATION_CONFIGFILES"
+TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
     list[Path] | None,
     typer.Option(
@@ -49,17 +51,34 @@ def train(
 
 @app.command()
 def table(
-    name: Annotated[str, typer.Argument(help="Table of the paper: 2 or table2.")],
+    names: Annotated[list[str], typer.Argument(help="Tables of the paper: 2 or table2.")],
     configfile: ConfigFiles = None,
+    holes: Annotated[
+        bool, typer.Option("--holes", help="Empty cells are no failure of the command.")
+    ] = False,
 ) -> None:
-    """Measure the cells of a table and write it as csv, Markdown, HTML and LaTeX."""
+    """Measure the cells of tables and write them as csv, Markdown, HTML and LaTeX.
+
+    A cell that lacks a run stays empty, and the table says why.
+    """
     plan = Plan.read(configfile or [])
-    name = f"table{name}" if name.isdigit() else name
-    plan.table_cells(name)
+    names = [f"table{name}" if name.isdigit() else name for name in names]
+    for name in names:
+        plan.table_cells(name)
     from replication.table import build_table
 
-    build_table(plan, name)
-    print(plan.results / "tables" / f"{name}.md")
+    empty = 0
+    for name in names:
+        _, reasons = build_table(plan, name)
+        for reason in dict.fromkeys(reasons):
+            print(f"empty cell: {reason}", file=sys.stderr)
+        empty += len(reasons)
+        print(plan.results / "tables" / f"{name}.md")
+    if empty and not holes:
+        raise InputError(
+            f"{empty} cells stay empty for the reasons above; mend them and call again, or accept"
+            " them by --holes"
+        )
 
 
 @app.command()
@@ -80,6 +99,26 @@ def claims(configfile: ConfigFiles = None) -> None:
 
     build_claims(plan)
     print(plan.results / "claims.csv")
+
+
+@app.command()
+def verify(
+    results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
+) -> None:
+    """Check results, anybody's: every file, lineage and number against those that it follows from.
+
+    Prints a line for each that does not fit, and fails if there is one.
+    """
+    from replication.verification import verify as verify_results
+
+    found = verify_results(results)
+    for problem in found.problems:
+        print(f"wrong: {problem}", file=sys.stderr)
+    for remark in found.remarks:
+        print(f"note: {remark}")
+    print(f"{results}: {found.counted}")
+    if found.problems:
+        raise InputError(f"{results}: {len(found.problems)} things do not fit, as said above")
 
 
 @app.command()
@@ -111,11 +150,14 @@ def schema(name: Annotated[str, typer.Argument(help="scale or table")]) -> None:
 def run_command(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status.
 
-    What the user can mend is one line and 1; a run that was stopped and can go on is 75.
+    What the user can mend is one line and 1, or with ``REPLICATION_TRACEBACK=1`` a traceback; a
+    run that was stopped and can go on is 75.
     """
     try:
         app(arguments)
     except InputError as error:
+        if os.environ.get(TRACEBACK):
+            raise
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Interrupted as stop:

@@ -66,7 +66,7 @@ def layout(frame: pd.DataFrame) -> Layout:
     lines = frame.assign(best=_best(frame, "mean"), reported_best=_best(frame, "reported"))
     cells = {
         (line["row"], line["column"]): Cell(
-            mean=_number(line["mean"]),
+            mean=_number(line["mean"]) if line["n"] else "–",
             interval=_number((line["ci_high"] - line["ci_low"]) / 2),
             reported=_number(line["reported"]),
             best=bool(line["best"]),
@@ -89,8 +89,9 @@ def layout(frame: pd.DataFrame) -> Layout:
 def notes(frame: pd.DataFrame, note: str) -> list[str]:
     """Say what the numbers are: metric, data (`note`), seeds, interval, bold and verdicts."""
     metrics = " and ".join(frame["metric"].unique())
-    low, high = int(frame["n"].min()), int(frame["n"].max())
-    seeds = f"{low} seed{'s' if low > 1 else ''}" if low == high else f"{low} to {high} seeds"
+    seeds_of = frame["n"].where(frame["n"] > 0, frame["n"].max())  # an empty cell says so below
+    low, high = int(seeds_of.min()), int(seeds_of.max())
+    seeds = f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
     spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
     place = "row" if "row" in _competitors(frame) else "column"
     printed = frame["reported"].notna().any()

@@ -34,6 +34,9 @@ DECISIONS = {
 }
 
 
+VARIED = ("networks", "images", "language", "decisions")
+
+
 class Wildcards(Protocol):
     """Snakemake's wildcards, as far as the rules' helpers read them."""
 
@@ -180,8 +183,7 @@ class Plan:
 
     def recipe_hash(self, run: Run) -> str:
         """A short name of the run's recipe: another recipe has another."""
-        text = json.dumps(self.recipe(run), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return hash_recipe(self.recipe(run))
 
     # What the rules ask for, by their wildcards.
 
@@ -205,9 +207,15 @@ class Plan:
         teacher = self.run(wildcards.run).teacher
         return [str(self.folder(teacher) / "model.safetensors")] if teacher else []
 
-    def gpus(self, wildcards: Wildcards) -> int:
-        """GPUs that a run takes, of those that Snakemake is given by ``--resources gpu=N``."""
-        return 0 if self.scale.device == "cpu" else 1
+    def threads(self, wildcards: Wildcards) -> int:
+        """Threads of the CPU that a run takes."""
+        return self.scale.takes(self.run(wildcards.run).network).threads
+
+    def gpu_slots(self, wildcards: Wildcards) -> int:
+        """Slots of a GPU that a run takes, of those that Snakemake is given for all."""
+        if self.scale.device == "cpu":
+            return 0
+        return self.scale.takes(self.run(wildcards.run).network).gpu_slots
 
     def table_labels(self, wildcards: Wildcards) -> dict[str, str]:
         """How a table is named in the report."""
@@ -239,12 +247,23 @@ class Plan:
         ]
 
 
+def hash_recipe(recipe: dict[str, Any]) -> str:
+    """A short name of a recipe, whatever the order of its keys."""
+    text = json.dumps(recipe, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:
     """Each variant as a whole scale, by its name."""
     found: dict[str, Scale] = {}
     for name, spec in specs.items():
         for variant, changes in spec.variants.items():
             here = f"{tables / name}.yaml: variant `{variant}`"
+            if fixed := [key for key in changes if key not in VARIED]:
+                raise InputError(
+                    f"{here}: `{fixed[0]}` is the same for all of a scale's runs; a variant can"
+                    f" change {', '.join(VARIED)}"
+                )
             changed = check_scale(merge(scale.model_dump(mode="json"), changes), here)
             if found.setdefault(variant, changed) != changed:
                 raise InputError(f"{here}: another table has one of this name; rename one")

@@ -39,7 +39,7 @@ class Results:
 
     def table(self, name: str) -> pd.DataFrame:
         """Tidy frame of one table, `table1` to `table6`: one line per cell."""
-        return self._read(f"tables/{name}.csv", pd.read_csv)
+        return self._frame(f"tables/{name}.csv", "table", "row", "column", "mean", "reported")
 
     def tables(self) -> pd.DataFrame:
         """Tidy frame of all six tables."""
@@ -51,22 +51,27 @@ class Results:
 
     def cells(self) -> pd.DataFrame:
         """One line per cell and seed: table, row, column, seed, metric, value, run."""
-        return self._read("cells.csv", pd.read_csv)
+        return self._frame("cells.csv", "table", "row", "column", "seed", "value", "run")
 
     def claims(self) -> pd.DataFrame:
         """One line per claim: claim, section, statement, verdict, evidence."""
-        return self._read("claims.csv", pd.read_csv)
+        return self._frame("claims.csv", "claim", "verdict", "evidence")
 
     def claims_power(self) -> pd.DataFrame:
         """One line per claim: its difference, p-values, power and seeds needed."""
-        return self._read("claims_power.csv", pd.read_csv)
+        return self._frame("claims_power.csv", "claim", "difference", "power")
 
     def histories(self, table: str, columns: list[str]) -> pd.DataFrame:
         """Histories behind some columns of a table: one line per row, column, seed and epoch."""
         cells = self.cells().query("table == @table and column in @columns")
+        if cells.empty:
+            raise InputError(
+                f"{self.folder / 'cells.csv'}: nothing of {table} in {', '.join(columns)};"
+                f" {self._cure}"
+            )
         return pd.concat(
             [
-                self._read(f"runs/{cell['run']}/{HISTORY}", pd.read_csv).assign(
+                self._frame(f"runs/{cell['run']}/{HISTORY}", "epoch").assign(
                     row=cell["row"], column=cell["column"], seed=cell["seed"]
                 )
                 for cell in cells.to_dict("records")
@@ -89,12 +94,25 @@ class Results:
             for row, seeds in read.items()
         }
 
+    @property
+    def _cure(self) -> str:
+        return f"build it with: snakemake --cores 2 --configfile config/{self.folder.name}.yaml"
+
+    def _frame(self, name: str, *columns: str) -> pd.DataFrame:
+        """A csv file that has at least these columns."""
+        frame = self._read(name, pd.read_csv)
+        if missing := [column for column in columns if column not in frame]:
+            raise InputError(
+                f"{self.folder / name}: without {', '.join(missing)}, as another version wrote it;"
+                f" delete it and {self._cure}"
+            )
+        return frame
+
     def _read(self, name: str, read: Callable[[Path], T]) -> T:
         path = self.folder / name
-        cure = f"build it with: snakemake --cores 2 --configfile config/{self.folder.name}.yaml"
         try:
             return read(path)
         except FileNotFoundError as error:
-            raise InputError(f"{path}: not there; {cure}") from error
-        except ValueError as error:
-            raise InputError(f"{path}: damaged ({error}); delete it and {cure}") from error
+            raise InputError(f"{path}: not there; {self._cure}") from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: damaged ({error}); delete it and {self._cure}") from error

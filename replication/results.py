@@ -23,7 +23,8 @@ class Measurements:
     """Measures runs and ensembles from the files in their folders, each read once.
 
     A run is measured only where its folder agrees with the plan: the recipe is the plan's, and
-    predictions and teacher are the files that ``run.json`` was written with.
+    predictions and teacher are the files that ``run.json`` was written with. The runs of a cell
+    have to be alike in what no recipe fixes: the data they found, and the precision they chose.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -40,15 +41,10 @@ class Measurements:
         if run.id not in self.records:
             folder = self.plan.folder(run)
             record = runs.read_record(folder)
-            if record.get("recipe_hash") != self.plan.recipe_hash(run):
+            if record["recipe_hash"] != self.plan.recipe_hash(run):
                 raise InputError(f"{folder}: trained by another recipe; call snakemake again")
             if run.teacher:
-                teacher = self.record(run.teacher)["checksums"][runs.MODEL]
-                if record["teacher"]["model_sha256"] != teacher:
-                    raise InputError(
-                        f"{folder}: learned from another teacher than the one it lies in;"
-                        f" delete its {runs.RECORD} and call snakemake again"
-                    )
+                runs.check_teacher(folder, record, self.record(run.teacher))
             self.records[run.id] = record
         return self.records[run.id]
 
@@ -76,7 +72,12 @@ class Measurements:
         return perplexity(found[0][part])
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
-        """A cell's lines, one per seed."""
+        """A cell's lines, one per seed.
+
+        Raises:
+            InputError: a run is missing or damaged, or not like the cell's others.
+        """
+        self._check_alike(cell)
         return [
             {
                 "table": cell.table,
@@ -89,6 +90,21 @@ class Measurements:
             }
             for seed, members in cell.members.items()
         ]
+
+    def _check_alike(self, cell: Cell) -> None:
+        for what, of in {"data": ("dataset", "sha256"), "precision": ("precision",)}.items():
+            found: dict[str, Run] = {}
+            for run in cell.runs():
+                value: Any = self.record(run)
+                for key in of:
+                    value = value[key]
+                found.setdefault(value, run)
+            if len(found) > 1:
+                two = " and ".join(f"{value} in {run.id}" for value, run in found.items())
+                raise InputError(
+                    f"runs of different {what} ({two}) make no mean; delete those that are wrong"
+                    " and call snakemake again"
+                )
 
     def teachers(self, cell: Cell) -> dict[int, float]:
         """What generation 0 of the cell's lineage reaches, by seed."""

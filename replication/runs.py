@@ -6,10 +6,11 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -21,6 +22,36 @@ HISTORY = "history.csv"
 RECORD = "run.json"
 FAILURE = "failed.json"
 RETRAIN = "delete it and call snakemake again, which trains the run anew"
+
+
+class _Teacher(BaseModel):
+    run: str
+    model_sha256: str
+
+
+class _Dataset(BaseModel):
+    sha256: str
+
+
+class _Checksums(BaseModel):
+    model: str = Field(alias=MODEL)
+    predictions: str = Field(alias=PREDICTIONS)
+
+
+class _Record(BaseModel):
+    """What others read of a ``run.json``; it has more, and older ones may have less."""
+
+    model_config = ConfigDict(strict=True)
+
+    run: str
+    recipe: dict[str, Any]
+    recipe_hash: str
+    teacher: _Teacher | None
+    dataset: _Dataset
+    precision: str
+    parameters: int
+    result: Annotated[dict[str, float], Field(min_length=1)]
+    checksums: _Checksums
 
 
 def checksum(file: Path) -> str:
@@ -63,7 +94,8 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
         cause = error.__context__ if isinstance(error.__context__, OSError) else error
         reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
         raise InputError(
-            f"{file}: cannot be written ({reason}); make room or give write permission"
+            f"{file}: cannot be written ({reason}); make room, give write permission, or move away"
+            " what is in its place"
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -90,18 +122,51 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Read a run's ``run.json``.
 
     Raises:
-        InputError: it is missing or damaged.
+        InputError: it is missing, damaged, or another version's; or the run has failed.
     """
     file = folder / RECORD
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{file}: no such file; the run is not trained: call snakemake") from None
-    except (OSError, ValueError) as error:
+        raise InputError(f"{file}: no such file; {why_missing(folder)}") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
     if not isinstance(record, dict):
         raise InputError(f"{file}: damaged (not a JSON object); {RETRAIN}")
+    if missing := [key for key in _Record.model_fields if key not in record]:
+        raise InputError(
+            f"{file}: without {', '.join(missing)}, as another version wrote it; {RETRAIN}"
+        )
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        details, *_ = error.errors()
+        key = ".".join(map(str, details["loc"]))
+        raise InputError(f"{file}: damaged (`{key}`: {details['msg']}); {RETRAIN}") from None
     return record
+
+
+def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str, Any]) -> None:
+    """See that a run learned from the teacher in whose folder it lies, by both their records.
+
+    Raises:
+        InputError: it learned from another.
+    """
+    named = (record["teacher"] or {}).get("model_sha256")
+    if named != teacher["checksums"][MODEL]:
+        raise InputError(
+            f"{folder}: learned from another teacher than the one it lies in; delete its {RECORD}"
+            " and call snakemake again"
+        )
+
+
+def why_missing(folder: Path) -> str:
+    """Why a run has no record: the reason that its training left, or that there was none."""
+    try:
+        reason = json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "the run is not trained: call snakemake"
+    return f"the run has failed: {reason}"
 
 
 def read_predictions(folder: Path) -> dict[str, NDArray[Any]]:
@@ -122,6 +187,22 @@ def read_predictions(folder: Path) -> dict[str, NDArray[Any]]:
         raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
     if set(tensors) not in ({"logits", "labels"}, {"validation", "test"}):
         raise InputError(f"{file}: damaged (unexpected tensors {sorted(tensors)}); {RETRAIN}")
+    if problem := _shape_problem(tensors):
+        raise InputError(f"{file}: damaged ({problem}); {RETRAIN}")
     if any(len(t) == 0 or not np.isfinite(t).all() for t in tensors.values()):
         raise InputError(f"{file}: empty or not finite; {RETRAIN}")
     return tensors
+
+
+def _shape_problem(tensors: Mapping[str, NDArray[Any]]) -> str | None:
+    for name, tensor in tensors.items():
+        kind = "i" if name == "labels" else "f"
+        if tensor.ndim != 1 + (name == "logits") or tensor.dtype.kind != kind:
+            return f"{name} of shape {tensor.shape} in {tensor.dtype}"
+    if "labels" in tensors:
+        logits, labels = tensors["logits"], tensors["labels"]
+        if len(labels) != len(logits):
+            return f"labels of shape {labels.shape} for logits of shape {logits.shape}"
+        if len(labels) and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+            return f"labels up to {labels.max()} for logits of shape {logits.shape}"
+    return None

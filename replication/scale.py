@@ -5,11 +5,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from replication.catalogue import NETWORKS
 from replication.errors import InputError
-from replication.schema import FolderName, Number, Strict, merge, read_yaml, validate
+from replication.schema import FolderName, Line, Number, Strict, merge, read_yaml, validate
 
 DEFAULT = Path("config/digits.yaml")
 
@@ -228,6 +228,15 @@ class Saving(Strict):
     seconds: Positive = Field(600.0, description="And after so many seconds without a save.")
 
 
+class Takes(Strict):
+    """What a training takes of the machine: as many run side by side as there is room for."""
+
+    threads: Count = Field(1, description="Of the CPU.")
+    gpu_slots: Count = Field(
+        8, description="Of the profile's; a whole GPU has 8, so that with 1 eight share it."
+    )
+
+
 class Scale(Strict):
     """A scale of the replication."""
 
@@ -239,7 +248,9 @@ class Scale(Strict):
         description="Every cell is trained once for each."
     )
     datasets: Datasets
-    data_root: str = Field("data", description="Folder of the data sets that are files.")
+    data_root: Annotated[Line, StringConstraints(min_length=1)] = Field(
+        "data", description="Folder of the data sets that are files."
+    )
     evaluate_on: Literal["test", "validation"] = Field(
         "test",
         description="validation: hold a fifth of the training images out and never load the test"
@@ -267,6 +278,21 @@ class Scale(Strict):
         "stop", description="What to do with a teacher that is no better than guessing; allow is"
                             " for trials of the workflow.")  # fmt: skip
     save: Saving = Saving()
+    training_takes: Takes = Takes()
+    network_takes: dict[str, Takes] = Field(
+        {}, description="The same for single networks, by name, instead."
+    )
+
+    def takes(self, network: str) -> Takes:
+        """What the training of a network takes of the machine."""
+        return self.network_takes.get(network, self.training_takes)
+
+    @model_validator(mode="after")
+    def _takers_are_networks(self) -> Self:
+        for name in self.network_takes:
+            if name not in NETWORKS:
+                raise ValueError(f"`network_takes`: no network is called `{name}`")
+        return self
 
     def image_recipe(self, family: str) -> ImageRecipe:
         """The recipe of a family of image networks: one for all, or DenseNet's own."""

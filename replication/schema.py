@@ -31,6 +31,8 @@ def _yaml_number(value: object) -> object:
 
 # The name becomes a folder, or a part of one: no separators, no dots.
 FolderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+# Text becomes a line of a table or report: no line breaks, and nothing that commands a terminal.
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
 Number = Annotated[float, BeforeValidator(_yaml_number, json_schema_input_type=float)]
 
 
@@ -47,10 +49,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Read one YAML mapping.
 
     Raises:
-        InputError: the file is missing, unreadable, not YAML, or not a mapping.
+        InputError: the file is missing, unreadable, not YAML, or not a mapping of plain values.
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        json.dumps(data, default=str)  # finds what contains itself, and dates as keys
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; name an existing one, from the root of the repository"
@@ -62,6 +65,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         where = f" in line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "wrong syntax"
         raise InputError(f"{path}: not YAML{where} ({problem}); mend the syntax") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply; mend the syntax") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a file of plain values ({error}); mend the syntax") from None
     if not isinstance(data, dict):
         raise InputError(f"{path}: a mapping `key: value` is wanted, not {_short(data)}")
     return data

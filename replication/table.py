@@ -1,14 +1,22 @@
 """A table of the replication: the contract's one line per cell, written in four formats."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from replication import runs
 from replication.cells import Cell
+from replication.errors import InputError
 from replication.plan import Plan
 from replication.rendering import render
 from replication.results import COLUMNS, Measurements, read_cells
 from replication.statistics import paired_difference, summarise, verdict
 
+LINE = [
+    *("table", "row", "column", "metric", "reported", "mean", "std", "ci_low", "ci_high", "n"),
+    *("delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value", "params", "params_reported"),
+    "verdict",
+]
 # A column in which no line has a number is still one of numbers.
 NUMBERS = [
     *("reported", "mean", "std", "ci_low", "ci_high", "params", "params_reported"),
@@ -16,26 +24,43 @@ NUMBERS = [
 ]
 
 
-def build_table(plan: Plan, name: str) -> pd.DataFrame:
+def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
     """Measure a table's cells and write ``tables/<name>.{csv,md,html,tex}`` and its cells.
 
+    A cell that lacks a run, or has one that is damaged or unlike the others, stays empty: with 0
+    seeds, and the reason below the table. Returns the table, and those reasons.
+
     Raises:
-        InputError: the table is unknown, a run is missing or damaged, or a file cannot be written.
+        InputError: the table is unknown, or a file cannot be written.
     """
     cells, measurements = plan.table_cells(name), Measurements(plan)
-    tidy, lines = [], []
+    tidy, lines, holes = [], [], []
     for cell in cells:
-        rows = measurements.rows(cell)
+        try:
+            rows = measurements.rows(cell)
+            line = summary_line(cell, measurements, rows)
+        except InputError as error:
+            rows, line = [], _empty_line(cell)
+            holes.append(f"{cell.row}, {cell.column}: {error}")
         tidy += rows
-        lines.append(summary_line(cell, measurements, rows))
+        lines.append(line)
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
     spec = plan.tables[name]
     measured = pd.DataFrame(tidy, columns=COLUMNS)
     runs.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
-    texts = {"csv": frame.to_csv(index=False), **render(frame, spec.title, note(plan, name))}
+    texts = {"csv": frame.to_csv(index=False), **render(frame, spec.title, note(plan, name, holes))}
     for suffix, text in texts.items():
         runs.write_text(plan.results / "tables" / f"{name}.{suffix}", text)
-    return frame
+    return frame, holes
+
+
+def _empty_line(cell: Cell) -> dict[str, object]:
+    """The contract's line of a cell that could not be measured."""
+    numbers = dict.fromkeys(NUMBERS)
+    known = {"reported": cell.reported, "params_reported": cell.params_reported, "n": 0}
+    places = {"table": cell.table, "row": cell.row, "column": cell.column, "metric": cell.metric}
+    line = {**numbers, **places, **known, "verdict": None}
+    return {column: line[column] for column in LINE}
 
 
 def summary_line(
@@ -71,12 +96,18 @@ def summary_line(
     }
 
 
-def note(plan: Plan, name: str) -> str:
-    """What stands in for the paper's data, and the table's own notes."""
+def note(plan: Plan, name: str, holes: Sequence[str] = ()) -> str:
+    """What stands in for the paper's data, the table's own notes, and why cells are empty."""
     spec = plan.tables[name]
     used, printed = getattr(plan.scale.datasets, spec.dataset).name, PRINTED[spec.dataset]
     data = f"Scale {plan.scale.scale}: {SPOKEN[used]}"
-    return " ".join([data + (f" for {printed}." if SPOKEN[used] != printed else "."), *spec.notes])
+    return " ".join(
+        [
+            data + (f" for {printed}." if SPOKEN[used] != printed else "."),
+            *spec.notes,
+            *(f"Empty cell: {hole}." for hole in holes),
+        ]
+    )
 
 
 PRINTED = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}

@@ -7,11 +7,11 @@ from pydantic import Field, StringConstraints, model_validator
 
 from replication.catalogue import NETWORKS
 from replication.errors import InputError
-from replication.schema import FolderName, Number, Strict, read_yaml, validate
+from replication.schema import FolderName, Line, Number, Strict, read_yaml, validate
 
 Objective = Literal["label", "ban", "ban+l", "cwtm", "dkpp"]
 Role = Literal["cifar10", "cifar100", "ptb"]
-Name = Annotated[str, StringConstraints(min_length=1)]
+Name = Annotated[Line, StringConstraints(min_length=1)]
 
 TABLES = Path("tables")
 
@@ -85,7 +85,7 @@ class TableSpec(Strict):
     variants: dict[FolderName, dict[str, Any]] = Field(
         {}, description="Keys of the scale that a cell's runs have otherwise, by a name for them."
     )
-    notes: tuple[str, ...] = ()
+    notes: tuple[Line, ...] = ()
 
     def cell(self, row: str, column: str) -> CellSpec:
         """What stands in a cell: the row's own definition, or the column's."""

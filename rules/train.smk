@@ -11,9 +11,9 @@ rule train:
         "results/{scale}/runs/{run}/train.log",
     conda:
         ENVIRONMENT
-    threads: 1
+    threads: PLAN.threads
     resources:
-        gpu=PLAN.gpus,
+        gpu_slots=PLAN.gpu_slots,
     params:
         # A changed recipe reruns what depends on it, and nothing else.
         recipe=PLAN.recipe_param,

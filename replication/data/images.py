@@ -3,8 +3,12 @@
 import gzip
 import hashlib
 import importlib.util
+import tarfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPException
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -13,6 +17,8 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from replication import runs
+from replication.data.download import download
 from replication.errors import InputError
 from replication.scale import ImageDataset
 
@@ -140,8 +146,11 @@ def digits(root: Path) -> tuple[Items, Items]:
     if package is None or package.origin is None:
         raise InputError("scikit-learn is not installed: pip install -r requirements.txt")
     file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
-    with gzip.open(file, "rt") as lines:
-        table = torch.from_numpy(np.loadtxt(lines, delimiter=",", dtype=np.uint8))
+    try:
+        with gzip.open(file, "rt") as lines:
+            table = torch.from_numpy(np.loadtxt(lines, delimiter=",", dtype=np.uint8))
+    except UNREADABLE as error:
+        raise InputError(f"{file}: cannot be read ({error}); install scikit-learn again") from None
     items = Items(table[:, :-1].reshape(-1, 1, 8, 8) / 16, table[:, -1].long())
     # A fixed random order, then every third digit of each class.
     order = _shuffled(len(table), "digits")
@@ -153,30 +162,46 @@ def digits(root: Path) -> tuple[Items, Items]:
 def fashion_mnist(root: Path) -> tuple[Items, Items]:
     """Fashion-MNIST, 28×28: 60,000 for training and 10,000 for testing."""
     from torchvision.datasets import FashionMNIST
-
-    def fetch(train: bool) -> Items:
-        dataset = FashionMNIST(str(root), train=train, download=not _unpack_fashion_mnist(root))
-        return Items(dataset.data[:, None] / 255, dataset.targets.long())
-
-    return _fetch_both(
-        fetch, root, "Fashion-MNIST", "Debian's package dataset-fashion-mnist has it"
-    )
-
-
-def _unpack_fashion_mnist(root: Path) -> bool:
-    """Unpack Debian's files to where torchvision looks for them; whether they are there."""
-    from torchvision.datasets.utils import extract_archive
+    from torchvision.datasets.mnist import read_image_file, read_label_file
 
     raw = root / "FashionMNIST" / "raw"
-    archives = sorted(DEBIAN_FASHION_MNIST.glob("*.gz"))
-    for archive in archives:
-        if not (raw / archive.stem).exists():
-            raw.mkdir(parents=True, exist_ok=True)
-            part = raw / ".part"
-            part.mkdir(exist_ok=True)
-            Path(extract_archive(str(archive), str(part))).rename(raw / archive.stem)
-            part.rmdir()
-    return len(archives) == 4
+
+    def provide() -> None:
+        for name, md5 in FashionMNIST.resources:
+            file, archive = raw / Path(name).stem, DEBIAN_FASHION_MNIST / name
+            if file.exists():
+                continue
+            if not archive.is_file():
+                archive = raw / name
+                download(FashionMNIST.mirrors[0] + name, archive, md5)
+            content = gzip.decompress(archive.read_bytes())
+            runs.write_atomically(file, partial(Path.write_bytes, data=content))
+
+    def read(train: bool) -> Items:
+        part = "train" if train else "t10k"
+        images, labels = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
+        items = Items(_read_idx(images, read_image_file), _read_idx(labels, read_label_file))
+        n = len(items.labels)
+        if items.images.shape != (n, 28, 28) or not n or items.labels.max() > 9:
+            raise InputError(
+                f"{images} and {labels} do not fit each other; delete both to have them unpacked"
+                " again"
+            )
+        return Items(items.images[:, None] / 255, items.labels)
+
+    return _read_both(read, provide, root, "Fashion-MNIST", "install Debian's package"
+                      " dataset-fashion-mnist, which has it")  # fmt: skip
+
+
+def _read_idx(file: Path, read: Callable[[str], Tensor]) -> Tensor:
+    try:
+        return read(str(file))
+    except FileNotFoundError:
+        raise
+    except (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{file}: damaged ({error or 'no idx file'}); delete it to have it unpacked again"
+        ) from None
 
 
 def cifar(name: Literal["CIFAR10", "CIFAR100"]) -> Callable[[Path], tuple[Items, Items]]:
@@ -185,36 +210,56 @@ def cifar(name: Literal["CIFAR10", "CIFAR100"]) -> Callable[[Path], tuple[Items,
     def load(root: Path) -> tuple[Items, Items]:
         import torchvision.datasets
 
-        def fetch(train: bool) -> Items:
-            kind = getattr(torchvision.datasets, name)
-            try:
-                dataset = kind(str(root), train=train)
-            except RuntimeError:  # not there, or its checksums do not match
-                dataset = kind(str(root), train=train, download=True)
+        kind = getattr(torchvision.datasets, name)
+        archive = root / kind.filename
+
+        def provide() -> None:
+            download(kind.url, archive, kind.tgz_md5)
+            with tarfile.open(archive) as tar:
+                # torchvision's own unpacking lets members out of the folder.
+                tar.extractall(root, filter="data")
+
+        def read(train: bool) -> Items:
+            # It unpickles only what has the right checksums.
+            dataset = kind(str(root), train=train)
             images = torch.from_numpy(dataset.data).permute(0, 3, 1, 2).contiguous()
             return Items(images / 255, torch.tensor(dataset.targets))
 
-        archive = getattr(torchvision.datasets, name).filename
-        return _fetch_both(fetch, root, name, f"put {archive} there by hand")
+        return _read_both(read, provide, root, name, f"put {kind.filename} there by hand")
 
     return load
 
 
-def _fetch_both(
-    fetch: Callable[[bool], Items], root: Path, name: str, cure: str
+def _read_both(
+    read: Callable[[bool], Items],
+    provide: Callable[[], None],
+    root: Path,
+    name: str,
+    cure: str,
 ) -> tuple[Items, Items]:
-    """Training and test part; jobs that start together fetch one after the other."""
+    """Training and test part, which jobs that start together provide one after the other.
+
+    What is there is read without writing anything beside it.
+    """
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"):
-            return fetch(True), fetch(False)
-    except (OSError, RuntimeError, ValueError, EOFError) as error:
+        try:
+            return read(True), read(False)
+        except (FileNotFoundError, RuntimeError):  # not there, or its checksums do not match
+            root.mkdir(parents=True, exist_ok=True)
+            with FileLock(root / f".{name}.lock"):
+                provide()
+                return read(True), read(False)
+    except UNREADABLE as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise InputError(
             f"{root}: {name} cannot be read or downloaded ({reason}); {cure}"
         ) from None
 
 
+UNREADABLE = (
+    *(OSError, RuntimeError, ValueError, EOFError),
+    *(HTTPException, tarfile.TarError, zlib.error),
+)
 SOURCES: dict[str, Callable[[Path], tuple[Items, Items]]] = {
     "digits": digits,
     "two_digit_numbers": digits,

@@ -107,8 +107,13 @@ def penn_treebank(root: str | os.PathLike[str], *, words: int = PENN_TREEBANK_WO
     parts = []
     for part in PARTS:
         path = folder / f"ptb.{part}.txt"
-        _fetch(path, PENN_TREEBANK_MD5[path.name])
-        lines = path.read_text(encoding="utf-8").splitlines()
+        try:
+            _fetch(path, PENN_TREEBANK_MD5[path.name])
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); give read permission"
+            ) from None
         parts.append([word for line in lines for word in (*line.split(), END_OF_SENTENCE)])
     return _encode(parts, words)
 

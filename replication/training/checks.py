@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from replication.cells import Run
 from replication.data.images import ImageData
 from replication.errors import InputError
+from replication.scale import ImageRecipe, LanguageRecipe
 from replication.training.ingredients import Data, Teacher
 from replication.training.setting import Row
 
@@ -31,6 +32,27 @@ def finite(run: Run, row: Row) -> None:
         raise TrainingFailed(
             f"{run.id}: the loss is not finite in epoch {row['epoch']}; lower `learning_rate` in"
             " the scale"
+        )
+
+
+def fits(recipe: ImageRecipe | LanguageRecipe, data: Data) -> None:
+    """See that a recipe can be followed on the data.
+
+    Raises:
+        InputError: crops reach over an image, or the words do not fill a batch.
+    """
+    if isinstance(data, ImageData):
+        assert isinstance(recipe, ImageRecipe)
+        height, width = data.train.images.shape[-2:]
+        if recipe.crop_padding >= min(height, width):
+            raise InputError(
+                f"`images.crop_padding`: {recipe.crop_padding} pixels cannot be reflected from"
+                f" images of {height} × {width}; take fewer"
+            )
+    elif recipe.batch_size > len(data.train):
+        raise InputError(
+            f"`language`: `batch_size`: {recipe.batch_size} columns are not filled by"
+            f" {len(data.train)} words; take fewer, or more words"
         )
 
 

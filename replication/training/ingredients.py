@@ -31,9 +31,12 @@ def load_data(plan: Plan, run: Run, device: torch.device) -> Data:
     """The data set of a run; images on the device.
 
     Raises:
-        InputError: files are missing and cannot be downloaded.
+        InputError: files are missing and cannot be downloaded, or damaged.
     """
-    root = Path(plan.scale.data_root)
+    try:
+        root = Path(plan.scale.data_root).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"`data_root`: {plan.scale.data_root}: {error}; write it out") from None
     if isinstance(run.dataset, ImageDataset):
         return load_images(run.dataset, root, plan.scale.evaluate_on).to(device)
     return text.load_corpus(run.dataset, root)

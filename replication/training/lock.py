@@ -74,7 +74,8 @@ def occupy(folder: Path) -> Iterator[Occupation]:
         ) from None
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written ({error.strerror}); make room or give write permission"
+            f"{folder}: cannot be written ({error.strerror}); make room, give write permission, or"
+            " move away what is in its place"
         ) from None
     try:
         yield occupation

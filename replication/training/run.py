@@ -62,11 +62,17 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     started = time.monotonic()
     torch.set_num_threads(threads)
     folder = plan.folder(run)
-    with Interruption() as interruption, occupy(folder) as occupation, _failure_noted(folder):
+    with (
+        Interruption() as interruption,
+        occupy(folder) as occupation,
+        _failure_noted(folder),
+        _limits_named(run),
+    ):
         device = precision.find_device(plan.scale)
         number_format = precision.choose(plan.scale, device, NETWORKS[run.network].kind)
         autocast = precision.use(number_format, device)
         data = load_data(plan, run, device)
+        checks.fits(plan.training(run), data)
         torch.manual_seed(seed(run.id, "initialisation"))
         network = build(plan, run, data, device)
         teacher = Teacher.find(plan, run.teacher) if run.teacher else None
@@ -142,6 +148,27 @@ def _failure_noted(folder: Path) -> Iterator[None]:
     except InputError as error:
         with contextlib.suppress(InputError):  # a full disk has no room for this either
             runs.write_text(folder / runs.FAILURE, json.dumps({"reason": str(error)}) + "\n")
+        raise
+
+
+@contextlib.contextmanager
+def _limits_named(run: Run) -> Iterator[None]:
+    """Say how to mend what torch finds too large for the memory, or too small for a batch."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        full = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if full or "can't allocate memory" in reason:
+            raise InputError(
+                f"{run.id}: the memory does not suffice ({reason}); lower `batch_size` or the"
+                " network's `width_ratio` in the scale, or train on a larger machine"
+            ) from None
+        if "more than 1 value per channel" in reason:
+            raise InputError(
+                f"{run.id}: a batch of one image is too small for batch normalisation; change"
+                " `images.batch_size` or the data set's `train` by one"
+            ) from None
         raise
 
 

@@ -18,6 +18,7 @@ from replication.training.setting import Training
 
 STATE, PREVIOUS, FAILED = "state.pt", "state.previous.pt", "failed.pt"
 FORMAT = 1
+CONTENT = {"identity": dict, "seconds": float, "attempts": int, "training": dict}
 
 Identity = dict[str, Any]
 """What a state belongs to: run, recipe, teacher and data, by their hashes."""
@@ -52,7 +53,7 @@ class Keeper:
         """Set a training up from the newest whole state, where there is one, and start the clock.
 
         Raises:
-            InputError: a state is of another recipe, teacher, data or version.
+            InputError: a state is of another recipe, teacher, data or version, or does not fit.
         """
         self.started = self.saved = time.monotonic()
         for name in (STATE, PREVIOUS):
@@ -72,7 +73,13 @@ class Keeper:
                     f"{file}: of another {', '.join(other)} than this run's; delete it to train"
                     " anew, or name the scale file that it was trained by"
                 )
-            training.load_state_dict(found["training"])
+            try:
+                training.load_state_dict(found["training"])
+            except (LookupError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+                raise InputError(
+                    f"{file}: does not fit this training ({type(error).__name__}: {error}); delete"
+                    " it to train anew"
+                ) from None
             self.before, self.attempts = found["seconds"], found["attempts"] + 1
             done = len(training.history)
             print(f"goes on from {file} after epoch {done}/{training.epochs}", file=sys.stderr)
@@ -142,7 +149,7 @@ def _read(file: Path) -> dict[str, Any]:
             if (broken := archive.testzip()) is not None:
                 raise _Damaged(f"checksum of {broken}")
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        if not {"identity", "seconds", "attempts", "training"} <= content.keys():
+        if not all(isinstance(content[key], kind) for key, kind in CONTENT.items()):
             raise _Damaged("no training's state")
     except (
         OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError,

@@ -1,0 +1,365 @@
+"""Trainings that are killed, stopped, doubled or damaged: they come back to the same bytes."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from conftest import ROOT, TINY, tiny_plan
+
+from replication import runs
+from replication.errors import InputError
+from replication.interruption import AGAIN, Interrupted
+from replication.plan import Plan
+from replication.scale import Saving
+from replication.training import lock, state
+from replication.training.run import train
+
+WIDE = "digits/wide_resnet_28_1.label.0"
+LABEL = "two_digit_numbers/densenet_90_60.label.0"
+LSTM = "python_reference/lstm.label.0"
+RESULTS = (runs.MODEL, runs.PREDICTIONS, runs.HISTORY)
+# Everything that draws random numbers draws some, and a state is saved at every step.
+KEYS: dict[str, Any] = {
+    "networks": {"wide_resnet": {"dropout": 0.3}},
+    "images": {"epochs": 3, "crop_padding": 1, "flip": True, "evaluate_every": 1},
+    "language": {"lstm": {"epochs": 2}, "cnn_lstm": {"epochs": 2}},
+    "datasets": {"ptb": {"train": 6000}},
+    "save": {"epochs": 1, "seconds": 1e-9},
+}
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(tmp_path)
+    return tiny_plan(**KEYS)
+
+
+def contents(plan: Plan, run_id: str) -> dict[str, bytes]:
+    folder = plan.folder(plan.run(run_id))
+    return {name: (folder / name).read_bytes() for name in RESULTS}
+
+
+def fork(work: Callable[[], object]) -> int:
+    """A process of its own that does the work; its exit status is 0, 75, or 1."""
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        except Interrupted:
+            status = AGAIN
+        finally:
+            os._exit(status)
+    return pid
+
+
+def status(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+LIVE = {"answers_limit_gib": 0.0}
+KILLED: dict[str, tuple[str, dict[str, Any]]] = {
+    "label": (WIDE, {}),
+    "ban": (f"{LABEL}/densenet_90_60.ban.0", {}),
+    "ban of a live teacher": (f"{LABEL}/densenet_90_60.ban.0", LIVE),
+    "ban+l": (f"{LABEL}/densenet_90_60.ban+l.0", {}),
+    "cwtm": (f"{LABEL}/densenet_90_60.cwtm.0", {}),
+    "dkpp": (f"{LABEL}/densenet_90_60.dkpp.0", {}),
+    "shared ends": (f"{LABEL}/wide_resnet_as_dense_1_100.ban.0", {}),
+    "words": ("python_reference/cnn_lstm.label.0", {}),
+    "words, ban+l": (f"{LSTM}/lstm.ban+l.0", {}),
+    "words, ban+l of a live teacher": (f"{LSTM}/lstm.ban+l.0", LIVE),
+}
+KILLS = 2
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_bytes(
+    plan: Plan, name: str
+) -> None:
+    run_id, keys = KILLED[name]
+    plan = tiny_plan(**KEYS, **keys)
+    run, moment = plan.run(run_id), random.Random(name)
+    for member in run.lineage:
+        train(plan, member)
+    started = time.monotonic()
+    train(plan, run)
+    seconds = time.monotonic() - started
+    undisturbed = contents(plan, run_id)
+    folder = plan.folder(run)
+    shutil.rmtree(folder)
+    kills = resumed = 0
+    while kills < KILLS or not resumed:
+        pid = fork(lambda: train(plan, run))
+        time.sleep(moment.uniform(0.2, 0.9) * seconds)
+        os.kill(pid, signal.SIGKILL)
+        if status(pid) == 0:
+            # It was faster than the kill.
+            shutil.rmtree(folder)
+            continue
+        kills += 1
+        resumed += (folder / state.STATE).exists() or (folder / state.PREVIOUS).exists()
+    record = train(plan, run)
+    assert contents(plan, run_id) == undisturbed
+    assert record["attempts"] > 1
+    assert not list(folder.glob("state*"))
+    assert not (folder / lock.LOCK).exists()
+
+
+def stop_after(epochs: int, number: int) -> Callable[..., None]:
+    """Stands in for the keeper's saving, and sends this process a signal after so many epochs."""
+    save = state.Keeper.after_step
+
+    def after_step(self: state.Keeper, training: Any) -> None:
+        if len(training.history) >= epochs and self.attempts == 1:
+            os.kill(os.getpid(), number)
+        save(self, training)
+
+    return after_step
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+def test_a_signal_saves_the_state_and_asks_to_be_run_again(
+    plan: Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = plan.run(WIDE)
+    train(plan, run)
+    undisturbed = contents(plan, WIDE)
+    folder = plan.folder(run)
+    shutil.rmtree(folder)
+    # Nothing but the signal saves.
+    plan = tiny_plan(**{**KEYS, "save": {"epochs": 0, "seconds": 1e6}})
+    monkeypatch.setattr(state.Keeper, "after_step", stop_after(1, number))
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)]
+    with pytest.raises(Interrupted, match=f"stopped by {number.name} after 1 of 3 epochs"):
+        train(plan, run)
+    assert {path.name for path in folder.iterdir()} == {state.STATE}
+    assert before == [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)]
+    assert train(plan, run)["attempts"] == 2
+    assert contents(plan, WIDE) == undisturbed
+
+
+def test_the_command_exits_with_75_within_seconds_of_a_signal(tmp_path: Path) -> None:
+    (tmp_path / "tables").symlink_to(ROOT / "tables")
+    long = {**TINY, "images": {"epochs": 100_000, "milestones": [1]}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(long), encoding="utf-8")
+    files = ["--configfile", str(ROOT / "config/digits.yaml"), "--configfile", "tiny.yaml"]
+    command = [sys.executable, "-m", "replication", "train", WIDE, *files]
+    said: list[str] = []
+    for _ in range(2):
+        with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as training:
+            assert training.stderr
+            said = []
+            while not said or not said[-1].startswith("epoch "):
+                said.append(training.stderr.readline())
+                assert training.poll() is None
+            training.send_signal(signal.SIGTERM)
+            said += training.communicate(timeout=30)[1].splitlines()
+        assert training.returncode == 75
+        assert said[-1].startswith("stopped by SIGTERM after ")
+        assert said[-1].endswith("the state is saved, and the same command goes on from it")
+    assert any(line.startswith("goes on from results/tiny/runs/") for line in said)
+
+
+def test_a_signal_before_there_is_anything_to_save_stops_at_once(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*args: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    monkeypatch.setattr("replication.training.run.load_data", load)
+    with pytest.raises(Interrupted):
+        train(plan, plan.run(WIDE))
+    assert list(plan.folder(plan.run(WIDE)).iterdir()) == []
+
+
+@pytest.fixture
+def stopped(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a run that was stopped in its third epoch, with two states."""
+    with monkeypatch.context() as patch:
+        patch.setattr(state.Keeper, "after_step", stop_after(2, signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train(plan, plan.run(WIDE))
+    folder = plan.folder(plan.run(WIDE))
+    assert {path.name for path in folder.iterdir()} == {state.STATE, state.PREVIOUS}
+    return folder
+
+
+def flip_a_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "empty": lambda file: file.write_bytes(b""),
+    "truncated": lambda file: file.write_bytes(file.read_bytes()[:-100]),
+    "a flipped bit": flip_a_bit,
+    "text": lambda file: file.write_text("nothing", encoding="utf-8"),
+    "another archive": lambda file: torch.save({"a": 1}, file),
+    "missing": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_state_is_named_and_the_one_before_is_used(
+    plan: Plan, stopped: Path, damage: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    DAMAGE[damage](stopped / state.STATE)
+    capfd.readouterr()
+    assert train(plan, plan.run(WIDE))["attempts"] == 2
+    said = capfd.readouterr().err
+    assert damage == "missing" or f"{stopped / state.STATE}: damaged (" in said
+    assert f"goes on from {stopped / state.PREVIOUS} after epoch 1/3" in said or (
+        f"goes on from {stopped / state.PREVIOUS} after epoch 2/3" in said
+    )
+    resumed = contents(plan, WIDE)
+    train(plan, plan.run(WIDE))
+    assert contents(plan, WIDE) == resumed
+
+
+def test_without_a_whole_state_the_run_starts_anew(
+    plan: Plan, stopped: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in (state.STATE, state.PREVIOUS):
+        flip_a_bit(stopped / name)
+    assert train(plan, plan.run(WIDE))["attempts"] == 1
+    said = capfd.readouterr().err
+    assert said.count("passed over") == 2
+    assert "goes on" not in said
+
+
+def test_a_state_of_another_recipe_is_refused_and_kept(stopped: Path) -> None:
+    changed = tiny_plan(**{**KEYS, "images": {**KEYS["images"], "learning_rate": 0.05}})
+    before = (stopped / state.STATE).read_bytes()
+    with pytest.raises(InputError, match=r"state.pt: of another recipe than this run's; delete it"):
+        train(changed, changed.run(WIDE))
+    assert (stopped / state.STATE).read_bytes() == before
+
+
+def test_a_state_of_another_teacher_is_refused(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    student = plan.run(f"{WIDE}/wide_resnet_28_1.ban.0")
+    train(plan, plan.run(WIDE))
+    with monkeypatch.context() as patch:
+        patch.setattr(state.Keeper, "after_step", stop_after(1, signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train(plan, student)
+    # The same teacher with other weights: its record vouches for them.
+    folder = plan.folder(plan.run(WIDE))
+    other = tiny_plan(**{**KEYS, "seeds": [1]})
+    train(other, other.run(WIDE.replace("label.0", "label.1")))
+    theirs = other.folder(other.run(WIDE.replace("label.0", "label.1")))
+    for name in (runs.MODEL, "answers.18-views.safetensors"):
+        shutil.copy(theirs / name, folder / name)
+    record = runs.read_record(folder)
+    record["checksums"] = runs.read_record(theirs)["checksums"]
+    (folder / runs.RECORD).write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match=r"state.pt: of another teacher than this run's"):
+        train(plan, student)
+
+
+def test_states_come_at_epoch_ends_and_at_the_chosen_interval(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    monkeypatch.setattr(
+        state.Keeper, "save", lambda self, training: saved.append(len(training.history))
+    )
+    for saving, expected in (
+        ({"epochs": 1, "seconds": 1e6}, [1, 2, 3]),
+        ({"epochs": 2, "seconds": 1e6}, [2]),
+        ({"epochs": 0, "seconds": 1e6}, []),
+    ):
+        saved.clear()
+        plan = tiny_plan(**{**KEYS, "save": saving})
+        train(plan, plan.run(WIDE))
+        assert saved == expected
+    saved.clear()
+    steps = -(-200 // plan.scale.images.batch_size)
+    plan = tiny_plan(**{**KEYS, "save": {"epochs": 0, "seconds": 1e-9}})
+    train(plan, plan.run(WIDE))
+    assert len(saved) >= 3 * steps
+    assert Saving().epochs == 1
+
+
+@pytest.fixture
+def lease(monkeypatch: pytest.MonkeyPatch) -> float:
+    monkeypatch.setattr(lock, "LEASE", 1.0)
+    return lock.LEASE
+
+
+def hold(folder: Path, host: str | None = None, seconds: float = 60) -> int:
+    """A process that holds a folder, on this machine or as if on another."""
+
+    def work() -> None:
+        if host:
+            socket.gethostname = lambda: host  # type: ignore[assignment]
+        with lock.occupy(folder):
+            (folder / "held").touch()
+            time.sleep(seconds)
+            os._exit(0)  # without giving the folder back
+
+    pid = fork(work)
+    while not (folder / "held").exists():
+        time.sleep(0.01)
+    return pid
+
+
+@pytest.mark.parametrize("host", [None, "elsewhere"])
+def test_a_run_that_is_being_trained_is_left_alone(
+    plan: Plan, host: str | None, lease: float
+) -> None:
+    folder = plan.folder(plan.run(WIDE))
+    holder = hold(folder, host)
+    place = host or socket.gethostname()
+    try:
+        with pytest.raises(lock.Occupied, match=f"process {holder} on {place}.* is training this"):
+            train(plan, plan.run(WIDE))
+        assert {path.name for path in folder.iterdir()} == {lock.LOCK, "held"}
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+
+
+@pytest.mark.parametrize("host", [None, "elsewhere"])
+def test_the_lock_of_a_dead_process_is_taken_over(
+    plan: Plan, host: str | None, lease: float
+) -> None:
+    folder = plan.folder(plan.run(WIDE))
+    status(hold(folder, host, seconds=0))
+    assert (folder / lock.LOCK).exists()
+    train(plan, plan.run(WIDE))
+    assert not (folder / lock.LOCK).exists()
+
+
+def test_a_process_that_lost_its_folder_writes_nothing_more(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "LEASE", 0.15)
+    plan = tiny_plan(**{**KEYS, "images": {"epochs": 100_000, "milestones": [1]}})
+    folder = plan.folder(plan.run(WIDE))
+    after_epoch = state.Keeper.after_epoch
+
+    def lose(self: state.Keeper, training: Any) -> None:
+        (folder / lock.LOCK).unlink(missing_ok=True)
+        after_epoch(self, training)
+
+    monkeypatch.setattr(state.Keeper, "after_epoch", lose)
+    with pytest.raises(lock.Occupied, match="another may have taken the run over"):
+        train(plan, plan.run(WIDE))
+    assert not (folder / runs.RECORD).exists()

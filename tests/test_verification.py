@@ -1,0 +1,331 @@
+"""Results that vouch for themselves: what does not fit is named, and makes no number."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from conftest import tiny_plan
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from replication import runs
+from replication.cli import run_command
+from replication.errors import InputError
+from replication.plan import Plan
+from replication.table import build_table, collect_cells
+from replication.training import checks, images
+from replication.training.ingredients import build, load_data
+from replication.training.run import train
+from replication.verification import verify
+
+LABEL = "two_digit_numbers/wide_resnet_28_2.label.0"
+BAN = f"{LABEL}/wide_resnet_28_2.ban.0"
+KEYS: dict[str, Any] = {"tables": ["table3", "table6"], "seeds": [0, 1]}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of two small tables, images and words."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        plan = tiny_plan(**KEYS)
+        for run in plan.runs.values():
+            train(plan, run)
+        for name in plan.tables:
+            assert build_table(plan, name)[1] == []
+        collect_cells(plan)
+    return folder
+
+
+@pytest.fixture
+def plan(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Its plan, in a copy to be damaged."""
+    shutil.copytree(whole / "results", tmp_path / "results")
+    monkeypatch.chdir(tmp_path)
+    return tiny_plan(**KEYS)
+
+
+def change_record(folder: Path, **keys: Any) -> None:
+    file = folder / runs.RECORD
+    record = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**record, **keys}), encoding="utf-8")
+
+
+def change_predictions(folder: Path) -> None:
+    """Other predictions, and a record that vouches for them."""
+    file = folder / runs.PREDICTIONS
+    tensors = load_file(file)
+    save_file({**tensors, "logits": tensors["logits"].roll(1, 0)}, file)
+    sums = runs.read_record(folder)["checksums"]
+    change_record(folder, checksums={**sums, runs.PREDICTIONS: runs.checksum(file)})
+
+
+def change_csv(file: Path, column: str, value: object, line: int = 0) -> None:
+    frame = pd.read_csv(file)
+    frame[column] = frame[column].astype(object)
+    frame.loc[line, column] = value
+    frame.to_csv(file, index=False)
+
+
+def swap_teachers(results: Path) -> None:
+    other = results / "runs" / LABEL.replace("label.0", "label.1")
+    for name in (runs.MODEL, runs.PREDICTIONS, runs.HISTORY):
+        shutil.copy(other / name, results / "runs" / LABEL / name)
+    change_record(results / "runs" / LABEL, checksums=runs.read_record(other)["checksums"])
+
+
+Harm = Callable[[Path], object]
+HARM: dict[str, tuple[Harm, str]] = {
+    "weights exchanged": (
+        lambda r: (r / "runs" / BAN / runs.MODEL).write_bytes(b"x"),
+        "model.safetensors is not the file",
+    ),
+    "history edited": (
+        lambda r: (r / "runs" / BAN / runs.HISTORY).write_text("epoch\n"),
+        "history.csv is not the file",
+    ),
+    "predictions missing": (
+        lambda r: (r / "runs" / BAN / runs.PREDICTIONS).unlink(),
+        "predictions.safetensors: cannot be read",
+    ),
+    "record missing": (
+        lambda r: (r / "runs" / BAN / runs.RECORD).unlink(),
+        "run.json: no such file",
+    ),
+    "record of another run": (
+        lambda r: change_record(r / "runs" / BAN, run=LABEL),
+        f"its run.json is of {LABEL}",
+    ),
+    "recipe edited": (
+        lambda r: change_record(
+            r / "runs" / BAN,
+            recipe={**runs.read_record(r / "runs" / BAN)["recipe"], "objective": "dkpp"},
+        ),
+        "the recipe in its run.json is not the one whose hash",
+    ),
+    "another teacher": (swap_teachers, "it learned from another teacher"),
+    "teacher missing": (
+        lambda r: [p.unlink() for p in (r / "runs" / LABEL).iterdir() if p.is_file()],
+        "its teacher is not there",
+    ),
+    "other data": (
+        lambda r: change_record(
+            r / "runs" / BAN,
+            dataset={**runs.read_record(r / "runs" / BAN)["dataset"], "sha256": "0"},
+        ),
+        "its data are not those of",
+    ),
+    "result improved": (
+        lambda r: change_record(r / "runs" / BAN, result={"test error (%)": 1.0}),
+        "its result is recorded as [1.0]",
+    ),
+    "predictions improved": (
+        lambda r: change_predictions(r / "runs" / BAN),
+        "cells.csv: table3, wide-resnet-28-2, ban, seed 0: says",
+    ),
+    "answers of other weights": (
+        lambda r: save_file(
+            {"logits": torch.zeros(1)}, r / "runs" / LABEL / "answers.1-view.safetensors"
+        ),
+        "answers.1-view.safetensors are the answers of other weights",
+    ),
+    "a number of cells.csv edited": (
+        lambda r: change_csv(r / "cells.csv", "value", 3.25),
+        "seed 0: says 3.25, its runs give",
+    ),
+    "a run of cells.csv invented": (
+        lambda r: change_csv(r / "cells.csv", "run", "two_digit_numbers/none.label.0"),
+        "none.label.0 is not there",
+    ),
+    "a mean edited": (
+        lambda r: change_csv(r / "tables/table3.csv", "mean", 1.5),
+        "mean is 1.5, and cells.csv gives",
+    ),
+    "a verdict edited": (
+        lambda r: change_csv(r / "tables/table6.csv", "verdict", "splendid", 1),
+        "verdict is splendid",
+    ),
+    "an interval edited": (
+        lambda r: change_csv(r / "tables/table6.csv", "delta_ci_high", -1.0, 1),
+        "delta_ci_high is -1.0",
+    ),
+    "a table cut": (
+        lambda r: (r / "tables/table3.csv").write_text("table,row\n"),
+        "table3.csv: other columns than a table has",
+    ),
+    "a failed run": (
+        lambda r: [
+            (r / "runs" / BAN / runs.RECORD).unlink(),
+            (r / "runs" / BAN / runs.FAILURE).write_text('{"reason": "it burnt"}'),
+        ],
+        "the run has failed: it burnt",
+    ),
+}
+
+
+def test_whole_results_have_nothing_to_say_against_them(
+    plan: Plan, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = verify(plan.results)
+    assert found.problems == []
+    assert (found.runs, found.tables) == (32, 2)
+    assert found.cells == len(pd.read_csv(plan.results / "cells.csv"))
+    assert run_command(["verify", str(plan.results)]) == 0
+    assert "32 runs" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_whatever_does_not_fit_is_named(
+    plan: Plan, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    harm, message = HARM[name]
+    harm(plan.results)
+    problems = verify(plan.results).problems
+    assert any(message in problem for problem in problems), problems
+    assert not any("\n" in problem for problem in problems)
+    assert run_command(["verify", str(plan.results)]) == 1
+    said = capfd.readouterr().err.splitlines()
+    assert said[-1].startswith(f"error: {plan.results}: {len(problems)} things do not fit")
+
+
+def test_mixtures_are_remarked_upon(plan: Plan) -> None:
+    change_record(plan.results / "runs" / LABEL, precision="bfloat16", device="a GPU")
+    remarks = verify(plan.results).remarks
+    assert "runs differ in precision: 31 with float32, 1 with bfloat16" in remarks
+    assert any(remark.startswith("runs differ in device: ") for remark in remarks)
+
+
+def test_what_is_no_folder_of_results_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no results: there is no folder runs"):
+        verify(tmp_path)
+
+
+HOLES: dict[str, tuple[Harm, str]] = {
+    "a seed is missing": (lambda r: shutil.rmtree(r / "runs" / BAN), "the run is not trained"),
+    "a run has failed": HARM["a failed run"],
+    "predictions of another checksum": (
+        lambda r: save_file(
+            {k: v.clone() for k, v in load_file(r / "runs" / BAN / runs.PREDICTIONS).items()}
+            | {"labels": torch.zeros(100, dtype=torch.int64)},
+            r / "runs" / BAN / runs.PREDICTIONS,
+        ),
+        "not the file that run.json names",
+    ),
+    "another teacher": (
+        lambda r: change_record(r / "runs" / BAN, teacher={"run": LABEL, "model_sha256": "0"}),
+        "learned from another teacher than the one it lies in",
+    ),
+    "another recipe": (
+        lambda r: change_record(r / "runs" / BAN, recipe_hash="0"),
+        "trained by another recipe",
+    ),
+    "other data": (HARM["other data"][0], "runs of different data"),
+    "another precision": (
+        lambda r: change_record(r / "runs" / BAN, precision="bfloat16"),
+        "runs of different precision",
+    ),
+    "another version": (
+        lambda r: (r / "runs" / BAN / runs.RECORD).write_text('{"run": "a"}'),
+        "as another version wrote it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOLES)
+def test_a_cell_that_is_not_whole_stays_empty_and_its_table_says_why(
+    plan: Plan, name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harm, message = HOLES[name]
+    before = pd.read_csv(plan.results / "tables/table3.csv")
+    harm(plan.results)
+    frame, reasons = build_table(plan, "table3")
+    empty = frame[frame["n"] == 0]
+    assert ("wide-resnet-28-2", "ban") in set(zip(empty["row"], empty["column"], strict=True))
+    assert empty[["mean", "std", "ci_low", "delta_vs_teacher", "verdict"]].isna().all(axis=None)
+    assert any(message in reason for reason in reasons), reasons
+    # Nothing else has changed, and nothing was averaged over the seeds that are left.
+    rest = frame["n"] > 0
+    assert (frame["n"][rest] == 2).all()
+    shown = ["row", "column", "mean", "verdict"]
+    pd.testing.assert_frame_equal(
+        frame.loc[rest, shown], before.loc[rest, shown], check_dtype=False
+    )
+    collect_cells(plan)
+    cells = pd.read_csv(plan.results / "cells.csv")
+    assert len(cells.query("row == 'wide-resnet-28-2' and column == 'ban'")) == 0
+    for suffix in ("md", "html", "tex"):
+        text = (plan.results / f"tables/table3.{suffix}").read_text(encoding="utf-8")
+        assert "Empty cell: wide-resnet-28-2, ban" in text
+
+
+def test_the_command_fails_on_an_empty_cell_unless_told_otherwise(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plan = tiny_plan(**KEYS)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(whole / "results", tmp_path / "results")
+    monkeypatch.setattr(Plan, "read", classmethod(lambda cls, files: plan))
+    assert run_command(["table", "3", "6"]) == 0
+    shutil.rmtree(plan.folder(plan.run(BAN)))
+    assert run_command(["table", "3"]) == 1
+    said = capfd.readouterr().err.splitlines()
+    assert said[0].startswith("empty cell: wide-resnet-28-2, ban: results/tiny/runs/")
+    assert said[-1].startswith("error: 1 cells stay empty for the reasons above")
+    assert run_command(["table", "--holes", "3"]) == 0
+
+
+def test_a_teacher_at_chance_is_refused(plan: Plan) -> None:
+    plan = tiny_plan(**KEYS, teacher_at_chance="stop")
+    change_record(plan.folder(plan.run(LABEL)), result={"test error (%)": 98.9})
+    with pytest.raises(checks.TrainingFailed, match=r"label.0: no better than guessing \(98.9,"):
+        train(plan, plan.run(BAN))
+    change_record(plan.folder(plan.run(LABEL)), result={"test error (%)": 50.0})
+    train(plan, plan.run(BAN))
+    words = plan.run("python_reference/lstm.label.0/lstm.ban+l.0")
+    assert words.teacher is not None
+    change_record(plan.folder(words.teacher), result={"test perplexity": 500.5})
+    with pytest.raises(checks.TrainingFailed, match="no better than guessing"):
+        train(plan, words)
+
+
+def test_a_student_with_its_teachers_weights_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = load_file(plan.folder(plan.run(LABEL)) / runs.MODEL)
+
+    def copied(*given: Any) -> nn.Module:
+        network = build(*given)
+        network.load_state_dict(weights)
+        return network
+
+    monkeypatch.setattr("replication.training.run.build", copied)
+    with pytest.raises(checks.TrainingFailed, match="the student has its teacher's weights"):
+        train(plan, plan.run(BAN))
+
+
+def test_a_teacher_whose_statistics_drift_is_noticed(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = tiny_plan(**KEYS, answers_limit_gib=0.0)
+    run = plan.run(BAN)
+    data = load_data(plan, run, torch.device("cpu"))
+    for member in (*run.lineage, run):
+        train(plan, member)
+    teach = images.ImageTraining._teach
+
+    def drifting(self: images.ImageTraining, *given: Any) -> Any:
+        assert isinstance(self.setting.teacher, nn.Module)
+        self.setting.teacher.train()
+        return teach(self, *given)
+
+    monkeypatch.setattr(images.ImageTraining, "_teach", drifting)
+    with pytest.raises(checks.TrainingFailed, match=r"running_.* of its teacher has changed"):
+        train(plan, run)
+    assert isinstance(data, images.ImageData)
+    assert (plan.folder(run) / "failed.pt").exists()
