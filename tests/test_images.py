@@ -1,14 +1,12 @@
 """Image data sets: splits that never mix, pairs, views, and files in the real formats."""
 
-import hashlib
-import pickle
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from archives import cifar_archive, fashion_files
 from sklearn.datasets import load_digits
 from torchvision import datasets
 from torchvision.transforms import v2
@@ -17,7 +15,7 @@ from replication.data import images
 from replication.data.images import load_images
 from replication.errors import InputError
 from replication.scale import ImageDataset, ImageRecipe
-from replication.training.augmentation import Augmenter, Views
+from replication.training.augmentation import Augmenter, draw_views
 
 
 def unnormalised(part: images.Items, data: images.ImageData) -> torch.Tensor:
@@ -98,61 +96,26 @@ def recipe(**keys: Any) -> ImageRecipe:
 def test_views_are_torchvisions_reflected_crops_and_flips(flip: bool) -> None:
     pictures = torch.randn(60, 3, 10, 14, generator=torch.Generator().manual_seed(0))
     options = recipe(crop_padding=3, flip=flip)
-    views = Views.draw(60, options, torch.Generator().manual_seed(1))
+    views = draw_views(60, options, torch.Generator().manual_seed(1))
     index = torch.randperm(60, generator=torch.Generator().manual_seed(2))
     found = Augmenter(pictures, options)(index, views)
     pad = v2.Pad(3, padding_mode="reflect")
     for i, image in enumerate(pictures[index]):
-        corner = (int(views.top[i]), int(views.left[i]))
-        expected = v2.functional.crop(pad(image), *corner, 10, 14)
-        if views.mirrored[i]:
+        mirrored, corner = divmod(int(views[i]), 7 * 7)
+        expected = v2.functional.crop(pad(image), *divmod(corner, 7), 10, 14)
+        if mirrored:
             expected = v2.functional.horizontal_flip(expected)
         assert torch.equal(found[i], expected)
-    assert bool(views.mirrored.any()) == flip
+    assert bool((views >= 7 * 7).any()) == flip
 
 
 def test_every_crop_is_drawn_equally_often_and_half_are_mirrored() -> None:
-    views = Views.draw(
-        81 * 200, recipe(crop_padding=4, flip=True), torch.Generator().manual_seed(0)
-    )
-    counts = torch.bincount(views.top * 9 + views.left, minlength=81)
+    options = recipe(crop_padding=4, flip=True)
+    views = draw_views(81 * 200, options, torch.Generator().manual_seed(0))
+    counts = torch.bincount(views % 81, minlength=81)
     assert len(counts) == 81
     assert 140 < int(counts.min()) < int(counts.max()) < 260
-    assert views.mirrored.double().mean().item() == pytest.approx(0.5, abs=0.02)
-
-
-def cifar_archive(root: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> np.ndarray[Any, Any]:
-    """A small archive in CIFAR's own format, with its checksums, and no way to the network."""
-    kind = getattr(datasets, name)
-    rng = np.random.default_rng(0)
-    folder = root / kind.base_folder
-    folder.mkdir(parents=True)
-    label, classes = ("labels", 10) if name == "CIFAR10" else ("fine_labels", 100)
-    lists: dict[str, list[list[str]]] = {"train_list": [], "test_list": []}
-    pixels = []
-    for key in lists:
-        for file, _ in getattr(kind, key):
-            data = rng.integers(0, 256, (classes, 3072), dtype=np.uint8)
-            (folder / file).write_bytes(pickle.dumps({"data": data, label: list(range(classes))}))
-            lists[key].append([file, hashlib.md5((folder / file).read_bytes()).hexdigest()])
-            if key == "train_list":
-                pixels.append(data)
-    meta = {kind.meta["key"]: [str(i) for i in range(classes)]}
-    (folder / kind.meta["filename"]).write_bytes(pickle.dumps(meta))
-    digest = hashlib.md5((folder / kind.meta["filename"]).read_bytes()).hexdigest()
-    archive = root / kind.filename
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(folder, kind.base_folder)
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
-    for owner in (datasets.CIFAR10, kind):
-        monkeypatch.setattr(owner, "url", "http://127.0.0.1:9/nothing.tar.gz")
-    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": digest})
-    monkeypatch.setattr(kind, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
-    for key, value in lists.items():
-        monkeypatch.setattr(kind, key, value)
-    return np.concatenate(pixels)
+    assert (views >= 81).double().mean().item() == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize(("name", "classes"), [("CIFAR10", 10), ("CIFAR100", 100)])
@@ -179,24 +142,6 @@ def test_a_damaged_cifar_archive_without_a_network_is_one_clear_line(
     assert "CIFAR10 cannot be read or downloaded" in str(caught.value)
     assert "put cifar-10-python.tar.gz there by hand" in str(caught.value)
     assert "\n" not in str(caught.value)
-
-
-def idx(array: np.ndarray[Any, Any]) -> bytes:
-    header = bytes([0, 0, 8, array.ndim])
-    return header + b"".join(n.to_bytes(4, "big") for n in array.shape) + array.tobytes()
-
-
-def fashion_files(folder: Path) -> np.ndarray[Any, Any]:
-    import gzip
-
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 256, (60, 28, 28), dtype=np.uint8)
-    for name, n in (("train", 60), ("t10k", 20)):
-        for kind, array in (("images-idx3", pixels[:n]), ("labels-idx1", np.arange(n) % 10)):
-            content = idx(array.astype(np.uint8))
-            (folder / f"{name}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
-    return pixels
 
 
 def test_fashion_mnist_is_taken_from_debians_package_and_paired(

@@ -189,8 +189,8 @@ def fashion_mnist(root: Path) -> tuple[Items, Items]:
             )
         return Items(items.images[:, None] / 255, items.labels)
 
-    return _read_both(read, provide, root, "Fashion-MNIST", "install Debian's package"
-                      " dataset-fashion-mnist, which has it")  # fmt: skip
+    cure = "Debian's package dataset-fashion-mnist has it"
+    return _read_both(read, provide, root, "Fashion-MNIST", cure)
 
 
 def _read_idx(file: Path, read: Callable[[str], Tensor]) -> Tensor:
@@ -200,7 +200,7 @@ def _read_idx(file: Path, read: Callable[[str], Tensor]) -> Tensor:
         raise
     except (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(
-            f"{file}: damaged ({error or 'no idx file'}); delete it to have it unpacked again"
+            f"{file}: damaged ({str(error) or 'no idx file'}); delete it to have it unpacked again"
         ) from None
 
 

@@ -149,7 +149,7 @@ def _read(file: Path) -> dict[str, Any]:
             if (broken := archive.testzip()) is not None:
                 raise _Damaged(f"checksum of {broken}")
         content: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        if not all(isinstance(content[key], kind) for key, kind in CONTENT.items()):
+        if not all(isinstance(content.get(key), kind) for key, kind in CONTENT.items()):
             raise _Damaged("no training's state")
     except (
         OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError,
