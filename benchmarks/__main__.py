@@ -75,7 +75,7 @@ def everything(
             save(costs.table(chosen), results / "costs.csv")
         points: list[growth.Point] = []
         if "students" in parts:
-            points += growth.students(pictures, chosen, folder, range(1, 9))
+            points += growth.students(pictures, chosen, folder, range(1, 5))
         if "width" in parts:
             points += growth.widths(pictures, chosen, folder, rounds, (1, 2, 4))
         if "jobs" in parts:

@@ -6,16 +6,18 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
-PEER, OURS, LIVE = "#8a8f98", "#0b6e4f", "#7fb69c"
-COLOURS = {"plain": PEER, "timm": PEER, "torchdistill": PEER}
+PEER, LIVE, CACHED, COMPILED, LABELS = "#8a8f98", "#a3d0bc", "#2a9d78", "#0b5240", "#d9b44a"
 
 
 def colour(line: str) -> str:
-    """Grey for others, green for ours, light where the teacher runs live."""
+    """Grey for others; green for ours, the darker the faster it should be."""
     if not line.startswith("ours"):
         return PEER
-    return LIVE if "live" in line else OURS
+    if line.endswith("compiled"):
+        return COMPILED
+    return LIVE if "live" in line else LABELS if "labels" in line else CACHED
 
 
 def draw(results: Path, file: Path) -> None:
@@ -23,7 +25,7 @@ def draw(results: Path, file: Path) -> None:
     comparison, growth = (pd.read_csv(results / f"{name}.csv") for name in ("comparison", "growth"))
     networks = list(dict.fromkeys(comparison["network"]))
     with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(11, 6.4), layout="constrained")
+        figure = Figure(figsize=(11, 6.2), layout="constrained")
         parts = figure.subfigures(2, 1, height_ratios=[1.15, 1], squeeze=False)
         above, below = parts[:, 0]
         for number, (axes, network) in enumerate(
@@ -31,17 +33,27 @@ def draw(results: Path, file: Path) -> None:
         ):
             bars(axes, comparison[comparison["network"] == network], names=number == 0)
             axes.set_title(network, fontsize=9)
-        left, middle, right = below.subplots(1, 3)
-        curves(left, growth[growth["study"] == "students"], "students of one teacher", "s")
-        left.set_title("Time of all students, with the teacher's answers", fontsize=9)
-        curves(middle, growth[growth["study"] == "width"], "k of Wide-ResNet-16-k", "images/s")
-        middle.set(xscale="log", yscale="log")
-        middle.set_title("Speed by width", fontsize=9)
-        curves(right, growth[growth["study"] == "jobs"], "runs in the plan", "s")
-        right.set(xscale="log", yscale="log")
-        right.set_title("Time of the workflow before the first job", fontsize=9)
+        students, width, jobs = below.subplots(1, 3)
+        studies = dict(iter(growth.groupby("study")))
+        curves(students, studies["students"], [colour(str(n)) for n in names(studies["students"])])
+        students.set(xlabel="students of one teacher", ylabel="s", ylim=(0, None))
+        students.xaxis.get_major_locator().set_params(integer=True)
+        students.set_title("Seconds for all students, their teacher's answers included", fontsize=9)
+        curves(width, studies["width"], [colour(str(n)) for n in names(studies["width"])])
+        logarithmic(width, sorted(set(studies["width"]["x"])))
+        width.set(xlabel="k of Wide-ResNet-16-k", ylabel="images/s")
+        width.set_title("Speed by width", fontsize=9)
+        curves(jobs, studies["jobs"], [LIVE, COMPILED])
+        logarithmic(jobs, sorted(set(studies["jobs"]["x"])))
+        jobs.set(xlabel="runs in the plan", ylabel="s")
+        jobs.set_title("Seconds before the first job starts", fontsize=9)
         file.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(file, dpi=150)
+
+
+def names(points: pd.DataFrame) -> list[object]:
+    """The lines of a study, in their order."""
+    return list(dict.fromkeys(points["line"]))
 
 
 def bars(axes: Axes, lines: pd.DataFrame, names: bool) -> None:
@@ -50,29 +62,29 @@ def bars(axes: Axes, lines: pd.DataFrame, names: bool) -> None:
     speed = lines["images_per_second"]
     ranges = [speed - lines["lowest"], lines["highest"] - speed]
     colours = [colour(name) for name in lines["contestant"]]
-    axes.barh(places, speed, xerr=ranges, color=colours, error_kw={"lw": 0.8, "ecolor": "#444"})
-    for place, (value, highest, ratio) in enumerate(
-        zip(speed, lines["highest"], lines["ratio"], strict=True)
+    axes.barh(places, speed, xerr=ranges, color=colours, error_kw={"lw": 0.8, "ecolor": "#222"})
+    for place, (highest, value, ratio) in enumerate(
+        zip(lines["highest"], speed, lines["ratio"], strict=True)
     ):
-        end = max(value, highest) + 0.02 * speed.max()
+        end = highest + 0.02 * speed.max()
         axes.text(end, place, f"{value:,.0f}  ({ratio:.1f}×)", va="center", fontsize=7)
     axes.set_yticks(places, list(lines["contestant"]) if names else [""] * len(lines))
+    axes.tick_params(axis="y", length=0)
     axes.invert_yaxis()
-    axes.set(xlabel="images/s", xlim=(0, 1.45 * speed.max()))
+    axes.set(xlabel="images/s", xlim=(0, 1.5 * speed.max()))
 
 
-def curves(axes: Axes, points: pd.DataFrame, x: str, unit: str) -> None:
-    """A line for each, with its name at its end."""
-    for name, line in points.groupby("line", sort=False):
-        axes.plot(line["x"], line["value"], "o-", ms=3, lw=1.2, color=colour(str(name)), label=name)
-    if any(str(name).startswith("ours") for name in points["line"]):
-        axes.legend(frameon=False, fontsize=7)
-    else:
-        for (name, line), style in zip(
-            points.groupby("line", sort=False), ("o-", "s--"), strict=False
-        ):
-            axes.plot(line["x"], line["value"], style, ms=3, lw=1.2, color=OURS, label=name)
-        handles, labels = axes.get_legend_handles_labels()
-        half = len(labels) // 2
-        axes.legend(handles[half:], labels[half:], frameon=False, fontsize=7)
-    axes.set(xlabel=x, ylabel=unit, ylim=(0, None))
+def curves(axes: Axes, points: pd.DataFrame, colours: list[str]) -> None:
+    """A line for each, named in a legend."""
+    for name, shade in zip(names(points), colours, strict=True):
+        line = points[points["line"] == name]
+        axes.plot(line["x"], line["value"], "o-", ms=3.5, lw=1.4, color=shade, label=name)
+    axes.legend(frameon=False, fontsize=7)
+
+
+def logarithmic(axes: Axes, ticks: list[float]) -> None:
+    """Both axes by factors, with plain numbers, and ticks where something was measured."""
+    axes.set(xscale="log", yscale="log")
+    axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,g}"))

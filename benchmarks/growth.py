@@ -1,6 +1,5 @@
 """How time grows: with the students of a teacher, with width, with the jobs of a plan."""
 
-import statistics
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -70,7 +69,7 @@ def students(
             if number in counts:
                 yield Point("students", kind.name, number, spent, "s")
     plain = Plain(Task.make(case, few, device))
-    one = statistics.median(plain.seconds(steps, warm=5) for _ in range(3))
+    one = plain.seconds(steps, warm=5)
     plain.close()
     for number in counts:
         yield Point("students", plain.name, number, number * one, "s")

@@ -1,5 +1,6 @@
 """Where the speed comes from: the plain loop, changed in one thing after another."""
 
+import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from benchmarks import ours
 from benchmarks.cases import BATCH, CASES, CLASSES, SGD, Pictures
 from benchmarks.compare import Ready
 from benchmarks.contestants import Plain, Task, synchronise
-from benchmarks.measure import medians
+from benchmarks.measure import medians, ratios
 from benchmarks.turns import race
 from replication.objectives import ban
 from replication.training.augmentation import Augmenter, draw_views
@@ -85,7 +86,8 @@ class Climber:
         index, views = next(self.batches)
         images = self.augment(index, views)
         if not self.rung.channels_last:
-            images = images.contiguous()
+            # With one channel both formats are contiguous; the strides decide.
+            images = images.clone(memory_format=torch.contiguous_format)
         with torch.no_grad():
             answered = (
                 self.answers[index] if self.rung.cached else self.ask(self.task.teacher, images)
@@ -111,18 +113,20 @@ class Climber:
 
 
 def climb(pictures: Pictures, device: torch.device, rounds: int) -> pd.DataFrame:
-    """Images per second at every rung, each with all changes above it."""
+    """Images per second at every rung, each with all changes above it.
+
+    ``gain`` is the median over rounds of the speed by that of the rung above in the same round.
+    """
     rows = []
     for name in NETWORKS:
         case = CASES[name]
         makers: dict[str, Ready] = {Plain.name: Ready(Plain, case, pictures, device)}
         for rung in rungs(ours.automatic(device)):
             makers[rung.name] = Ready(partial(Climber, rung=rung), case, pictures, device)
-        found = medians(race(makers, case.steps, rounds, device))
-        below = found[Plain.name]
-        for step, speed in found.items():
-            rows.append(
-                {"network": name, "rung": step, "images_per_second": speed, "gain": speed / below}
-            )
-            below = speed
+        measured = race(makers, case.steps, rounds, device)
+        below = Plain.name
+        for step, speed in medians(measured).items():
+            gain = statistics.median(ratios(measured, step, below))
+            rows.append({"network": name, "rung": step, "images_per_second": speed, "gain": gain})
+            below = step
     return pd.DataFrame(rows)

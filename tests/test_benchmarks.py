@@ -1,0 +1,178 @@
+"""The benchmarks compare what they say: the same student, the same loss, the same inputs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import ROOT
+
+from benchmarks import costs, growth, ours
+from benchmarks.cases import CASES, Case, Pictures, wide_resnet_16
+from benchmarks.compare import Line, Ready, rounds_table, table
+from benchmarks.contestants import Peer, Plain, Task, TimmTask
+from benchmarks.figure import draw
+from benchmarks.ladder import Climber, Rung, rungs
+from benchmarks.measure import flops, machine, medians, ratios
+from benchmarks.turns import Round, Seat, alternate
+
+CPU = torch.device("cpu")
+RESULTS = ROOT / "benchmarks" / "results" / "cpu"
+TINY = Case(
+    "tiny",
+    "wide_resnet_28_1",
+    {"depth_ratio": "1/4", "width_ratio": "1/4", "dropout": 0.0},
+    steps=1,
+)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> Pictures:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (256, 28, 28), generator=generator, dtype=torch.uint8)
+    return Pictures.of(pixels, torch.randint(10, (256,), generator=generator))
+
+
+@pytest.fixture
+def task(pictures: Pictures) -> Callable[[], Task]:
+    return lambda: Task.make(TINY, pictures, CPU)
+
+
+def weights(task: Task) -> torch.Tensor:
+    parts = [parameter.detach().flatten() for parameter in task.student.parameters()]
+    return torch.cat([part.contiguous() for part in parts])
+
+
+def peers() -> list[type[Peer]]:
+    found: list[type[Peer]] = [Plain, TimmTask]
+    try:
+        from benchmarks.torchdistill_loop import TorchDistill
+    except ImportError:
+        return found
+    return [*found, TorchDistill]
+
+
+@pytest.mark.parametrize("peer", peers(), ids=lambda peer: peer.name)
+def test_a_peer_takes_the_step_that_the_suite_takes(
+    peer: type[Peer], task: Callable[[], Task], tmp_path: Path
+) -> None:
+    mine, theirs = task(), task()
+    before = weights(mine)
+    assert torch.equal(before, weights(theirs))
+    suite = ours.Ours(mine, ours.Kind("float32"), tmp_path)
+    index, views = suite.training.batches[0]
+    images = suite.training.augment(index, views)
+    suite.step()
+    contestant = peer(theirs)
+    contestant.step(images, mine.pictures.labels[index])
+    contestant.close()
+    moved = weights(mine) - before
+    assert moved.abs().max() > 1e-4
+    assert torch.allclose(weights(theirs) - before, moved, atol=1e-6, rtol=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("peer", peers(), ids=lambda peer: peer.name)
+def test_a_peer_trains_on_what_its_workers_load(peer: type[Peer], task: Callable[[], Task]) -> None:
+    given = task()
+    before = weights(given)
+    contestant = peer(given)
+    assert contestant.seconds(2, warm=1) > 0
+    contestant.close()
+    assert not torch.equal(before, weights(given))
+    assert not given.teacher.training
+
+
+def test_a_loader_gives_each_image_cut_mirrored_and_normalised(pictures: Pictures) -> None:
+    contestant = Plain(Task.make(TINY, pictures, CPU))
+    images, labels = contestant.loader.dataset[3]
+    contestant.close()
+    assert images.shape == (1, 32, 32)
+    assert labels == pictures.labels[3]
+    assert pictures.normalised.mean().abs() < 1e-5
+    assert pictures.normalised.std() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_student_of_kept_answers_takes_the_step_of_a_live_teacher(
+    task: Callable[[], Task], tmp_path: Path
+) -> None:
+    recipe = ours.RECIPE.model_copy(update={"crop_padding": 1})
+    live, cached = task(), task()
+    before = weights(live)
+    assert ours.answer(cached, ours.Kind("float32"), recipe, tmp_path) > 0
+    for given, kind in ((live, ours.Kind("float32")), (cached, ours.Kind("float32", True))):
+        ours.Ours(given, kind, tmp_path, recipe).step()
+    assert torch.allclose(weights(cached) - before, weights(live) - before, atol=1e-4)
+
+
+def test_every_rung_trains(task: Callable[[], Task]) -> None:
+    for rung in rungs("bfloat16"):
+        if rung.compiled:
+            continue
+        given = task()
+        before = weights(given)
+        Climber(given, rung).step()
+        assert not torch.equal(before, weights(given)), rung.name
+
+
+def test_the_lowest_rung_differs_from_the_plain_loop_in_its_data_alone() -> None:
+    lowest = rungs("bfloat16")[0]
+    assert lowest == Rung(lowest.name)
+
+
+class Fake:
+    def __init__(self, name: str, seconds: float, log: list[str]) -> None:
+        self.name, self.time, self.log = name, seconds, log
+
+    def seconds(self, steps: int, warm: int) -> float:
+        self.log.append(self.name)
+        return self.time * steps
+
+
+def test_contestants_take_turns_and_another_begins_each_round() -> None:
+    log: list[str] = []
+    seats = [Fake("a", 1.0, log), Fake("b", 0.5, log)]
+    rounds = alternate(seats, steps=4, rounds=3)  # type: ignore[arg-type]
+    assert "".join(log) == "ab" + "ab" + "ba" + "ab"
+    assert medians(rounds) == {"a": 128.0, "b": 256.0}
+    assert ratios(rounds, "b", "a") == [2.0, 2.0, 2.0]
+
+
+def test_a_seat_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
+    with Seat(Plain.name, Ready(Plain, TINY, pictures, CPU), CPU) as seat:
+        assert seat.seconds(1, warm=0) > 0
+        assert seat.memory() > 100
+    assert seat.process.exitcode == 0
+
+
+def test_a_teacher_adds_a_forward_pass_to_the_operations_of_a_step() -> None:
+    case = wide_resnet_16(1)
+    # Backward takes twice forward, but for the first convolution's input.
+    assert flops(case, True) / flops(case, False) == pytest.approx(4 / 3, abs=0.01)
+
+
+def test_tables_have_their_columns() -> None:
+    line = Line("n", "c", 2.0, 1.0, 3.0, 1.5, 10.0, 500.0)
+    assert list(table([line]).columns) == list(Line.__annotations__)
+    rounds = rounds_table({"n": [Round("c", 0, 2, 0.5)]})
+    assert rounds.loc[0, "images_per_second"] == 512
+    (point,) = growth.jobs([(("table1",), 1)], draw=False)
+    assert point.value > 0
+    assert point.x > 10
+    assert {name for name, _ in costs.objectives(CPU)} >= {"objective dkpp, 100 classes"}
+
+
+def test_the_published_results_are_whole_and_drawn(tmp_path: Path) -> None:
+    comparison = pd.read_csv(RESULTS / "comparison.csv")
+    assert list(comparison.columns) == list(Line.__annotations__)
+    measured = {name for name, case in CASES.items() if not case.needs_gpu}
+    assert set(comparison["network"]) == measured
+    rounds = pd.read_csv(RESULTS / "rounds.csv")
+    assert (rounds.groupby(["network", "contestant"]).size() >= 5).all()
+    assert set(pd.read_csv(RESULTS / "growth.csv")["study"]) == {"students", "width", "jobs"}
+    published = json.loads((RESULTS / "machine.json").read_text(encoding="utf-8"))
+    assert set(machine(CPU)) <= set(published)
+    draw(RESULTS, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").stat().st_size > 10_000
