@@ -257,6 +257,34 @@ def test_conda_deployment_is_refused_with_the_way_to_go(place: Workplace) -> Non
     one_line(done, "make the environment once, by `conda env create`")
 
 
+def test_a_failed_run_leaves_an_empty_cell_that_says_why_and_everything_else_is_built(
+    place: Workplace,
+) -> None:
+    place.configure(ONE_TABLE)
+    run = "two_digit_numbers/wide_resnet_28_2.label.0/wide_resnet_28_2.ban.0"
+    folder = place.folder / "results/one/runs" / run
+    folder.mkdir(parents=True)
+    # A state that some other recipe has left.
+    torch.save({"identity": {}, "seconds": 0.0, "attempts": 1, "training": {}}, folder / "state.pt")
+    done = place.call("table3", "--keep-going")
+    assert done.returncode != 0
+    assert "empty cell: wide-resnet-28-2, ban: results/one/runs/" in done.stderr + done.stdout
+    results = place.folder / "results/one"
+    table = pd.read_csv(results / "tables/table3.csv").set_index(["row", "column"])
+    assert table.loc[("wide-resnet-28-2", "ban"), "n"] == 0
+    assert table["n"].sum() == len(table) - 1
+    text = (results / "tables/table3.md").read_text(encoding="utf-8")
+    assert "the run has failed: results/one/runs/" in text
+    assert "state.pt: of another" in text.replace("\\", "")
+    assert len(pd.read_csv(results / "cells.csv")) == len(table) - 1
+    assert len(list((results / "runs").rglob("run.json"))) == 11
+    # Mended, the next call trains just that run and fills the cell.
+    (folder / "state.pt").unlink()
+    assert place.jobs("table3")["train"] == 1
+    assert place.call("table3").returncode == 0
+    assert (pd.read_csv(results / "tables/table3.csv")["n"] == 1).all()
+
+
 def test_damaged_predictions_are_named_and_retrained_once_deleted(place: Workplace) -> None:
     place.configure(ONE_TABLE)
     assert place.call("table3").returncode == 0
@@ -266,9 +294,9 @@ def test_damaged_predictions_are_named_and_retrained_once_deleted(place: Workpla
     done = place.call("table3")
     assert done.returncode != 0
     log = (place.folder / "results/one/tables/table3.log").read_text(encoding="utf-8")
-    assert log.startswith("error: results/one/runs/two_digit_numbers/wide_resnet_28_2.label.0")
+    assert log.startswith("empty cell: wide-resnet-28-2, teacher: results/one/runs/two_digit_num")
     assert "predictions.safetensors: damaged" in log
-    assert log.count("\n") == 1
+    assert log.splitlines()[-1].startswith("error: 3 cells stay empty for the reasons above")
     file.unlink()
     done = place.call("table3")
     assert done.returncode == 0, done.stdout + done.stderr
