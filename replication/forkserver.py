@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def serve(path: Path, work: Callable[[Sequence[str]], int]) -> None:
 
 def _child(connection: socket.socket, work: Callable[[Sequence[str]], int]) -> None:
     """Take over the client's surroundings, work, answer with the exit status; never returns."""
-    status = 1
+    status: int | None = None
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _, descriptors, _, _ = socket.recv_fds(connection, 1, 3)
@@ -74,14 +75,22 @@ def _child(connection: socket.socket, work: Callable[[Sequence[str]], int]) -> N
         os.environ.clear()
         os.environ.update(request["environment"])
         connection.sendall(b"%d\n" % os.getpid())
+        status = 1
         threading.Thread(target=_end_with, args=[connection], daemon=True).start()
         status = work(request["arguments"])
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    except BaseException:
         with contextlib.suppress(OSError):
-            connection.sendall(b"%d\n" % status)
-        os._exit(status)
+            traceback.print_exc()
+    finally:
+        # Neither a client that is gone nor a log on a full disk may let this process go on as a
+        # second server. One that has not begun says nothing, and its client does the work itself.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        with contextlib.suppress(OSError):
+            if status is not None:
+                connection.sendall(b"%d\n" % status)
+        os._exit(1 if status is None else status)
 
 
 def _end_with(connection: socket.socket) -> None:

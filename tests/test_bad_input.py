@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -25,7 +26,7 @@ from safetensors.numpy import save_file
 from test_text import LINES, write_penn_treebank
 from torchvision import datasets
 
-from replication import runs
+from replication import forkserver, runs
 from replication.cli import run_command
 from replication.data import images, text
 from replication.errors import InputError
@@ -989,6 +990,55 @@ def test_a_traceback_is_shown_where_it_is_asked_for(place: Place) -> None:
     assert done.returncode == 1
     assert "Traceback (most recent call last)" in done.stderr
     assert "InputError: wrong.yaml: no such file" in done.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def server(place: Place) -> Iterator[Path]:
+    """The socket of a process that stands by for trainings."""
+    code = (
+        "import os, sys; from replication import forkserver; forkserver.start();"
+        "print(os.environ[forkserver.VARIABLE], flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout
+        path = Path(owner.stdout.readline().strip())
+        limit = time.monotonic() + 60
+        while not path.exists() and time.monotonic() < limit:
+            time.sleep(0.05)
+        yield path
+        owner.kill()
+
+
+def test_the_process_that_stands_by_survives_what_its_trainings_do_not(
+    place: Place, server: Path
+) -> None:
+    environment = {forkserver.VARIABLE: str(server), "REPLICATION_TRACEBACK": "1"}
+    cut(place.of(TEACHER, "run.json"))
+    done = call(place, *TRAIN_STUDENT, **environment)
+    assert done.returncode == 1
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "run.json: damaged" in done.stderr.splitlines()[-1]
+    with open("/dev/full", "wb") as full:  # a log on a full disk
+        subprocess.run(
+            [sys.executable, "-m", "replication", *TRAIN_TEACHER],
+            cwd=place.folder, env={**os.environ, **environment}, stdout=full, check=False,
+        )  # fmt: skip
+    assert server.is_socket()
+    gone = place / "gone"
+    gone.mkdir()
+    code = (
+        "import os; from replication import forkserver; here = os.getcwd(); os.rmdir(here);"
+        "os.getcwd = lambda: here; print(forkserver.delegate(['train', 'x']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=gone, env={**os.environ, **environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.stdout == "None\n", done.stderr
+    assert server.is_socket()
 
 
 def flip(file: Path) -> None:
