@@ -231,7 +231,7 @@ class Saving(Strict):
 class Takes(Strict):
     """What a training takes of the machine: as many run side by side as there is room for."""
 
-    threads: Count = Field(1, description="Of the CPU.")
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="Of the CPU.")
     gpu_slots: Count = Field(
         8, description="Of the profile's; a whole GPU has 8, so that with 1 eight share it."
     )

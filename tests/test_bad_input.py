@@ -340,6 +340,13 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     "answers limit below zero": keys("`answers_limit_gib`", answers_limit_gib=-1),
     "saving all the time": keys("`save.seconds`", save={"seconds": 0}),
     "saving every -1 epochs": keys("`save.epochs`", save={"epochs": -1}),
+    "threads that no machine has": keys(
+        "`training_takes.threads`", training_takes={"threads": 100_000}
+    ),
+    "no GPU slot": keys("`training_takes.gpu_slots`", training_takes={"gpu_slots": 0}),
+    "unknown network's threads": keys(
+        "no network is called `resnet`", network_takes={"resnet": {"threads": 1}}
+    ),
     "unknown data set": keys("`datasets.ptb.name`", datasets={"ptb": {"name": "wikitext"}}),
     "scale outside its folder": keys("`scale`", scale="../x"),
     "scale with a space": keys("`scale`", scale="a b"),
@@ -983,6 +990,13 @@ def test_a_process_says_and_returns_the_same(name: str, place: Place) -> None:
         said = ("is not Mikolov's file", "delete it")  # whose sums the process knows
     done = call(place, *arguments)
     check_message(done.returncode, done.stderr, said)
+
+
+# PyTorch itself dies of so many.
+@pytest.mark.xfail(strict=True)
+def test_threads_that_no_machine_has_are_refused(place: Place) -> None:
+    done = call(place, "train", TEACHER, *FILES, "--threads", "100000")
+    check_message(done.returncode, done.stderr, ("--threads", "1024"))
 
 
 def test_a_traceback_is_shown_where_it_is_asked_for(place: Place) -> None:
