@@ -1,4 +1,4 @@
-"""The console command ``replication``, same as ``python -m replication``."""
+"""What the console command ``replication`` does; `__main__` is where it begins."""
 
 import json
 import os
@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from replication import forkserver
 from replication.errors import InputError
 from replication.interruption import AGAIN, Interrupted
 from replication.plan import Plan
@@ -166,14 +165,3 @@ def run_command(arguments: Sequence[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0
-
-
-def main() -> None:
-    """Run the command, by the process that stands by for training where there is one."""
-    arguments = sys.argv[1:]
-    status = forkserver.delegate(arguments) if arguments[:1] == ["train"] else None
-    sys.exit(run_command(arguments) if status is None else status)
-
-
-if __name__ == "__main__":
-    main()

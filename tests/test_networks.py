@@ -361,3 +361,15 @@ def test_a_folder_serves_another_number_of_classes_with_a_new_head(tmp_path: Pat
     loaded: Any = timm.create_model(f"local-dir:{tmp_path}", pretrained=True, num_classes=3)
     assert loaded.get_classifier().out_features == 3
     assert torch.equal(loaded.features.conv0.weight, model.features.conv0.weight)
+
+
+@pytest.mark.parametrize("name", ["wide_resnet_28_2", "densenet_90_60"])
+def test_logits_are_float32_under_autocast(name: str) -> None:
+    network = timm.create_model(name, num_classes=7, in_chans=1, width_ratio="1/8").eval()
+    images = torch.randn(2, 1, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        features = network.forward_features(images)
+        logits = network(images)
+    assert features.dtype == torch.bfloat16
+    assert logits.dtype == torch.float32
+    assert torch.equal(logits, network.forward_head(features.float()))
