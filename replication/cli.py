@@ -36,7 +36,7 @@ ConfigFiles = Annotated[
 def train(
     run: Annotated[str, typer.Argument(help="Id of the run: its folder below runs/.")],
     configfile: ConfigFiles = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of the CPU.")] = 1,
 ) -> None:
     """Train one run; its teacher has to be trained already."""
     plan = Plan.read(configfile or [])

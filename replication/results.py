@@ -147,4 +147,9 @@ def read_cells(file: Path) -> pd.DataFrame:
         raise InputError(f"{file}: damaged ({problem}); delete it and call snakemake") from None
     if list(cells.columns) != COLUMNS:
         raise InputError(f"{file}: unexpected columns; delete it and call snakemake")
+    numbers = cells.empty or pd.api.types.is_numeric_dtype(cells["value"])
+    if not numbers or cells.isna().any(axis=None) or not file.read_bytes().endswith(b"\n"):
+        raise InputError(
+            f"{file}: damaged (cut, or without a number on each line); delete it and call snakemake"
+        )
     return cells

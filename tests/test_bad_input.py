@@ -915,17 +915,7 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
 }
 
 
-# `read_cells` takes what pandas makes of half a file.
-AWAITED = {"cells cut", "cells with text for a value", "collected cells cut"}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[pytest.mark.xfail(strict=True)] if name in AWAITED else [])
-        for name in CASES
-    ],
-)
+@pytest.mark.parametrize("name", CASES)
 def test_bad_input_is_one_line_that_names_the_cure_and_nothing_is_lost(
     name: str, place: Place, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -993,7 +983,6 @@ def test_a_process_says_and_returns_the_same(name: str, place: Place) -> None:
 
 
 # PyTorch itself dies of so many.
-@pytest.mark.xfail(strict=True)
 def test_threads_that_no_machine_has_are_refused(place: Place) -> None:
     done = call(place, "train", TEACHER, *FILES, "--threads", "100000")
     check_message(done.returncode, done.stderr, ("--threads", "1024"))

@@ -51,7 +51,7 @@ WRONG: dict[str, tuple[list[str], Prepare, str]] = {
         "run.json: no such file; the run is not trained: call snakemake",
     ),
     "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; there are"),
-    "table without its runs": (["table", "1"], nothing, "the run is not trained: call snakemake"),
+    "table without its runs": (["table", "1"], nothing, "cells stay empty for the reasons above"),
     "cells without their tables": (["cells"], nothing, "cells/table1.csv: no such file"),
     "scale file that is missing": (
         ["plan", "--configfile", "none.yaml"],

@@ -13,8 +13,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 class EpochProgress:
     """Reports each epoch of a run, with its numbers and the time left."""
 
-    def __init__(self, run_id: str, epochs: int) -> None:
-        self.name = run_id.rsplit("/", 1)[-1]
+    def __init__(self, run_id: str, epochs: int, how: str = "") -> None:
+        """Take what is trained, for how long, and how: device and precision."""
+        self.name, self.how = run_id.rsplit("/", 1)[-1], how
         self.epochs = epochs
         self.done = 0
         self.start = time.monotonic()
@@ -27,13 +28,13 @@ class EpochProgress:
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
-            self.task = self.bar.add_task(self.name, total=epochs, say="")
+            self.task = self.bar.add_task(f"{self.name}{how}", total=epochs, say="")
 
     def __enter__(self) -> Self:
         if self.bar:
             self.bar.start()
         else:
-            print(f"{self.name}: {self.epochs} epochs", file=sys.stderr)
+            print(f"{self.name}: {self.epochs} epochs{self.how}", file=sys.stderr)
         return self
 
     def __exit__(

@@ -98,7 +98,8 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
         training = _training(plan, run, data, network, taught_by, autocast)
         # From here on there is something to lose: a signal waits for the next step.
         with interruption.deferred():
-            with EpochProgress(run.id, training.epochs) as progress:
+            how = f" in {number_format} on {provenance.device_name(device)}"
+            with EpochProgress(run.id, training.epochs, how) as progress:
                 try:
                     fit(training, keeper, partial(_report, run, progress))
                     if isinstance(taught_by, nn.Module) and teacher:
