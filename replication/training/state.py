@@ -153,7 +153,7 @@ def _read(file: Path) -> dict[str, Any]:
             raise _Damaged("no training's state")
     except (
         OSError, EOFError, RuntimeError, ValueError, KeyError, AttributeError,
-        zipfile.BadZipFile, pickle.UnpicklingError, NotImplementedError,
+        zipfile.BadZipFile, pickle.UnpicklingError,
     ) as error:  # fmt: skip
         raise _Damaged(
             str(error).strip().splitlines()[0] if str(error).strip() else "empty"
