@@ -77,7 +77,7 @@ class Measurements:
         Raises:
             InputError: a run is missing or damaged, or not like the cell's others.
         """
-        self._check_alike(cell)
+        self.check_alike(cell)
         return [
             {
                 "table": cell.table,
@@ -91,7 +91,12 @@ class Measurements:
             for seed, members in cell.members.items()
         ]
 
-    def _check_alike(self, cell: Cell) -> None:
+    def check_alike(self, cell: Cell) -> None:
+        """See that a cell's runs have found the same data and computed in the same precision.
+
+        Raises:
+            InputError: they have not.
+        """
         for what, of in {"data": ("dataset", "sha256"), "precision": ("precision",)}.items():
             found: dict[str, Run] = {}
             for run in cell.runs():

@@ -46,6 +46,9 @@ class Invented(Measurements):
                 value = cell.reported + own + generator.normal(0, noise)
                 self.values.setdefault((members, cell.part), value)
 
+    def check_alike(self, cell: Cell) -> None:
+        """Invented numbers have no records."""
+
     def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
         return self.values[tuple(members), part]
 
