@@ -21,6 +21,7 @@ PREDICTIONS = "predictions.safetensors"
 HISTORY = "history.csv"
 RECORD = "run.json"
 FAILURE = "failed.json"
+ANSWERS_OF = "answers_of"
 RETRAIN = "delete it and call snakemake again, which trains the run anew"
 
 
@@ -158,6 +159,15 @@ def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str,
             f"{folder}: learned from another teacher than the one it lies in; delete its {RECORD}"
             " and call snakemake again"
         )
+
+
+def answers_of(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """What a file of answers says it belongs to, by its metadata; nothing where it does not."""
+    try:
+        found = json.loads((metadata or {}).get(ANSWERS_OF, ""))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def why_missing(folder: Path) -> str:

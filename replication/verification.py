@@ -127,7 +127,10 @@ def _run_problems(
     for file in folder.glob("answers.*.safetensors"):
         try:
             with safe_open(file, "numpy") as stored:
-                if (stored.metadata() or {}).get("teacher") != record["checksums"][runs.MODEL]:
+                if (
+                    runs.answers_of(stored.metadata()).get("teacher")
+                    != record["checksums"][runs.MODEL]
+                ):
                     yield f"{file.name} are the answers of other weights"
         except (OSError, SafetensorError) as problem:
             yield f"{file.name} is damaged ({problem})"

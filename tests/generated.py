@@ -64,6 +64,12 @@ ratios = st.builds("{}/{}".format, st.integers(1, 50), st.integers(1, 50))
 seeds = st.lists(st.integers(0, 10**9), min_size=1, max_size=4, unique=True)
 
 
+def lines(min_size: int = 0) -> st.SearchStrategy[str]:
+    """Free text on one line."""
+    letters = st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])
+    return st.text(letters, min_size=min_size, max_size=12)
+
+
 def some(**keys: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Any of these keys with values of theirs."""
     return st.fixed_dictionaries({}, optional=keys)
@@ -88,7 +94,7 @@ overrides = some(
     tables=st.lists(folder_names, min_size=1, max_size=3, unique=True),
     seeds=seeds,
     datasets=datasets,
-    data_root=st.text(max_size=12),
+    data_root=lines(min_size=1),
     evaluate_on=st.sampled_from(["test", "validation"]),
     networks=some(
         wide_resnet=some(**sizes, dropout=shares),
@@ -184,10 +190,10 @@ def tables(draw: st.DrawFn) -> dict[str, Any]:
         rows[f"r{i}"] = row | draw(some(params=positive))
     # Students may stand before their teachers.
     return {
-        "title": draw(st.text(min_size=1, max_size=12)),
+        "title": draw(lines(min_size=1)),
         "dataset": role,
         "columns": {name: columns[name] for name in draw(st.permutations([*columns]))},
         "rows": {name: rows[name] for name in draw(st.permutations([*rows]))},
         "variants": VARIANTS,
-        **draw(some(notes=st.lists(st.text(max_size=12), max_size=2))),
+        **draw(some(notes=st.lists(lines(), max_size=2))),
     }

@@ -1,5 +1,6 @@
 """A teacher's answers: as good as the teacher itself, its own and nobody else's."""
 
+import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,7 @@ def alter(file: Path, change: str) -> None:
     if change == "truncated":
         file.write_bytes(file.read_bytes()[:1000])
     elif change == "of other data":
-        save_file({"logits": logits}, file, metadata=identity)
+        save_file({"logits": logits}, file, metadata={runs.ANSWERS_OF: json.dumps(identity)})
     elif change == "without a word of what they are":
         save_file({"logits": logits}, file)
     elif change == "an empty file":

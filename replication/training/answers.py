@@ -9,6 +9,7 @@ three digits or more. Where the answers would be larger than the scale's limit, 
 live.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -91,8 +92,10 @@ def write(file: Path, answers: Answers, identity: Identity) -> None:
     Raises:
         InputError: the folder cannot be written, or the disk is full.
     """
+    # In one entry: safetensors would put several into another order each time.
+    metadata = {runs.ANSWERS_OF: json.dumps(identity)}
     runs.write_atomically(
-        file, lambda part: save_file({"logits": answers.logits}, part, metadata=identity)
+        file, lambda part: save_file({"logits": answers.logits}, part, metadata=metadata)
     )
 
 
@@ -104,7 +107,7 @@ def read(file: Path, shape: tuple[int, int, int], identity: Identity) -> Answers
     """
     try:
         with safe_open(file, "pt") as stored:
-            found, logits = stored.metadata() or {}, stored.get_tensor("logits")
+            found, logits = runs.answers_of(stored.metadata()), stored.get_tensor("logits")
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file}: damaged ({error}); {DELETE}") from None
     if found != identity or logits.shape != shape or logits.dtype != torch.float16:
