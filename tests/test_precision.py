@@ -1,5 +1,8 @@
 """The precision of a run: what the scale asks for, or what the device is fast in."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import torch
 from conftest import tiny_plan
@@ -40,11 +43,17 @@ def test_the_forward_pass_is_in_the_chosen_precision(chosen: str, dtype: torch.d
         assert layer(torch.zeros(1, 1, 2, 2)).dtype == dtype
 
 
-@pytest.mark.parametrize("chosen", ["tf32", "float32"])
-def test_tf32_is_switched_with_the_precision(chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for units in (torch.backends.cuda.matmul, torch.backends.cudnn):
-        monkeypatch.setattr(units, "fp32_precision", "none")
-    precision.use(chosen, CUDA)  # type: ignore[arg-type]
-    expected = "tf32" if chosen == "tf32" else "ieee"
-    assert torch.backends.cuda.matmul.fp32_precision == expected
-    assert torch.backends.cudnn.fp32_precision == expected
+@pytest.fixture
+def units() -> Iterator[list[Any]]:
+    """The settings that are process-wide, put back afterwards."""
+    found: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
+    before = [unit.fp32_precision for unit in found]
+    yield found
+    for unit, value in zip(found, before, strict=True):
+        unit.fp32_precision = value
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("tf32", "tf32"), ("float32", "ieee")])
+def test_tf32_is_switched_with_the_precision(units: list[Any], chosen: Any, expected: str) -> None:
+    precision.use(chosen, CUDA)
+    assert [unit.fp32_precision for unit in units] == [expected, expected]
