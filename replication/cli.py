@@ -72,7 +72,8 @@ def table(
         for reason in dict.fromkeys(reasons):
             print(f"empty cell: {reason}", file=sys.stderr)
         empty += len(reasons)
-        print(plan.results / "tables" / f"{name}.md")
+        # At once, so that a log has it before what is said at the end.
+        print(plan.results / "tables" / f"{name}.md", flush=True)
     if empty and not holes:
         raise InputError(
             f"{empty} cells stay empty for the reasons above; mend them and call again, or accept"
