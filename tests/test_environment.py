@@ -25,7 +25,11 @@ def normal(name: str) -> str:
 
 
 def test_requirements_pin_what_pyproject_asks_for() -> None:
-    asked = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+    asked = [
+        *PROJECT["dependencies"],
+        *PROJECT["optional-dependencies"]["test"],
+        *PROJECT["optional-dependencies"]["cluster"],
+    ]
     pinned = pins()
     for requirement in map(Requirement, asked):
         assert requirement.specifier.contains(pinned[normal(requirement.name)]), requirement
