@@ -217,6 +217,18 @@ class Plan:
             return 0
         return self.scale.takes(self.run(wildcards.run).network).gpu_slots
 
+    def gpus(self, wildcards: Wildcards) -> int:
+        """GPUs that a run takes, where GPUs are handed out one by one."""
+        return 0 if self.scale.device == "cpu" else 1
+
+    def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
+        """Memory in MB that a run is given, more at each attempt."""
+        return 2000 * attempt
+
+    def runtime(self, wildcards: Wildcards, attempt: int) -> int:
+        """Minutes that a run is given, more at each attempt."""
+        return 60 * attempt
+
     def table_labels(self, wildcards: Wildcards) -> dict[str, str]:
         """How a table is named in the report."""
         number = wildcards.table.removeprefix("table")

@@ -13,7 +13,10 @@ rule train:
         ENVIRONMENT
     threads: PLAN.threads
     resources:
+        gpu=PLAN.gpus,
         gpu_slots=PLAN.gpu_slots,
+        mem_mb=PLAN.mem_mb,
+        runtime=PLAN.runtime,
     params:
         # A changed recipe reruns what depends on it, and nothing else.
         recipe=PLAN.recipe_param,
