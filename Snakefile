@@ -16,8 +16,8 @@ from snakemake.utils import min_version
 from replication import forkserver
 from replication.cli import CONFIGFILES
 from replication.errors import InputError
+from replication.jobs import Jobs
 from replication.notebooks import NOTEBOOKS
-from replication.plan import Plan
 
 min_version("9.16")
 
@@ -28,9 +28,10 @@ if "scale" not in config:
 
 
 try:
-    PLAN = Plan.for_workflow(config, workflow.configfiles)
+    JOBS = Jobs.find(config, workflow.configfiles)
 except InputError as error:
     raise WorkflowError(str(error)) from None
+PLAN = JOBS.plan
 
 # Every job reads the scale from the files that Snakemake was given. They are no `params`: a run
 # depends on its recipe, not on the names of the files that it stands in.

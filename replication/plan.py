@@ -5,16 +5,14 @@ Pure Python: Snakemake loads this at every start, so neither torch nor pandas is
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from replication.catalogue import NETWORKS
 from replication.cells import Cell, Run, cells_of
 from replication.errors import InputError
-from replication.notebooks import NOTEBOOKS
 from replication.scale import (
     ImageRecipe,
     LanguageRecipe,
@@ -32,16 +30,7 @@ DECISIONS = {
     "cwtm": "cwtm_weight",
     "dkpp": "dkpp_permutation",
 }
-
-
 VARIED = ("networks", "images", "language", "decisions")
-
-
-class Wildcards(Protocol):
-    """Snakemake's wildcards, as far as the rules' helpers read them."""
-
-    run: str
-    table: str
 
 
 @dataclass(frozen=True)
@@ -63,28 +52,6 @@ class Plan:
         """
         source = " + ".join(map(str, files)) or "default scale"
         return cls.make(check_scale(read_config(files), source), tables)
-
-    @classmethod
-    def for_workflow(cls, config: dict[str, Any], files: Sequence[str]) -> Self:
-        """Plan the scale of a Snakemake workflow, whose jobs will read ``files`` again.
-
-        Raises:
-            InputError: as ``read``; results cannot be written; or ``config`` has more than the
-                files: what stands on Snakemake's command line does not reach the jobs.
-        """
-        if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
-            RESULTS.exists() and not RESULTS.is_dir()
-        ):
-            raise InputError(
-                f"{RESULTS}: no folder that can be written; move it or give permission"
-            )
-        paths = [Path(file) for file in files]
-        if config != read_config(paths):
-            raise InputError(
-                "--config does not reach the runs: write the keys into a file and name it behind"
-                " --configfile"
-            )
-        return cls.read(paths)
 
     @classmethod
     def make(cls, scale: Scale, tables: Path = TABLES) -> Self:
@@ -184,79 +151,6 @@ class Plan:
     def recipe_hash(self, run: Run) -> str:
         """A short name of the run's recipe: another recipe has another."""
         return hash_recipe(self.recipe(run))
-
-    # What the rules ask for, by their wildcards.
-
-    def outputs(self, pattern: str) -> list[str]:
-        """A pattern filled with the scale and each of its tables, each result once."""
-        scale = self.scale.scale
-        filled = [pattern.format(scale=scale, table=table) for table in self.tables]
-        return list(dict.fromkeys(filled))
-
-    def pages(self) -> list[str]:
-        """The pages of the notebooks whose tables this scale has."""
-        planned = set(self.tables)
-        return [
-            f"{self.results}/notebooks/{name}.html"
-            for name, notebook in NOTEBOOKS.items()
-            if planned >= set(notebook.tables)
-        ]
-
-    def teacher_model(self, wildcards: Wildcards) -> list[str]:
-        """The weights that a run learns from: one file, or none."""
-        teacher = self.run(wildcards.run).teacher
-        return [str(self.folder(teacher) / "model.safetensors")] if teacher else []
-
-    def threads(self, wildcards: Wildcards) -> int:
-        """Threads of the CPU that a run takes."""
-        return self.scale.takes(self.run(wildcards.run).network).threads
-
-    def gpu_slots(self, wildcards: Wildcards) -> int:
-        """Slots of a GPU that a run takes, of those that Snakemake is given for all."""
-        if self.scale.device == "cpu":
-            return 0
-        return self.scale.takes(self.run(wildcards.run).network).gpu_slots
-
-    def gpus(self, wildcards: Wildcards) -> int:
-        """GPUs that a run takes, where GPUs are handed out one by one."""
-        return 0 if self.scale.device == "cpu" else 1
-
-    def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
-        """Memory in MB that a run is given, more at each attempt."""
-        return 2000 * attempt
-
-    def runtime(self, wildcards: Wildcards, attempt: int) -> int:
-        """Minutes that a run is given, more at each attempt."""
-        return 60 * attempt
-
-    def table_labels(self, wildcards: Wildcards) -> dict[str, str]:
-        """How a table is named in the report."""
-        number = wildcards.table.removeprefix("table")
-        return {"table": number, "title": self.tables[wildcards.table].title}
-
-    def recipe_param(self, wildcards: Wildcards) -> str:
-        """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
-        return self.recipe_hash(self.run(wildcards.run))
-
-    def records(self, *tables: str) -> list[str]:
-        """The run.json of every run that these tables need."""
-        needed = {
-            member.id: member
-            for table in tables
-            for cell in self.table_cells(table)
-            for run in cell.runs()
-            for member in (*run.lineage, run)
-        }
-        return [str(self.folder(run) / "run.json") for run in needed.values()]
-
-    def table_runs(self, wildcards: Wildcards) -> list[str]:
-        """The run.json and predictions of every run that a table shows."""
-        ids = {run.id: run for cell in self.table_cells(wildcards.table) for run in cell.runs()}
-        return [
-            str(self.folder(run) / name)
-            for run in ids.values()
-            for name in ("run.json", "predictions.safetensors")
-        ]
 
 
 def hash_recipe(recipe: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 
 rule notebook_tables:
     input:
-        PLAN.outputs("results/{scale}/tables/{table}.html"),
+        JOBS.outputs("results/{scale}/tables/{table}.html"),
     output:
         touch("results/{scale}/notebooks/.tables.done"),
     log:
@@ -16,8 +16,8 @@ rule notebook_tables:
 
 rule notebook_figures:
     input:
-        PLAN.outputs("results/{scale}/tables/{table}.csv"),
-        PLAN.outputs("results/{scale}/cells.csv"),
+        JOBS.outputs("results/{scale}/tables/{table}.csv"),
+        JOBS.outputs("results/{scale}/cells.csv"),
     output:
         [
             report(
@@ -40,7 +40,7 @@ rule notebook_figures:
 
 rule notebook_dark_knowledge:
     input:
-        PLAN.outputs("results/{scale}/cells.csv"),
+        JOBS.outputs("results/{scale}/cells.csv"),
     output:
         [
             report(
@@ -63,8 +63,8 @@ rule notebook_dark_knowledge:
 
 rule notebook_claims:
     input:
-        PLAN.outputs("results/{scale}/claims.csv"),
-        PLAN.outputs("results/{scale}/claims_power.csv"),
+        JOBS.outputs("results/{scale}/claims.csv"),
+        JOBS.outputs("results/{scale}/claims_power.csv"),
     output:
         [
             report(
@@ -113,4 +113,4 @@ rule notebook_page:
 
 rule notebooks:
     input:
-        PLAN.pages(),
+        JOBS.pages(),

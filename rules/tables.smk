@@ -1,7 +1,7 @@
 # Measures a table's cells, and writes it in four formats.
 rule table:
     input:
-        PLAN.table_runs,
+        JOBS.table_runs,
         spec="tables/{table}.yaml",
     output:
         cells="results/{scale}/cells/{table}.csv",
@@ -11,7 +11,7 @@ rule table:
             "results/{scale}/tables/{table}.html",
             caption="captions/table.rst",
             category="Tables",
-            labels=PLAN.table_labels,
+            labels=JOBS.table_labels,
         ),
         tex="results/{scale}/tables/{table}.tex",
     log:
@@ -25,7 +25,7 @@ rule table:
 # Puts the tables' cells together.
 rule cells:
     input:
-        PLAN.outputs("results/{{scale}}/cells/{table}.csv"),
+        JOBS.outputs("results/{{scale}}/cells/{table}.csv"),
     output:
         "results/{scale}/cells.csv",
     log:
@@ -61,12 +61,12 @@ for name in PLAN.tables:
         input:
             f"results/{PLAN.scale.scale}/tables/{name}.csv",
             # Asked for by name, so that a run that somebody has deleted is trained again.
-            PLAN.records(name),
+            JOBS.records(name),
 
 
 rule tables:
     input:
-        PLAN.outputs("results/{scale}/tables/{table}.csv"),
-        PLAN.outputs("results/{scale}/cells.csv"),
-        PLAN.outputs("results/{scale}/claims.csv"),
-        PLAN.records(*PLAN.tables),
+        JOBS.outputs("results/{scale}/tables/{table}.csv"),
+        JOBS.outputs("results/{scale}/cells.csv"),
+        JOBS.outputs("results/{scale}/claims.csv"),
+        JOBS.records(*PLAN.tables),

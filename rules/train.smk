@@ -1,7 +1,7 @@
 # Trains one run; its folder lies in its teacher's.
 rule train:
     input:
-        PLAN.teacher_model,
+        JOBS.teacher_model,
     output:
         model="results/{scale}/runs/{run}/model.safetensors",
         predictions="results/{scale}/runs/{run}/predictions.safetensors",
@@ -11,14 +11,14 @@ rule train:
         "results/{scale}/runs/{run}/train.log",
     conda:
         ENVIRONMENT
-    threads: PLAN.threads
+    threads: JOBS.threads
     resources:
-        gpu=PLAN.gpus,
-        gpu_slots=PLAN.gpu_slots,
-        mem_mb=PLAN.mem_mb,
-        runtime=PLAN.runtime,
+        gpu=JOBS.gpus,
+        gpu_slots=JOBS.gpu_slots,
+        mem_mb=JOBS.mem_mb,
+        runtime=JOBS.runtime,
     params:
         # A changed recipe reruns what depends on it, and nothing else.
-        recipe=PLAN.recipe_param,
+        recipe=JOBS.recipe,
     shell:
         "replication train {wildcards.run:q} --threads {threads} > {log:q} 2>&1"

@@ -1,0 +1,128 @@
+"""What the rules of the workflow ask of a plan: files, threads and resources by their wildcards.
+
+Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from replication.cells import Run
+from replication.errors import InputError
+from replication.notebooks import NOTEBOOKS
+from replication.plan import RESULTS, Plan
+from replication.scale import read_config
+
+
+class Wildcards(Protocol):
+    """Snakemake's wildcards, as far as the rules' helpers read them."""
+
+    run: str
+    table: str
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The workflow of a plan, seen from its rules."""
+
+    plan: Plan
+
+    @classmethod
+    def find(cls, config: dict[str, Any], files: Sequence[str]) -> Self:
+        """Plan the scale of a Snakemake workflow, whose jobs will read ``files`` again.
+
+        Raises:
+            InputError: as ``Plan.read``; results cannot be written; or ``config`` has more than the
+                files: what stands on Snakemake's command line does not reach the jobs.
+        """
+        if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
+            RESULTS.exists() and not RESULTS.is_dir()
+        ):
+            raise InputError(
+                f"{RESULTS}: no folder that can be written; move it or give permission"
+            )
+        paths = [Path(file) for file in files]
+        if config != read_config(paths):
+            raise InputError(
+                "--config does not reach the runs: write the keys into a file and name it behind"
+                " --configfile"
+            )
+        return cls(Plan.read(paths))
+
+    def run(self, wildcards: Wildcards) -> Run:
+        """The run that a job of the rule `train` is about."""
+        return self.plan.run(wildcards.run)
+
+    def outputs(self, pattern: str) -> list[str]:
+        """A pattern filled with the scale and each of its tables, each result once."""
+        scale = self.plan.scale.scale
+        filled = [pattern.format(scale=scale, table=table) for table in self.plan.tables]
+        return list(dict.fromkeys(filled))
+
+    def pages(self) -> list[str]:
+        """The pages of the notebooks whose tables this scale has."""
+        planned = set(self.plan.tables)
+        return [
+            f"{self.plan.results}/notebooks/{name}.html"
+            for name, notebook in NOTEBOOKS.items()
+            if planned >= set(notebook.tables)
+        ]
+
+    def teacher_model(self, wildcards: Wildcards) -> list[str]:
+        """The weights that a run learns from: one file, or none."""
+        teacher = self.run(wildcards).teacher
+        return [str(self.plan.folder(teacher) / "model.safetensors")] if teacher else []
+
+    def threads(self, wildcards: Wildcards) -> int:
+        """Threads of the CPU that a run takes."""
+        return self.plan.scale.takes(self.run(wildcards).network).threads
+
+    def gpu_slots(self, wildcards: Wildcards) -> int:
+        """Slots of a GPU that a run takes, of those that Snakemake is given for all."""
+        if self.plan.scale.device == "cpu":
+            return 0
+        return self.plan.scale.takes(self.run(wildcards).network).gpu_slots
+
+    def gpus(self, wildcards: Wildcards) -> int:
+        """GPUs that a run takes, where GPUs are handed out one by one."""
+        return 0 if self.plan.scale.device == "cpu" else 1
+
+    def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
+        """Memory in MB that a run is given, more at each attempt."""
+        return 2000 * attempt
+
+    def runtime(self, wildcards: Wildcards, attempt: int) -> int:
+        """Minutes that a run is given, more at each attempt."""
+        return 60 * attempt
+
+    def recipe(self, wildcards: Wildcards) -> str:
+        """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
+        return self.plan.recipe_hash(self.run(wildcards))
+
+    def table_labels(self, wildcards: Wildcards) -> dict[str, str]:
+        """How a table is named in the report."""
+        number = wildcards.table.removeprefix("table")
+        return {"table": number, "title": self.plan.tables[wildcards.table].title}
+
+    def table_runs(self, wildcards: Wildcards) -> list[str]:
+        """The run.json and predictions of every run that a table shows."""
+        cells = self.plan.table_cells(wildcards.table)
+        ids = {run.id: run for cell in cells for run in cell.runs()}
+        return [
+            str(self.plan.folder(run) / name)
+            for run in ids.values()
+            for name in ("run.json", "predictions.safetensors")
+        ]
+
+    def records(self, *tables: str) -> list[str]:
+        """The run.json of every run that these tables need."""
+        needed = {
+            member.id: member
+            for table in tables
+            for cell in self.plan.table_cells(table)
+            for run in cell.runs()
+            for member in (*run.lineage, run)
+        }
+        return [str(self.plan.folder(run) / "run.json") for run in needed.values()]
