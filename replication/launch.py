@@ -32,8 +32,8 @@ MEETING = "REPLICATION_MEETING"
 """File in which the processes find one another; not set where torchrun has started them."""
 LOST = os.EX_UNAVAILABLE
 """Exit status of a process that could not go on because another of its training had ended."""
-GRACE = 5.0
-"""Seconds in which the others have to end when one has failed."""
+GRACE = 30.0
+"""Seconds that the others are given to end by themselves when one has failed."""
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:
@@ -73,7 +73,7 @@ class Workers:
                 stdin=subprocess.PIPE,
                 stdout=log if rank else None,
                 stderr=log if rank else None,
-                # A key pressed at the terminal comes once, by way of this process.
+                # What is typed at the terminal to stop them comes once, by way of this process.
                 start_new_session=True,
             )
         self.running.append(worker)
@@ -88,7 +88,7 @@ class Workers:
             "GLOO_SOCKET_IFNAME": loopback,
             "NCCL_SOCKET_IFNAME": loopback,
         }
-        # A forked process may not set up CUDA again.
+        # Each imports torch itself, because none of them may be a fork of one that has used a GPU.
         own = {key: value for key, value in os.environ.items() if key != forkserver.VARIABLE}
         return own | {key: str(value) for key, value in told.items()}
 

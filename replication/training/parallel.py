@@ -26,7 +26,7 @@ from replication.training.lock import Occupation, occupy
 # Whoever has started the processes ends them when one has died, so that none waits for ever; and
 # the first may write a teacher's answers for hours.
 PATIENCE = timedelta(days=30)
-GONE = ("closed by peer", "reset by peer", "broken pipe", "remote process exited")
+GONE = ("closed by peer", "reset by peer", "broken pipe", "remote process exit")
 """How gloo and NCCL say that another process has ended."""
 
 
@@ -52,9 +52,9 @@ class Group:
         return slice(self.rank * n // self.size, (self.rank + 1) * n // self.size)
 
     def gather(self, part: Tensor, n: int) -> Tensor:
-        """From the rows (share, C) of each process those of all n samples (n, C).
+        """All n samples' rows (n, C), of which each process has those of its share.
 
-        Its gradient is of the sum of what all processes compute from them.
+        Their gradient is that of the sum of what all processes compute from them.
         """
         if self.size == 1:
             return part
@@ -109,7 +109,7 @@ def joined(scale: Scale, network: str) -> Iterator[Group]:
         InputError: what torchrun sets is incomplete, or another number than the scale's.
     """
     if RANK not in os.environ:
-        yield Group()
+        yield ALONE
         return
     end_with_the_launcher()
     try:
