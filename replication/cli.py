@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
+from replication import launch
 from replication.errors import InputError
 from replication.interruption import AGAIN, Interrupted
 from replication.plan import Plan
@@ -41,9 +42,16 @@ def train(
     """Train one run; its teacher has to be trained already."""
     plan = Plan.read(configfile or [])
     found = plan.run(run)
+    processes = plan.scale.takes(found.network).processes
+    if processes > 1 and launch.RANK not in os.environ:
+        files = [part for file in configfile or [] for part in ("--configfile", str(file))]
+        each = str(max(1, threads // processes))
+        raise typer.Exit(launch.launch([run, *files, "--threads", each], processes))
     from replication.training.run import train as train_run
 
     record = train_run(plan, found, threads)
+    if not record:
+        return
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in record["result"].items())
     print(f"{run}: {numbers}; {record['seconds']} s")
 

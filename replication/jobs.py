@@ -76,18 +76,22 @@ class Jobs:
         return [str(self.plan.folder(teacher) / "model.safetensors")] if teacher else []
 
     def threads(self, wildcards: Wildcards) -> int:
-        """Threads of the CPU that a run takes."""
-        return self.plan.scale.takes(self.run(wildcards).network).threads
+        """Threads of the CPU that a run takes, all its processes together."""
+        takes = self.plan.scale.takes(self.run(wildcards).network)
+        return max(takes.threads, takes.processes)
 
     def gpu_slots(self, wildcards: Wildcards) -> int:
         """Slots of a GPU that a run takes, of those that Snakemake is given for all."""
         if self.plan.scale.device == "cpu":
             return 0
-        return self.plan.scale.takes(self.run(wildcards).network).gpu_slots
+        takes = self.plan.scale.takes(self.run(wildcards).network)
+        return takes.processes * takes.gpu_slots
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a run takes, where GPUs are handed out one by one."""
-        return 0 if self.plan.scale.device == "cpu" else 1
+        if self.plan.scale.device == "cpu":
+            return 0
+        return self.plan.scale.takes(self.run(wildcards).network).processes
 
     def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
         """Memory in MB that a run is given, more at each attempt."""

@@ -13,14 +13,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 class EpochProgress:
     """Reports each epoch of a run, with its numbers and the time left."""
 
-    def __init__(self, run_id: str, epochs: int, how: str = "") -> None:
-        """Take what is trained, for how long, and how: device and precision."""
+    def __init__(self, run_id: str, epochs: int, how: str = "", quiet: bool = False) -> None:
+        """Take what is trained, for how long, and how: device and precision; or say nothing."""
         self.name, self.how = run_id.rsplit("/", 1)[-1], how
-        self.epochs = epochs
+        self.epochs, self.quiet = epochs, quiet
         self.done = 0
         self.start = time.monotonic()
         self.bar: Progress | None = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not quiet:
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -33,7 +33,7 @@ class EpochProgress:
     def __enter__(self) -> Self:
         if self.bar:
             self.bar.start()
-        else:
+        elif not self.quiet:
             print(f"{self.name}: {self.epochs} epochs{self.how}", file=sys.stderr)
         return self
 
@@ -53,7 +53,7 @@ class EpochProgress:
         say = "  ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items())
         if self.bar:
             self.bar.update(self.task, completed=self.done, say=say)
-        else:
+        elif not self.quiet:
             left = (time.monotonic() - self.start) / self.done * (self.epochs - self.done)
             print(f"epoch {self.done}/{self.epochs}  {say}  {left:.0f} s left", file=sys.stderr)
 
