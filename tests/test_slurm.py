@@ -50,7 +50,7 @@ class Sweep(Workplace):
         self.prefix = folder.name
         self.log = folder / "snakemake.log"
         self.started: list[subprocess.Popen[bytes]] = []
-        self.processes = "", ""
+        self.processes = "", "", ""
 
     def command(self, *arguments: str) -> list[str]:
         profile = ["snakemake", "--profile", "profiles/slurm"]
@@ -88,12 +88,15 @@ class Sweep(Workplace):
         file = self.folder / "results/tiny/runs" / run / "train.log"
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
-    def trainer(self, run: str) -> str:
-        """The process that trains a run."""
+    def trainer(self, run: str) -> tuple[str, str]:
+        """The process that trains a run, and the command of the one that started it."""
         lock = self.folder / "results/tiny/runs" / run / "train.lock"
         found = re.search(r"^pid=(\d+)$", lock.read_text(encoding="utf-8"), re.M)
         assert found
-        return found[1]
+        status = Path(f"/proc/{found[1]}/status").read_text(encoding="utf-8")
+        parent = re.search(r"^PPid:\s*(\d+)$", status, re.M)
+        assert parent
+        return found[1], Path(f"/proc/{parent[1]}/cmdline").read_text(encoding="utf-8")
 
     def record(self, run: str) -> dict[str, Any]:
         text = (self.folder / "results/tiny/runs" / run / "run.json").read_text(encoding="utf-8")
@@ -124,7 +127,7 @@ def cancelled(sweep: Sweep) -> None:
     sweep.configure({**LONG, "device": "auto"})
     sweep.start(f"results/tiny/runs/{RUN}/run.json")
     job = sweep.wait_for_epoch(RUN, 5)
-    sweep.processes = sweep.trainer(RUN), ask("scontrol", "listpids", job.id)
+    sweep.processes = *sweep.trainer(RUN), ask("scontrol", "listpids", job.id)
     ask("scancel", job.id)
     sweep.finish()
 
@@ -153,14 +156,16 @@ def killed(sweep: Sweep) -> None:
     snakemake.wait()
     # As the page says, with this workplace's prefix, profile and files.
     page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
-    cancel, unlock, _ = re.search(r"```sh\n(.*scancel.*)\n(.*--unlock.*)\n(.*)\n```", page).groups()
+    found = re.search(r"```sh\n(.*scancel)\n(.*--unlock)\n(.*)\n```", page)
+    assert found
+    cancel, unlock, again = found.groups()
     ask("bash", "-c", cancel.replace("born-again", sweep.prefix))
-    assert "snakemake --profile profiles/slurm" in unlock
+    assert unlock == f"{again} --unlock"
     sweep.finish("--unlock")
     sweep.finish("tables")
 
 
-SCENARIOS: list[Callable[[Sweep], None]] = [to_tables, cancelled, over_time, over_memory, killed]
+SCENARIOS: list[Callable[[Sweep], None]] = [over_time, killed, to_tables, cancelled, over_memory]
 
 
 @pytest.fixture(scope="module")
@@ -203,7 +208,9 @@ def test_a_sweep_ends_in_finished_tables(sweeps: Sweeps) -> None:
 
 def test_a_training_is_its_jobs_own_process(sweeps: Sweeps) -> None:
     # One of Snakemake's would escape the job's memory limit, accounting and end.
-    trainer, processes = sweeps["cancelled"].result().processes
+    trainer, parent, processes = sweeps["cancelled"].result().processes
+    # No shell in between, which a signal to both would end, and with it the job.
+    assert "-m\0snakemake" in parent
     assert trainer in {line.split()[0] for line in processes.splitlines()[1:]}
 
 
