@@ -45,9 +45,11 @@ if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
     )
 
 
-# Small runs train for less time than their imports take.
+# Small runs train for less time than their imports take. A cluster's jobs import for themselves:
+# forked here, a run would escape its job's memory limit, accounting and end.
 onstart:
-    forkserver.start()
+    if workflow.local_exec:
+        forkserver.start()
 
 
 # A run that failed leaves its cells empty, and their tables say why.
@@ -55,6 +57,18 @@ onerror:
     if workflow.execution_settings.keep_going:
         for command in (["table", "--holes", *PLAN.tables], ["cells"], ["claims"]):
             subprocess.run(["replication", *command], check=False)
+
+
+# They read results for seconds: no cluster's queue has to be waited in for them.
+localrules:
+    table,
+    cells,
+    claims,
+    notebook_tables,
+    notebook_figures,
+    notebook_dark_knowledge,
+    notebook_claims,
+    notebook_page,
 
 
 wildcard_constraints:
