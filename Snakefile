@@ -18,6 +18,7 @@ from replication.cli import CONFIGFILES
 from replication.errors import InputError
 from replication.jobs import Jobs
 from replication.notebooks import NOTEBOOKS
+from replication.up_to_date import settle_times
 
 min_version("9.16")
 
@@ -29,6 +30,8 @@ if "scale" not in config:
 
 try:
     JOBS = Jobs.find(config, workflow.configfiles)
+    if workflow.is_main_process:
+        settle_times(JOBS.plan)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 PLAN = JOBS.plan
