@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from replication import launch
 from replication.errors import InputError
 from replication.interruption import AGAIN, Interrupted
-from replication.plan import Plan
+from replication.plan import RESULTS, Plan
 from replication.scale import DEFAULT, Scale
 from replication.tables import TableSpec
 
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 # How the workflow tells its jobs which files it was given.
 CONFIGFILES = "REPLICATION_CONFIGFILES"
+# How it tells them where results lie, where that is a local copy of a storage.
+STORED = "REPLICATION_RESULTS"
 TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
     list[Path] | None,
@@ -31,6 +33,9 @@ ConfigFiles = Annotated[
         help=f"Scale file, repeatable; the last wins. [{DEFAULT}]",
     ),
 ]
+Results = Annotated[
+    Path, typer.Option("--results", envvar=STORED, help="Folder of all scales' results.")
+]
 
 
 @app.command()
@@ -38,9 +43,10 @@ def train(
     run: Annotated[str, typer.Argument(help="Id of the run: its folder below runs/.")],
     configfile: ConfigFiles = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of the CPU.")] = 1,
+    results: Results = RESULTS,
 ) -> None:
     """Train one run; its teacher has to be trained already."""
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     found = plan.run(run)
     processes = plan.scale.takes(found.network).processes
     if processes > 1 and launch.RANK not in os.environ:
@@ -63,12 +69,13 @@ def table(
     holes: Annotated[
         bool, typer.Option("--holes", help="Empty cells are no failure of the command.")
     ] = False,
+    results: Results = RESULTS,
 ) -> None:
     """Measure the cells of tables and write them as csv, Markdown, HTML and LaTeX.
 
     A cell that lacks a run stays empty, and the table says why.
     """
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     names = [f"table{name}" if name.isdigit() else name for name in names]
     for name in names:
         plan.table_cells(name)
@@ -90,19 +97,19 @@ def table(
 
 
 @app.command()
-def cells(configfile: ConfigFiles = None) -> None:
+def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Put the tables' measured cells together into cells.csv."""
     from replication.table import collect_cells
 
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     collect_cells(plan)
     print(plan.results / "cells.csv")
 
 
 @app.command()
-def claims(configfile: ConfigFiles = None) -> None:
+def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Decide the paper's claims from cells.csv and write claims.csv and claims_power.csv."""
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     from replication.claims import build_claims
 
     build_claims(plan)

@@ -25,12 +25,16 @@ class Wildcards(Protocol):
 
 @dataclass(frozen=True)
 class Jobs:
-    """The workflow of a plan, seen from its rules."""
+    """The workflow of a plan, seen from its rules.
+
+    Where results are ``stored`` elsewhere, a job finds here what its rule names and nothing else.
+    """
 
     plan: Plan
+    stored: bool = False
 
     @classmethod
-    def find(cls, config: dict[str, Any], files: Sequence[str]) -> Self:
+    def find(cls, config: dict[str, Any], files: Sequence[str], stored: bool = False) -> Self:
         """Plan the scale of a Snakemake workflow, whose jobs will read ``files`` again.
 
         Raises:
@@ -49,7 +53,7 @@ class Jobs:
                 "--config does not reach the runs: write the keys into a file and name it behind"
                 " --configfile"
             )
-        return cls(Plan.read(paths))
+        return cls(Plan.read(paths), stored)
 
     def run(self, wildcards: Wildcards) -> Run:
         """The run that a job of the rule `train` is about."""
@@ -62,7 +66,12 @@ class Jobs:
         return list(dict.fromkeys(filled))
 
     def pages(self) -> list[str]:
-        """The pages of the notebooks whose tables this scale has."""
+        """The pages of the notebooks whose tables this scale has.
+
+        None where results are stored elsewhere: notebooks read more than their rules can name.
+        """
+        if self.stored:
+            return []
         planned = set(self.plan.tables)
         return [
             f"{self.plan.results}/notebooks/{name}.html"
@@ -74,6 +83,11 @@ class Jobs:
         """The weights that a run learns from: one file, or none."""
         teacher = self.run(wildcards).teacher
         return [str(self.plan.folder(teacher) / "model.safetensors")] if teacher else []
+
+    def teacher_record(self, wildcards: Wildcards) -> list[str]:
+        """The teacher's run.json, where it does not lie beside the weights anyway."""
+        teacher = self.run(wildcards).teacher
+        return [str(self.plan.folder(teacher) / "run.json")] if teacher and self.stored else []
 
     def threads(self, wildcards: Wildcards) -> int:
         """Threads of the CPU that a run takes, all its processes together."""
@@ -111,14 +125,19 @@ class Jobs:
         return {"table": number, "title": self.plan.tables[wildcards.table].title}
 
     def table_runs(self, wildcards: Wildcards) -> list[str]:
-        """The run.json and predictions of every run that a table shows."""
+        """The run.json and predictions of every run that a table shows.
+
+        Also the run.json of their teachers, where they do not lie above them anyway.
+        """
         cells = self.plan.table_cells(wildcards.table)
         ids = {run.id: run for cell in cells for run in cell.runs()}
-        return [
+        shown = [
             str(self.plan.folder(run) / name)
             for run in ids.values()
             for name in ("run.json", "predictions.safetensors")
         ]
+        lineages = self.records(wildcards.table) if self.stored else []
+        return list(dict.fromkeys([*shown, *lineages]))
 
     def records(self, *tables: str) -> list[str]:
         """The run.json of every run that these tables need."""

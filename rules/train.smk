@@ -2,6 +2,7 @@
 rule train:
     input:
         JOBS.teacher_model,
+        JOBS.teacher_record,
     output:
         model="results/{scale}/runs/{run}/model.safetensors",
         predictions="results/{scale}/runs/{run}/predictions.safetensors",
