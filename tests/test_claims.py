@@ -556,7 +556,7 @@ def test_a_value_that_is_no_number_is_one_line(folder: Path) -> None:
 
 
 def test_cells_that_are_not_built_are_named_with_the_command(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"cells\.csv: no such file; build it with `snakemake"):
+    with pytest.raises(InputError, match=r"cells\.csv: not there; build it with: snakemake"):
         build_claims(tiny_plan(), ROOT / "tables")
 
 
