@@ -23,6 +23,7 @@ from replication.networks import hub_config
 from replication.plan import Plan
 from replication.scale import ImageRecipe, LanguageRecipe
 from replication.training import answers, checks, images, language, precision, provenance
+from replication.training.devices import claimed
 from replication.training.fit import fit
 from replication.training.images import ImageTraining
 from replication.training.ingredients import (
@@ -61,14 +62,14 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     """
     started = time.monotonic()
     torch.set_num_threads(threads)
-    folder = plan.folder(run)
+    folder, slots = plan.folder(run), plan.scale.takes(run.network).gpu_slots
     with (
         Interruption() as interruption,
         occupy(folder) as occupation,
         _failure_noted(folder),
         _limits_named(run),
+        claimed(precision.find_device(plan.scale), slots) as device,
     ):
-        device = precision.find_device(plan.scale)
         number_format = precision.choose(plan.scale, device, NETWORKS[run.network].kind)
         autocast = precision.use(number_format, device)
         data = load_data(plan, run, device)
