@@ -1,4 +1,4 @@
-"""What a network takes: parameters, arithmetic and memory, counted from its layers without torch."""
+"""What a network takes, parameters, arithmetic and memory, counted from its layers."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -26,8 +26,8 @@ from replication.ratios import scaled
 
 # Options of a network that change no shape.
 SHAPELESS = ("dropout", "memory_efficient")
-# A step of an LSTM's layer: two matrix products, the gates, the new cell, the new state.
-LSTM_OPERATORS = 6
+# A step of an LSTM's layer: its matrix products, its gates, its states.
+LSTM_OPERATORS = 3
 # Of a word's logits: themselves, in float32, their logarithms, the teacher's, their gradient.
 LOGIT_COPIES = 5
 
@@ -161,9 +161,7 @@ class _Walk:
 
 
 @cache
-def of_text(
-    name: str, options: tuple[tuple[str, Any], ...], text: Text, unroll: int
-) -> Footprint:
+def of_text(name: str, options: tuple[tuple[str, Any], ...], text: Text, unroll: int) -> Footprint:
     """The footprint of a language model, a word of a window of `unroll` steps its sample."""
     return {"lstm": _lstm, "cnn_lstm": _cnn_lstm}[name](dict(options), text, unroll)
 
@@ -204,8 +202,7 @@ def _cnn_lstm(options: dict[str, Any], text: Text, unroll: int) -> Footprint:
         + 8 * width * layers
         + width * text.words
         + text.words,
-        flops=2
-        * (text.distinct * (convolved + layers * highway) + gates + width * text.words),
+        flops=2 * (text.distinct * (convolved + layers * highway) + gates + width * text.words),
         kept=kept,
         moved=kept,
         widest=logits,

@@ -3,17 +3,25 @@
 Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from replication.cells import Run
+from replication.costs import MIB, Costs
 from replication.errors import InputError
 from replication.notebooks import NOTEBOOKS
 from replication.plan import RESULTS, Plan
 from replication.scale import read_config
+from replication.states import RECORD
+
+# A run may take so many times its estimate, and is never given less than this.
+MEMORY_MARGIN, LEAST_MB = 1.5, 1500
+TIME_MARGIN, LEAST_MINUTES = 3, 20
 
 
 class Wildcards(Protocol):
@@ -87,15 +95,22 @@ class Jobs:
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a run takes, where GPUs are handed out one by one."""
-        return 0 if self.plan.scale.device == "cpu" else 1
+        return self.plan.scale.gpus(self.run(wildcards).network)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """What each run costs, as far as it was measured when the workflow was read."""
+        return Costs(self.plan)
 
     def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
-        """Memory in MB that a run is given, more at each attempt."""
-        return 2000 * attempt
+        """Memory of the machine in MB that a run is given, twice as much at each attempt."""
+        needed = self.costs.of(self.run(wildcards)).host_mib * MIB / 1e6
+        return max(LEAST_MB, math.ceil(needed * MEMORY_MARGIN)) << (attempt - 1)
 
     def runtime(self, wildcards: Wildcards, attempt: int) -> int:
-        """Minutes that a run is given, more at each attempt."""
-        return 60 * attempt
+        """Minutes that a run is given, twice as many at each attempt."""
+        needed = self.costs.of(self.run(wildcards)).seconds / 60
+        return max(LEAST_MINUTES, math.ceil(needed * TIME_MARGIN)) << (attempt - 1)
 
     def recipe(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
@@ -113,16 +128,10 @@ class Jobs:
         return [
             str(self.plan.folder(run) / name)
             for run in ids.values()
-            for name in ("run.json", "predictions.safetensors")
+            for name in (RECORD, "predictions.safetensors")
         ]
 
     def records(self, *tables: str) -> list[str]:
         """The run.json of every run that these tables need."""
-        needed = {
-            member.id: member
-            for table in tables
-            for cell in self.plan.table_cells(table)
-            for run in cell.runs()
-            for member in (*run.lineage, run)
-        }
-        return [str(self.plan.folder(run) / "run.json") for run in needed.values()]
+        needed = {name: run for table in tables for name, run in self.plan.needed(table).items()}
+        return [str(self.plan.folder(run) / RECORD) for run in needed.values()]

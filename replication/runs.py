@@ -15,12 +15,12 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from replication.errors import InputError
+from replication.states import FAILURE as FAILURE
+from replication.states import RECORD as RECORD
 
 MODEL = "model.safetensors"
 PREDICTIONS = "predictions.safetensors"
 HISTORY = "history.csv"
-RECORD = "run.json"
-FAILURE = "failed.json"
 ANSWERS_OF = "answers_of"
 RETRAIN = "delete it and call snakemake again, which trains the run anew"
 

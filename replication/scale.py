@@ -24,6 +24,8 @@ from replication.schema import (
 from replication.sizes import Networks
 
 DEFAULT = Path("config/digits.yaml")
+GPU_SLOTS = 8
+"""Slots of a whole GPU."""
 
 
 class ImageDataset(Strict):
@@ -198,6 +200,10 @@ class Scale(Strict):
     def takes(self, network: str) -> Takes:
         """What the training of a network takes of the machine."""
         return self.network_takes.get(network, self.training_takes)
+
+    def gpus(self, network: str) -> int:
+        """GPUs that the training of a network takes, where GPUs are handed out one by one."""
+        return 0 if self.device == "cpu" else 1
 
     @model_validator(mode="after")
     def _takers_are_networks(self) -> Self:

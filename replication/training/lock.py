@@ -14,9 +14,7 @@ from filelock import LeaseCompromise as Loss
 from filelock import SoftFileLease, Timeout
 
 from replication.errors import InputError
-
-LOCK = "train.lock"
-LEASE = 30.0
+from replication.states import LEASE, LOCK
 
 
 class Occupied(InputError):  # noqa: N818
