@@ -125,14 +125,16 @@ def _beyond(name: str, costs: Costs, needed: dict[str, Run], seen: set[str]) -> 
 
 def _table(name: str, costs: Costs, needed: dict[str, Run], new: Iterable[Run]) -> TableCost:
     new = list(new)
-    priced = [(costs.states[run.id].name == "done", costs.of(run)) for run in new]
+    left = [run for run in new if costs.states[run.id].name != "done"]
+    done = [run for run in new if costs.states[run.id].name == "done"]
+    priced = [costs.of(run) for run in new]
     return TableCost(
         table=name,
         runs=len(needed),
         new=len(new),
-        done=sum(done for done, _ in priced),
-        hours_done=sum(cost.hours for done, cost in priced if done),
-        hours_left=sum(cost.hours for done, cost in priced if not done),
-        disk=sum(cost.disk for _, cost in priced),
-        basis=tuple(sorted({cost.basis for _, cost in priced})),
+        done=len(done),
+        hours_done=sum(map(costs.hours_spent, done)),
+        hours_left=sum(costs.of(run).hours for run in left),
+        disk=sum(cost.disk for cost in priced),
+        basis=tuple(sorted({cost.basis for cost in priced})),
     )

@@ -120,6 +120,14 @@ class Costs:
             basis=basis,
         )
 
+    def hours_spent(self, run: Run) -> float:
+        """Core- or GPU-hours that a finished run took, or would where its record does not say."""
+        cost, measured = self.of(run), self.states[run.id].measured
+        if measured is None or measured.seconds is None:
+            return cost.hours
+        devices = cost.devices if self.on_gpu else measured.threads
+        return measured.seconds * devices / 3600
+
     def estimate(self, run: Run, threads: int | None = None) -> Cost:
         """The cost of a run by the built-in rates, on so many threads of the CPU."""
         takes, work = self.plan.scale.takes(run.network), self.workload(run)
