@@ -6,6 +6,7 @@ should be quiet nevertheless.
 
 import json
 import tempfile
+from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,7 @@ def everything(
     results.mkdir(parents=True, exist_ok=True)
     facts = {**machine(chosen), "automatic precision": ours.automatic(chosen)}
     (results / "machine.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    pictures = load_pictures(data)
+    pictures = cache(partial(load_pictures, data))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "compare" in parts:
@@ -64,20 +65,20 @@ def everything(
                 if case.needs_gpu and chosen.type != "cuda":
                     continue
                 found, measured[case.name] = comparison.compare(
-                    case, pictures, chosen, rounds, folder
+                    case, pictures(), chosen, rounds, folder
                 )
                 lines += found
             save(comparison.table(lines), results / "comparison.csv")
             save(comparison.rounds_table(measured), results / "rounds.csv", show=False)
         if "ladder" in parts:
-            save(ladder.climb(pictures, chosen, rounds), results / "ladder.csv")
+            save(ladder.climb(pictures(), chosen, rounds), results / "ladder.csv")
         if "costs" in parts:
             save(costs.table(chosen), results / "costs.csv")
         points: list[growth.Point] = []
         if "students" in parts:
-            points += growth.students(pictures, chosen, folder, range(1, 5))
+            points += growth.students(pictures(), chosen, folder, range(1, 5))
         if "width" in parts:
-            points += growth.widths(pictures, chosen, folder, rounds, (1, 2, 4))
+            points += growth.widths(pictures(), chosen, folder, rounds, (1, 2, 4))
         if "jobs" in parts:
             points += growth.jobs(growth.PLANS)
         if points:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -78,11 +78,32 @@ def views(device: torch.device) -> float:
     return 1e3 * time_of(cut, device)
 
 
-def snakemake(folder: Path, *arguments: str) -> float:
-    """Seconds that a call of Snakemake takes in a folder."""
+# Says on its last line how many KiB a command had at most. A process between: what Linux says of a
+# child begins with its parent's own memory, which here has torch in it.
+PEAK = [
+    sys.executable,
+    "-c",
+    "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]);"
+    " print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(status)",
+]
+
+
+class Call(NamedTuple):
+    """What a call takes: time, and memory at its highest."""
+
+    seconds: float
+    mib: float
+
+
+def snakemake(folder: Path, *arguments: str) -> Call:
+    """Call Snakemake in a folder.
+
+    Raises:
+        RuntimeError: the call failed.
+    """
     started = perf_counter()
     done = subprocess.run(
-        ["snakemake", *arguments, "--configfile", "config/digits.yaml", "mine.yaml"],
+        [*PEAK, "snakemake", *arguments, "--configfile", "config/digits.yaml", "mine.yaml"],
         cwd=folder,
         env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         capture_output=True,
@@ -91,7 +112,7 @@ def snakemake(folder: Path, *arguments: str) -> float:
     )
     if done.returncode:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-    return perf_counter() - started
+    return Call(perf_counter() - started, int(done.stdout.split()[-1]) / 1024)
 
 
 def workplace(folder: Path, config: dict[str, Any]) -> None:
@@ -109,13 +130,14 @@ def workflow(cores: int = 2) -> Iterator[tuple[str, float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         workplace(folder, TINY)
-        total = snakemake(folder, "--cores", str(cores), "table2")
+        total = snakemake(folder, "--cores", str(cores), "table2").seconds
         records = [json.loads(file.read_text()) for file in folder.glob("results/**/run.json")]
         training = sum(record["seconds"] for record in records)
         yield "runs of a tiny Table 2", len(records)
         yield "training in one run", training / len(records)
         yield "workflow per run", (total * cores - training) / len(records)
-        yield "a call with nothing to do", snakemake(folder, "--cores", str(cores), "table2")
+        again = snakemake(folder, "--cores", str(cores), "table2").seconds
+        yield "a call with nothing to do", again
 
 
 def table(device: torch.device) -> pd.DataFrame:

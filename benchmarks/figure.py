@@ -43,7 +43,8 @@ def draw(results: Path, file: Path) -> None:
         logarithmic(width, sorted(set(studies["width"]["x"])))
         width.set(xlabel="k of Wide-ResNet-16-k", ylabel="images/s")
         width.set_title("Speed by width", fontsize=9)
-        curves(jobs, studies["jobs"], [LIVE, COMPILED])
+        seconds = studies["jobs"][studies["jobs"]["unit"] == "s"]
+        curves(jobs, seconds, [LIVE, COMPILED])
         logarithmic(jobs, sorted(set(studies["jobs"]["x"])))
         jobs.set(xlabel="runs in the plan", ylabel="s")
         jobs.set_title("Seconds before the first job starts", fontsize=9)

@@ -87,7 +87,10 @@ PLANS = (
 
 
 def jobs(plans: Iterable[tuple[tuple[str, ...], int]], draw: bool = True) -> Iterator[Point]:
-    """Seconds to plan, and to ``draw`` the workflow's graph too, by the runs of the plan."""
+    """Seconds to plan, and to ``draw`` the workflow's graph too, by the runs of the plan.
+
+    Of a drawing also the memory, in MiB.
+    """
     for tables, seeds in plans:
         config = merge(TINY, {"tables": list(tables), "seeds": list(range(seeds))})
         scale = check_scale(merge(read_yaml(ROOT / "config/digits.yaml"), config), "benchmark")
@@ -99,4 +102,5 @@ def jobs(plans: Iterable[tuple[tuple[str, ...], int]], draw: bool = True) -> Ite
             with tempfile.TemporaryDirectory() as name:
                 workplace(Path(name), config)
                 drawn = snakemake(Path(name), "--cores", "1", "--dry-run", "--quiet")
-            yield Point("jobs", "dry run of Snakemake", len(plan.runs), drawn, "s")
+            yield Point("jobs", "dry run of Snakemake", len(plan.runs), drawn.seconds, "s")
+            yield Point("jobs", "memory of the dry run", len(plan.runs), drawn.mib, "MiB")

@@ -37,7 +37,10 @@ class OnDevices:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a plan costs; hours are those of cores or, as `unit` says, of GPUs."""
+    """What a plan costs; hours are those of cores or, as `unit` says, of GPUs.
+
+    `host_mib`, `gpu_mib` and `transient`, the bytes of its saved states, are the largest run's.
+    """
 
     scale: str
     seeds: int
@@ -51,6 +54,7 @@ class Budget:
     devices: tuple[OnDevices, ...]
     host_mib: float
     gpu_mib: float
+    transient: int
 
 
 def budget(plan: Plan, devices: Sequence[int]) -> Budget:
@@ -79,8 +83,9 @@ def budget(plan: Plan, devices: Sequence[int]) -> Budget:
         devices=tuple(
             OnDevices(n, list_schedule(tasks, n), least_seconds(tasks, n)) for n in devices
         ),
-        host_mib=max(cost.host_mib for cost in every),
+        host_mib=max(cost.processes * cost.host_mib for cost in every),
         gpu_mib=max(cost.gpu_mib for cost in every),
+        transient=max(cost.transient for cost in every),
     )
 
 

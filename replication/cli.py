@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
+from replication import launch
 from replication.budget import budget
 from replication.errors import InputError
 from replication.interruption import AGAIN, Interrupted
 from replication.parts import parse_numbers, read_part, table_name
-from replication.plan import Plan
+from replication.plan import RESULTS, Plan
 from replication.scale import DEFAULT, Scale
 from replication.tables import TableSpec
 
@@ -24,6 +25,8 @@ app = typer.Typer(
 )
 # How the workflow tells its jobs which files it was given.
 CONFIGFILES = "REPLICATION_CONFIGFILES"
+# How it tells them where results lie, where that is a local copy of a storage.
+STORED = "REPLICATION_RESULTS"
 TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
     list[Path] | None,
@@ -33,6 +36,9 @@ ConfigFiles = Annotated[
         help=f"Scale file, repeatable; the last wins. [{DEFAULT}]",
     ),
 ]
+Results = Annotated[
+    Path, typer.Option("--results", envvar=STORED, help="Folder of all scales' results.")
+]
 
 
 @app.command()
@@ -40,13 +46,21 @@ def train(
     run: Annotated[str, typer.Argument(help="Id of the run: its folder below runs/.")],
     configfile: ConfigFiles = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads of the CPU.")] = 1,
+    results: Results = RESULTS,
 ) -> None:
     """Train one run; its teacher has to be trained already."""
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     found = plan.run(run)
+    processes = plan.scale.takes(found.network).processes
+    if processes > 1 and launch.RANK not in os.environ:
+        files = [part for file in configfile or [] for part in ("--configfile", str(file))]
+        each = str(max(1, threads // processes))
+        raise typer.Exit(launch.launch([run, *files, "--threads", each], processes))
     from replication.training.run import train as train_run
 
     record = train_run(plan, found, threads)
+    if not record:
+        return
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in record["result"].items())
     print(f"{run}: {numbers}; {record['seconds']} s")
 
@@ -58,12 +72,13 @@ def table(
     holes: Annotated[
         bool, typer.Option("--holes", help="Empty cells are no failure of the command.")
     ] = False,
+    results: Results = RESULTS,
 ) -> None:
     """Measure the cells of tables and write them as csv, Markdown, HTML and LaTeX.
 
     A cell that lacks a run stays empty, and the table says why.
     """
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     names = [table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
@@ -85,19 +100,19 @@ def table(
 
 
 @app.command()
-def cells(configfile: ConfigFiles = None) -> None:
+def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Put the tables' measured cells together into cells.csv."""
     from replication.table import collect_cells
 
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     collect_cells(plan)
     print(plan.results / "cells.csv")
 
 
 @app.command()
-def claims(configfile: ConfigFiles = None) -> None:
+def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Decide the paper's claims from cells.csv and write claims.csv and claims_power.csv."""
-    plan = Plan.read(configfile or [])
+    plan = Plan.read(configfile or [], root=results)
     from replication.claims import build_claims
 
     build_claims(plan)
@@ -140,9 +155,10 @@ def plan(
         bool, typer.Option("--recipes", help="List the runs as csv, with recipe and parameters.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The costs for a program.")] = False,
+    results: Results = RESULTS,
 ) -> None:
     """What the runs of a scale cost, what is done of them, and how long the rest takes."""
-    found = read_part(configfile or [], tables, rows, seeds)
+    found = read_part(configfile or [], tables, rows, seeds, results)
     if runs:
         print("\n".join(found.runs))
         return
@@ -164,6 +180,7 @@ def plan(
 def status(
     configfile: ConfigFiles = None,
     once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+    results: Results = RESULTS,
 ) -> None:
     """Watch a sweep: cells that are filled, runs in training, failures, time left. Ctrl-C ends it.
 
@@ -171,7 +188,7 @@ def status(
     """
     from replication.overview import show_status
 
-    show_status(Plan.read(configfile or []), once)
+    show_status(Plan.read(configfile or [], root=results), once)
 
 
 @app.command()

@@ -6,6 +6,7 @@ same kind of thing, or else those of its family, or else all. Pure Python: Snake
 every start, so neither torch nor pandas is imported.
 """
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
@@ -18,7 +19,7 @@ from replication.cells import Run
 from replication.footprint import Footprint
 from replication.plan import Plan
 from replication.scale import GPU_SLOTS
-from replication.states import State, state_of
+from replication.states import Measured, State, state_of
 from replication.workload import FLOAT, Workload, workload_of
 
 MIB = 2**20
@@ -56,12 +57,13 @@ class Cost:
     """What a run costs.
 
     `seconds` on its `devices`, which are cores or, as a fraction of one where several share it,
-    GPUs; memory in MiB, of the machine and of a GPU; `disk` in bytes that stay, `transient` in
-    bytes while it trains.
+    GPUs; memory in MiB that each of its `processes` takes, of the machine and of a GPU; `disk` in
+    bytes that stay, `transient` in bytes while it trains.
     """
 
     seconds: float
     devices: float
+    processes: int
     host_mib: float
     gpu_mib: float
     disk: int
@@ -125,16 +127,21 @@ class Costs:
         cost, measured = self.of(run), self.states[run.id].measured
         if measured is None or measured.seconds is None:
             return cost.hours
-        devices = cost.devices if self.on_gpu else measured.threads
-        return measured.seconds * devices / 3600
+        return measured.seconds * self._as_measured(run, measured).devices / 3600
 
-    def estimate(self, run: Run, threads: int | None = None) -> Cost:
-        """The cost of a run by the built-in rates, on so many threads of the CPU."""
-        takes, work = self.plan.scale.takes(run.network), self.workload(run)
-        if self.on_gpu:
-            devices = self.plan.scale.gpus(run.network) * min(1.0, takes.gpu_slots / GPU_SLOTS)
-            return _cost(work, GPU, devices)
-        return _cost(work, CORE, float(threads or takes.threads))
+    def estimate(self, run: Run) -> Cost:
+        """The cost of a run by the built-in rates, on what the scale gives it."""
+        takes = self.plan.scale.takes(run.network)
+        return self._estimate(run, takes.processes, max(takes.threads, takes.processes))
+
+    def _as_measured(self, run: Run, measured: Measured) -> Cost:
+        """The same on what it had when it was measured."""
+        return self._estimate(run, measured.processes, measured.processes * measured.threads)
+
+    def _estimate(self, run: Run, processes: int, threads: int) -> Cost:
+        share = min(1.0, self.plan.scale.takes(run.network).gpu_slots / GPU_SLOTS)
+        rates, devices = (GPU, processes * share) if self.on_gpu else (CORE, float(threads))
+        return _cost(self.workload(run), rates, devices, processes)
 
     def workload(self, run: Run) -> Workload:
         """What a run has to do; runs that do the same share it."""
@@ -160,7 +167,7 @@ class Costs:
             measured, run = state.measured, self.plan.runs.get(name)
             if measured is None or run is None or bool(measured.gpu_mib) != self.on_gpu:
                 continue
-            estimate = self.estimate(run, measured.threads)
+            estimate = self._as_measured(run, measured)
             for quantity, found in ratios.items():
                 value = getattr(measured, quantity)
                 if value is not None:
@@ -189,13 +196,15 @@ class Ratios:
         return 1.0, "assumed"
 
 
-def _cost(work: Workload, rates: Rates, devices: float) -> Cost:
+def _cost(work: Workload, rates: Rates, devices: float, processes: int) -> Cost:
     weights = FLOAT * work.own.parameters
+    each = replace(work, batch=math.ceil(work.batch / processes))
     return Cost(
         seconds=_seconds(work, rates, devices),
         devices=devices,
-        host_mib=rates.host + _host_bytes(work, rates) / MIB,
-        gpu_mib=rates.device + _network_bytes(work, rates) / MIB if rates.device else 0.0,
+        processes=processes,
+        host_mib=rates.host + _host_bytes(each, rates) / MIB,
+        gpu_mib=rates.device + _network_bytes(each, rates) / MIB if rates.device else 0.0,
         disk=weights + work.predictions + work.answers,
         # Two states of weights and momentum.
         transient=4 * weights,

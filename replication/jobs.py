@@ -33,12 +33,16 @@ class Wildcards(Protocol):
 
 @dataclass(frozen=True)
 class Jobs:
-    """The workflow of a plan, seen from its rules."""
+    """The workflow of a plan, seen from its rules.
+
+    Where results are ``stored`` elsewhere, a job finds here what its rule names and nothing else.
+    """
 
     plan: Plan
+    stored: bool = False
 
     @classmethod
-    def find(cls, config: dict[str, Any], files: Sequence[str]) -> Self:
+    def find(cls, config: dict[str, Any], files: Sequence[str], stored: bool = False) -> Self:
         """Plan the scale of a Snakemake workflow, whose jobs will read ``files`` again.
 
         Raises:
@@ -57,7 +61,7 @@ class Jobs:
                 "--config does not reach the runs: write the keys into a file and name it behind"
                 " --configfile"
             )
-        return cls(Plan.read(paths))
+        return cls(Plan.read(paths), stored)
 
     def run(self, wildcards: Wildcards) -> Run:
         """The run that a job of the rule `train` is about."""
@@ -70,7 +74,12 @@ class Jobs:
         return list(dict.fromkeys(filled))
 
     def pages(self) -> list[str]:
-        """The pages of the notebooks whose tables this scale has."""
+        """The pages of the notebooks whose tables this scale has.
+
+        None where results are stored elsewhere: notebooks read more than their rules can name.
+        """
+        if self.stored:
+            return []
         planned = set(self.plan.tables)
         return [
             f"{self.plan.results}/notebooks/{name}.html"
@@ -83,19 +92,28 @@ class Jobs:
         teacher = self.run(wildcards).teacher
         return [str(self.plan.folder(teacher) / "model.safetensors")] if teacher else []
 
+    def teacher_record(self, wildcards: Wildcards) -> list[str]:
+        """The teacher's run.json, where it does not lie beside the weights anyway."""
+        teacher = self.run(wildcards).teacher
+        return [str(self.plan.folder(teacher) / RECORD)] if teacher and self.stored else []
+
     def threads(self, wildcards: Wildcards) -> int:
-        """Threads of the CPU that a run takes."""
-        return self.plan.scale.takes(self.run(wildcards).network).threads
+        """Threads of the CPU that a run takes, all its processes together."""
+        takes = self.plan.scale.takes(self.run(wildcards).network)
+        return max(takes.threads, takes.processes)
 
     def gpu_slots(self, wildcards: Wildcards) -> int:
         """Slots of a GPU that a run takes, of those that Snakemake is given for all."""
         if self.plan.scale.device == "cpu":
             return 0
-        return self.plan.scale.takes(self.run(wildcards).network).gpu_slots
+        takes = self.plan.scale.takes(self.run(wildcards).network)
+        return takes.processes * takes.gpu_slots
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs that a run takes, where GPUs are handed out one by one."""
-        return self.plan.scale.gpus(self.run(wildcards).network)
+        if self.plan.scale.device == "cpu":
+            return 0
+        return self.plan.scale.takes(self.run(wildcards).network).processes
 
     @cached_property
     def costs(self) -> Costs:
@@ -104,7 +122,8 @@ class Jobs:
 
     def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
         """Memory of the machine in MB that a run is given, twice as much at each attempt."""
-        needed = self.costs.of(self.run(wildcards)).host_mib * MIB / 1e6
+        cost = self.costs.of(self.run(wildcards))
+        needed = cost.processes * cost.host_mib * MIB / 1e6
         return max(LEAST_MB, math.ceil(needed * MEMORY_MARGIN)) << (attempt - 1)
 
     def runtime(self, wildcards: Wildcards, attempt: int) -> int:
@@ -122,14 +141,19 @@ class Jobs:
         return {"table": number, "title": self.plan.tables[wildcards.table].title}
 
     def table_runs(self, wildcards: Wildcards) -> list[str]:
-        """The run.json and predictions of every run that a table shows."""
+        """The run.json and predictions of every run that a table shows.
+
+        Also the run.json of their teachers, where they do not lie above them anyway.
+        """
         cells = self.plan.table_cells(wildcards.table)
         ids = {run.id: run for cell in cells for run in cell.runs()}
-        return [
+        shown = [
             str(self.plan.folder(run) / name)
             for run in ids.values()
             for name in (RECORD, "predictions.safetensors")
         ]
+        lineages = self.records(wildcards.table) if self.stored else []
+        return list(dict.fromkeys([*shown, *lineages]))
 
     def records(self, *tables: str) -> list[str]:
         """The run.json of every run that these tables need."""

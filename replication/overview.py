@@ -151,8 +151,11 @@ def _cheapest(budget: Budget) -> Text:
 
 
 def _memory(budget: Budget) -> Text:
-    gpu = f", {_bytes(budget.gpu_mib * 2**20)} of a GPU" if budget.gpu_mib else ""
-    return Text(f"Memory: the largest run takes {_bytes(budget.host_mib * 2**20)}{gpu}.")
+    gpu = f", {_bytes(budget.gpu_mib * 2**20)} on a GPU" if budget.gpu_mib else ""
+    return Text(
+        f"A run takes up to {_bytes(budget.host_mib * 2**20)} of memory{gpu}, and"
+        f" {_bytes(budget.transient)} of disk for its states."
+    )
 
 
 def _filled(status: Status) -> Table:

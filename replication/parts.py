@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from replication.errors import InputError
-from replication.plan import Plan
+from replication.plan import RESULTS, Plan
 from replication.scale import check_scale, read_config
 
 MANY = 10_000
@@ -19,8 +19,9 @@ def read_part(
     tables: str | None = None,
     rows: str | None = None,
     seeds: str | None = None,
+    root: Path = RESULTS,
 ) -> Plan:
-    """Plan a scale from its files, with these tables, rows and seeds instead of its own.
+    """Plan a scale as `Plan.read`, with these tables, rows and seeds instead of its own.
 
     Each is a list with commas: tables by name or number, rows by name with ``*`` for any text,
     seeds as numbers and ranges such as ``0-19``.
@@ -34,7 +35,7 @@ def read_part(
     if seeds:
         config["seeds"] = parse_numbers("--seeds", seeds)
     source = " + ".join(map(str, files)) or "default scale"
-    plan = Plan.make(check_scale(config, source))
+    plan = Plan.make(check_scale(config, source), root=root)
     return _with_rows(plan, _listed(rows)) if rows else plan
 
 

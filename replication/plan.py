@@ -42,19 +42,20 @@ class Plan:
     cells: tuple[Cell, ...]
     runs: dict[str, Run]
     variants: dict[str, Scale]
+    root: Path = RESULTS
 
     @classmethod
-    def read(cls, files: Sequence[Path], tables: Path = TABLES) -> Self:
-        """Plan a scale from its files.
+    def read(cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS) -> Self:
+        """Plan a scale from its files, with its results in a folder of ``root``.
 
         Raises:
             InputError: as ``read_config``, ``check_scale`` and ``make``.
         """
         source = " + ".join(map(str, files)) or "default scale"
-        return cls.make(check_scale(read_config(files), source), tables)
+        return cls.make(check_scale(read_config(files), source), tables, root)
 
     @classmethod
-    def make(cls, scale: Scale, tables: Path = TABLES) -> Self:
+    def make(cls, scale: Scale, tables: Path = TABLES, root: Path = RESULTS) -> Self:
         """Plan the tables of a scale.
 
         Raises:
@@ -75,12 +76,12 @@ class Plan:
                             f" another cell wants {run.id} with other data or shared layers;"
                             " give one a `seed_offset`"
                         )
-        return cls(scale, specs, cells, runs, variants)
+        return cls(scale, specs, cells, runs, variants, root)
 
     @property
     def results(self) -> Path:
         """Folder of everything that this scale produces."""
-        return RESULTS / self.scale.scale
+        return self.root / self.scale.scale
 
     def folder(self, run: Run) -> Path:
         """Folder of a run."""

@@ -42,7 +42,10 @@ class Measurements:
             folder = self.plan.folder(run)
             record = runs.read_record(folder)
             if record["recipe_hash"] != self.plan.recipe_hash(run):
-                raise InputError(f"{folder}: trained by another recipe; call snakemake again")
+                raise InputError(
+                    f"{folder}: trained by another recipe; delete its {runs.RECORD} and call"
+                    " snakemake again"
+                )
             if run.teacher:
                 runs.check_teacher(folder, record, self.record(run.teacher))
             self.records[run.id] = record

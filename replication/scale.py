@@ -145,9 +145,18 @@ class Saving(Strict):
 class Takes(Strict):
     """What a training takes of the machine: as many run side by side as there is room for."""
 
-    threads: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="Of the CPU.")
+    processes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1,
+        description="Data-parallel processes of one training, each with a GPU of its own; they"
+        " share the batch. Image networks only.",
+    )
+    threads: Annotated[int, Field(ge=1, le=1024)] = Field(
+        1, description="Of the CPU; processes share them, one each at least."
+    )
     gpu_slots: Count = Field(
-        8, description="Of the profile's; a whole GPU has 8, so that with 1 eight share it."
+        8,
+        description="Of the profile's, for each process; a whole GPU has 8, so that with 1 eight"
+        " share it.",
     )
 
 
@@ -201,15 +210,28 @@ class Scale(Strict):
         """What the training of a network takes of the machine."""
         return self.network_takes.get(network, self.training_takes)
 
-    def gpus(self, network: str) -> int:
-        """GPUs that the training of a network takes, where GPUs are handed out one by one."""
-        return 0 if self.device == "cpu" else 1
-
     @model_validator(mode="after")
     def _takers_are_networks(self) -> Self:
         for name in self.network_takes:
             if name not in NETWORKS:
                 raise ValueError(f"`network_takes`: no network is called `{name}`")
+        return self
+
+    @model_validator(mode="after")
+    def _one_process_suffices(self) -> Self:
+        for name, network in NETWORKS.items():
+            if (count := self.takes(name).processes) == 1:
+                continue
+            if network.kind == "language":
+                raise ValueError(
+                    f"`network_takes`: `{name}`: a language model is trained by one process, not"
+                    f" {count}; give it `processes: 1`"
+                )
+            if self.compile != "off":
+                raise ValueError(
+                    f"`compile`: `{self.compile}` is for one process, and `{name}` takes {count};"
+                    " turn it off, or give `processes: 1`"
+                )
         return self
 
     def image_recipe(self, family: str) -> ImageRecipe:

@@ -20,12 +20,13 @@ LEASE = 30.0
 
 @dataclass(frozen=True)
 class Measured:
-    """What a finished run took: seconds on so many threads, and its peaks of memory in MiB.
+    """What a finished run took: its seconds, and each process' threads and peaks of memory in MiB.
 
-    A number that the record lacks is None; only a run on a GPU has `gpu_mib`.
+    A number that the record lacks is None; only a run on GPUs has `gpu_mib`.
     """
 
     seconds: float | None
+    processes: int
     threads: int
     host_mib: float | None
     gpu_mib: float | None
@@ -64,10 +65,10 @@ def state_of(plan: Plan, run: Run) -> State:
 
 
 def _measured(record: Mapping[str, Any]) -> Measured:
-    threads = _positive(record.get("threads"))
     return Measured(
         _positive(record.get("seconds")),
-        int(threads or 1),
+        math.ceil(_positive(record.get("processes")) or 1),
+        math.ceil(_positive(record.get("threads")) or 1),
         _positive(record.get("peak_memory_mib")),
         _positive(record.get("peak_gpu_memory_mib")),
     )

@@ -2,7 +2,7 @@
 rule table:
     input:
         JOBS.table_runs,
-        spec="tables/{table}.yaml",
+        spec=local("tables/{table}.yaml"),
     output:
         cells="results/{scale}/cells/{table}.csv",
         csv="results/{scale}/tables/{table}.csv",
@@ -40,7 +40,7 @@ rule cells:
 rule claims:
     input:
         "results/{scale}/cells.csv",
-        "tables/claims.yaml",
+        local("tables/claims.yaml"),
     output:
         "results/{scale}/claims.csv",
         "results/{scale}/claims_power.csv",

@@ -2,6 +2,7 @@
 rule train:
     input:
         JOBS.teacher_model,
+        JOBS.teacher_record,
     output:
         model="results/{scale}/runs/{run}/model.safetensors",
         predictions="results/{scale}/runs/{run}/predictions.safetensors",
@@ -21,4 +22,6 @@ rule train:
         # A changed recipe reruns what depends on it, and nothing else.
         recipe=JOBS.recipe,
     shell:
-        "replication train {wildcards.run:q} --threads {threads} > {log:q} 2>&1"
+        # exec: a shell in between would die of the signal that asks the training to save its state,
+        # and a cluster kills at once what a job has left behind.
+        "exec replication train {wildcards.run:q} --threads {threads} > {log:q} 2>&1"

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,13 @@ def tiny_plan(**keys: Any) -> Plan:
     """The default scale at a toy size, with these keys changed."""
     config = merge(merge(read_yaml(ROOT / "config" / "digits.yaml"), TINY), keys)
     return Plan.make(check_scale(config, "tiny"), ROOT / "tables")
+
+
+def wait_until(done: Callable[[], Any], seconds: float = 60) -> None:
+    limit = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < limit, "waited too long"
+        time.sleep(0.05)
 
 
 BUILT = {**TINY, "seeds": [0, 1]}

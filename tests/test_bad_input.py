@@ -343,6 +343,20 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     "threads that no machine has": keys(
         "`training_takes.threads`", training_takes={"threads": 100_000}
     ),
+    "no process": keys("`training_takes.processes`", training_takes={"processes": 0}),
+    "processes of a language model": keys(
+        "`lstm`: a language model is trained by one process, not 2; give it `processes: 1`",
+        training_takes={"processes": 2},
+    ),
+    "processes of a single language model": keys(
+        "`cnn_lstm`: a language model is trained by one process, not 4",
+        network_takes={"cnn_lstm": {"processes": 4}},
+    ),
+    "processes that are compiled": keys(
+        "`compile`: `default` is for one process, and `wide_resnet_28_10` takes 2",
+        compile="default",
+        network_takes={"wide_resnet_28_10": {"processes": 2}},
+    ),
     "no GPU slot": keys("`training_takes.gpu_slots`", training_takes={"gpu_slots": 0}),
     "unknown network's threads": keys(
         "no network is called `resnet`", network_takes={"resnet": {"threads": 1}}

@@ -16,7 +16,7 @@ from replication.costs import CORE, START, Costs
 from replication.footprint import of_images
 from replication.jobs import LEAST_MB, LEAST_MINUTES, Jobs
 from replication.plan import Plan
-from replication.scale import ImageRecipe
+from replication.scale import ImageRecipe, Takes
 from replication.states import state_of
 from replication.training.run import train
 
@@ -111,6 +111,19 @@ def test_a_gpu_is_assumed_where_none_was_measured_and_shared_by_slots() -> None:
     assert on_cpu.of(on_cpu.plan.run("cifar10/wide_resnet_28_10.label.0")).gpu_mib == 0
 
 
+def test_several_processes_take_a_gpu_and_the_data_each() -> None:
+    one, two = paper(), paper(training_takes=Takes(processes=2), network_takes={})
+    run = "cifar100/densenet_80_120.label.0"
+    alone, shared = (Costs(plan).of(plan.run(run)) for plan in (one, two))
+    assert (alone.devices, shared.devices) == (1, 2)
+    assert alone.seconds / 2 < shared.seconds < alone.seconds
+    # Each has half of a batch.
+    assert alone.gpu_mib / 2 < shared.gpu_mib < alone.gpu_mib
+    assert Jobs(two).mem_mb(job(run), 1) == pytest.approx(2 * Jobs(one).mem_mb(job(run), 1), abs=1)
+    cores = paper(device="cpu", training_takes=Takes(processes=2), network_takes={})
+    assert Costs(cores).of(cores.run(run)).devices == 2
+
+
 def test_auto_is_what_the_finished_runs_had() -> None:
     plan = paper()
     finish(plan, plan.run("cifar10/wide_resnet_28_1.label.0"), seconds=1e5, peak_memory_mib=3000)
@@ -147,7 +160,7 @@ def test_a_finished_run_corrects_its_own_network_first() -> None:
 
 def test_a_run_on_other_threads_corrects_as_a_run_on_those() -> None:
     plan = tiny_plan()
-    estimate = Costs(plan).estimate(plan.run(LABEL), threads=4)
+    estimate = Costs(tiny_plan(training_takes={"threads": 4})).estimate(plan.run(LABEL))
     finish(plan, plan.run(LABEL), threads=4, seconds=2 * estimate.seconds)
     corrected = Costs(plan).of(plan.run(LABEL)).seconds
     assert corrected == pytest.approx(2 * Costs(plan).estimate(plan.run(LABEL)).seconds)

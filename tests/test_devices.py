@@ -11,6 +11,7 @@ import torch
 from replication.errors import InputError
 from replication.training import devices
 from replication.training.devices import SLOTS, claim, claimed
+from replication.training.parallel import Group
 
 TWO = ["GPU-a", "GPU-b"]
 
@@ -127,8 +128,34 @@ def test_each_cuda_training_gets_the_number_of_the_device_that_it_holds(
     with claimed(cuda, SLOTS) as first, claimed(cuda, SLOTS) as second:
         assert [first, second] == [torch.device("cuda", 0), torch.device("cuda", 1)]
         assert chosen == [0, 1]
-        # One that has its number is one of several processes of a training that holds it.
-        with claimed(torch.device("cuda", 1), SLOTS) as given:
-            assert given == torch.device("cuda", 1)
     with claimed(torch.device("cpu"), SLOTS) as processor:
         assert processor == torch.device("cpu")
+
+
+def test_the_first_of_several_processes_claims_a_device_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Properties:
+        def __init__(self, number: int) -> None:
+            self.uuid = f"GPU-{number}"
+
+    told: list[list[int]] = []
+
+    class Pair(Group):
+        def largest(self, numbers: torch.Tensor) -> torch.Tensor:
+            told.append(numbers.tolist())
+            return torch.tensor([1, 2])
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", Properties)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
+    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
+    cuda = torch.device("cuda")
+    with claimed(cuda, SLOTS) as alone, claimed(cuda, SLOTS, Pair(0, 2, 0, 2)) as first:
+        # The second holds nothing: the first holds for both.
+        with claimed(cuda, SLOTS, Pair(1, 2, 1, 2)) as second:
+            found = [alone.index, first.index, second.index]
+        assert found == [0, 1, 2]
+        assert told == [[1, 2], [0, 0]]
+        with pytest.raises(NoRoomError), claimed(cuda, 1):
+            pass

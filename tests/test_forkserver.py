@@ -4,14 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, TINY
+from conftest import ROOT, TINY, wait_until
 
 from replication import forkserver
 
@@ -49,13 +47,6 @@ class Owner:
     def end(self) -> None:
         self.process.kill()
         self.process.communicate()
-
-
-def wait_until(done: Any, seconds: float = 60) -> None:
-    limit = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < limit, "waited too long"
-        time.sleep(0.05)
 
 
 @pytest.fixture

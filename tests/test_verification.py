@@ -270,7 +270,7 @@ def test_the_command_fails_on_an_empty_cell_unless_told_otherwise(
     plan = tiny_plan(**KEYS)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(whole / "results", tmp_path / "results")
-    monkeypatch.setattr(Plan, "read", classmethod(lambda cls, files: plan))
+    monkeypatch.setattr(Plan, "read", classmethod(lambda cls, files, root: plan))
     assert run_command(["table", "3", "6"]) == 0
     shutil.rmtree(plan.folder(plan.run(BAN)))
     assert run_command(["table", "3"]) == 1

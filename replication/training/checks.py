@@ -35,11 +35,12 @@ def finite(run: Run, row: Row) -> None:
         )
 
 
-def fits(recipe: ImageRecipe | LanguageRecipe, data: Data) -> None:
-    """See that a recipe can be followed on the data.
+def fits(recipe: ImageRecipe | LanguageRecipe, data: Data, processes: int = 1) -> None:
+    """See that a recipe can be followed on the data, by so many processes.
 
     Raises:
-        InputError: crops reach over an image, or the words do not fill a batch.
+        InputError: crops reach over an image, the words do not fill a batch, or the last batch has
+            fewer images than there are processes.
     """
     if isinstance(data, ImageData):
         assert isinstance(recipe, ImageRecipe)
@@ -48,6 +49,12 @@ def fits(recipe: ImageRecipe | LanguageRecipe, data: Data) -> None:
             raise InputError(
                 f"`images.crop_padding`: {recipe.crop_padding} pixels cannot be reflected from"
                 f" images of {height} × {width}; take fewer"
+            )
+        last = len(data.train.labels) % recipe.batch_size or recipe.batch_size
+        if last < processes:
+            raise InputError(
+                f"`images.batch_size`: a batch of {last} is too small for {processes} `processes`;"
+                " change it or the data set's `train`, or take fewer processes"
             )
     elif recipe.batch_size > len(data.train):
         raise InputError(

@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from replication.errors import InputError
 from replication.scale import GPU_SLOTS
+from replication.training.parallel import ALONE, Group
 
 SLOTS = GPU_SLOTS
 """Of a GPU; a training that takes as many has it to itself."""
@@ -28,16 +29,23 @@ PAUSE = 1.0
 
 
 @contextmanager
-def claimed(device: torch.device, slots: int) -> Iterator[torch.device]:
+def claimed(device: torch.device, slots: int, group: Group = ALONE) -> Iterator[torch.device]:
     """Hold ``slots`` of one of the visible GPUs, after waiting for them, where the device is CUDA.
 
-    A CPU, and a device that has a number already, are given back as they are.
+    A CPU is given back as it is. Of several processes each has a GPU; the first one of a machine
+    holds them all, because processes that wait for each other's would wait for ever.
     """
-    if device.type != "cuda" or device.index is not None:
+    if device.type != "cuda":
         yield device
         return
-    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    with claim([str(found.uuid) for found in properties], slots) as (number,):
+    numbers = torch.zeros(group.size, dtype=torch.int64)
+    with ExitStack() as held:
+        if group.local_rank == 0:
+            properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+            uuids = [str(found.uuid) for found in properties]
+            mine = held.enter_context(claim(uuids, slots, group.local_size))
+            numbers[group.rank : group.rank + group.local_size] = torch.tensor(mine)
+        number = int(group.largest(numbers)[group.rank])
         torch.cuda.set_device(number)
         yield torch.device("cuda", number)
 

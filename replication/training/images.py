@@ -13,6 +13,7 @@ from replication.training.answers import Answers
 from replication.training.augmentation import Augmenter, draw_views
 from replication.training.loss import Loss
 from replication.training.precision import Autocast
+from replication.training.replica import spread
 from replication.training.setting import Row, Setting
 from replication.training.streams import global_streams, seed, set_global_streams, stream
 
@@ -32,6 +33,7 @@ class ImageTraining:
     def __init__(self, setting: Setting[ImageRecipe], data: ImageData) -> None:
         self.setting, self.data, self.recipe = setting, data, setting.recipe
         self.device = data.train.images.device
+        self.group = setting.group
         self.epochs, self.history = setting.recipe.epochs, list[Row]()
         self.seen = self.epochs * len(data.train.labels)
         self.augment = Augmenter(data.train.images, setting.recipe)
@@ -56,6 +58,7 @@ class ImageTraining:
         if isinstance(setting.teacher, nn.Module):
             assert not setting.teacher.training
         setting.network.train()
+        self.network = spread(setting.network, self.group)
         self._begin_epoch()
 
     def _begin_epoch(self) -> None:
@@ -74,10 +77,12 @@ class ImageTraining:
     def step(self) -> bool:
         """Train on the next batch; whether the epoch has another after it."""
         index, views = self.batches[self.done]
-        images, labels = self.augment(index, views), self.data.train.labels[index]
+        share, labels = self.group.share(len(index)), self.data.train.labels[index]
+        images = self.augment(index[share], views[share])
         taught = self._teach(index, views, images)
+        self._seed_dropout()
         with self.setting.autocast():
-            logits = self.setting.network(images).float()
+            logits = self.group.gather(self.network(images).float(), len(index))
         loss = self.loss(logits, labels, taught, index)
         self.optimiser.zero_grad(set_to_none=True)
         logits.retain_grad()
@@ -88,11 +93,19 @@ class ImageTraining:
         return self.done < len(self.batches)
 
     def _teach(self, index: Tensor, views: Tensor, images: Tensor) -> Tensor | None:
-        """The teacher's logits for the very images that the student sees."""
+        """The teacher's logits for the very images that the students see; ``images`` is a share."""
         teacher = self.setting.teacher
         if isinstance(teacher, Answers):
             return teacher(index, views)
-        return forward(teacher, images, self.setting.autocast) if teacher is not None else None
+        if teacher is None:
+            return None
+        return self.group.gather(forward(teacher, images, self.setting.autocast), len(index))
+
+    def _seed_dropout(self) -> None:
+        """Have processes draw masks of their own, by the step: a state is of the first alone."""
+        if self.group.size > 1:
+            place = f"{self.setting.run_id}/{self.group.rank}/{len(self.history)}/{self.done}"
+            torch.manual_seed(seed(place, "dropout"))
 
     def end_epoch(self) -> Row:
         """Close the epoch: its line of the history, with the test error where it is due."""
@@ -109,10 +122,10 @@ class ImageTraining:
 
     def evaluate(self) -> Tensor:
         """The network's logits (n, classes) on the test images, in evaluation mode."""
-        network = self.setting.network.eval()
-        logits = forward(network, self.data.evaluation.images, self.setting.autocast)
+        network, images = self.setting.network.eval(), self.data.evaluation.images
+        logits = forward(network, images[self.group.share(len(images))], self.setting.autocast)
         network.train()
-        return logits
+        return self.group.gather(logits, len(images))
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""

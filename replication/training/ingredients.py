@@ -100,7 +100,7 @@ class Teacher:
         checksum = runs.checksum(file)
         if record.get("recipe_hash") != plan.recipe_hash(run):
             raise InputError(
-                f"{folder}: trained by another recipe; call snakemake, which renews it"
+                f"{folder}: trained by another recipe; delete its {runs.RECORD} and call snakemake"
             )
         if record.get("checksums", {}).get(runs.MODEL) != checksum:
             raise InputError(f"{file}: not the file that {runs.RECORD} names; {runs.RETRAIN}")

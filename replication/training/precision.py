@@ -9,21 +9,29 @@ import torch
 
 from replication.errors import InputError
 from replication.scale import Scale
+from replication.training.parallel import ALONE, Group
 
 Precision = Literal["bfloat16", "tf32", "float32"]
 Autocast = Callable[[], AbstractContextManager[object]]
 
 
-def find_device(scale: Scale) -> torch.device:
+def find_device(scale: Scale, group: Group = ALONE) -> torch.device:
     """The scale's device; ``auto`` is CUDA where there is one.
 
     Raises:
-        InputError: CUDA is asked for and there is none.
+        InputError: CUDA is asked for and there is none, or there are fewer than processes.
     """
     cuda = torch.cuda.is_available()
     if scale.device == "cuda" and not cuda:
         raise InputError("`device: cuda`: PyTorch finds no CUDA device; use `device: auto`")
-    return torch.device("cuda" if cuda and scale.device != "cpu" else "cpu")
+    if not cuda or scale.device == "cpu":
+        return torch.device("cpu")
+    if (found := torch.cuda.device_count()) < group.local_size:
+        raise InputError(
+            f"`processes`: {group.local_size} take a GPU each, and PyTorch finds {found}; give"
+            " fewer processes, or more GPUs"
+        )
+    return torch.device("cuda")
 
 
 def choose(scale: Scale, device: torch.device, kind: Literal["image", "language"]) -> Precision:

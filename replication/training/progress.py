@@ -14,14 +14,14 @@ from replication.training.setting import Row
 class EpochProgress:
     """Reports each epoch of a run, with its numbers and the time left."""
 
-    def __init__(self, run_id: str, epochs: int, how: str = "") -> None:
-        """Take what is trained, for how long, and how: device and precision."""
+    def __init__(self, run_id: str, epochs: int, how: str = "", quiet: bool = False) -> None:
+        """Take what is trained, for how long, and how: device and precision; or say nothing."""
         self.name, self.how = run_id.rsplit("/", 1)[-1], how
-        self.epochs = epochs
+        self.epochs, self.quiet = epochs, quiet
         self.done = self.before = 0
         self.start = time.monotonic()
         self.bar: Progress | None = None
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not quiet:
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -34,7 +34,7 @@ class EpochProgress:
     def __enter__(self) -> Self:
         if self.bar:
             self.bar.start()
-        else:
+        elif not self.quiet:
             print(f"{self.name}: {self.epochs} epochs{self.how}", file=sys.stderr)
         return self
 
@@ -58,7 +58,7 @@ class EpochProgress:
         say = "  ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items())
         if self.bar:
             self.bar.update(self.task, completed=self.done, say=say)
-        else:
+        elif not self.quiet:
             each = (time.monotonic() - self.start) / (self.done - self.before)
             left = each * (self.epochs - self.done)
             print(

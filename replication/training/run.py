@@ -1,10 +1,8 @@
 """One run from its plan to its folder: data, network, teacher, training, files."""
 
-import contextlib
 import json
 import math
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +15,19 @@ from replication import runs
 from replication.catalogue import NETWORKS
 from replication.cells import Run
 from replication.data.images import ImageData
-from replication.errors import InputError
 from replication.interruption import Interruption
 from replication.networks import hub_config
 from replication.plan import Plan
 from replication.scale import ImageRecipe, LanguageRecipe
-from replication.training import answers, checks, images, language, precision, provenance
+from replication.training import (
+    answers,
+    checks,
+    failure,
+    images,
+    language,
+    precision,
+    provenance,
+)
 from replication.training.devices import claimed
 from replication.training.fit import fit
 from replication.training.images import ImageTraining
@@ -38,7 +43,7 @@ from replication.training.ingredients import (
     teaching,
 )
 from replication.training.language import LanguageTraining
-from replication.training.lock import occupy
+from replication.training.parallel import Group, joined
 from replication.training.precision import Autocast
 from replication.training.progress import EpochProgress
 from replication.training.setting import Row, Setting
@@ -52,7 +57,8 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     """Train one run and write its folder; returns what ``run.json`` holds.
 
     The folder is written at the end, ``run.json`` last, each file whole or not at all. A run that
-    was stopped goes on from its saved state. Where it fails, ``failed.json`` says why.
+    was stopped goes on from its saved state. Where it fails, ``failed.json`` says why. Of several
+    processes the first writes, and the others return nothing.
 
     Raises:
         InputError: the teacher is missing, damaged or of another recipe; data are missing; shared
@@ -65,19 +71,22 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     folder, slots = plan.folder(run), plan.scale.takes(run.network).gpu_slots
     with (
         Interruption() as interruption,
-        occupy(folder) as occupation,
-        _failure_noted(folder),
-        _limits_named(run),
-        claimed(precision.find_device(plan.scale), slots) as device,
+        joined(plan.scale, run.network) as group,
+        group.occupy(folder) as occupation,
+        failure.noted(folder, group.first),
+        failure.named(run),
+        claimed(precision.find_device(plan.scale, group), slots, group) as device,
     ):
         number_format = precision.choose(plan.scale, device, NETWORKS[run.network].kind)
         autocast = precision.use(number_format, device)
         data = load_data(plan, run, device)
-        checks.fits(plan.training(run), data)
+        checks.fits(plan.training(run), data, group.size)
         torch.manual_seed(seed(run.id, "initialisation"))
         network = build(plan, run, data, device)
         teacher = Teacher.find(plan, run.teacher) if run.teacher else None
-        taught_by = _prepare(plan, run, data, network, teacher, autocast) if teacher else None
+        # The first writes the teacher's answers where there are none yet.
+        with group.first_before_others():
+            taught_by = _prepare(plan, run, data, network, teacher, autocast) if teacher else None
         record = {
             "run": run.id,
             "network": {"name": run.network, "arguments": arguments(plan, run, data)},
@@ -92,15 +101,16 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
             "dataset": describe(run, data),
             "precision": number_format,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "processes": group.size,
         }
         belongs_to = {"recipe": record["recipe_hash"], "teacher": record["teacher"]}
         belongs_to |= {"run": run.id, "data": data.fingerprint, "precision": number_format}
-        keeper = Keeper(folder, belongs_to, plan.scale.save, interruption, occupation)
-        training = _training(plan, run, data, network, taught_by, autocast)
+        keeper = Keeper(folder, belongs_to, plan.scale.save, interruption, occupation, group)
+        training = _training(plan, run, data, network, taught_by, autocast, group)
         # From here on there is something to lose: a signal waits for the next step.
         with interruption.deferred():
             how = f" in {number_format} on {provenance.device_name(device)}"
-            with EpochProgress(run.id, training.epochs, how) as progress:
+            with EpochProgress(run.id, training.epochs, how, quiet=not group.first) as progress:
                 try:
                     fit(training, keeper, partial(_report, run, progress))
                     if isinstance(taught_by, nn.Module) and teacher:
@@ -110,6 +120,9 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
                     raise
             trained = keeper.seconds
             predictions, result = _measure(plan, training)
+            keeper.group = group.leave()
+            if not group.first:
+                return {}
             _write(folder / runs.MODEL, _weights(network))
             _write(folder / runs.PREDICTIONS, predictions)
             runs.write_history(folder / runs.HISTORY, training.history)
@@ -141,39 +154,6 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     return record
 
 
-@contextlib.contextmanager
-def _failure_noted(folder: Path) -> Iterator[None]:
-    """Leave in the folder why a run has failed, for its tables to say."""
-    (folder / runs.FAILURE).unlink(missing_ok=True)
-    try:
-        yield
-    except InputError as error:
-        with contextlib.suppress(InputError):  # a full disk has no room for this either
-            runs.write_text(folder / runs.FAILURE, json.dumps({"reason": str(error)}) + "\n")
-        raise
-
-
-@contextlib.contextmanager
-def _limits_named(run: Run) -> Iterator[None]:
-    """Say how to mend what torch finds too large for the memory, or too small for a batch."""
-    try:
-        yield
-    except (MemoryError, RuntimeError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        full = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if full or "can't allocate memory" in reason:
-            raise InputError(
-                f"{run.id}: the memory does not suffice ({reason}); lower `batch_size` or the"
-                " network's `width_ratio` in the scale, or train on a larger machine"
-            ) from None
-        if "more than 1 value per channel" in reason:
-            raise InputError(
-                f"{run.id}: a batch of one image is too small for batch normalisation; change"
-                " `images.batch_size` or the data set's `train` by one"
-            ) from None
-        raise
-
-
 def _prepare(
     plan: Plan, run: Run, data: Data, student: nn.Module, teacher: Teacher, autocast: Autocast
 ) -> nn.Module | answers.Answers:
@@ -194,6 +174,7 @@ def _training(
     network: nn.Module,
     taught_by: nn.Module | answers.Answers | None,
     autocast: Autocast,
+    group: Group,
 ) -> ImageTraining | LanguageTraining:
     recipe, decisions = plan.training(run), plan.scale_of(run).decisions
     student = (run.id, network, run.objective, taught_by)
@@ -201,7 +182,7 @@ def _training(
         assert isinstance(recipe, ImageRecipe)
         if plan.scale.compile != "off":
             network.compile(mode=plan.scale.compile, dynamic=False)
-        return ImageTraining(Setting(*student, recipe, decisions, autocast), data)
+        return ImageTraining(Setting(*student, recipe, decisions, autocast, group), data)
     assert isinstance(recipe, LanguageRecipe)
     return LanguageTraining(Setting(*student, recipe, decisions, autocast), data)
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from replication.scale import Decisions
 from replication.training.answers import Answers
+from replication.training.parallel import ALONE, Group
 from replication.training.precision import Autocast
 
 Recipe = TypeVar("Recipe")
@@ -20,7 +21,8 @@ class Setting(Generic[Recipe]):
     """A training: student, objective, teacher in evaluation mode or none, and recipe.
 
     The teacher is a network that is asked at every step, or its ``Answers``. ``decisions`` are the
-    scale's on what the paper leaves open; ``autocast`` makes the context of a forward pass.
+    scale's on what the paper leaves open; ``autocast`` makes the context of a forward pass;
+    ``group`` is of the processes that share an image network's batches.
     """
 
     run_id: str
@@ -30,6 +32,7 @@ class Setting(Generic[Recipe]):
     recipe: Recipe
     decisions: Decisions
     autocast: Autocast
+    group: Group = ALONE
 
 
 class Training(Protocol):

@@ -1,6 +1,7 @@
 """A training's state on disk, from which a run that was stopped goes on to the same bytes."""
 
 import pickle
+import signal
 import sys
 import time
 import zipfile
@@ -14,6 +15,7 @@ from replication.errors import InputError
 from replication.interruption import Interrupted, Interruption
 from replication.scale import Saving
 from replication.training.lock import Occupation
+from replication.training.parallel import ALONE, Group
 from replication.training.setting import Training
 
 STATE, PREVIOUS, FAILED = "state.pt", "state.previous.pt", "failed.pt"
@@ -27,6 +29,7 @@ Identity = dict[str, Any]
 class Keeper:
     """Saves a training's state in its folder, the last two of them, and brings it back.
 
+    Of several processes the first saves, and all bring back.
     ``seconds`` is how long the training has taken so far, over all its attempts.
     """
 
@@ -37,9 +40,10 @@ class Keeper:
         saving: Saving,
         interruption: Interruption,
         occupation: Occupation,
+        group: Group = ALONE,
     ) -> None:
         self.folder, self.identity, self.saving = folder, {**identity, "format": FORMAT}, saving
-        self.interruption, self.occupation = interruption, occupation
+        self.interruption, self.occupation, self.group = interruption, occupation, group
         self.started = self.saved = 0.0
         self.before = 0.0
         self.attempts = 1
@@ -63,7 +67,7 @@ class Keeper:
             try:
                 found = _read(file)
             except _Damaged as damage:
-                print(f"{file}: damaged ({damage}); passed over", file=sys.stderr)
+                self._say(f"{file}: damaged ({damage}); passed over")
                 continue
             if found["identity"] != self.identity:
                 other = [
@@ -82,8 +86,12 @@ class Keeper:
                 ) from None
             self.before, self.attempts = found["seconds"], found["attempts"] + 1
             done = len(training.history)
-            print(f"goes on from {file} after epoch {done}/{training.epochs}", file=sys.stderr)
+            self._say(f"goes on from {file} after epoch {done}/{training.epochs}")
             return
+
+    def _say(self, line: str) -> None:
+        if self.group.first:
+            print(line, file=sys.stderr)
 
     def save(self, training: Training, name: str = STATE) -> None:
         """Write the state whole or not at all; the one before stays beside it.
@@ -91,6 +99,8 @@ class Keeper:
         Raises:
             InputError: the folder cannot be written, or the disk is full; what was there stays.
         """
+        if not self.group.first:
+            return
         self.occupation.check()
         file = self.folder / name
         content = {
@@ -111,15 +121,16 @@ class Keeper:
         self.saved = time.monotonic()
 
     def after_step(self, training: Training) -> None:
-        """Save where it is time; stop where a signal asks for it.
+        """Save where it is time; stop where a signal asks one of the processes for it.
 
         Raises:
             Interrupted: the state is saved and the training has to end.
         """
-        if self.interruption.received is not None:
-            self.save(training)
+        if received := self.group.agree(int(self.interruption.received or 0)):
+            with self.group.first_before_others():
+                self.save(training)
             raise Interrupted(
-                f"stopped by {self.interruption.received.name} after"
+                f"stopped by {signal.Signals(received).name} after"
                 f" {len(training.history)} of {training.epochs} epochs; the state is saved, and"
                 " the same command goes on from it"
             )
