@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +12,10 @@ import typer
 from pydantic import BaseModel
 
 from replication import launch
+from replication.budget import budget
 from replication.errors import InputError
 from replication.interruption import AGAIN, Interrupted
+from replication.parts import parse_numbers, read_part, table_name
 from replication.plan import RESULTS, Plan
 from replication.scale import DEFAULT, Scale
 from replication.tables import TableSpec
@@ -76,7 +79,7 @@ def table(
     A cell that lacks a run stays empty, and the table says why.
     """
     plan = Plan.read(configfile or [], root=results)
-    names = [f"table{name}" if name.isdigit() else name for name in names]
+    names = [table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
     from replication.table import build_table
@@ -139,18 +142,53 @@ def verify(
 @app.command()
 def plan(
     configfile: ConfigFiles = None,
-    recipes: Annotated[
-        bool, typer.Option("--recipes", help="As csv, with recipe and parameters of each.")
+    tables: Annotated[str | None, typer.Option(help="Of these tables: 1,2,sensitivity.")] = None,
+    rows: Annotated[
+        str | None, typer.Option(help="Of these rows, * for any text: 'densenet-*'.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="For these seeds: 0-4,7.")] = None,
+    devices: Annotated[str, typer.Option(help="Time on so many cores or GPUs.")] = "1,8,64",
+    runs: Annotated[
+        bool, typer.Option("--runs", help="List the runs' ids instead, teachers first.")
     ] = False,
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="List the runs as csv, with recipe and parameters.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The costs for a program.")] = False,
+    results: Results = RESULTS,
 ) -> None:
-    """List the runs of a scale, teachers first."""
-    found = Plan.read(configfile or [])
-    if not recipes:
+    """What the runs of a scale cost, what is done of them, and how long the rest takes."""
+    found = read_part(configfile or [], tables, rows, seeds, results)
+    if runs:
         print("\n".join(found.runs))
         return
-    from replication.listing import list_runs
+    if recipes:
+        from replication.listing import list_runs
 
-    print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
+        print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
+        return
+    costs = budget(found, parse_numbers("--devices", devices))
+    if as_json:
+        print(json.dumps(asdict(costs), indent=2))
+        return
+    from replication.overview import show_budget
+
+    show_budget(costs)
+
+
+@app.command()
+def status(
+    configfile: ConfigFiles = None,
+    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Watch a sweep: cells that are filled, runs in training, failures, time left. Ctrl-C ends it.
+
+    Reads the folders of the runs, wherever they are trained, and writes nothing.
+    """
+    from replication.overview import show_status
+
+    show_status(Plan.read(configfile or [], root=results), once)
 
 
 @app.command()

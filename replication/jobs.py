@@ -3,17 +3,25 @@
 Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
 """
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from replication.cells import Run
+from replication.costs import MIB, Costs
 from replication.errors import InputError
 from replication.notebooks import NOTEBOOKS
 from replication.plan import RESULTS, Plan
 from replication.scale import read_config
+from replication.states import RECORD
+
+# A run may take so many times its estimate, and is never given less than this.
+MEMORY_MARGIN, LEAST_MB = 1.5, 1500
+TIME_MARGIN, LEAST_MINUTES = 3, 20
 
 
 class Wildcards(Protocol):
@@ -87,7 +95,7 @@ class Jobs:
     def teacher_record(self, wildcards: Wildcards) -> list[str]:
         """The teacher's run.json, where it does not lie beside the weights anyway."""
         teacher = self.run(wildcards).teacher
-        return [str(self.plan.folder(teacher) / "run.json")] if teacher and self.stored else []
+        return [str(self.plan.folder(teacher) / RECORD)] if teacher and self.stored else []
 
     def threads(self, wildcards: Wildcards) -> int:
         """Threads of the CPU that a run takes, all its processes together."""
@@ -107,13 +115,21 @@ class Jobs:
             return 0
         return self.plan.scale.takes(self.run(wildcards).network).processes
 
+    @cached_property
+    def costs(self) -> Costs:
+        """What each run costs, as far as it was measured when the workflow was read."""
+        return Costs(self.plan)
+
     def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
-        """Memory in MB that a run is given, more at each attempt."""
-        return 2000 * attempt
+        """Memory of the machine in MB that a run is given, twice as much at each attempt."""
+        cost = self.costs.of(self.run(wildcards))
+        needed = cost.processes * cost.host_mib * MIB / 1e6
+        return max(LEAST_MB, math.ceil(needed * MEMORY_MARGIN)) << (attempt - 1)
 
     def runtime(self, wildcards: Wildcards, attempt: int) -> int:
-        """Minutes that a run is given, more at each attempt."""
-        return 60 * attempt
+        """Minutes that a run is given, twice as many at each attempt."""
+        needed = self.costs.of(self.run(wildcards)).seconds / 60
+        return max(LEAST_MINUTES, math.ceil(needed * TIME_MARGIN)) << (attempt - 1)
 
     def recipe(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
@@ -134,18 +150,12 @@ class Jobs:
         shown = [
             str(self.plan.folder(run) / name)
             for run in ids.values()
-            for name in ("run.json", "predictions.safetensors")
+            for name in (RECORD, "predictions.safetensors")
         ]
         lineages = self.records(wildcards.table) if self.stored else []
         return list(dict.fromkeys([*shown, *lineages]))
 
     def records(self, *tables: str) -> list[str]:
         """The run.json of every run that these tables need."""
-        needed = {
-            member.id: member
-            for table in tables
-            for cell in self.plan.table_cells(table)
-            for run in cell.runs()
-            for member in (*run.lineage, run)
-        }
-        return [str(self.plan.folder(run) / "run.json") for run in needed.values()]
+        needed = {name: run for table in tables for name, run in self.plan.needed(table).items()}
+        return [str(self.plan.folder(run) / RECORD) for run in needed.values()]

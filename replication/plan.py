@@ -96,7 +96,7 @@ class Plan:
         if run_id not in self.runs:
             raise InputError(
                 f"{run_id}: no such run at scale {self.scale.scale};"
-                " `replication plan` lists those there are"
+                " `replication plan --runs` lists those there are"
             )
         return self.runs[run_id]
 
@@ -112,6 +112,19 @@ class Plan:
                 f" there are: {', '.join(self.tables)}"
             )
         return [cell for cell in self.cells if cell.table == table]
+
+    def needed(self, table: str) -> dict[str, Run]:
+        """The runs behind a table, with the teachers of each, by their ids and teachers first.
+
+        Raises:
+            InputError: the scale has no such table.
+        """
+        return {
+            member.id: member
+            for cell in self.table_cells(table)
+            for run in cell.runs()
+            for member in (*run.lineage, run)
+        }
 
     def scale_of(self, run: Run) -> Scale:
         """The scale by which a run is trained: this one, or its variant."""

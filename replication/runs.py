@@ -15,13 +15,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from replication.errors import InputError
+from replication.states import FAILURE as FAILURE
+from replication.states import RECORD as RECORD
 
 MODEL = "model.safetensors"
 PREDICTIONS = "predictions.safetensors"
 HISTORY = "history.csv"
 CONFIG = "config.json"
-RECORD = "run.json"
-FAILURE = "failed.json"
 ANSWERS_OF, ANSWERS_SUM = "answers_of", "logits_sha256"
 RETRAIN = "delete it and call snakemake again, which trains the run anew"
 

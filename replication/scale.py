@@ -24,6 +24,8 @@ from replication.schema import (
 from replication.sizes import Networks
 
 DEFAULT = Path("config/digits.yaml")
+GPU_SLOTS = 8
+"""Slots of a whole GPU."""
 
 
 class ImageDataset(Strict):

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from replication.errors import InputError
 from replication.plan import Plan
+from replication.states import RECORD
 
-MODEL, RECORD, HISTORY = "model.safetensors", "run.json", "history.csv"
+MODEL, HISTORY = "model.safetensors", "history.csv"
 OUTPUTS = (MODEL, "predictions.safetensors", HISTORY, RECORD)
 SECOND = 10**9
 """In nanoseconds: older by that much is older on every file system."""

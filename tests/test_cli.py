@@ -43,7 +43,7 @@ WRONG: dict[str, tuple[list[str], Prepare, str]] = {
     "run that does not exist": (
         ["train", "digits/resnet.label.0"],
         nothing,
-        "digits/resnet.label.0: no such run at scale digits; `replication plan` lists",
+        "digits/resnet.label.0: no such run at scale digits; `replication plan --runs` lists",
     ),
     "teacher that is not trained": (
         ["train", f"{RUN}/wide_resnet_28_1.ban.0"],
@@ -66,6 +66,22 @@ WRONG: dict[str, tuple[list[str], Prepare, str]] = {
         nothing,
         "is missing; add it, or name the scale that tiny.yaml overrides before it",
     ),
+    "part of a table that does not exist": (
+        ["plan", "--tables", "9"],
+        nothing,
+        "tables/table9.yaml: no such table; there are:",
+    ),
+    "part of a row that does not exist": (
+        ["plan", "--tables", "1", "--rows", "resnet-*"],
+        nothing,
+        "--rows resnet-*: no such row; there are: wide-resnet-28-1, ",
+    ),
+    "seeds that are no numbers": (
+        ["plan", "--seeds", "5-1"],
+        nothing,
+        "--seeds 5-1: numbers and ranges are wanted, such as 0-4,7",
+    ),
+    "plan for no device": (["plan", "--devices", "8,0"], nothing, "--devices: 0 devices never"),
     "unknown schema": (["schema", "cell"], nothing, "cell: no such schema; there are: scale"),
     "results that cannot be written": (
         ["train", RUN, *TINY_FILES],
@@ -103,7 +119,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(folder: Path) -> None:
 
 
 def test_the_plan_is_listed_teachers_first(folder: Path) -> None:
-    lines = call(folder, "plan").stdout.splitlines()
+    lines = call(folder, "plan", "--runs").stdout.splitlines()
     assert len(lines) == (83 + 8) * 2
     assert lines.index(RUN) < lines.index(f"{RUN}/wide_resnet_28_1.ban.0")
 
@@ -128,7 +144,7 @@ def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(folder: Path
 
 
 def test_a_table_is_built_by_its_number(folder: Path) -> None:
-    for run in call(folder, "plan", *TINY_FILES).stdout.split():
+    for run in call(folder, "plan", "--runs", *TINY_FILES).stdout.split():
         assert call(folder, "train", run, *TINY_FILES).returncode == 0
     done = call(folder, "table", "1", *TINY_FILES)
     assert done.returncode == 0, done.stderr

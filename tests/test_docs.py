@@ -63,7 +63,7 @@ from torch import nn
 import replication.networks as networks
 from replication.catalogue import NETWORKS, Network
 from replication.networks.base import ImageNetwork
-from replication.networks.ratios import scaled
+from replication.ratios import scaled
 {snippet}
 networks.FAMILIES["plain"] = Plain
 NETWORKS["plain_64"] = Network("plain", {{"width": 64}})

@@ -16,7 +16,7 @@ from torch.nn.functional import conv1d, cross_entropy
 
 from replication.data.text import Corpus, characters, python_reference, windows
 from replication.networks.language import LANGUAGE_MODELS, CnnLstm, Highway, Lstm, cnn_lstm, lstm
-from replication.networks.ratios import scaled
+from replication.ratios import scaled
 
 VOCABULARY = ("<unk>", "<eos>", *string.ascii_lowercase, "statement", "__init_subclass__", "N")
 PENN_TREEBANK_SIZED = tuple(f"word{i}" for i in range(10_000))

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import replication.networks
+from replication.architecture import WideUnit
 from replication.catalogue import NETWORKS
 from replication.networks import hub_config
 from replication.networks.wide_resnet import WideBlock
@@ -243,7 +244,7 @@ def test_a_decimal_ratio_is_the_fraction_that_it_reads_as() -> None:
 
 
 def test_dropout_silences_the_second_convolution_in_training_only() -> None:
-    block, images = WideBlock(4, 4, 1, dropout=1.0), torch.randn(2, 4, 8, 8)
+    block, images = WideBlock(WideUnit(4, 4, 1), dropout=1.0), torch.randn(2, 4, 8, 8)
     assert torch.equal(block(images), images)
     assert not torch.allclose(block.eval()(images), images)
 

@@ -1,8 +1,15 @@
 """What the image networks share: timm's conventions and the initialisation."""
 
+from collections import OrderedDict
+from collections.abc import Callable
+
 import torch
 from timm.layers.classifier import create_classifier
+from timm.layers.norm_act import BatchNormAct2d
+from timm.models.densenet import DenseTransition
 from torch import nn
+
+from replication.architecture import Layer, Layers, Norm, Stem, Transition
 
 
 class ImageNetwork(nn.Module):
@@ -61,3 +68,20 @@ class ImageNetwork(nn.Module):
         self.classifier = classifier.to(self.features.get_parameter("conv0.weight").device)
         if isinstance(self.classifier, nn.Linear):
             nn.init.zeros_(self.classifier.bias)
+
+
+def build(
+    layers: Layers, in_chans: int, make: Callable[[Layer], nn.Module]
+) -> tuple[nn.Sequential, int]:
+    """A network's features and their width, in channels; `make` makes a family's own modules."""
+    modules: OrderedDict[str, nn.Module] = OrderedDict()
+    for name, layer in layers.items():
+        if isinstance(layer, Stem):
+            modules[name] = nn.Conv2d(in_chans, layer.out_chs, 3, padding=1, bias=False)
+        elif isinstance(layer, Transition):
+            modules[name] = DenseTransition(*layer)
+        elif isinstance(layer, Norm):
+            modules[name] = BatchNormAct2d(layer.out_chs)
+        else:
+            modules[name] = make(layer)
+    return nn.Sequential(modules), layer.out_chs

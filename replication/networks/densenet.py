@@ -1,28 +1,25 @@
 """DenseNet-BC for small images (Huang et al. 2017), out of timm's dense blocks and transitions."""
 
-from collections import OrderedDict
-from fractions import Fraction
+from functools import partial
 from math import sqrt
 
 from timm.layers.norm_act import BatchNormAct2d
-from timm.models.densenet import DenseBlock, DenseLayer, DenseTransition
-from torch import nn
+from timm.models.densenet import DenseBlock, DenseLayer
 
-from replication.networks.base import ImageNetwork
-from replication.networks.ratios import Ratio, scaled
-
-BLOCKS = 3
+from replication.architecture import BOTTLENECK, Block, Layer, densenet
+from replication.networks.base import ImageNetwork, build
+from replication.ratios import Ratio
 
 
-def hidden_widths(units: int, growth: int) -> list[int]:
-    """Widths of the stem and after each of the three transitions, in channels.
-
-    For DenseNet-90-60, 14 units of growth 60: 120, 480, 660, 750.
-    """
-    widths = [2 * growth]
-    for _ in range(BLOCKS):
-        widths.append((widths[-1] + units * growth) // 2)
-    return widths
+def _dense_block(shape: Layer, memory_efficient: bool) -> DenseBlock:
+    assert isinstance(shape, Block)
+    return DenseBlock(
+        shape.units,
+        shape.in_chs,
+        bn_size=BOTTLENECK,
+        growth_rate=shape.growth,
+        grad_checkpointing=memory_efficient,
+    )
 
 
 class DenseNet(ImageNetwork):
@@ -51,28 +48,18 @@ class DenseNet(ImageNetwork):
         depth_ratio: Ratio = 1,
         width_ratio: Ratio = 1,
     ) -> None:
-        units, growth = scaled(units, depth_ratio), scaled(growth, width_ratio)
-        width, *transitions = hidden_widths(units, growth)
-        student_units = scaled(units, depth_factor)
-        kept = 1 - Fraction(str(compression_factor)) / 2
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        layers["conv0"] = nn.Conv2d(in_chans, width, 3, padding=1, bias=False)
-        for block, transition in enumerate(transitions, start=1):
-            full_width = (width + units * growth) / (2 * kept)
-            student_growth = max(1, round((full_width - width) / student_units))
-            layers[f"denseblock{block}"] = DenseBlock(
-                student_units,
-                width,
-                bn_size=4,
-                growth_rate=student_growth,
-                grad_checkpointing=memory_efficient,
-            )
-            width += student_units * student_growth
-            if block < BLOCKS or final_transition:
-                layers[f"transition{block}"] = DenseTransition(width, transition)
-                width = transition
-        layers["norm5"] = BatchNormAct2d(width)
-        super().__init__(nn.Sequential(layers), width, num_classes, global_pool)
+        layers = densenet(
+            units,
+            growth,
+            depth_factor,
+            compression_factor,
+            final_transition,
+            depth_ratio,
+            width_ratio,
+        )
+        make = partial(_dense_block, memory_efficient=memory_efficient)
+        features, width = build(layers, in_chans, make)
+        super().__init__(features, width, num_classes, global_pool)
         if memory_efficient:
             self._count_recomputed_statistics_once()
 

@@ -9,17 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, pad
 
+from replication.architecture import (
+    CHARACTER_SIZE,
+    CNN_LSTM_LAYERS,
+    CNN_LSTM_WIDTH,
+    FEATURE_MAPS,
+    LSTM_WIDTH,
+)
 from replication.data.text import characters
-from replication.networks.ratios import Ratio, scaled
+from replication.ratios import Ratio, scaled
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state, each (layers, batch, width)."""
 
-LSTM_WIDTH = 1500
-CNN_LSTM_WIDTH = 650
-CNN_LSTM_LAYERS = 2
-CHARACTER_SIZE = 15
-FEATURE_MAPS = tuple(min(200, 50 * width) for width in range(1, 8))
 TRANSFORM_GATE_BIAS = -2.0
 
 

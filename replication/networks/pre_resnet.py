@@ -1,13 +1,12 @@
 """Pre-activation bottleneck residual networks (He et al. 2016, "Identity Mappings")."""
 
-from collections import OrderedDict
-
 import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
-from replication.networks.base import ImageNetwork
-from replication.networks.ratios import Ratio, scaled
+from replication.architecture import BottleneckUnit, Layer, pre_resnet
+from replication.networks.base import ImageNetwork, build
+from replication.ratios import Ratio
 
 
 class PreActBottleneck(nn.Module):
@@ -17,11 +16,10 @@ class PreActBottleneck(nn.Module):
     timm's unit of this name rounds the bottleneck to a multiple of 8, too coarse to shrink it.
     """
 
-    def __init__(
-        self, in_chs: int, bottleneck: int, out_chs: int, stride: int, project: bool
-    ) -> None:
+    def __init__(self, shape: Layer) -> None:
         super().__init__()
-        self.out_chs = out_chs
+        assert isinstance(shape, BottleneckUnit)
+        in_chs, bottleneck, out_chs, stride, project = shape
         self.norm1 = BatchNormAct2d(in_chs)
         self.conv1 = nn.Conv2d(in_chs, bottleneck, 1, bias=False)
         self.norm2 = BatchNormAct2d(bottleneck)
@@ -53,16 +51,6 @@ class PreResNet(ImageNetwork):
         depth_ratio: Ratio = 1,
         width_ratio: Ratio = 1,
     ) -> None:
-        width = scaled(16, width_ratio)
-        layers: OrderedDict[str, nn.Module] = OrderedDict()
-        layers["conv0"] = nn.Conv2d(in_chans, width, 3, padding=1, bias=False)
-        for stage, base in enumerate((64, 128, 256), start=1):
-            out_chs = scaled(base, width_ratio)
-            for unit in range(scaled(units, depth_ratio)):
-                stride = 2 if stage > 1 and unit == 0 else 1
-                layers[f"stage{stage}_unit{unit + 1}"] = PreActBottleneck(
-                    width, scaled(out_chs, "1/4"), out_chs, stride, project=unit == 0
-                )
-                width = out_chs
-        layers["norm"] = BatchNormAct2d(width)
-        super().__init__(nn.Sequential(layers), width, num_classes, global_pool)
+        layers = pre_resnet(units, depth_ratio, width_ratio)
+        features, width = build(layers, in_chans, PreActBottleneck)
+        super().__init__(features, width, num_classes, global_pool)

@@ -11,7 +11,6 @@ live.
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from replication import runs
+from replication.answering import fit as fit
 from replication.errors import InputError
 
-BYTES = 2
 DELETE = "delete it: the next student has it written anew"
 
 
@@ -64,11 +63,6 @@ class Answers:
 Identity = dict[str, str]
 """What answers belong to: the teacher's weights and the training data, by their checksums, and the
 precision that they were computed in."""
-
-
-def fit(shape: tuple[int, int, int], limit_gib: float) -> bool:
-    """Whether answers (views, samples, classes) are within the limit."""
-    return BYTES * math.prod(shape) <= limit_gib * 2**30
 
 
 def path(folder: Path, n: int, of: Literal["view", "column"] = "view") -> Path:

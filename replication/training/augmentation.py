@@ -4,12 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from replication.answering import count_views as count_views
 from replication.scale import ImageRecipe
-
-
-def count_views(recipe: ImageRecipe) -> int:
-    """How many views of an image there are: (2 · padding + 1)² crops, twice with mirroring."""
-    return (2 * recipe.crop_padding + 1) ** 2 * (2 if recipe.flip else 1)
 
 
 def draw_views(n: int, recipe: ImageRecipe, generator: torch.Generator) -> Tensor:

@@ -18,9 +18,10 @@ import torch
 from filelock import FileLock, Timeout
 
 from replication.errors import InputError
+from replication.scale import GPU_SLOTS
 from replication.training.parallel import ALONE, Group
 
-SLOTS = 8
+SLOTS = GPU_SLOTS
 """Of a GPU; a training that takes as many has it to itself."""
 
 PAUSE = 1.0

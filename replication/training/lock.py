@@ -16,9 +16,8 @@ from filelock import SoftFileLease, Timeout
 
 from replication import runs
 from replication.errors import InputError
+from replication.states import LEASE, LOCK
 
-LOCK = "train.lock"
-LEASE = 30.0
 LOOKS = 10
 
 

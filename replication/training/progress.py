@@ -2,12 +2,13 @@
 
 import sys
 import time
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from replication.training.setting import Row
 
 
 class EpochProgress:
@@ -17,7 +18,7 @@ class EpochProgress:
         """Take what is trained, for how long, and how: device and precision; or say nothing."""
         self.name, self.how = run_id.rsplit("/", 1)[-1], how
         self.epochs, self.quiet = epochs, quiet
-        self.done = 0
+        self.done = self.before = 0
         self.start = time.monotonic()
         self.bar: Progress | None = None
         if sys.stderr.isatty() and not quiet:
@@ -46,16 +47,24 @@ class EpochProgress:
         if self.bar:
             self.bar.stop()
 
-    def epoch(self, row: Mapping[str, object]) -> None:
+    def epoch(self, row: Row) -> None:
         """Report one finished epoch by its line of the history."""
-        self.done += 1
+        epoch = int(row["epoch"] or 0)
+        if not self.done:
+            # A run that goes on begins behind the epochs of its state.
+            self.before = epoch - 1
+        self.done = epoch
         shown = {key: value for key, value in row.items() if value is not None and key in SHOWN}
         say = "  ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items())
         if self.bar:
             self.bar.update(self.task, completed=self.done, say=say)
         elif not self.quiet:
-            left = (time.monotonic() - self.start) / self.done * (self.epochs - self.done)
-            print(f"epoch {self.done}/{self.epochs}  {say}  {left:.0f} s left", file=sys.stderr)
+            each = (time.monotonic() - self.start) / (self.done - self.before)
+            left = each * (self.epochs - self.done)
+            print(
+                f"epoch {self.done}/{self.epochs}  {say}  {each:.3g} s each, {left:.0f} s left",
+                file=sys.stderr,
+            )
 
 
 SHOWN = ("train_loss", "train_error", "test_error", "train_perplexity", "validation_perplexity")

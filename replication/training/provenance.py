@@ -70,8 +70,9 @@ def _lines(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
-def peak_memory(device: torch.device) -> int:
-    """The most memory in MiB that this process has held, on the device where that is a GPU."""
+def peak_memory(device: torch.device) -> dict[str, int]:
+    """The most memory in MiB that this process has held: the machine's, and a GPU's where it is."""
+    peaks = {"peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) >> 20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+        peaks["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated(device) >> 20
+    return peaks

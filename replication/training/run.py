@@ -156,7 +156,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
                 "earlier": keeper.earlier,
                 "seconds": round(keeper.before + time.monotonic() - started, 2),
                 f"{training.samples}_per_second": round(training.seen / trained, 1),
-                "peak_memory_mib": provenance.peak_memory(device),
+                **provenance.peak_memory(device),
             }
             occupation.check()
             runs.write_text(folder / runs.RECORD, json.dumps(record, indent=2) + "\n")
