@@ -5,7 +5,7 @@ workers, and computes in float32: what their examples and their users' code do.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
@@ -184,3 +184,15 @@ def synchronise(device: torch.device) -> None:
     """Wait for what a CUDA device has been given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def timed(step: Callable[[], object], device: torch.device, steps: int, warm: int) -> float:
+    """Time of ``steps`` steps after ``warm`` untimed ones."""
+    for _ in range(warm):
+        step()
+    synchronise(device)
+    started = perf_counter()
+    for _ in range(steps):
+        step()
+    synchronise(device)
+    return perf_counter() - started

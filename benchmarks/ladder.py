@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
 
 import pandas as pd
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from benchmarks import ours
 from benchmarks.cases import BATCH, CASES, CLASSES, SGD, Pictures
 from benchmarks.compare import Ready
-from benchmarks.contestants import Plain, Task, synchronise
+from benchmarks.contestants import Plain, Task, timed
 from benchmarks.measure import medians, ratios
 from benchmarks.turns import race
 from replication.objectives import ban
@@ -99,14 +98,7 @@ class Climber:
 
     def seconds(self, steps: int, warm: int) -> float:
         """Time of ``steps`` steps after ``warm`` untimed ones."""
-        for _ in range(warm):
-            self.step()
-        synchronise(self.task.device)
-        started = perf_counter()
-        for _ in range(steps):
-            self.step()
-        synchronise(self.task.device)
-        return perf_counter() - started
+        return timed(self.step, self.task.device, steps, warm)
 
     def close(self) -> None:
         """Nothing runs beside it."""

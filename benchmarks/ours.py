@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
-from benchmarks.contestants import Task, synchronise
+from benchmarks.contestants import Task, synchronise, timed
+from replication.answering import count_views
 from replication.data.images import ImageData, Items
 from replication.plan import Plan
 from replication.scale import Decisions, ImageRecipe
 from replication.training import answers
 from replication.training.answers import Answers
-from replication.training.augmentation import count_views
 from replication.training.images import ImageTraining, answers_in_order
 from replication.training.precision import Precision, choose, use
 from replication.training.setting import Setting
@@ -92,14 +92,7 @@ class Ours:
 
     def seconds(self, steps: int, warm: int) -> float:
         """Time of ``steps`` steps after ``warm`` untimed ones."""
-        for _ in range(warm):
-            self.step()
-        synchronise(self.task.device)
-        started = perf_counter()
-        for _ in range(steps):
-            self.step()
-        synchronise(self.task.device)
-        return perf_counter() - started
+        return timed(self.step, self.task.device, steps, warm)
 
     def close(self) -> None:
         """Nothing runs beside it."""

@@ -91,7 +91,7 @@ def cells_of(
                 part=part,
                 members=members,
                 reported=table.reported(row, column),
-                reported_teacher=_reported_teacher(table, row, column),
+                reported_teacher=reported_teacher(table, row, column),
                 params_reported=spec.params,
                 average=varied.decisions.ensemble,
             )
@@ -116,7 +116,7 @@ def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Ru
     )
 
 
-def _reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
+def reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
     """What the paper prints for generation 0 of a cell's lineage."""
     ensemble = table.cell(row, column).ensemble
     at = (row, ensemble[-1] if ensemble else column)

@@ -21,6 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replication import runs
+from replication.cells_file import read_cells
 from replication.claims_file import Cell, Claims, ClaimSpec, read_claims
 from replication.errors import InputError
 from replication.plan import Plan
@@ -34,7 +35,6 @@ from replication.power import (
     seeds_needed,
     told_alone,
 )
-from replication.results import read_cells
 from replication.statistics import summarise
 from replication.tables import TABLES
 
@@ -56,9 +56,10 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
     """
     file = plan.results / "cells.csv"
     claims, cells = read_claims(folder), read_cells(file)
-    if not pd.api.types.is_numeric_dtype(cells["value"]) or cells.duplicated(KEY).any():
+    if cells.duplicated(KEY).any():
         raise InputError(
-            f"{file}: damaged (not one number per cell and seed); delete it and call snakemake"
+            f"{file}: damaged (a cell has a seed twice); delete it and build it with:"
+            " snakemake --cores 2"
         )
     frame, numbers = decide_claims(claims, cells)
     runs.write_text(plan.results / "claims.csv", frame.to_csv(index=False))

@@ -54,8 +54,8 @@ def train(
     processes = plan.scale.takes(found.network).processes
     if processes > 1 and launch.RANK not in os.environ:
         files = [part for file in configfile or [] for part in ("--configfile", str(file))]
-        each = str(max(1, threads // processes))
-        raise typer.Exit(launch.launch([run, *files, "--threads", each], processes))
+        each = ["--threads", str(max(1, threads // processes)), "--results", str(results)]
+        raise typer.Exit(launch.launch([run, *files, *each], processes))
     from replication.training.run import train as train_run
 
     record = train_run(plan, found, threads)

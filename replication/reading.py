@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replication.cells_file import read_cells
 from replication.errors import InputError
 from replication.runs import HISTORY, read_predictions
 
@@ -51,7 +52,7 @@ class Results:
 
     def cells(self) -> pd.DataFrame:
         """One line per cell and seed: table, row, column, seed, metric, value, run."""
-        return self._frame("cells.csv", "table", "row", "column", "seed", "value", "run")
+        return read_cells(self.folder / "cells.csv", self._cure)
 
     def claims(self) -> pd.DataFrame:
         """One line per claim: claim, section, statement, verdict, evidence."""
@@ -100,7 +101,7 @@ class Results:
 
     def _frame(self, name: str, *columns: str) -> pd.DataFrame:
         """A csv file that has at least these columns."""
-        frame = self._read(name, pd.read_csv)
+        frame = self._read(name, _whole_csv)
         if missing := [column for column in columns if column not in frame]:
             raise InputError(
                 f"{self.folder / name}: without {', '.join(missing)}, as another version wrote it;"
@@ -116,3 +117,9 @@ class Results:
             raise InputError(f"{path}: not there; {self._cure}") from error
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: damaged ({error}); delete it and {self._cure}") from error
+
+
+def _whole_csv(path: Path) -> pd.DataFrame:
+    if not path.read_bytes().endswith(b"\n"):
+        raise ValueError("empty, or cut within a line")
+    return pd.read_csv(path)

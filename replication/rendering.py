@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -205,6 +206,20 @@ def render(frame: pd.DataFrame, title: str, note: str) -> dict[str, str]:
     """
     formats = {"md": to_markdown, "html": to_html, "tex": to_latex}
     return {ending: write(frame, title, note) for ending, write in formats.items()}
+
+
+def title_and_note(frame: pd.DataFrame, markdown: str) -> tuple[str, str]:
+    """The title and the note that `to_markdown` was given, out of what it wrote of a frame."""
+    plain = re.sub(r"\\(.)|&(lt|gt);", _unescaped, markdown)
+    heading, _, rest = plain.partition("\n\n")
+    title = heading[2:-2].removeprefix(_heading(frame, ""))
+    before, after = (notes(frame, "\n")[0]).split("\n")
+    remark = next((line for line in rest.split("\n\n") if line.startswith(before)), before)
+    return title, remark.removeprefix(before).removesuffix(after).rstrip("\n")
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return match[1] or {"lt": "<", "gt": ">"}[match[2]]
 
 
 def verdict_counts(frame: pd.DataFrame) -> pd.DataFrame:

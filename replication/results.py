@@ -1,22 +1,19 @@
 """From predictions to tidy rows: one line per cell and seed."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from replication import runs
+from replication import measures, runs
 from replication.cells import Cell, Run
 from replication.ensemble import average
 from replication.errors import InputError
 from replication.plan import Plan
 
 Average = Literal["probabilities", "logits"]
-COLUMNS = ["table", "row", "column", "seed", "metric", "value", "run"]
 
 
 class Measurements:
@@ -95,14 +92,14 @@ class Measurements:
         ]
 
     def check_alike(self, cell: Cell) -> None:
-        """See that a cell's runs have found the same data and computed in the same precision.
+        """See that a cell's runs and their teachers have the same data and the same precision.
 
         Raises:
             InputError: they have not.
         """
         for what, of in {"data": ("dataset", "sha256"), "precision": ("precision",)}.items():
             found: dict[str, Run] = {}
-            for run in cell.runs():
+            for run in (it for shown in cell.runs() for it in (*shown.lineage, shown)):
                 value: Any = self.record(run)
                 for key in of:
                     value = value[key]
@@ -132,32 +129,9 @@ def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabiliti
     """
     members = torch.from_numpy(logits).double()
     mean = average(members) if of == "probabilities" else members.mean(0)
-    predicted = mean.argmax(-1).numpy()
-    return float(100 * (predicted != labels).mean())
+    return measures.error(mean, torch.from_numpy(labels))
 
 
 def perplexity(log_likelihoods: NDArray[Any]) -> float:
     """exp of the mean negative log-likelihood of a word, in nats."""
-    return float(np.exp(-log_likelihoods.astype(np.float64).mean()))
-
-
-def read_cells(file: Path) -> pd.DataFrame:
-    """Read ``cells.csv`` or a table's part of it.
-
-    Raises:
-        InputError: the file is missing, damaged, or has other columns.
-    """
-    try:
-        cells = pd.read_csv(file)
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file; build it with `snakemake --cores 2`") from None
-    except (OSError, ValueError) as problem:
-        raise InputError(f"{file}: damaged ({problem}); delete it and call snakemake") from None
-    if list(cells.columns) != COLUMNS:
-        raise InputError(f"{file}: unexpected columns; delete it and call snakemake")
-    numbers = cells.empty or pd.api.types.is_numeric_dtype(cells["value"])
-    if not numbers or cells.isna().any(axis=None) or not file.read_bytes().endswith(b"\n"):
-        raise InputError(
-            f"{file}: damaged (cut, or without a number on each line); delete it and call snakemake"
-        )
-    return cells
+    return measures.perplexity(torch.from_numpy(log_likelihoods))

@@ -21,7 +21,8 @@ from replication.states import RECORD as RECORD
 MODEL = "model.safetensors"
 PREDICTIONS = "predictions.safetensors"
 HISTORY = "history.csv"
-ANSWERS_OF = "answers_of"
+CONFIG = "config.json"
+ANSWERS_OF, ANSWERS_SUM = "answers_of", "logits_sha256"
 RETRAIN = "delete it and call snakemake again, which trains the run anew"
 
 
@@ -68,6 +69,17 @@ def checksum(file: Path) -> str:
         raise InputError(f"{file}: cannot be read ({error.strerror}); {RETRAIN}") from None
 
 
+def payload_checksum(file: Path) -> str:
+    """SHA-256 of what follows the header of a safetensors file, which may then hold it.
+
+    Raises:
+        OSError: the file is missing or unreadable.
+    """
+    with file.open("rb") as stream:
+        stream.seek(int.from_bytes(stream.read(8), "little"), os.SEEK_CUR)
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def flush(path: Path) -> None:
     """Have a file, or a folder's list of names, on the disk before going on."""
     descriptor = os.open(path, os.O_RDONLY)
@@ -101,6 +113,22 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def remove(*files: Path) -> None:
+    """Delete files, those that are there.
+
+    Raises:
+        InputError: one cannot be deleted.
+    """
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{file}: cannot be deleted ({error.strerror}); give write permission, or move away"
+                " what is in its place"
+            ) from None
 
 
 def write_text(file: Path, text: str) -> None:
@@ -147,14 +175,19 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
+def learned_from(record: Mapping[str, Any], teacher: Mapping[str, Any]) -> bool:
+    """Whether a run learned from this teacher, by both their records."""
+    named = (record["teacher"] or {}).get("model_sha256")
+    return bool(named == teacher["checksums"][MODEL])
+
+
 def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str, Any]) -> None:
     """See that a run learned from the teacher in whose folder it lies, by both their records.
 
     Raises:
         InputError: it learned from another.
     """
-    named = (record["teacher"] or {}).get("model_sha256")
-    if named != teacher["checksums"][MODEL]:
+    if not learned_from(record, teacher):
         raise InputError(
             f"{folder}: learned from another teacher than the one it lies in; delete its {RECORD}"
             " and call snakemake again"

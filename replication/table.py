@@ -6,10 +6,11 @@ import pandas as pd
 
 from replication import runs
 from replication.cells import Cell
+from replication.cells_file import COLUMNS, read_cells
 from replication.errors import InputError
 from replication.plan import Plan
 from replication.rendering import render
-from replication.results import COLUMNS, Measurements, read_cells
+from replication.results import Measurements
 from replication.statistics import paired_difference, summarise, verdict
 
 LINE = [

@@ -2,76 +2,64 @@
 
 Nothing but the files of ``results/<scale>`` is needed: no plan, no scale file, no training data.
 A run's files are those that its record names; its record is of the run that its folder is named
-for, with the recipe that its hash says, from the teacher it lies in; its result follows from its
+for, with the recipe that its hash says, from the teachers it lies in; its result follows from its
 predictions; each number of ``cells.csv`` follows from the predictions of the runs it names; and
-each line of the tables follows from ``cells.csv``.
+each line of the tables follows from ``cells.csv`` (`verified_cells`, `verified_tables`). The
+paper's numbers and the claims are checked where ``tables/`` is at hand.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from replication import runs
 from replication.errors import InputError
+from replication.findings import Findings, Records, within
 from replication.plan import hash_recipe
-from replication.results import error, perplexity, read_cells
-from replication.statistics import paired_difference, summarise, verdict
-from replication.table import LINE
+from replication.results import error, perplexity
+from replication.tables import TABLES
+from replication.verified_cells import CLOSE, check_cells
+from replication.verified_tables import check_claims, check_tables
 
-CLOSE = 1e-6
 STATES = ("state.pt", "state.previous.pt")
-ALIKE: dict[str, Callable[[Mapping[str, Any]], object]] = {
-    "precision": lambda record: record["precision"],
-    "device": lambda record: record.get("device"),
-    "torch": lambda record: record.get("versions", {}).get("torch"),
-    "commit of the code": lambda record: record.get("code", {}).get("commit"),
+ALIKE = {
+    "precision": ("precision",),
+    "device": ("device",),
+    "threads": ("threads",),
+    "torch": ("versions", "torch"),
+    "commit of the code": ("code", "commit"),
 }
+# What a network keeps beside its parameters.
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-@dataclass
-class Findings:
-    """What does not fit, what a reader should know, and how much was looked at."""
-
-    problems: list[str] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
-    runs: int = 0
-    cells: int = 0
-    tables: int = 0
-
-    @property
-    def counted(self) -> str:
-        """How much was looked at, in words."""
-        return f"{self.runs} runs, {self.cells} numbers of cells.csv, {self.tables} tables checked"
-
-
-def verify(results: Path) -> Findings:
-    """Check a folder ``results/<scale>``.
+def verify(results: Path, tables: Path = TABLES) -> Findings:
+    """Check a folder ``results/<scale>``, and against ``tables`` where it has them.
 
     Raises:
-        InputError: it is no such folder.
+        InputError: it is no such folder, or ``tables`` are wrong.
     """
     if not (results / "runs").is_dir():
         raise InputError(f"{results}: no results: there is no folder runs in it; name another")
     found = Findings()
     records = _check_runs(results / "runs", found)
     _remark_on_mixtures(records, found)
-    values = _check_cells(results, records, found)
-    _check_tables(results, values, found)
+    if (results / "cells.csv").exists():
+        cells, values = check_cells(results, records, found)
+        check_tables(results, tables, cells, values, found)
+        check_claims(results, tables, cells, found)
+    else:
+        found.remarks.append(f"{results / 'cells.csv'}: not there, so no table could be checked")
     return found
-
-
-Records = dict[str, dict[str, Any]]
 
 
 def _check_runs(root: Path, found: Findings) -> Records:
     """Each run by itself and with its teacher, teachers first; the records that can be read."""
-    records: Records = {}
+    records: dict[str, dict[str, Any]] = {}
     data: dict[str, dict[str, str]] = defaultdict(dict)
     folders = {file.parent for name in (runs.RECORD, runs.MODEL) for file in root.rglob(name)}
     folders |= {file.parent for file in root.rglob(runs.FAILURE)}
@@ -84,11 +72,14 @@ def _check_runs(root: Path, found: Findings) -> Records:
             found.problems.append(str(problem))
             continue
         records[run_id] = record
-        found.problems += [
-            f"{folder}: {it}" for it in _run_problems(folder, run_id, record, records)
-        ]
+        problems = (
+            *_record_problems(run_id, record, records),
+            *_file_problems(folder, record),
+            *_result_problems(folder, record),
+        )
+        found.problems += [f"{folder}: {problem}" for problem in problems]
         recipe = record["recipe"]
-        shown = str((recipe["dataset"], recipe["evaluate_on"]))
+        shown = str((recipe.get("dataset"), recipe.get("evaluate_on")))
         first = data[shown].setdefault(record["dataset"]["sha256"], run_id)
         if len(data[shown]) > 1 and first == run_id:
             found.problems.append(
@@ -97,54 +88,93 @@ def _check_runs(root: Path, found: Findings) -> Records:
             )
         if any((folder / name).exists() for name in STATES):
             found.remarks.append(f"{folder}: a saved state lies beside the finished run")
+        if record.get("earlier"):
+            found.remarks.append(f"{folder}: went on under other threads, versions or device")
     return records
 
 
-def _run_problems(
-    folder: Path, run_id: str, record: dict[str, Any], records: Records
-) -> Iterator[str]:
+def _record_problems(run_id: str, record: dict[str, Any], records: Records) -> Iterator[str]:
+    """Whether a record is of the run that its folder is named for, and of its teachers."""
     if record["run"] != run_id:
         yield f"its {runs.RECORD} is of {record['run']}"
     if hash_recipe(record["recipe"]) != record["recipe_hash"]:
         yield f"the recipe in its {runs.RECORD} is not the one whose hash stands there"
+    dataset, *above, own = run_id.split("/")
+    network, _, rest = own.partition(".")
+    objective, seed = rest.split(".")[0], rest.rpartition(".")[2]
+    for value, *keys in (
+        (dataset, "dataset", "name"),
+        (dataset, "recipe", "dataset", "name"),
+        (network, "network", "name"),
+        (network, "recipe", "network", "name"),
+        (objective, "objective"),
+        (objective, "recipe", "objective"),
+        (seed, "seed"),
+        (str(len(above)), "generation"),
+    ):
+        if str(written := within(record, *keys)) != value:
+            yield f"its {runs.RECORD} has {written} for `{'.'.join(keys)}`, and its name {value}"
+    if not above:
+        if record["teacher"] is not None:
+            yield f"its {runs.RECORD} names a teacher, and it lies in none"
+        return
+    teachers = ["/".join([dataset, *above[: n + 1]]) for n in range(len(above))]
+    if teachers[-1] not in records:
+        yield "its teacher is not there, or cannot be read"
+    elif not runs.learned_from(record, records[teachers[-1]]):
+        yield "it learned from another teacher than the one it lies in"
+    elif all(teacher in records for teacher in teachers):
+        lineage = [
+            {"run": it, "model_sha256": records[it]["checksums"][runs.MODEL]} for it in teachers
+        ]
+        if record.get("lineage") != lineage:
+            yield f"its {runs.RECORD} has another lineage than the one it lies in"
+
+
+def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+    """Whether the files are those that the record names."""
+    for name in (runs.HISTORY, runs.CONFIG):
+        if (folder / name).exists() and name not in record["checksums"]:
+            yield f"its {runs.RECORD} has no checksum of {name}"
     for name, named in record["checksums"].items():
         try:
             if runs.checksum(folder / name) != named:
                 yield f"{name} is not the file that {runs.RECORD} names"
         except InputError as problem:
             yield str(problem)
-    above = run_id.rpartition("/")[0]
-    if above.count("/"):
-        if above not in records:
-            yield "its teacher is not there, or cannot be read"
-        else:
-            try:
-                runs.check_teacher(folder, record, records[above])
-            except InputError:
-                yield "it learned from another teacher than the one it lies in"
-    elif record["teacher"] is not None:
-        yield f"its {runs.RECORD} names a teacher, and it lies in none"
+    try:
+        with safe_open(folder / runs.MODEL, "numpy") as model:
+            sizes = [
+                int(np.prod(model.get_slice(key).get_shape()))
+                for key in model.keys()  # noqa: SIM118
+                if not key.endswith(BUFFERS)
+            ]
+        if sum(sizes) != record["parameters"]:
+            yield f"its weights have {sum(sizes)} parameters, and {runs.RECORD} says otherwise"
+    except (OSError, SafetensorError):
+        pass  # its checksum has said so
     for file in folder.glob("answers.*.safetensors"):
         try:
             with safe_open(file, "numpy") as stored:
-                if (
-                    runs.answers_of(stored.metadata()).get("teacher")
-                    != record["checksums"][runs.MODEL]
-                ):
-                    yield f"{file.name} are the answers of other weights"
+                answers = runs.answers_of(stored.metadata())
+            if answers.get("teacher") != record["checksums"][runs.MODEL]:
+                yield f"{file.name} are the answers of other weights"
+            elif answers.get(runs.ANSWERS_SUM) != runs.payload_checksum(file):
+                yield f"{file.name} has other numbers than it was written with"
         except (OSError, SafetensorError) as problem:
             yield f"{file.name} is damaged ({problem})"
+
+
+def _result_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+    """Whether the result that is recorded is the one in the predictions."""
     try:
-        yield from _result_problems(runs.read_predictions(folder), record)
+        predictions = runs.read_predictions(folder)
     except InputError as problem:
         yield str(problem)
-
-
-def _result_problems(predictions: dict[str, Any], record: dict[str, Any]) -> Iterator[str]:
-    """Whether the result that is recorded is the one in the predictions."""
+        return
     if "logits" in predictions:
-        evaluated = record["dataset"].get("evaluation")
-        if predictions["logits"].shape != (evaluated, record["dataset"].get("classes")):
+        shape = (within(record, "dataset", "evaluation"), within(record, "dataset", "classes"))
+        if predictions["logits"].shape != shape:
             yield f"predictions of shape {predictions['logits'].shape} are not of its data"
             return
         measured = [error(predictions["logits"][None], predictions["labels"])]
@@ -156,119 +186,13 @@ def _result_problems(predictions: dict[str, Any], record: dict[str, Any]) -> Ite
 
 
 def _remark_on_mixtures(records: Records, found: Findings) -> None:
-    for what, of in ALIKE.items():
-        count: dict[object, int] = defaultdict(int)
+    for what, keys in ALIKE.items():
+        count: dict[str, int] = defaultdict(int)
         for record in records.values():
-            count[of(record)] += 1
+            count[str(within(record, *keys))] += 1
         if len(count) > 1:
             parts = ", ".join(f"{n} with {value}" for value, n in count.items())
             found.remarks.append(f"runs differ in {what}: {parts}")
-    dirty = sum(bool(record.get("code", {}).get("dirty")) for record in records.values())
+    dirty = sum(bool(within(record, "code", "dirty")) for record in records.values())
     if dirty:
         found.remarks.append(f"{dirty} runs were trained by code that no commit holds")
-
-
-Key = tuple[str, str, str]
-Values = dict[Key, dict[int, tuple[float, float | None]]]
-"""By table, row and column: for each seed the cell's value, and its founder's where it has one."""
-
-
-def _check_cells(results: Path, records: Records, found: Findings) -> Values:
-    file = results / "cells.csv"
-    values: Values = defaultdict(dict)
-    if not file.exists():
-        found.remarks.append(f"{file}: not there, so no table could be checked")
-        return values
-    cells = read_cells(file)
-    keys = ["table", "row", "column", "seed"]
-    for twice in cells[cells.duplicated(keys)].itertuples():
-        found.problems.append(f"{file}: {twice.row}, {twice.column} has seed {twice.seed} twice")
-    predictions: dict[str, Any] = {}
-    for line in cells.to_dict("records"):
-        found.cells += 1
-        here = f"{file}: {line['table']}, {line['row']}, {line['column']}, seed {line['seed']}"
-        members = line["run"].split(";")
-        founder = "/".join(members[-1].split("/")[:2])
-        try:
-            for run in (*members, founder):
-                if run not in records:
-                    raise InputError(f"{run} is not there")
-                if run not in predictions:
-                    predictions[run] = runs.read_predictions(results / "runs" / run)
-        except InputError as problem:
-            found.problems.append(f"{here}: {problem}")
-            continue
-        own = _measure([predictions[run] for run in members], line["metric"])
-        if not any(np.isclose(line["value"], value, rtol=CLOSE) for value in own):
-            found.problems.append(f"{here}: says {line['value']}, its runs give {own[0]}")
-        has_teacher = founder != members[-1]
-        teacher = _measure([predictions[founder]], line["metric"])[0] if has_teacher else None
-        values[line["table"], line["row"], line["column"]][line["seed"]] = (line["value"], teacher)
-    return values
-
-
-def _measure(members: list[dict[str, Any]], metric: str) -> list[float]:
-    """The value of a run; of several, by the mean of their probabilities and of their logits."""
-    if "logits" not in members[0]:
-        return [perplexity(members[0][metric.split()[0]])]
-    logits, labels = np.stack([member["logits"] for member in members]), members[0]["labels"]
-    return [error(logits, labels), error(logits, labels, "logits")]
-
-
-def _check_tables(results: Path, values: Values, found: Findings) -> None:
-    for file in sorted((results / "tables").glob("*.csv")):
-        found.tables += 1
-        try:
-            table = pd.read_csv(file)
-        except (OSError, ValueError) as problem:
-            found.problems.append(f"{file}: damaged ({problem})")
-            continue
-        if list(table.columns) != LINE:
-            found.problems.append(f"{file}: other columns than a table has")
-            continue
-        if not values:
-            continue
-        for line in table.to_dict("records"):
-            measured = values.get((line["table"], line["row"], line["column"]), {})
-            for what, expected in _summary(line, measured).items():
-                if not _same(line[what], expected):
-                    found.problems.append(
-                        f"{file}: {line['row']}, {line['column']}: {what} is {line[what]}, and"
-                        f" cells.csv gives {expected}"
-                    )
-
-
-def _summary(
-    line: Mapping[Any, Any], measured: Mapping[int, tuple[float, float | None]]
-) -> dict[str, object]:
-    """What a line of a table has to hold, by the values of its seeds."""
-    if not measured:
-        return {"n": 0, "mean": np.nan}
-    own = {seed: value for seed, (value, _) in measured.items()}
-    level = summarise(list(own.values()))
-    expected: dict[str, object] = {
-        "n": level.n,
-        "mean": level.mean,
-        "std": level.std,
-        "ci_low": level.low,
-        "ci_high": level.high,
-    }
-    teachers = {seed: teacher for seed, (_, teacher) in measured.items() if teacher is not None}
-    if teachers:
-        difference = paired_difference(own, teachers)
-        expected |= {
-            "delta_vs_teacher": difference.mean,
-            "delta_ci_low": difference.low,
-            "delta_ci_high": difference.high,
-            "p_value": difference.p_value,
-        }
-        if isinstance(line["verdict"], str):
-            sides = {verdict(difference.low, difference.high, side) for side in (-1.0, 0.0, 1.0)}
-            expected["verdict"] = line["verdict"] if line["verdict"] in sides else min(sides)
-    return expected
-
-
-def _same(found: Any, expected: Any) -> bool:
-    if isinstance(expected, str) or isinstance(found, str):
-        return bool(found == expected)
-    return bool(np.isclose(found, expected, rtol=1e-5, atol=1e-9, equal_nan=True))

@@ -5,7 +5,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from replication.errors import InputError
 from replication.plan import Plan
 from replication.scale import check_scale
 from replication.schema import merge, read_yaml
@@ -96,6 +98,21 @@ class Workplace:
             assert "Nothing to be done" in output
             return {}
         return {name: int(n) for name, n in (line.split() for line in table[1].splitlines())}
+
+
+def check_line(line: str, begins: str, says: str) -> None:
+    """See that what was said is one line, how it begins and what it says."""
+    assert line.startswith(begins), line
+    assert says in line, line
+    assert "\n" not in line
+
+
+@contextmanager
+def refused(begins: str, says: str) -> Iterator[None]:
+    """See that what is done within is refused, in one line that begins so and says this."""
+    with pytest.raises(InputError) as caught:
+        yield
+    check_line(str(caught.value), begins, says)
 
 
 @pytest.fixture(scope="session")

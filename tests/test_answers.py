@@ -20,9 +20,10 @@ from replication.scale import Decisions
 from replication.training import answers
 from replication.training.answers import Answers
 from replication.training.augmentation import Augmenter, draw_views
-from replication.training.ingredients import KeptAnswers, Teacher, load_data, teaching
+from replication.training.ingredients import Teacher, load_data
 from replication.training.loss import Loss
 from replication.training.run import train
+from replication.training.teaching import KeptAnswers, teaching
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -78,7 +79,7 @@ def test_language_students_get_the_teachers_answers_to_their_own_words(plan: Pla
     train(plan, plan.run(LSTM))
     student = f"{LSTM}/lstm.ban+l.0"
     network, kept, data = taught(plan, student)
-    windows = KeptAnswers(plan, plan.run(student), data, "")
+    windows = KeptAnswers(plan, plan.run(student), data, "", CPU)
     position = 0
     for logits in windows.in_order(network, nullcontext):
         p = logits.softmax(-1)
@@ -136,6 +137,10 @@ def alter(file: Path, change: str) -> None:
         save_file({"logits": logits}, file)
     elif change == "an empty file":
         file.write_bytes(b"")
+    elif change == "of numbers that have changed":
+        content = bytearray(file.read_bytes())
+        content[-1000] ^= 1
+        file.write_bytes(content)
     else:
         file.rename(file.with_name("moved"))
         file.mkdir()
@@ -143,7 +148,10 @@ def alter(file: Path, change: str) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    ["truncated", "of other data", "without a word of what they are", "an empty file", "a folder"],
+    [
+        *("truncated", "of other data", "without a word of what they are", "an empty file"),
+        *("of numbers that have changed", "a folder"),
+    ],
 )
 def test_wrong_answers_are_refused_with_one_line(plan: Plan, change: str) -> None:
     train(plan, plan.run(LABEL))
@@ -162,8 +170,39 @@ def test_answers_of_another_teacher_are_refused(plan: Plan) -> None:
     theirs = folder.parent / "densenet_90_60.label.1" / FILE
     assert theirs.read_bytes() != first
     (folder / FILE).write_bytes(theirs.read_bytes())
-    with pytest.raises(InputError, match="answers of another teacher or to other data"):
+    with pytest.raises(InputError, match="answers of another teacher, to other data"):
         train(plan, plan.run(BAN))
+
+
+def test_answers_in_another_precision_are_refused(plan: Plan) -> None:
+    # As `precision: auto` takes on another machine: the recipes are the same.
+    train(plan, plan.run(LABEL))
+    file, run = plan.folder(plan.run(LABEL)) / FILE, plan.run(BAN)
+    data = load_data(plan, run, CPU)
+    for precision in ("float32", "bfloat16"):
+        plan = tiny_plan(**VIEWS, precision=precision)
+        kept = KeptAnswers(plan, run, data, runs.checksum(file.parent / runs.MODEL), CPU)
+        if precision == "float32":
+            answers.read(file, kept.shape, kept.identity)
+        else:
+            with pytest.raises(InputError, match="or in another precision"):
+                answers.read(file, kept.shape, kept.identity)
+
+
+def test_students_that_read_in_other_columns_have_answers_of_their_own(plan: Plan) -> None:
+    # 5,000 words fill 10 columns and 20 alike, in another order.
+    by_columns = {
+        n: tiny_plan(datasets={"ptb": {"train": 5000}}, language={"lstm": {"batch_size": n}})
+        for n in (10, 20)
+    }
+    run = plan.run(f"{LSTM}/lstm.ban+l.0")
+    data = load_data(by_columns[10], by_columns[10].run(run.id), CPU)
+    kept = {n: KeptAnswers(p, p.run(run.id), data, "", CPU) for n, p in by_columns.items()}
+    assert kept[10].shape == kept[20].shape
+    assert kept[10].identity == kept[20].identity
+    assert {n: it.file.name for n, it in kept.items()} == {
+        n: f"answers.{n}-columns.safetensors" for n in kept
+    }
 
 
 def test_a_retrained_teacher_renews_its_answers(plan: Plan) -> None:

@@ -22,7 +22,7 @@ import torch
 import yaml
 from archives import cifar_archive, fashion_files
 from conftest import ROOT, TINY
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from test_text import LINES, write_penn_treebank
 from torchvision import datasets
 
@@ -50,7 +50,7 @@ CIFAR = ["train", TEACHER.replace("digits", "cifar10"), *FILES, *WRONG]
 FASHION = ["train", TEACHER.replace("digits", "fashion_mnist"), *FILES, *WRONG]
 PTB = ["train", LSTM.replace("python_reference", "penn_treebank"), *FILES, *WRONG]
 RETRAIN = "delete it and call snakemake again"
-REBUILD = "delete it and call snakemake"
+REBUILD = "delete it and build it with: snakemake"
 
 SMALL = {
     "title": "A teacher and its student",
@@ -135,6 +135,16 @@ class Place:
         cifar_archive(self / "data", "CIFAR10", self.monkeypatch)
         self.override(**CIFAR_KEYS)
         return self / "data" / "cifar-10-python.tar.gz"
+
+    def digits(self) -> Path:
+        """The digits as scikit-learn has them, in a scikit-learn of this folder."""
+        source = Path(str(importlib.util.find_spec("sklearn").origin))  # type: ignore[union-attr]
+        file = self / "sklearn/datasets/data/digits.csv.gz"
+        file.parent.mkdir(parents=True)
+        shutil.copy(source.parent / "datasets/data/digits.csv.gz", file)
+        own = ModuleSpec("sklearn", None, origin=str(self / "sklearn/__init__.py"))
+        self.monkeypatch.setattr(importlib.util, "find_spec", lambda name: own)
+        return file
 
     def fashion(self) -> Path:
         """A small Fashion-MNIST as the distribution's package has it; there is no network."""
@@ -270,6 +280,18 @@ def state(
     return TRAIN_TEACHER, lambda place: place.state(change), (f"{TEACHER}/state.pt", *said)
 
 
+def checked(
+    name: str, damage: Callable[[Path], object], said: str
+) -> tuple[Arguments, Damage, tuple[str, ...]]:
+    """A case of a file of the results that their check does not pass."""
+    return (
+        ["verify", "results/tiny"],
+        lambda place: damage(place / "results/tiny" / name),
+        (said,),
+    )
+
+
+DIGITS = ("digits.csv.gz: cannot be read", "install scikit-learn again")
 LOGITS, LABELS = np.zeros((100, 10), np.float32), np.zeros(100, np.int64)
 TEACHERS_LOGITS = "answers.9-views.safetensors"
 
@@ -454,6 +476,18 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         nothing,
         ("cell: no such schema; there are",),
     ),
+    "threads below zero": (["train", TEACHER, *FILES, "--threads", "-1"], nothing, ("--threads",)),
+    "half a thread": (["train", TEACHER, *FILES, "--threads", "1.5"], nothing, ("--threads",)),
+    "no run": (["train", *FILES], nothing, ("Missing argument",)),
+    "two runs": (["train", TEACHER, STUDENT], nothing, ("unexpected extra argument",)),
+    "no table": (["table", *FILES], nothing, ("Missing argument",)),
+    "a value for a switch": (["table", "small", "--holes=3"], nothing, ("--holes",)),
+    "cells of something": (["cells", "small"], nothing, ("unexpected extra argument",)),
+    "claims of something": (["claims", "small"], nothing, ("unexpected extra argument",)),
+    "plan of something": (["plan", "small"], nothing, ("unexpected extra argument",)),
+    "no schema": (["schema"], nothing, ("Missing argument",)),
+    "nothing to check": (["verify"], nothing, ("Missing argument",)),
+    "no file for an option": (["plan", "--configfile"], nothing, ("--configfile",)),
     # Tables
     "table file missing": (
         ["plan", *FILES],
@@ -479,6 +513,11 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         ["plan", *FILES],
         lambda p: folder_instead(p / "tables/small.yaml"),
         ("tables/small.yaml",),
+    ),
+    "table file a list": (
+        ["plan", *FILES],
+        lambda p: p.put("tables/small.yaml", "- a\n"),
+        ("tables/small.yaml", "a mapping `key: value` is wanted"),
     ),
     "table with an unknown key": table(lambda t: t.update(colour=1), "unknown key `colour`"),
     "table of an unknown network": table(
@@ -531,6 +570,21 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     "claims empty": (CLAIMS, lambda p: empty(p / "tables/claims.yaml"), ("tables/claims.yaml",)),
     "claims cut": (CLAIMS, lambda p: cut(p / "tables/claims.yaml"), ("tables/claims.yaml",)),
     "claims binary": (CLAIMS, lambda p: binary(p / "tables/claims.yaml"), ("tables/claims.yaml",)),
+    "claims a folder": (
+        CLAIMS,
+        lambda p: folder_instead(p / "tables/claims.yaml"),
+        ("tables/claims.yaml", "text file"),
+    ),
+    "claims a list": (
+        CLAIMS,
+        lambda p: p.put("tables/claims.yaml", "- a\n"),
+        ("tables/claims.yaml", "a mapping `key: value` is wanted"),
+    ),
+    "claims of another version": (
+        CLAIMS,
+        lambda p: replace(p / "tables/claims.yaml", r"\Z", "hypotheses: {}\n"),
+        ("tables/claims.yaml", "unknown key `hypotheses`"),
+    ),
     "claims of a table outside the folder": (
         CLAIMS,
         lambda p: replace(p / "tables/claims.yaml", "table: table1", "table: ../x"),
@@ -635,6 +689,18 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         ),
         ("model.safetensors: damaged", RETRAIN),
     ),
+    "weights of other shapes, named by the record": (
+        [*TRAIN_STUDENT, *WRONG],
+        lambda p: (
+            save_file(
+                {k: v[None] for k, v in load_file(p.of(TEACHER, "model.safetensors")).items()},
+                p.of(TEACHER, "model.safetensors"),
+            ),
+            p.rename_in_record(TEACHER, p.of(TEACHER, "model.safetensors")),
+            p.override(answers_limit_gib=0),
+        ),
+        ("model.safetensors: damaged", RETRAIN),
+    ),
     # Answers
     "answers empty": (
         TRAIN_STUDENT,
@@ -669,6 +735,18 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
             {"teacher": runs.checksum(p.of(TEACHER, "model.safetensors"))},
         ),
         (TEACHERS_LOGITS, "delete it"),
+    ),
+    "answers of another version": (
+        TRAIN_STUDENT,
+        lambda p: save_file(
+            load_file(p.of(TEACHER, TEACHERS_LOGITS)), p.of(TEACHER, TEACHERS_LOGITS)
+        ),
+        (TEACHERS_LOGITS, "delete it"),
+    ),
+    "answers with a flipped bit": (
+        TRAIN_STUDENT,
+        lambda p: flip(p.of(TEACHER, TEACHERS_LOGITS)),
+        (TEACHERS_LOGITS, "not the numbers that it was written with", "delete it"),
     ),
     # Predictions
     "predictions missing": (
@@ -737,12 +815,15 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     "state without a stream": state(
         lambda s: s["training"].pop("streams"), "does not fit", "delete it"
     ),
+    "state without its conditions": state(
+        lambda s: s.pop("conditions"), "does not fit", "delete it"
+    ),
     "state without an identity": state(lambda s: s["identity"].clear(), "of another", "delete it"),
     # Parts of tables
     "cells missing": (
         CELLS,
         lambda p: (p / "results/tiny/cells/small.csv").unlink(),
-        ("cells/small.csv: no such file", "build it"),
+        ("cells/small.csv: not there", "build it with: snakemake"),
     ),
     "cells empty": (
         CELLS,
@@ -767,7 +848,7 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     "cells of another version": (
         CELLS,
         lambda p: p.put("results/tiny/cells/small.csv", "table,row\n"),
-        ("cells/small.csv: unexpected columns", REBUILD),
+        ("cells/small.csv: other columns than table, row", REBUILD),
     ),
     "cells with text for a value": (
         CELLS,
@@ -777,7 +858,7 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     "collected cells missing": (
         CLAIMS,
         lambda p: (p / "results/tiny/cells.csv").unlink(),
-        ("cells.csv: no such file", "build it"),
+        ("cells.csv: not there", "build it with: snakemake"),
     ),
     "collected cells empty": (
         CLAIMS,
@@ -789,10 +870,58 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         lambda p: cut(p / "results/tiny/cells.csv"),
         ("cells.csv", REBUILD),
     ),
+    "collected cells binary": (
+        CLAIMS,
+        lambda p: binary(p / "results/tiny/cells.csv"),
+        ("cells.csv: damaged", REBUILD),
+    ),
+    "collected cells a folder": (
+        CLAIMS,
+        lambda p: folder_instead(p / "results/tiny/cells.csv"),
+        ("cells.csv: damaged", REBUILD),
+    ),
+    "collected cells of another version": (
+        CLAIMS,
+        lambda p: p.put("results/tiny/cells.csv", "table,row\n"),
+        ("cells.csv: other columns than table, row", REBUILD),
+    ),
+    "collected cells with text for a seed": (
+        CLAIMS,
+        lambda p: replace(p / "results/tiny/cells.csv", ",0,", ",first,"),
+        ("cells.csv: damaged", REBUILD),
+    ),
     "collected cells twice": (
         CLAIMS,
         lambda p: replace(p / "results/tiny/cells.csv", r"(small.*\n)", r"\1\1"),
         ("cells.csv: damaged", REBUILD),
+    ),
+    # Results that are checked
+    "results that are not there": (["verify", "none"], nothing, ("none: no results",)),
+    "results that are a file": (["verify", "tiny.yaml"], nothing, ("tiny.yaml: no results",)),
+    "configuration missing": checked(
+        f"runs/{TEACHER}/config.json", Path.unlink, "config.json: cannot be read"
+    ),
+    "configuration empty": checked(
+        f"runs/{TEACHER}/config.json", empty, "config.json is not the file"
+    ),
+    "configuration a folder": checked(
+        f"runs/{TEACHER}/config.json", folder_instead, "config.json: cannot be read"
+    ),
+    "history missing": checked(
+        f"runs/{TEACHER}/history.csv", Path.unlink, "history.csv: cannot be read"
+    ),
+    "history cut": checked(f"runs/{TEACHER}/history.csv", cut, "history.csv is not the file"),
+    "checked table empty": checked("tables/small.csv", empty, "small.csv: damaged"),
+    "checked table binary": checked("tables/small.csv", binary, "small.csv: damaged"),
+    "checked table a folder": checked("tables/small.csv", folder_instead, "small.csv: damaged"),
+    "checked page missing": checked("tables/small.html", Path.unlink, "small.html: cannot be read"),
+    "checked page binary": checked("tables/small.md", binary, "small.md: cannot be read"),
+    "checked claims cut": checked("claims.csv", cut, "claims.csv: "),
+    "checked claims empty": checked("claims_power.csv", empty, "claims_power.csv: damaged"),
+    "record of a recipe without keys": (
+        ["verify", "results/tiny"],
+        lambda p: p.record(TEACHER, recipe={}, code="none", versions=[]),
+        ("results/tiny: ", "things do not fit"),
     ),
     # Outputs that are in the way
     "results a file": (
@@ -814,6 +943,16 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         TRAIN_TEACHER,
         lambda p: folder_instead(p.of(TEACHER, "model.safetensors")),
         ("model.safetensors: cannot be written",),
+    ),
+    "failure's file a folder": (
+        TRAIN_TEACHER,
+        lambda p: p.of(TEACHER, "failed.json").mkdir(),
+        ("failed.json: cannot be deleted", "move away"),
+    ),
+    "failure that cannot be read": (
+        TRAIN_STUDENT,
+        lambda p: (p.of(TEACHER, "run.json").unlink(), binary(p.of(TEACHER, "failed.json"))),
+        ("run.json: no such file", "the run is not trained: call snakemake"),
     ),
     "lock a folder": (
         TRAIN_TEACHER,
@@ -917,14 +1056,20 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         lambda p: folder_instead(p.treebank() / "ptb.test.txt"),
         ("penn_treebank/ptb.test.txt is not Mikolov's file", "delete it"),
     ),
-    "digits missing": (
+    "digits missing": (TRAIN_TEACHER, lambda p: p.digits().unlink(), DIGITS),
+    "digits empty": (TRAIN_TEACHER, lambda p: empty(p.digits()), DIGITS),
+    "digits cut": (TRAIN_TEACHER, lambda p: cut(p.digits()), DIGITS),
+    "digits binary": (TRAIN_TEACHER, lambda p: binary(p.digits()), DIGITS),
+    "digits a folder": (TRAIN_TEACHER, lambda p: folder_instead(p.digits()), DIGITS),
+    "digits of other columns": (
         TRAIN_TEACHER,
-        lambda p: p.monkeypatch.setattr(
-            importlib.util,
-            "find_spec",
-            lambda name: ModuleSpec(name, None, origin=str(p / "sklearn/__init__.py")),
-        ),
-        ("digits.csv.gz: cannot be read", "install scikit-learn again"),
+        lambda p: p.digits().write_bytes(gzip.compress(b"1,2,3\n4,5,6\n")),
+        DIGITS,
+    ),
+    "digits of letters": (
+        TRAIN_TEACHER,
+        lambda p: p.digits().write_bytes(gzip.compress(b"a,b\n")),
+        DIGITS,
     ),
 }
 
@@ -947,15 +1092,17 @@ def check_message(status: int, stderr: str, said: tuple[str, ...]) -> None:
     """One line that begins with `error:` and says all this, or the usage of the command line."""
     assert "Traceback" not in stderr
     if status == 2:
-        assert stderr.startswith("Usage: ")
+        assert stderr.startswith(("Usage: ", "╭─ Error "))
         shown = re.sub(r"[\s│]+", " ", stderr)
     else:
         assert status == 1
         last = stderr.splitlines()[-1]
         assert last.startswith("error: ")
-        # What a table cannot show, it names cell by cell before.
+        # What a table cannot show, or a check does not pass, is named one by one before.
         named = [
-            line for line in stderr.splitlines() if line.startswith(("error: ", "empty cell: "))
+            line
+            for line in stderr.splitlines()
+            if line.startswith(("error: ", "empty cell: ", "wrong: "))
         ]
         shown = next((line for line in named if said[0] in line), last)
         assert len([line for line in named if line.startswith("error: ")]) == 1
@@ -1109,7 +1256,7 @@ def test_a_states_every_bit_counts(place: Place) -> None:
         except DamagedState:
             continue
         # Bits of the archive's own bookkeeping that say nothing of its content.
-        assert found.keys() == CONTENT.keys()
+        assert found.keys() == {*CONTENT, "conditions"}
 
 
 READERS: dict[str, tuple[Damage, Callable[[Results], object], tuple[str, ...]]] = {
@@ -1151,7 +1298,7 @@ READERS: dict[str, tuple[Damage, Callable[[Results], object], tuple[str, ...]]] 
     "cells of another version": (
         lambda p: p.put("results/tiny/cells.csv", "table,value\n"),
         lambda r: r.cells(),
-        ("cells.csv: without row, column", "delete it"),
+        ("cells.csv: other columns than table, row", "delete it"),
     ),
     "claims empty": (
         lambda p: empty(p / "results/tiny/claims.csv"),

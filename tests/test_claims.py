@@ -541,7 +541,7 @@ def test_two_values_for_one_cell_are_one_line(folder: Path) -> None:
     frame = synthetic.results(2)[0]
     pd.concat([frame, frame[:1]]).to_csv(folder / "cells.csv", index=False)
     with pytest.raises(
-        InputError, match=r"cells\.csv: damaged \(not one number per cell"
+        InputError, match=r"cells\.csv: damaged \(a cell has a seed twice"
     ) as caught:
         build_claims(tiny_plan(), ROOT / "tables")
     assert "\n" not in str(caught.value)
@@ -556,7 +556,7 @@ def test_a_value_that_is_no_number_is_one_line(folder: Path) -> None:
 
 
 def test_cells_that_are_not_built_are_named_with_the_command(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"cells\.csv: no such file; build it with `snakemake"):
+    with pytest.raises(InputError, match=r"cells\.csv: not there; build it with: snakemake"):
         build_claims(tiny_plan(), ROOT / "tables")
 
 

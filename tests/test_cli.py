@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, TINY
+from conftest import ROOT, TINY, check_line
 
 RUN = "digits/wide_resnet_28_1.label.0"
 TINY_FILES = ["--configfile", "config/digits.yaml", "--configfile", "tiny.yaml"]
@@ -52,7 +52,7 @@ WRONG: dict[str, tuple[list[str], Prepare, str]] = {
     ),
     "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; there are"),
     "table without its runs": (["table", "1"], nothing, "cells stay empty for the reasons above"),
-    "cells without their tables": (["cells"], nothing, "cells/table1.csv: no such file"),
+    "cells without their tables": (["cells"], nothing, "cells/table1.csv: not there"),
     "scale file that is missing": (
         ["plan", "--configfile", "none.yaml"],
         nothing,
@@ -97,9 +97,7 @@ def test_what_can_be_mended_is_one_line_and_status_1(name: str, folder: Path) ->
     prepare(folder)
     done = call(folder, *arguments)
     assert done.returncode == 1
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    assert message in last
+    check_line(done.stderr.strip().splitlines()[-1], "error: ", message)
     assert "Traceback" not in done.stderr
 
 

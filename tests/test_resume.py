@@ -79,6 +79,14 @@ KILLED: dict[str, tuple[str, dict[str, Any]]] = {
     "ban+l": (f"{LABEL}/densenet_90_60.ban+l.0", {}),
     "cwtm": (f"{LABEL}/densenet_90_60.cwtm.0", {}),
     "dkpp": (f"{LABEL}/densenet_90_60.dkpp.0", {}),
+    "dkpp, once a batch": (
+        f"{LABEL}/densenet_90_60.dkpp.0",
+        {"decisions": {"dkpp_permutation": "batch"}},
+    ),
+    "dkpp, once a sample": (
+        f"{LABEL}/densenet_90_60.dkpp.0",
+        {"decisions": {"dkpp_permutation": "sample"}},
+    ),
     "shared ends": (f"{LABEL}/wide_resnet_as_dense_1_100.ban.0", {}),
     "words": ("python_reference/cnn_lstm.label.0", {}),
     "words, ban+l": (f"{LSTM}/lstm.ban+l.0", {}),
@@ -102,8 +110,9 @@ def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_bytes(
     undisturbed = contents(plan, run_id)
     folder = plan.folder(run)
     shutil.rmtree(folder)
-    kills = resumed = 0
-    while kills < KILLS or not resumed:
+    kills, resumable = 0, False
+    # The last kill leaves a state: one after the run is whole leaves none to go on from.
+    while kills < KILLS or not resumable:
         pid = fork(lambda: train(plan, run))
         time.sleep(moment.uniform(0.2, 0.9) * seconds)
         os.kill(pid, signal.SIGKILL)
@@ -112,12 +121,76 @@ def test_a_run_that_is_killed_at_random_moments_ends_with_the_same_bytes(
             shutil.rmtree(folder)
             continue
         kills += 1
-        resumed += (folder / state.STATE).exists() or (folder / state.PREVIOUS).exists()
+        resumable = any((folder / name).exists() for name in (state.STATE, state.PREVIOUS))
     record = train(plan, run)
     assert contents(plan, run_id) == undisturbed
     assert record["attempts"] > 1
     assert not list(folder.glob("state*"))
     assert not (folder / lock.LOCK).exists()
+
+
+# Of a teacher, which leaves answers; of students, by images and by words.
+WRITING = {
+    "label": LABEL,
+    "ban": f"{LABEL}/densenet_90_60.ban.0",
+    "words, ban+l": f"{LSTM}/lstm.ban+l.0",
+}
+
+
+def at_each_change_of_names(at: int) -> list[str]:
+    """From now on a file's renaming or deletion is noted, and before the one at ``at`` comes death.
+
+    Returns the names so far; this process is to end soon.
+    """
+    seen: list[str] = []
+
+    def watched(change: Callable[..., Any]) -> Callable[..., Any]:
+        def called(self: Path, *given: Any, **options: Any) -> Any:
+            if change is not unlink or self.exists():
+                if len(seen) == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                seen.append(self.name)
+            return change(self, *given, **options)
+
+        return called
+
+    unlink = Path.unlink
+    for name in ("replace", "unlink"):
+        setattr(Path, name, watched(getattr(Path, name)))
+    return seen
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_a_run_that_is_killed_before_any_renaming_of_files_ends_with_the_same_bytes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = tiny_plan(**{**KEYS, "save": {"epochs": 1, "seconds": 1e6}})
+    run, folder = plan.run(WRITING[name]), plan.folder(plan.run(WRITING[name]))
+    for member in run.lineage:
+        train(plan, member)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", Path.replace)
+        patch.setattr(Path, "unlink", Path.unlink)
+        changes = at_each_change_of_names(-1)
+        train(plan, run)
+    undisturbed = contents(plan, run.id)
+    # Three saves or two, the last ones after the one before has stepped aside; then the results.
+    assert changes.count(state.STATE) >= len(changes) // 6
+    assert len(changes) >= 10
+    for at in range(len(changes)):
+        shutil.rmtree(folder)
+
+        def work(at: int = at) -> None:
+            at_each_change_of_names(at)
+            train(plan, run)
+
+        assert status(fork(work)) == -signal.SIGKILL, changes[at]
+        train(plan, run)
+        assert contents(plan, run.id) == undisturbed, changes[at]
+        left = {path.name for path in folder.iterdir() if path.is_file()}
+        wanted = {*RESULTS, runs.RECORD, runs.CONFIG, "answers.18-views.safetensors"}
+        assert left <= wanted, changes[at]
 
 
 def stop_after(epochs: int, number: int) -> Callable[..., None]:
@@ -231,6 +304,46 @@ def test_a_damaged_state_is_named_and_the_one_before_is_used(
     resumed = contents(plan, WIDE)
     train(plan, plan.run(WIDE))
     assert contents(plan, WIDE) == resumed
+
+
+def test_a_damaged_state_does_not_take_the_place_of_the_whole_one(
+    plan: Plan, stopped: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = (stopped / state.PREVIOUS).read_bytes()
+    flip_a_bit(stopped / state.STATE)
+    after_step = state.Keeper.after_step
+
+    def stop(self: state.Keeper, training: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        after_step(self, training)
+
+    monkeypatch.setattr(state.Keeper, "after_step", stop)
+    with pytest.raises(Interrupted):
+        train(plan, plan.run(WIDE))
+    assert (stopped / state.PREVIOUS).read_bytes() == whole
+
+
+def test_a_run_that_goes_on_under_other_conditions_says_so(
+    plan: Plan, stopped: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = torch.load(stopped / state.STATE, weights_only=True)
+    (conditions,) = content["conditions"]
+    assert conditions["threads"] == 1
+    earlier = {**conditions, "threads": 2, "versions": {**conditions["versions"], "torch": "1.0"}}
+    torch.save({**content, "conditions": [earlier]}, stopped / state.STATE)
+    record = train(plan, plan.run(WIDE))
+    assert record["earlier"] == [earlier]
+    assert record["threads"] == 1
+    said = capfd.readouterr().err
+    assert "state.pt: saved under other threads (2; now 1)" in said
+    assert "state.pt: saved under other versions" in said
+
+
+def test_a_run_that_goes_on_under_the_same_conditions_has_no_others(
+    plan: Plan, stopped: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert train(plan, plan.run(WIDE))["earlier"] == []
+    assert "saved under other" not in capfd.readouterr().err
 
 
 def test_without_a_whole_state_the_run_starts_anew(
@@ -347,6 +460,37 @@ def test_the_lock_of_a_dead_process_is_taken_over(
     assert not (folder / lock.LOCK).exists()
 
 
+def test_a_process_that_wakes_after_its_successor_writes_nothing(
+    plan: Plan, lease: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, folder = plan.run(WIDE), plan.folder(plan.run(WIDE))
+    asleep = folder.parent / "asleep"
+
+    def sleep(self: state.Keeper, training: Any) -> None:
+        if len(training.history) == 2 and not asleep.exists():
+            asleep.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state.Keeper, "after_epoch", sleep)
+        orphan = fork(lambda: train(plan, run))
+        os.waitpid(orphan, os.WUNTRACED)
+    train(plan, run)
+    (folder / "successor").touch()
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    os.kill(orphan, signal.SIGCONT)
+    assert status(orphan) == 1
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_what_a_killed_process_had_half_written_is_deleted(plan: Plan) -> None:
+    folder = plan.folder(plan.run(WIDE))
+    folder.mkdir(parents=True)
+    (folder / f".{state.STATE}.4711.part").write_bytes(b"half")
+    train(plan, plan.run(WIDE))
+    assert not list(folder.glob(".*"))
+
+
 def test_a_process_that_lost_its_folder_writes_nothing_more(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -362,4 +506,4 @@ def test_a_process_that_lost_its_folder_writes_nothing_more(
     monkeypatch.setattr(state.Keeper, "after_epoch", lose)
     with pytest.raises(lock.Occupied, match="another may have taken the run over"):
         train(plan, plan.run(WIDE))
-    assert not (folder / runs.RECORD).exists()
+    assert not {path.name for path in folder.iterdir()} & {runs.RECORD, runs.FAILURE}

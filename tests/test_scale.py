@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, refused
 from jsonschema import Draft202012Validator
 
 from replication.errors import InputError
@@ -100,11 +100,8 @@ def test_a_wrong_scale_is_one_line_with_file_and_key(name: str) -> None:
     change, message = WRONG[name]
     scale = read_yaml(ROOT / "config" / "digits.yaml")
     change(scale)
-    with pytest.raises(InputError) as caught:
+    with refused("mine.yaml: ", message):
         check_scale(scale, "mine.yaml")
-    assert message in str(caught.value)
-    assert str(caught.value).startswith("mine.yaml: ")
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -119,11 +116,8 @@ def test_a_wrong_scale_is_one_line_with_file_and_key(name: str) -> None:
 def test_a_file_that_is_no_mapping_is_named(text: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "scale.yaml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(InputError) as caught:
+    with refused(str(path), message):
         read_yaml(path)
-    assert message in str(caught.value)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

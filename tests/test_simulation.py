@@ -11,10 +11,10 @@ from conftest import ROOT, tiny_plan
 from scipy import stats
 
 from replication import simulation
+from replication.cells_file import COLUMNS
 from replication.claims import decide_claims
 from replication.claims_file import read_claims
 from replication.power import Region, holm, power
-from replication.results import COLUMNS
 from replication.simulation import (
     DRAWS,
     EFFECTS,

@@ -19,7 +19,7 @@ from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.plan import Plan
 from replication.scale import Decisions, ImageDataset
-from replication.training import images
+from replication.training import images, provenance
 from replication.training.images import ImageTraining
 from replication.training.ingredients import Teacher, build, load_data
 from replication.training.language import LanguageTraining
@@ -134,6 +134,15 @@ def test_the_folder_says_what_was_done(plan: Plan) -> None:
     record = json.loads((folder / runs.RECORD).read_text(encoding="utf-8"))
     assert record["run"] == BAN
     assert record["generation"] == 1
+    assert record["seed"] == 0
+    assert set(record["code"]) == {"commit", "dirty"}
+    assert {"python", "torch", "timm", "born-again-networks"} <= set(record["versions"])
+    assert record["threads"] == record["attempts"] == 1
+    assert record["precision"] == "float32"
+    assert len(record["dataset"]["sha256"]) == 64
+    for number in ("seconds", "peak_memory_mib", "images_per_second"):
+        assert record[number] > 0
+    assert record["device"]
     assert record["recipe"] == plan.recipe(plan.run(BAN))
     assert record["teacher"] == {
         "run": LABEL,
@@ -169,7 +178,7 @@ def test_predictions_are_the_last_epochs_weights_not_the_best(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Mistake 8. A rate that wrecks the network in the last epoch has to be seen in the result.
-    plan = tiny_plan(images={"epochs": 6, "milestones": [5], "gamma": 1000.0, "evaluate_every": 1})
+    plan = tiny_plan(images={"epochs": 6, "milestones": [5], "gamma": 100.0, "evaluate_every": 1})
     train(plan, plan.run("digits/wide_resnet_28_10.label.0"))
     folder = plan.folder(plan.run("digits/wide_resnet_28_10.label.0"))
     lines = (folder / runs.HISTORY).read_text(encoding="utf-8").splitlines()
@@ -409,6 +418,58 @@ def test_a_training_that_diverges_says_so(plan: Plan) -> None:
     assert {path.name for path in folder.iterdir()} == {runs.FAILURE, "failed.pt"}
     reason = json.loads((folder / runs.FAILURE).read_text(encoding="utf-8"))["reason"]
     assert "the loss is not finite" in reason
+
+
+def test_a_last_step_that_diverges_is_no_result(plan: Plan) -> None:
+    # The loss of its only step is that of the first weights.
+    plan = tiny_plan(images={"epochs": 1, "batch_size": 200, "learning_rate": 1e30})
+    with pytest.raises(InputError, match="the predictions are not finite after the last step"):
+        train(plan, plan.run(LABEL))
+    folder = plan.folder(plan.run(LABEL))
+    assert {path.name for path in folder.iterdir()} == {runs.FAILURE, "failed.pt"}
+
+
+@pytest.mark.parametrize("rate", [1e4, 1e30])
+def test_a_perplexity_past_all_numbers_is_a_loss_that_is_not_finite(
+    plan: Plan, rate: float
+) -> None:
+    recipe = {"epochs": 2, "learning_rate": rate, "clip_norm": 1e6}
+    plan = tiny_plan(language={"lstm": recipe}, datasets={"ptb": {"train": 3000}})
+    with pytest.raises(InputError, match="the loss is not finite in epoch 1"):
+        train(plan, plan.run(LSTM))
+
+
+def test_a_failed_training_leaves_nothing_to_go_on_from_by_a_better_recipe(plan: Plan) -> None:
+    plan = tiny_plan(images={"epochs": 3, "milestones": [1], "gamma": 1e30})
+    with pytest.raises(InputError, match="lower `learning_rate`"):
+        train(plan, plan.run(LABEL))
+    plan = tiny_plan(images={"epochs": 3, "milestones": [1]})
+    assert train(plan, plan.run(LABEL))["attempts"] == 1
+
+
+def test_a_teacher_of_other_data_is_refused(plan: Plan) -> None:
+    train(plan, plan.run(LABEL))
+    file = plan.folder(plan.run(LABEL)) / runs.RECORD
+    record = runs.read_record(file.parent)
+    record["dataset"]["sha256"] = "0"
+    file.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match=r"label.0: was trained on other data than there are now"):
+        train(plan, plan.run(BAN))
+
+
+def test_a_record_names_all_teachers(plan: Plan) -> None:
+    train_lineage(plan, BAN)
+    teachers = [
+        {"run": run, "model_sha256": runs.checksum(plan.folder(plan.run(run)) / runs.MODEL)}
+        for run in (LABEL, BAN)
+    ]
+    assert runs.read_record(plan.folder(plan.run(BAN)))["lineage"] == teachers[:1]
+    assert Teacher.find(plan, plan.run(BAN)).lineage == teachers
+
+
+def test_code_has_no_commit_where_there_is_no_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert provenance.code.__wrapped__() == {"commit": None, "dirty": None}
 
 
 def test_a_missing_gpu_is_named(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

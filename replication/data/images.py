@@ -148,7 +148,12 @@ def digits(root: Path) -> tuple[Items, Items]:
     file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
     try:
         with gzip.open(file, "rt") as lines:
-            table = torch.from_numpy(np.loadtxt(lines, delimiter=",", dtype=np.uint8))
+            rows = lines.read().splitlines()
+        if not rows:
+            raise ValueError("empty")
+        table = torch.from_numpy(np.loadtxt(rows, delimiter=",", dtype=np.uint8, ndmin=2))
+        if table.shape[1] != 8 * 8 + 1 or table[:, -1].max() > 9:
+            raise ValueError("not 64 pixels and a digit on each line")
     except UNREADABLE as error:
         raise InputError(f"{file}: cannot be read ({error}); install scikit-learn again") from None
     items = Items(table[:, :-1].reshape(-1, 1, 8, 8) / 16, table[:, -1].long())

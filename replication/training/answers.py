@@ -9,10 +9,12 @@ three digits or more. Where the answers would be larger than the scale's limit, 
 live.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,7 +22,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from replication import runs
-from replication.answering import fit as fit
 from replication.errors import InputError
 
 DELETE = "delete it: the next student has it written anew"
@@ -59,12 +60,17 @@ class Answers:
 
 
 Identity = dict[str, str]
-"""What answers belong to: the teacher's weights and the training data, by their checksums."""
+"""What answers belong to: the teacher's weights and the training data, by their checksums, and the
+precision that they were computed in."""
 
 
-def path(folder: Path, views: int) -> Path:
-    """The file of a teacher's answers; the number of views tells one augmentation from another."""
-    return folder / f"answers.{views}-view{'s' * (views > 1)}.safetensors"
+def path(folder: Path, n: int, of: Literal["view", "column"] = "view") -> Path:
+    """The file of a teacher's answers.
+
+    The number of views tells one augmentation from another, and that of the columns in which a text
+    is read one order of words from another.
+    """
+    return folder / f"answers.{n}-{of}{'s' * (n > 1)}.safetensors"
 
 
 def compute(shape: tuple[int, int, int], parts: Iterator[Tensor]) -> Answers:
@@ -87,25 +93,32 @@ def write(file: Path, answers: Answers, identity: Identity) -> None:
         InputError: the folder cannot be written, or the disk is full.
     """
     # In one entry: safetensors would put several into another order each time.
-    metadata = {runs.ANSWERS_OF: json.dumps(identity)}
+    digest = hashlib.sha256(answers.logits.contiguous().numpy().data).hexdigest()
+    metadata = {runs.ANSWERS_OF: json.dumps({**identity, runs.ANSWERS_SUM: digest})}
     runs.write_atomically(
         file, lambda part: save_file({"logits": answers.logits}, part, metadata=metadata)
     )
 
 
 def read(file: Path, shape: tuple[int, int, int], identity: Identity) -> Answers:
-    """Map a teacher's answers from their file.
+    """Map a teacher's answers from their file, which is read through once for its checksum.
 
     Raises:
-        InputError: the file is damaged, or holds answers of another teacher or to other data.
+        InputError: the file is damaged, or holds answers of another teacher, to other data, or in
+            another precision.
     """
     try:
         with safe_open(file, "pt") as stored:
             found, logits = runs.answers_of(stored.metadata()), stored.get_tensor("logits")
+        intact = found.pop(runs.ANSWERS_SUM, None) == runs.payload_checksum(file)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file}: damaged ({error}); {DELETE}") from None
     if found != identity or logits.shape != shape or logits.dtype != torch.float16:
-        raise InputError(f"{file}: answers of another teacher or to other data; {DELETE}")
+        raise InputError(
+            f"{file}: answers of another teacher, to other data or in another precision; {DELETE}"
+        )
+    if not intact:
+        raise InputError(f"{file}: damaged (not the numbers that it was written with); {DELETE}")
     return Answers(logits)
 
 

@@ -22,16 +22,28 @@ class TrainingFailed(InputError):  # noqa: N818
 
 
 def finite(run: Run, row: Row) -> None:
-    """See that an epoch's loss is a number.
+    """See that an epoch's loss, and its perplexity where it has one, are numbers.
 
     Raises:
-        TrainingFailed: it is not.
+        TrainingFailed: one is not.
     """
-    loss = row["train_loss"]
-    if loss is None or not math.isfinite(loss):
+    if not all(math.isfinite(row.get(key) or 0) for key in ("train_loss", "validation_perplexity")):
         raise TrainingFailed(
             f"{run.id}: the loss is not finite in epoch {row['epoch']}; lower `learning_rate` in"
             " the scale"
+        )
+
+
+def finite_predictions(run: Run, predictions: Mapping[str, Tensor]) -> None:
+    """See that predictions are numbers: the last step can wreck what its epoch's loss was good for.
+
+    Raises:
+        TrainingFailed: they are not.
+    """
+    if not all(tensor.isfinite().all() for tensor in predictions.values()):
+        raise TrainingFailed(
+            f"{run.id}: the predictions are not finite after the last step; lower `learning_rate`"
+            " in the scale"
         )
 
 
@@ -63,6 +75,19 @@ def fits(recipe: ImageRecipe | LanguageRecipe, data: Data, processes: int = 1) -
         )
 
 
+def same_data(teacher: Teacher, data: Data) -> None:
+    """See that a teacher has learned from the data that its student is about to learn from.
+
+    Raises:
+        InputError: it has not.
+    """
+    if teacher.record["dataset"]["sha256"] != data.fingerprint:
+        raise InputError(
+            f"{teacher.run.id}: was trained on other data than there are now; bring those back, or"
+            " delete its folder and call snakemake again"
+        )
+
+
 def better_than_chance(teacher: Teacher, data: Data) -> None:
     """See that a teacher knows something.
 
@@ -79,7 +104,7 @@ def better_than_chance(teacher: Teacher, data: Data) -> None:
         chance = 100 * (1 - right - CHANCE_ERRORS * spread)
     else:
         chance = float(len(data.vocabulary))
-    if result >= chance:
+    if not result < chance:  # nor where it is no number
         raise TrainingFailed(
             f"{teacher.run.id}: no better than guessing ({result:.4g}, where guessing has"
             f" {chance:.4g}), so it cannot teach; mend its recipe, or allow it by"

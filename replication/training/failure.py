@@ -10,6 +10,7 @@ import torch
 from replication import runs
 from replication.cells import Run
 from replication.errors import InputError
+from replication.training.lock import Occupied
 
 
 @contextmanager
@@ -19,9 +20,11 @@ def noted(folder: Path, first: bool) -> Iterator[None]:
     The first of its processes takes away what an earlier failure has left.
     """
     if first:
-        (folder / runs.FAILURE).unlink(missing_ok=True)
+        runs.remove(folder / runs.FAILURE)
     try:
         yield
+    except Occupied:
+        raise  # the folder is another's
     except InputError as error:
         with suppress(InputError):  # a full disk has no room for this either
             runs.write_text(folder / runs.FAILURE, json.dumps({"reason": str(error)}) + "\n")

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from replication.data.images import ImageData, Items
 from replication.gradients import cosine, difference, ground_truth_share
+from replication.measures import error
 from replication.scale import ImageRecipe
 from replication.training.answers import Answers
 from replication.training.augmentation import Augmenter, draw_views
@@ -179,11 +180,6 @@ def answers_in_order(
     for view in range(augment.views):
         for index in torch.split(everything, EVALUATION_BATCH):
             yield forward(network, augment(index, torch.full_like(index, view)), autocast)
-
-
-def error(logits: Tensor, labels: Tensor) -> float:
-    """Share of wrong predictions, in percent."""
-    return 100 * (logits.argmax(-1) != labels).double().mean().item()
 
 
 class Sums:

@@ -1,6 +1,5 @@
-"""What a run is made of: its data, its network, and what its teacher has to say."""
+"""What a run is made of: its data, its network, and its teacher."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,10 +18,7 @@ from replication.data.images import ImageData, load_images
 from replication.errors import InputError
 from replication.networks.language import LANGUAGE_MODELS
 from replication.plan import Plan
-from replication.scale import ImageDataset, ImageRecipe, LanguageRecipe
-from replication.training import answers, images, language
-from replication.training.augmentation import count_views
-from replication.training.precision import Autocast
+from replication.scale import ImageDataset
 
 Data = ImageData | text.Corpus
 
@@ -106,6 +102,16 @@ class Teacher:
             raise InputError(f"{file}: not the file that {runs.RECORD} names; {runs.RETRAIN}")
         return cls(plan, run, record, checksum)
 
+    @property
+    def named(self) -> dict[str, str]:
+        """As its students' records name it: its id, and the checksum of its weights."""
+        return {"run": self.run.id, "model_sha256": self.checksum}
+
+    @property
+    def lineage(self) -> list[dict[str, str]]:
+        """All teachers of its students, generation 0 first, itself last."""
+        return [*self.record.get("lineage", []), self.named]
+
     @cached_property
     def weights(self) -> dict[str, Tensor]:
         """Its weights, on the CPU.
@@ -132,108 +138,6 @@ class Teacher:
             file, reason = self.plan.folder(self.run) / runs.MODEL, str(error).splitlines()[0]
             raise InputError(f"{file}: damaged ({reason}); {runs.RETRAIN}") from None
         return network.eval().requires_grad_(False)
-
-
-def teaching(
-    teacher: Teacher, run: Run, data: Data, device: torch.device, autocast: Autocast
-) -> nn.Module | answers.Answers:
-    """What a student learns from: the teacher's answers, or where they are too large the teacher.
-
-    Raises:
-        InputError: answers or weights are damaged or belong to something else.
-    """
-    kept = KeptAnswers(teacher.plan, run, data, teacher.checksum)
-    if not kept.fit:
-        return teacher.network(data, device)
-    found = answers.read_or_write(
-        kept.file,
-        kept.shape,
-        kept.identity,
-        lambda: kept.in_order(teacher.network(data, device), autocast),
-    )
-    return found.to(device)
-
-
-@dataclass(frozen=True)
-class KeptAnswers:
-    """Where and in which order the answers lie that ``student`` is taught by.
-
-    ``checksum`` is that of the teacher's weights.
-    """
-
-    plan: Plan
-    student: Run
-    data: Data
-    checksum: str
-
-    @property
-    def recipe(self) -> ImageRecipe | LanguageRecipe:
-        """The student's: it says which views and windows it is shown."""
-        return self.plan.training(self.student)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Views, samples and classes."""
-        if isinstance(self.data, ImageData):
-            assert isinstance(self.recipe, ImageRecipe)
-            return count_views(self.recipe), len(self.data.train.labels), self.data.classes
-        words = len(self.data.train) - len(self.data.train) % self.recipe.batch_size
-        return 1, words, len(self.data.vocabulary)
-
-    @property
-    def fit(self) -> bool:
-        """Whether they are within the scale's limit."""
-        return answers.fit(self.shape, self.plan.scale.answers_limit_gib)
-
-    @property
-    def file(self) -> Path:
-        """Their file, in the teacher's folder."""
-        assert self.student.teacher is not None
-        return answers.path(self.plan.folder(self.student.teacher), self.shape[0])
-
-    @property
-    def identity(self) -> answers.Identity:
-        """What they belong to."""
-        return {"teacher": self.checksum, "data": self.data.fingerprint}
-
-    def in_order(self, network: nn.Module, autocast: Autocast) -> Iterator[Tensor]:
-        """The teacher's logits, from its network in evaluation mode."""
-        device = next(network.parameters()).device
-        if isinstance(self.data, ImageData):
-            assert isinstance(self.recipe, ImageRecipe)
-            return images.answers_in_order(network, self.data.train, self.recipe, autocast)
-        assert isinstance(self.recipe, LanguageRecipe)
-        train = self.data.train.to(device)
-        return language.answers_in_order(network, train, self.recipe, autocast)
-
-
-def leave_answers(
-    plan: Plan,
-    run: Run,
-    data: Data,
-    network: nn.Module,
-    checksum: str,
-    autocast: Autocast,
-    proceed: Callable[[], object],
-) -> None:
-    """Have a run that will teach leave its answers beside its weights, of which it has the network.
-
-    ``proceed`` is called before each batch, and may raise to stop.
-
-    Raises:
-        InputError: the folder cannot be written, or the disk is full.
-    """
-
-    def watched(parts: Iterator[Tensor]) -> Iterator[Tensor]:
-        for part in parts:
-            proceed()
-            yield part
-
-    network.eval()
-    wanted = [KeptAnswers(plan, student, data, checksum) for student in plan.students(run)]
-    for kept in {kept.file: kept for kept in wanted if kept.fit}.values():
-        found = answers.compute(kept.shape, watched(kept.in_order(network, autocast)))
-        answers.write(kept.file, found, kept.identity)
 
 
 def share_ends(student: nn.Module, teacher: nn.Module, run_id: str) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from replication.data.text import IGNORED, Corpus, windows
+from replication.measures import perplexity
 from replication.scale import LanguageRecipe
 from replication.training.answers import Answers
 from replication.training.loss import Loss
@@ -83,16 +84,16 @@ class LanguageTraining:
 
     def end_epoch(self) -> Row:
         """Close the epoch: its line of the history; a stalled one lowers the rate."""
-        perplexity = math.exp(-self.log_likelihoods(self.corpus.validation).mean().item())
+        found = perplexity(self.log_likelihoods(self.corpus.validation))
         row: Row = {
             "epoch": len(self.history) + 1,
             "learning_rate": self.optimiser.param_groups[0]["lr"],
             "train_loss": self.total.item() / self.words,
-            "validation_perplexity": perplexity,
+            "validation_perplexity": found,
         }
-        if self.previous - perplexity <= self.recipe.minimum_improvement:
+        if self.previous - found <= self.recipe.minimum_improvement:
             self.optimiser.param_groups[0]["lr"] *= self.recipe.decay
-        self.previous = perplexity
+        self.previous = found
         self.history.append(row)
         if len(self.history) < self.epochs:
             self._begin_epoch()

@@ -6,6 +6,7 @@ process, at once, and from any other by half a minute without a touch.
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,11 @@ from pathlib import Path
 from filelock import LeaseCompromise as Loss
 from filelock import SoftFileLease, Timeout
 
+from replication import runs
 from replication.errors import InputError
 from replication.states import LEASE, LOCK
+
+LOOKS = 10
 
 
 class Occupied(InputError):  # noqa: N818
@@ -35,16 +39,35 @@ class Occupation:
         self.lost = loss.reason
 
     def check(self) -> None:
-        """See that the folder is still ours.
+        """See that the folder is still ours, by the lock itself: call it before writing there.
 
         Raises:
             Occupied: another process has taken it over, after this one stood still for too long.
+        """
+        # Whoever looks whether this process is alive puts its lock aside for a moment.
+        for _ in range(LOOKS):
+            if self.lost or self._is_ours():
+                break
+            time.sleep(0.1)
+        else:
+            self.lost = "another process's"
+        self.look()
+
+    def look(self) -> None:
+        """The same, by what the lock's keeper has noticed so far: it costs a step nothing.
+
+        Raises:
+            Occupied: as `check`.
         """
         if self.lost:
             raise Occupied(
                 f"{self.folder}: this process stood still, and another may have taken the run over"
                 f" ({LOCK}: {self.lost}); it stops without writing. Let the other one finish"
             )
+
+    def _is_ours(self) -> bool:
+        owner = self.lease.owner
+        return owner is not None and owner.token == self.lease.token
 
 
 @contextmanager
@@ -76,6 +99,8 @@ def occupy(folder: Path) -> Iterator[Occupation]:
             " move away what is in its place"
         ) from None
     try:
+        # What a process left that was killed while it wrote: nobody else writes here now.
+        runs.remove(*folder.glob(".*.part"))
         yield occupation
     finally:
         lease.release()

@@ -29,16 +29,29 @@ def versions() -> dict[str, str]:
 def code() -> dict[str, str | bool | None]:
     """The commit of this suite's checkout, and whether its files differ from it.
 
-    Both are None where the suite was installed without its history.
+    Both are None where the suite was installed without its history, or git is not there.
     """
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    unknown: dict[str, str | bool | None] = {"commit": None, "dirty": None}
+    try:
+        done = subprocess.run(
+            [
+                "git",
+                "-C",
+                str(ROOT),
+                "describe",
+                "--always",
+                "--abbrev=40",
+                "--dirty",
+                "--exclude=*",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return unknown
     if done.returncode or not (ROOT / ".git").exists():
-        return {"commit": None, "dirty": None}
+        return unknown
     commit, _, dirty = done.stdout.strip().partition("-")
     return {"commit": commit, "dirty": bool(dirty)}
 

@@ -1,7 +1,6 @@
 """One run from its plan to its folder: data, network, teacher, training, files."""
 
 import json
-import math
 import time
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from replication.catalogue import NETWORKS
 from replication.cells import Run
 from replication.data.images import ImageData
 from replication.interruption import Interruption
+from replication.measures import error, perplexity
 from replication.networks import hub_config
 from replication.plan import Plan
 from replication.scale import ImageRecipe, LanguageRecipe
@@ -37,18 +37,17 @@ from replication.training.ingredients import (
     arguments,
     build,
     describe,
-    leave_answers,
     load_data,
     share_ends,
-    teaching,
 )
 from replication.training.language import LanguageTraining
 from replication.training.parallel import Group, joined
 from replication.training.precision import Autocast
 from replication.training.progress import EpochProgress
 from replication.training.setting import Row, Setting
-from replication.training.state import FAILED, Keeper
+from replication.training.state import Keeper
 from replication.training.streams import seed
+from replication.training.teaching import leave_answers, teaching
 
 HEAD = ("num_classes", "in_chans")
 
@@ -82,6 +81,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
         data = load_data(plan, run, device)
         checks.fits(plan.training(run), data, group.size)
         torch.manual_seed(seed(run.id, "initialisation"))
+        given = arguments(plan, run, data)
         network = build(plan, run, data, device)
         teacher = Teacher.find(plan, run.teacher) if run.teacher else None
         # The first writes the teacher's answers where there are none yet.
@@ -89,46 +89,57 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
             taught_by = _prepare(plan, run, data, network, teacher, autocast) if teacher else None
         record = {
             "run": run.id,
-            "network": {"name": run.network, "arguments": arguments(plan, run, data)},
+            "network": {"name": run.network, "arguments": given},
             "objective": run.objective,
             "generation": run.generation,
             "seed": run.seed,
-            "teacher": {"run": teacher.run.id, "model_sha256": teacher.checksum}
-            if teacher
-            else None,
+            "teacher": teacher.named if teacher else None,
+            "lineage": teacher.lineage if teacher else [],
             "recipe": plan.recipe(run),
             "recipe_hash": plan.recipe_hash(run),
             "dataset": describe(run, data),
             "precision": number_format,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
-            "processes": group.size,
         }
         belongs_to = {"recipe": record["recipe_hash"], "teacher": record["teacher"]}
         belongs_to |= {"run": run.id, "data": data.fingerprint, "precision": number_format}
-        keeper = Keeper(folder, belongs_to, plan.scale.save, interruption, occupation, group)
+        conditions = {
+            "code": provenance.code(),
+            "versions": provenance.versions(),
+            "device": provenance.device_name(device),
+            "processes": group.size,
+            "threads": threads,
+        }
+        keeper = Keeper(
+            folder, belongs_to, conditions, plan.scale.save, interruption, occupation, group
+        )
         training = _training(plan, run, data, network, taught_by, autocast, group)
         # From here on there is something to lose: a signal waits for the next step.
         with interruption.deferred():
             how = f" in {number_format} on {provenance.device_name(device)}"
             with EpochProgress(run.id, training.epochs, how, quiet=not group.first) as progress:
                 try:
-                    fit(training, keeper, partial(_report, run, progress))
-                    if isinstance(taught_by, nn.Module) and teacher:
-                        checks.untouched(run, taught_by, teacher.weights)
+                    fit(training, keeper, partial(_report, run, progress, teacher, taught_by))
+                    trained = keeper.seconds
+                    predictions, result = _measure(plan, training)
+                    checks.finite_predictions(run, predictions)
                 except checks.TrainingFailed:
-                    keeper.save(training, FAILED)
+                    keeper.fail(training)
                     raise
-            trained = keeper.seconds
-            predictions, result = _measure(plan, training)
             keeper.group = group.leave()
             if not group.first:
                 return {}
-            _write(folder / runs.MODEL, _weights(network))
-            _write(folder / runs.PREDICTIONS, predictions)
+            for name, tensors in {
+                runs.MODEL: _weights(network),
+                runs.PREDICTIONS: predictions,
+            }.items():
+                occupation.check()
+                _write(folder / name, tensors)
+            occupation.check()
             runs.write_history(folder / runs.HISTORY, training.history)
             if isinstance(data, ImageData):
-                config = json.dumps(_hub_config(plan, run, data), indent=2)
-                runs.write_text(folder / "config.json", config + "\n")
+                config = json.dumps(_hub_config(run, data, given), indent=2)
+                runs.write_text(folder / runs.CONFIG, config + "\n")
             checksum = runs.checksum(folder / runs.MODEL)
             proceed = partial(keeper.after_step, training)
             leave_answers(plan, run, data, network, checksum, autocast, proceed)
@@ -136,14 +147,13 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
                 "result": result,
                 "checksums": {
                     name: runs.checksum(folder / name)
-                    for name in (runs.MODEL, runs.PREDICTIONS, runs.HISTORY)
+                    for name in (runs.MODEL, runs.PREDICTIONS, runs.HISTORY, runs.CONFIG)
+                    if name != runs.CONFIG or isinstance(data, ImageData)
                 },
-                "code": provenance.code(),
-                "versions": provenance.versions(),
-                "device": provenance.device_name(device),
+                **conditions,
                 "compile": plan.scale.compile,
-                "threads": threads,
                 "attempts": keeper.attempts,
+                "earlier": keeper.earlier,
                 "seconds": round(keeper.before + time.monotonic() - started, 2),
                 f"{training.samples}_per_second": round(training.seen / trained, 1),
                 **provenance.peak_memory(device),
@@ -159,6 +169,7 @@ def _prepare(
 ) -> nn.Module | answers.Answers:
     """Check the teacher, share its ends where asked for, and give what the student learns from."""
     device = next(student.parameters()).device
+    checks.same_data(teacher, data)
     if plan.scale.teacher_at_chance == "stop":
         checks.better_than_chance(teacher, data)
     if run.share_ends:
@@ -187,8 +198,16 @@ def _training(
     return LanguageTraining(Setting(*student, recipe, decisions, autocast), data)
 
 
-def _report(run: Run, progress: EpochProgress, row: Row) -> None:
+def _report(
+    run: Run,
+    progress: EpochProgress,
+    teacher: Teacher | None,
+    taught_by: nn.Module | answers.Answers | None,
+    row: Row,
+) -> None:
     checks.finite(run, row)
+    if isinstance(taught_by, nn.Module) and teacher:
+        checks.untouched(run, taught_by, teacher.weights)
     progress.epoch(row)
 
 
@@ -198,18 +217,17 @@ def _measure(
     """Predictions on the test data, and the result in them."""
     if isinstance(training, ImageTraining):
         predictions = images.predictions(training)
-        wrong = images.error(predictions["logits"], predictions["labels"])
+        wrong = error(predictions["logits"], predictions["labels"])
         return predictions, {f"{plan.scale.evaluate_on} error (%)": wrong}
     predictions = language.predictions(training)
     return predictions, {
-        f"{part} perplexity": math.exp(-values.double().mean().item())
-        for part, values in predictions.items()
+        f"{part} perplexity": perplexity(values) for part, values in predictions.items()
     }
 
 
-def _hub_config(plan: Plan, run: Run, data: ImageData) -> dict[str, Any]:
+def _hub_config(run: Run, data: ImageData, given: dict[str, Any]) -> dict[str, Any]:
     size = (data.train.images.shape[2], data.train.images.shape[3])
-    extra = {k: v for k, v in arguments(plan, run, data).items() if k not in HEAD}
+    extra = {k: v for k, v in given.items() if k not in HEAD}
     return hub_config(run.network, data.classes, data.channels, extra, size, data.mean, data.std)
 
 

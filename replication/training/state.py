@@ -19,34 +19,40 @@ from replication.training.parallel import ALONE, Group
 from replication.training.setting import Training
 
 STATE, PREVIOUS, FAILED = "state.pt", "state.previous.pt", "failed.pt"
-FORMAT = 1
+FORMAT = 2
 CONTENT = {"identity": dict, "seconds": float, "attempts": int, "training": dict}
 
 Identity = dict[str, Any]
 """What a state belongs to: run, recipe, teacher and data, by their hashes."""
+Conditions = dict[str, Any]
+"""What may change between two attempts: threads, device, versions, code."""
 
 
 class Keeper:
     """Saves a training's state in its folder, the last two of them, and brings it back.
 
-    Of several processes the first saves, and all bring back.
-    ``seconds`` is how long the training has taken so far, over all its attempts.
+    Of several processes the first saves, and all bring back. ``seconds`` is how long the training
+    has taken so far, over all its attempts; ``earlier`` are the conditions of earlier attempts,
+    where they were others than this one's.
     """
 
     def __init__(
         self,
         folder: Path,
         identity: Identity,
+        conditions: Conditions,
         saving: Saving,
         interruption: Interruption,
         occupation: Occupation,
         group: Group = ALONE,
     ) -> None:
         self.folder, self.identity, self.saving = folder, {**identity, "format": FORMAT}, saving
+        self.conditions, self.earlier = conditions, list[Conditions]()
         self.interruption, self.occupation, self.group = interruption, occupation, group
         self.started = self.saved = 0.0
         self.before = 0.0
         self.attempts = 1
+        self.whole = False
 
     @property
     def seconds(self) -> float:
@@ -78,6 +84,13 @@ class Keeper:
                     " anew, or name the scale file that it was trained by"
                 )
             try:
+                self.earlier = [it for it in found["conditions"] if it != self.conditions]
+                for key, value in self.conditions.items():
+                    if (before := found["conditions"][-1][key]) != value:
+                        self._say(
+                            f"{file}: saved under other {key} ({before}; now {value}): the result"
+                            f" may differ in its last digits, and {runs.RECORD} will say so"
+                        )
                 training.load_state_dict(found["training"])
             except (LookupError, AttributeError, RuntimeError, TypeError, ValueError) as error:
                 raise InputError(
@@ -85,6 +98,7 @@ class Keeper:
                     " it to train anew"
                 ) from None
             self.before, self.attempts = found["seconds"], found["attempts"] + 1
+            self.whole = name == STATE
             done = len(training.history)
             self._say(f"goes on from {file} after epoch {done}/{training.epochs}")
             return
@@ -105,6 +119,7 @@ class Keeper:
         file = self.folder / name
         content = {
             "identity": self.identity,
+            "conditions": [*self.earlier, self.conditions],
             "seconds": self.seconds,
             "attempts": self.attempts,
             "training": training.state_dict(),
@@ -114,18 +129,32 @@ class Keeper:
             with part.open("wb") as stream:
                 torch.save(content, stream)
             runs.flush(part)
-            if name == STATE and file.exists():
+            # A damaged one does not take the place of the whole one before it.
+            if name == STATE and self.whole and file.exists():
                 file.replace(self.folder / PREVIOUS)
 
         runs.write_atomically(file, write)
+        self.whole = self.whole or name == STATE
         self.saved = time.monotonic()
+
+    def fail(self, training: Training) -> None:
+        """Keep the state of a training that went wrong for a look, and nothing to go on from.
+
+        Raises:
+            InputError: as `save`.
+        """
+        self.save(training, FAILED)
+        if self.group.first:
+            runs.remove(self.folder / STATE, self.folder / PREVIOUS)
 
     def after_step(self, training: Training) -> None:
         """Save where it is time; stop where a signal asks one of the processes for it.
 
         Raises:
             Interrupted: the state is saved and the training has to end.
+            Occupied: another process has taken the run over.
         """
+        self.occupation.look()
         if received := self.group.agree(int(self.interruption.received or 0)):
             with self.group.first_before_others():
                 self.save(training)
@@ -145,8 +174,7 @@ class Keeper:
 
     def clear(self) -> None:
         """Delete the states of a run that is whole."""
-        for name in (STATE, PREVIOUS, FAILED):
-            (self.folder / name).unlink(missing_ok=True)
+        runs.remove(*(self.folder / name for name in (STATE, PREVIOUS, FAILED)))
 
 
 class _Damaged(Exception):  # noqa: N818
