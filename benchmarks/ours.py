@@ -10,12 +10,12 @@ from torch import nn
 
 from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
 from benchmarks.contestants import Task, synchronise, timed
+from replication.answering import count_views
 from replication.data.images import ImageData, Items
 from replication.plan import Plan
 from replication.scale import Decisions, ImageRecipe
 from replication.training import answers
 from replication.training.answers import Answers
-from replication.training.augmentation import count_views
 from replication.training.images import ImageTraining, answers_in_order
 from replication.training.precision import Precision, choose, use
 from replication.training.setting import Setting

@@ -13,6 +13,7 @@ from torchvision.transforms import v2
 
 from replication.data import images
 from replication.data.images import load_images
+from replication.datasets import images_of
 from replication.errors import InputError
 from replication.scale import ImageDataset, ImageRecipe
 from replication.training.augmentation import Augmenter, draw_views
@@ -75,10 +76,15 @@ def test_images_are_normalised_by_the_training_part_alone() -> None:
     assert abs(data.evaluation.images.mean().item()) > 1e-4
 
 
+@pytest.mark.parametrize("part", ["test", "validation"])
 @pytest.mark.parametrize("name", ["digits", "two_digit_numbers"])
-def test_the_shape_of_a_data_set_is_the_one_it_is_listed_with(name: Any) -> None:
-    data = load_images(ImageDataset(name=name), Path(), "test")
-    assert (data.classes, data.channels) == images.SHAPES[name]
+def test_the_sizes_of_a_data_set_are_those_it_is_reckoned_with(name: Any, part: Any) -> None:
+    for dataset in (ImageDataset(name=name), ImageDataset(name=name, train=300, test=100)):
+        data, sizes = load_images(dataset, Path(), part), images_of(dataset, part)
+        assert data.train.images.shape == (
+            sizes.train, sizes.channels, sizes.height, sizes.width)  # fmt: skip
+        assert len(data.evaluation.labels) == sizes.test
+        assert data.classes == sizes.classes
 
 
 def test_more_images_than_there_are_is_an_error() -> None:

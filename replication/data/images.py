@@ -274,12 +274,3 @@ SOURCES: dict[str, Callable[[Path], tuple[Items, Items]]] = {
     "cifar100": cifar("CIFAR100"),
 }
 PAIRS = {"two_digit_numbers", "fashion_mnist_pairs"}
-# Classes and channels.
-SHAPES = {
-    "digits": (10, 1),
-    "two_digit_numbers": (100, 1),
-    "fashion_mnist": (10, 1),
-    "fashion_mnist_pairs": (100, 1),
-    "cifar10": (10, 3),
-    "cifar100": (100, 3),
-}

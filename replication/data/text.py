@@ -20,6 +20,7 @@ from torchvision.datasets.utils import check_integrity
 
 from replication import scale
 from replication.data.download import download
+from replication.datasets import TEXTS
 from replication.errors import InputError
 
 END_OF_SENTENCE = "<eos>"
@@ -29,8 +30,8 @@ IGNORED = -100
 """Target with no word behind it; `torch.nn.functional.cross_entropy` leaves it out by default."""
 
 PARTS = ("train", "valid", "test")
-PYTHON_REFERENCE_WORDS = 1000
-PENN_TREEBANK_WORDS = 10_000
+PYTHON_REFERENCE_WORDS = TEXTS["python_reference"].words
+PENN_TREEBANK_WORDS = TEXTS["penn_treebank"].words
 PENN_TREEBANK_MD5 = {
     "ptb.train.txt": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
     "ptb.valid.txt": "aa0affc06ff7c36e977d7cd49e3839bf",
@@ -122,7 +123,6 @@ SOURCES: dict[str, Callable[..., Corpus]] = {
     "python_reference": python_reference,
     "penn_treebank": penn_treebank,
 }
-WORDS = {"python_reference": PYTHON_REFERENCE_WORDS, "penn_treebank": PENN_TREEBANK_WORDS}
 
 
 def load_corpus(dataset: scale.Corpus, root: Path) -> Corpus:

@@ -22,7 +22,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from replication import runs
-from replication.answering import fit as fit
 from replication.errors import InputError
 
 DELETE = "delete it: the next student has it written anew"

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from replication.answering import count_views as count_views
+from replication.answering import count_views
 from replication.scale import ImageRecipe
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from replication.answering import count_views, fit
 from replication.catalogue import NETWORKS
 from replication.cells import Run
 from replication.data.images import ImageData
 from replication.plan import Plan
 from replication.scale import ImageRecipe, LanguageRecipe
 from replication.training import answers, images, language, precision
-from replication.training.augmentation import count_views
 from replication.training.ingredients import Data, Teacher
 from replication.training.precision import Autocast
 
@@ -68,7 +68,7 @@ class KeptAnswers:
     @property
     def fit(self) -> bool:
         """Whether they are within the scale's limit."""
-        return answers.fit(self.shape, self.plan.scale.answers_limit_gib)
+        return fit(self.shape, self.plan.scale.answers_limit_gib)
 
     @property
     def file(self) -> Path:
