@@ -14,10 +14,10 @@ from typing import Any, Protocol, Self
 from replication.cells import Run
 from replication.costs import MIB, Costs
 from replication.errors import InputError
+from replication.folder import MODEL, PREDICTIONS, RECORD
 from replication.notebooks import NOTEBOOKS
 from replication.plan import RESULTS, Plan
 from replication.scale import read_config
-from replication.states import RECORD
 
 # A run may take so many times its estimate, and is never given less than this.
 MEMORY_MARGIN, LEAST_MB = 1.5, 1500
@@ -90,7 +90,7 @@ class Jobs:
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
         """The weights that a run learns from: one file, or none."""
         teacher = self.run(wildcards).teacher
-        return [str(self.plan.folder(teacher) / "model.safetensors")] if teacher else []
+        return [str(self.plan.folder(teacher) / MODEL)] if teacher else []
 
     def teacher_record(self, wildcards: Wildcards) -> list[str]:
         """The teacher's run.json, where it does not lie beside the weights anyway."""
@@ -150,7 +150,7 @@ class Jobs:
         shown = [
             str(self.plan.folder(run) / name)
             for run in ids.values()
-            for name in (RECORD, "predictions.safetensors")
+            for name in (RECORD, PREDICTIONS)
         ]
         lineages = self.records(wildcards.table) if self.stored else []
         return list(dict.fromkeys([*shown, *lineages]))

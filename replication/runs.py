@@ -15,13 +15,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from replication.errors import InputError
-from replication.states import FAILURE as FAILURE
-from replication.states import RECORD as RECORD
+from replication.folder import CONFIG as CONFIG
+from replication.folder import FAILURE as FAILURE
+from replication.folder import HISTORY as HISTORY
+from replication.folder import MODEL as MODEL
+from replication.folder import PREDICTIONS as PREDICTIONS
+from replication.folder import RECORD as RECORD
 
-MODEL = "model.safetensors"
-PREDICTIONS = "predictions.safetensors"
-HISTORY = "history.csv"
-CONFIG = "config.json"
 ANSWERS_OF, ANSWERS_SUM = "answers_of", "logits_sha256"
 RETRAIN = "delete it and call snakemake again, which trains the run anew"
 

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from replication.cells import Run
+from replication.folder import FAILURE, LOCK, RECORD
 from replication.plan import Plan
 
-RECORD = "run.json"
-FAILURE = "failed.json"
-LOCK = "train.lock"
 LEASE = 30.0
 """Seconds without a touch after which a lock's holder counts as gone."""
 

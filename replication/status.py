@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from replication.budget import tasks_left
 from replication.cells import Run
 from replication.costs import Costs
+from replication.folder import LOG, RECORD
 from replication.plan import Plan
 from replication.schedule import list_schedule
-from replication.states import RECORD, State, state_of
+from replication.states import State, state_of
 
-LOG = "train.log"
 TAIL = 4096
 EPOCH = re.compile(rb"^epoch (\d+)/\d+  (?:.*  )?(\d+(?:\.\d+)?(?:e[+-]\d+)?) s each", re.M)
 

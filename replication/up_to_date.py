@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from replication.errors import InputError
+from replication.folder import HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.plan import Plan
-from replication.states import RECORD
 
-MODEL, HISTORY = "model.safetensors", "history.csv"
-OUTPUTS = (MODEL, "predictions.safetensors", HISTORY, RECORD)
+OUTPUTS = (MODEL, PREDICTIONS, HISTORY, RECORD)
 SECOND = 10**9
 """In nanoseconds: older by that much is older on every file system."""
 

@@ -16,7 +16,8 @@ from filelock import SoftFileLease, Timeout
 
 from replication import runs
 from replication.errors import InputError
-from replication.states import LEASE, LOCK
+from replication.folder import LOCK
+from replication.states import LEASE
 
 LOOKS = 10
 

@@ -1,0 +1,10 @@
+"""What lies in a run's folder, by name."""
+
+MODEL = "model.safetensors"
+PREDICTIONS = "predictions.safetensors"
+HISTORY = "history.csv"
+CONFIG = "config.json"
+RECORD = "run.json"
+FAILURE = "failed.json"
+LOCK = "train.lock"
+LOG = "train.log"
