@@ -80,15 +80,23 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
     save_file(predictions, folder / runs.PREDICTIONS)
     (folder / runs.HISTORY).write_text("epoch,train_loss\n1,0.5\n", encoding="utf-8")
     (folder / "fate").touch()
-    above = runs.checksum(root / run.teacher.id / runs.MODEL) if run.teacher else None
+    lineage = [
+        {"run": it.id, "model_sha256": runs.checksum(root / it.id / runs.MODEL)}
+        for it in run.lineage
+    ]
     record = {
         "run": run.id,
+        "network": {"name": run.network},
+        "objective": run.objective,
+        "seed": run.seed,
+        "generation": run.generation,
         "recipe": plan.recipe(run),
         "recipe_hash": plan.recipe_hash(run),
-        "teacher": {"run": run.teacher.id, "model_sha256": above} if run.teacher else None,
+        "teacher": lineage[-1] if lineage else None,
+        "lineage": lineage,
         "dataset": {"name": run.dataset.name, "sha256": run.dataset.name, **about},
         "precision": "float32",
-        "parameters": 1000,
+        "parameters": 4,
         "result": result,
         "checksums": {
             name: runs.checksum(folder / name)

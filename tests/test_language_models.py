@@ -265,7 +265,7 @@ def test_training_beats_the_unigram_by_far(name: str, options: dict[str, Any]) -
     corpus = python_reference()
     model = LANGUAGE_MODELS[name](corpus.vocabulary, dropout=0.0, **options)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.5)
-    for _ in range(2):
+    for _ in range(3):
         state = model.train().initial_state(20)
         for inputs, targets in windows(corpus.train, 20, 35):
             logits, state = model(inputs, tuple(s.detach() for s in state))

@@ -309,8 +309,8 @@ def test_a_flipped_bit_is_found_in_whatever_file(plan: Plan, name: str, where: f
 
 
 # What a record says of the machine and of the time is nobody else's to tell.
-UNTOLD = {"code", "versions", "device", "threads", "compile", "attempts", "earlier", "seconds",
-          "images_per_second", "peak_memory_mib"}  # fmt: skip
+UNTOLD = {"code", "versions", "device", "processes", "threads", "compile", "attempts", "earlier",
+          "seconds", "images_per_second", "peak_memory_mib"}  # fmt: skip
 
 
 def other(value: Any) -> Any:
