@@ -120,6 +120,20 @@ def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 
 
 @app.command()
+def data(configfile: ConfigFiles = None) -> None:
+    """Download and check the data of a scale: for machines whose jobs have no network."""
+    plan = Plan.read(configfile or [])
+    import torch
+
+    from replication.training.ingredients import describe, load_data
+
+    for run in {run.dataset: run for run in plan.runs.values()}.values():
+        found = describe(run, load_data(plan, run, torch.device("cpu")))
+        counts = ", ".join(f"{key} {n:,}" for key, n in found.items() if isinstance(n, int))
+        print(f"{found['name']}: {counts}; sha256 {found['sha256']}")
+
+
+@app.command()
 def verify(
     results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
 ) -> None:

@@ -151,3 +151,21 @@ def test_a_table_is_built_by_its_number(folder: Path) -> None:
     assert done.stdout.strip() == "results/tiny/tables/table1.md"
     text = (folder / "results/tiny/tables/table1.md").read_text(encoding="utf-8")
     assert "wide-resnet-28-10" in text
+
+
+def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path) -> None:
+    keys = {**TINY, "tables": ["table1", "table6"]}
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(keys), encoding="utf-8")
+    done = call(folder, "data", *TINY_FILES)
+    assert done.returncode == 0, done.stderr
+    digits, reference = done.stdout.splitlines()
+    assert digits.startswith("digits: classes 10, train 200, evaluation 100; sha256 ")
+    assert reference.startswith("python_reference: words 500, train 12,000, validation ")
+
+
+def test_data_that_cannot_be_had_are_one_line(folder: Path) -> None:
+    (folder / "data").write_text("a file", encoding="utf-8")
+    done = call(folder, "data", "--configfile", "config/paper.yaml")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: data: CIFAR10 cannot be read or downloaded (")
+    assert len(done.stderr.splitlines()) == 1
