@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from replication.errors import InputError
+from replication.scale import GPU_SLOTS
 from replication.training import devices
-from replication.training.devices import SLOTS, claim, claimed
+from replication.training.devices import claim, claimed
 from replication.training.parallel import Group
 
 TWO = ["GPU-a", "GPU-b"]
@@ -39,13 +40,13 @@ def test_small_trainings_fill_a_device_before_they_begin_another(tmp_path: Path)
 
 
 def test_a_training_that_takes_a_whole_device_has_it_to_itself(tmp_path: Path) -> None:
-    with claim(TWO, 1, folder=tmp_path) as small, claim(TWO, SLOTS, folder=tmp_path) as whole:
+    with claim(TWO, 1, folder=tmp_path) as small, claim(TWO, GPU_SLOTS, folder=tmp_path) as whole:
         assert (small, whole) == ((0,), (1,))
         with claim(TWO, 1, folder=tmp_path) as another:
             assert another == (0,)
-        with pytest.raises(NoRoomError), claim(TWO, SLOTS, folder=tmp_path):
+        with pytest.raises(NoRoomError), claim(TWO, GPU_SLOTS, folder=tmp_path):
             pass
-    with claim(TWO, SLOTS, folder=tmp_path) as whole:
+    with claim(TWO, GPU_SLOTS, folder=tmp_path) as whole:
         assert whole == (0,)
 
 
@@ -69,11 +70,11 @@ def test_one_that_waits_goes_on_when_there_is_room(
 
 
 def test_one_training_can_claim_several_devices_or_none(tmp_path: Path) -> None:
-    with claim(["GPU-a", "GPU-b", "GPU-c"], SLOTS, 2, tmp_path) as found:
+    with claim(["GPU-a", "GPU-b", "GPU-c"], GPU_SLOTS, 2, tmp_path) as found:
         assert found == (0, 1)
-        with pytest.raises(NoRoomError), claim(TWO, SLOTS, 2, tmp_path):
+        with pytest.raises(NoRoomError), claim(TWO, GPU_SLOTS, 2, tmp_path):
             pass
-        with claim(["GPU-c"], SLOTS, folder=tmp_path) as left:
+        with claim(["GPU-c"], GPU_SLOTS, folder=tmp_path) as left:
             assert left == (0,)
 
 
@@ -81,7 +82,7 @@ def test_a_killed_training_holds_nothing(tmp_path: Path) -> None:
     ready, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        with claim(["GPU-a"], SLOTS, folder=tmp_path):
+        with claim(["GPU-a"], GPU_SLOTS, folder=tmp_path):
             os.write(tell, b"1")
             signal.pause()
     os.read(ready, 1)
@@ -89,14 +90,14 @@ def test_a_killed_training_holds_nothing(tmp_path: Path) -> None:
         pass
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    with claim(["GPU-a"], SLOTS, folder=tmp_path) as found:
+    with claim(["GPU-a"], GPU_SLOTS, folder=tmp_path) as found:
         assert found == (0,)
 
 
 def test_a_device_is_known_by_its_uuid_whatever_its_number(tmp_path: Path) -> None:
     with (
-        claim(["GPU-b"], SLOTS, folder=tmp_path) as alone,
-        claim(TWO, SLOTS, folder=tmp_path) as found,
+        claim(["GPU-b"], GPU_SLOTS, folder=tmp_path) as alone,
+        claim(TWO, GPU_SLOTS, folder=tmp_path) as found,
     ):
         assert (alone, found) == ((0,), (0,))
         with pytest.raises(NoRoomError), claim(["GPU-b"], 1, folder=tmp_path):
@@ -125,10 +126,10 @@ def test_each_cuda_training_gets_the_number_of_the_device_that_it_holds(
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
     cuda = torch.device("cuda")
-    with claimed(cuda, SLOTS) as first, claimed(cuda, SLOTS) as second:
+    with claimed(cuda, GPU_SLOTS) as first, claimed(cuda, GPU_SLOTS) as second:
         assert [first, second] == [torch.device("cuda", 0), torch.device("cuda", 1)]
         assert chosen == [0, 1]
-    with claimed(torch.device("cpu"), SLOTS) as processor:
+    with claimed(torch.device("cpu"), GPU_SLOTS) as processor:
         assert processor == torch.device("cpu")
 
 
@@ -151,9 +152,9 @@ def test_the_first_of_several_processes_claims_a_device_for_each(
     monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
     monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
     cuda = torch.device("cuda")
-    with claimed(cuda, SLOTS) as alone, claimed(cuda, SLOTS, Pair(0, 2, 0, 2)) as first:
+    with claimed(cuda, GPU_SLOTS) as alone, claimed(cuda, GPU_SLOTS, Pair(0, 2, 0, 2)) as first:
         # The second holds nothing: the first holds for both.
-        with claimed(cuda, SLOTS, Pair(1, 2, 1, 2)) as second:
+        with claimed(cuda, GPU_SLOTS, Pair(1, 2, 1, 2)) as second:
             found = [alone.index, first.index, second.index]
         assert found == [0, 1, 2]
         assert told == [[1, 2], [0, 0]]

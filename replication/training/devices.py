@@ -21,9 +21,6 @@ from replication.errors import InputError
 from replication.scale import GPU_SLOTS
 from replication.training.parallel import ALONE, Group
 
-SLOTS = GPU_SLOTS
-"""Of a GPU; a training that takes as many has it to itself."""
-
 PAUSE = 1.0
 """Seconds between two looks for a free device."""
 
@@ -66,9 +63,9 @@ def claim(
     folder = folder or Path(tempfile.gettempdir()) / f"replication-gpus-{os.getuid()}"
     _make(folder)
     said = False
-    while (found := _try(uuids, min(slots, SLOTS), count, folder)) is None:
+    while (found := _try(uuids, min(slots, GPU_SLOTS), count, folder)) is None:
         if not said:
-            print(f"waiting for {slots} of {SLOTS} slots on {count} GPU", file=sys.stderr)
+            print(f"waiting for {slots} of {GPU_SLOTS} slots on {count} GPU", file=sys.stderr)
             said = True
         time.sleep(PAUSE)
     numbers, held = found
@@ -110,7 +107,7 @@ def _make(folder: Path) -> None:
 
 
 def _slots(folder: Path, uuid: str) -> list[FileLock]:
-    return [FileLock(folder / f"{uuid}.{slot}.lock") for slot in range(SLOTS)]
+    return [FileLock(folder / f"{uuid}.{slot}.lock") for slot in range(GPU_SLOTS)]
 
 
 def _lock(lock: FileLock, looking: ExitStack) -> bool:
