@@ -13,12 +13,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
-from replication import forkserver
+from replication.runtime import forkserver
 from replication.cli import CONFIGFILES, STORED
 from replication.errors import InputError
-from replication.jobs import Jobs
-from replication.notebooks import NOTEBOOKS
-from replication.up_to_date import settle_times
+from replication.workflow.rules import Jobs
+from replication.report.notebooks import NOTEBOOKS
+from replication.workflow.mtimes import sync_mtimes
 
 min_version("9.16")
 
@@ -32,7 +32,7 @@ STORAGE = workflow.storage_registry.default_storage_provider
 try:
     JOBS = Jobs.find(config, workflow.configfiles, stored=STORAGE is not None)
     if workflow.is_main_process:
-        settle_times(JOBS.plan)
+        sync_mtimes(JOBS.plan)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 PLAN = JOBS.plan

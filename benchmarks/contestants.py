@@ -143,8 +143,8 @@ class Plain(Peer):
         self.optimiser.zero_grad()
         logits = self.task.student(images)
         with torch.no_grad():
-            taught = self.task.teacher(images)
-        loss = self.loss(logits.log_softmax(1), taught.softmax(1))
+            teacher_logits = self.task.teacher(images)
+        loss = self.loss(logits.log_softmax(1), teacher_logits.softmax(1))
         loss.backward()
         self.optimiser.step()
         self.total += loss.item()

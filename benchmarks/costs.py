@@ -18,8 +18,8 @@ import yaml
 from benchmarks.cases import BATCH, SIDE
 from benchmarks.contestants import synchronise
 from benchmarks.ours import RECIPE
+from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import OBJECTIVES
-from replication.training.augmentation import Augmenter, draw_views
 
 ROOT = Path(__file__).resolve().parent.parent
 LINKED = ("Snakefile", "rules", "tables", "config", "notebooks", "profiles", "environment.yml")
@@ -55,13 +55,13 @@ def objectives(device: torch.device) -> Iterator[tuple[str, float]]:
     """Milliseconds of each objective, forward and backward, on a batch of 128."""
     for classes in (10, 100):
         logits = torch.randn(BATCH, classes, device=device, requires_grad=True)
-        taught = torch.randn(BATCH, classes, device=device)
+        teacher_logits = torch.randn(BATCH, classes, device=device)
         labels = torch.randint(classes, (BATCH,), device=device)
         generator = torch.Generator(device).manual_seed(0)
         for name, objective in OBJECTIVES.items():
 
             def step(objective: Callable[..., torch.Tensor] = objective) -> None:
-                objective(logits, labels, taught, generator).backward()  # type: ignore[no-untyped-call]  # noqa: B023
+                objective(logits, labels, teacher_logits, generator).backward()  # type: ignore[no-untyped-call]  # noqa: B023
 
             yield f"objective {name}, {classes} classes", 1e3 * time_of(step, device)
 

@@ -16,9 +16,9 @@ from benchmarks.contestants import Plain, Task
 from benchmarks.costs import ROOT, TINY, snakemake, workplace
 from benchmarks.measure import medians
 from benchmarks.turns import race
-from replication.plan import Plan
-from replication.scale import check_scale
-from replication.schema import merge, read_yaml
+from replication.config.scale import check_scale
+from replication.config.yaml_model import merge, read_yaml
+from replication.plan.plan import Plan
 
 
 class Point(NamedTuple):

@@ -15,9 +15,9 @@ from benchmarks.compare import Ready
 from benchmarks.contestants import Plain, Task, timed
 from benchmarks.measure import medians, ratios
 from benchmarks.turns import race
+from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import ban
-from replication.training.augmentation import Augmenter, draw_views
-from replication.training.precision import Precision, use
+from replication.runtime.precision import Precision, use
 
 NETWORKS = ("Wide-ResNet-16-1", "DenseNet-BC-3-12")
 

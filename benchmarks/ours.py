@@ -10,15 +10,15 @@ from torch import nn
 
 from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
 from benchmarks.contestants import Task, synchronise, timed
-from replication.answering import count_views
+from replication.config.scale import Decisions, ImageRecipe
+from replication.data.answering import count_views
 from replication.data.images import ImageData, Items
-from replication.plan import Plan
-from replication.scale import Decisions, ImageRecipe
-from replication.training import answers
-from replication.training.answers import Answers
-from replication.training.images import ImageTraining, answers_in_order
-from replication.training.precision import Precision, choose, use
-from replication.training.setting import Setting
+from replication.plan.plan import Plan
+from replication.runtime.precision import Precision, choose, use
+from replication.training import teacher_logits as answers
+from replication.training.context import TrainingContext
+from replication.training.image_trainer import ImageTraining, logits_in_order
+from replication.training.teacher_logits import TeacherLogits
 
 RECIPE = ImageRecipe(
     epochs=10**6,
@@ -62,7 +62,7 @@ class Ours:
         self.task, self.kind, self.recipe = task, kind, recipe
         self.autocast = use(kind.precision, task.device)
         data = image_data(task)
-        setting = Setting(
+        setting = TrainingContext(
             "benchmark",
             task.student.to(memory_format=torch.channels_last),
             kind.objective,
@@ -75,7 +75,7 @@ class Ours:
             task.student.compile(mode="default", dynamic=False)
         self.training = ImageTraining(setting, data)
 
-    def teacher(self, folder: Path) -> nn.Module | Answers | None:
+    def teacher(self, folder: Path) -> nn.Module | TeacherLogits | None:
         """None, the network, or a file of answers to every view of every image."""
         if self.kind.objective == "label":
             return None
@@ -121,7 +121,7 @@ def place_answers(pictures: Pictures, folder: Path) -> None:
     file = answers.path(folder, shape[0])
     if not file.exists():
         logits = torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)
-        answers.write(file, Answers(logits), IDENTITY)
+        answers.write(file, TeacherLogits(logits), IDENTITY)
 
 
 def answer(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
@@ -135,7 +135,7 @@ def answer(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
     synchronise(task.device)
     started = perf_counter()
     answers.read_or_write(
-        file, shape, IDENTITY, partial(answers_in_order, teacher, train, recipe, autocast)
+        file, shape, IDENTITY, partial(logits_in_order, teacher, train, recipe, autocast)
     )
     return perf_counter() - started
 

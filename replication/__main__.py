@@ -2,7 +2,7 @@
 
 import sys
 
-from replication import forkserver
+from replication.runtime import forkserver
 
 
 def main() -> None:

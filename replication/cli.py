@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from replication import launch
-from replication.budget import budget
+from replication.config.paper_tables import TableSpec
+from replication.config.scale import DEFAULT, Scale
 from replication.errors import InputError
-from replication.interruption import AGAIN, Interrupted
-from replication.parts import parse_numbers, read_part, table_name
-from replication.plan import RESULTS, Plan
-from replication.scale import DEFAULT, Scale
-from replication.tables import TableSpec
+from replication.plan.plan import RESULTS, Plan
+from replication.plan.selection import parse_numbers, read_part, table_name
+from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
+from replication.sweep.budget import budget
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -51,16 +50,9 @@ def train(
     """Train one run; its teacher has to be trained already."""
     plan = Plan.read(configfile or [], root=results)
     found = plan.run(run)
-    processes = plan.scale.takes(found.network).processes
-    if processes > 1 and launch.RANK not in os.environ:
-        files = [part for file in configfile or [] for part in ("--configfile", str(file))]
-        each = ["--threads", str(max(1, threads // processes)), "--results", str(results)]
-        raise typer.Exit(launch.launch([run, *files, *each], processes))
     from replication.training.run import train as train_run
 
     record = train_run(plan, found, threads)
-    if not record:
-        return
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in record["result"].items())
     print(f"{run}: {numbers}; {record['seconds']} s")
 
@@ -82,7 +74,7 @@ def table(
     names = [table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
-    from replication.table import build_table
+    from replication.report.tables import build_table
 
     empty = 0
     for name in names:
@@ -102,7 +94,7 @@ def table(
 @app.command()
 def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Put the tables' measured cells together into cells.csv."""
-    from replication.table import collect_cells
+    from replication.report.tables import collect_cells
 
     plan = Plan.read(configfile or [], root=results)
     collect_cells(plan)
@@ -113,7 +105,7 @@ def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Decide the paper's claims from cells.csv and write claims.csv and claims_power.csv."""
     plan = Plan.read(configfile or [], root=results)
-    from replication.claims import build_claims
+    from replication.analysis.claims import build_claims
 
     build_claims(plan)
     print(plan.results / "claims.csv")
@@ -125,7 +117,7 @@ def data(configfile: ConfigFiles = None) -> None:
     plan = Plan.read(configfile or [])
     import torch
 
-    from replication.training.ingredients import describe, load_data
+    from replication.training.setup import describe, load_data
 
     for run in {run.dataset: run for run in plan.runs.values()}.values():
         found = describe(run, load_data(plan, run, torch.device("cpu")))
@@ -141,7 +133,7 @@ def verify(
 
     Prints a line for each that does not fit, and fails if there is one.
     """
-    from replication.verification import verify as verify_results
+    from replication.verify.results import verify as verify_results
 
     found = verify_results(results)
     for problem in found.problems:
@@ -177,7 +169,7 @@ def plan(
         print("\n".join(found.runs))
         return
     if recipes:
-        from replication.listing import list_runs
+        from replication.sweep.listing import list_runs
 
         print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
         return
@@ -185,7 +177,7 @@ def plan(
     if as_json:
         print(json.dumps(asdict(costs), indent=2))
         return
-    from replication.overview import show_budget
+    from replication.sweep.overview import show_budget
 
     show_budget(costs)
 
@@ -200,7 +192,7 @@ def status(
 
     Reads the folders of the runs, wherever they are trained, and writes nothing.
     """
-    from replication.overview import show_status
+    from replication.sweep.overview import show_status
 
     show_status(Plan.read(configfile or [], root=results), once)
 
@@ -229,7 +221,7 @@ def run_command(arguments: Sequence[str]) -> int:
         return 1
     except Interrupted as stop:
         print(stop, file=sys.stderr)
-        return AGAIN
+        return EXIT_RESUMABLE
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0

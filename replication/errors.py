@@ -2,7 +2,7 @@
 
 
 class InputError(Exception):
-    """A file, key or option the user can mend; the message is one line: what, and the cure.
+    """A file, key or option the user can mend; the message is one line: what, and the hint.
 
     What it quotes of other libraries, files and command lines cannot break the line, nor command
     the terminal.

@@ -1,4 +1,4 @@
-"""Bad input: one clear line that names the file and the cure, a non-zero exit, nothing lost."""
+"""Bad input: one clear line that names the file and the hint, a non-zero exit, nothing lost."""
 
 import gzip
 import hashlib
@@ -20,20 +20,21 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from archives import cifar_archive, fashion_files
-from conftest import ROOT, TINY
 from safetensors.numpy import load_file, save_file
+from support.archives import cifar_archive, fashion_files
+from support.plans import ROOT, TINY
 from test_text import LINES, write_penn_treebank
 from torchvision import datasets
 
-from replication import forkserver, runs
 from replication.cli import run_command
 from replication.data import images, text
 from replication.errors import InputError
-from replication.reading import Results
-from replication.training.state import CONTENT, Keeper
-from replication.training.state import _Damaged as DamagedState
-from replication.training.state import _read as read_state
+from replication.report.results import Results
+from replication.runs import record as runs
+from replication.runtime import forkserver
+from replication.training.checkpoint import CONTENT, Checkpointer
+from replication.training.checkpoint import _Damaged as DamagedState
+from replication.training.checkpoint import _read as read_state
 
 TEACHER = "digits/wide_resnet_28_1.label.0"
 STUDENT = f"{TEACHER}/wide_resnet_28_1.ban.0"
@@ -72,7 +73,7 @@ SCALE = {
     "tables": ["small", "words"],
     "images": {"epochs": 2, "milestones": [1], "crop_padding": 1},
     "datasets": {**TINY["datasets"], "ptb": {"words": 50, "train": 900}},
-    "save": {"epochs": 1, "seconds": 600.0},
+    "checkpoint": {"epochs": 1, "seconds": 600.0},
 }
 
 
@@ -127,7 +128,7 @@ class Place:
         """Lay a saved state into the teacher's folder, changed."""
         content = torch.load(self / "states/state.pt", weights_only=True)
         change(content)
-        torch.save(content, self.of(TEACHER, "state.pt"))
+        torch.save(content, self.of(TEACHER, "checkpoint.pt"))
 
     def cifar(self) -> Path:
         """A small CIFAR-10 in its archive, as the scale's data; there is no network."""
@@ -200,10 +201,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         place.write("tables/words.yaml", WORDS)
         place.write("tiny.yaml", SCALE)
         monkeypatch.chdir(folder)
-        monkeypatch.setattr(Keeper, "clear", lambda self: None)
+        monkeypatch.setattr(Checkpointer, "clear", lambda self: None)
         assert run_command(TRAIN_TEACHER) == 0
         (folder / "states").mkdir()
-        for name in ("state.pt", "state.previous.pt"):
+        for name in ("checkpoint.pt", "checkpoint.previous.pt"):
             place.of(TEACHER, name).rename(folder / "states" / name)
         monkeypatch.undo()
         monkeypatch.chdir(folder)
@@ -293,7 +294,7 @@ def checked(
 
 DIGITS = ("digits.csv.gz: cannot be read", "install scikit-learn again")
 LOGITS, LABELS = np.zeros((100, 10), np.float32), np.zeros(100, np.int64)
-TEACHERS_LOGITS = "answers.9-views.safetensors"
+TEACHERS_LOGITS = "teacher_logits.9-views.safetensors"
 
 CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     # Scale files
@@ -359,29 +360,29 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
     "unknown precision": keys("`precision`", precision="float16"),
     "unknown device": keys("`device`", device="tpu"),
     "unknown compile mode": keys("`compile`", compile="fast"),
-    "answers limit below zero": keys("`answers_limit_gib`", answers_limit_gib=-1),
+    "answers limit below zero": keys("`logit_cache_limit_gib`", logit_cache_limit_gib=-1),
     "saving all the time": keys("`save.seconds`", save={"seconds": 0}),
     "saving every -1 epochs": keys("`save.epochs`", save={"epochs": -1}),
     "threads that no machine has": keys(
-        "`training_takes.threads`", training_takes={"threads": 100_000}
+        "`training_resources.threads`", training_resources={"threads": 100_000}
     ),
-    "no process": keys("`training_takes.processes`", training_takes={"processes": 0}),
+    "no process": keys("`training_resources.processes`", training_resources={"processes": 0}),
     "processes of a language model": keys(
         "`lstm`: a language model is trained by one process, not 2; give it `processes: 1`",
-        training_takes={"processes": 2},
+        training_resources={"processes": 2},
     ),
     "processes of a single language model": keys(
         "`cnn_lstm`: a language model is trained by one process, not 4",
-        network_takes={"cnn_lstm": {"processes": 4}},
+        network_resources={"cnn_lstm": {"processes": 4}},
     ),
     "processes that are compiled": keys(
         "`compile`: `default` is for one process, and `wide_resnet_28_10` takes 2",
         compile="default",
-        network_takes={"wide_resnet_28_10": {"processes": 2}},
+        network_resources={"wide_resnet_28_10": {"processes": 2}},
     ),
-    "no GPU slot": keys("`training_takes.gpu_slots`", training_takes={"gpu_slots": 0}),
+    "no GPU slot": keys("`training_resources.gpu_slots`", training_resources={"gpu_slots": 0}),
     "unknown network's threads": keys(
-        "no network is called `resnet`", network_takes={"resnet": {"threads": 1}}
+        "no network is called `resnet`", network_resources={"resnet": {"threads": 1}}
     ),
     "unknown data set": keys("`datasets.ptb.name`", datasets={"ptb": {"name": "wikitext"}}),
     "scale outside its folder": keys("`scale`", scale="../x"),
@@ -685,7 +686,7 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         lambda p: (
             save_file({"a": LOGITS}, p.of(TEACHER, "model.safetensors")),
             p.rename_in_record(TEACHER, p.of(TEACHER, "model.safetensors")),
-            p.override(answers_limit_gib=0),
+            p.override(logit_cache_limit_gib=0),
         ),
         ("model.safetensors: damaged", RETRAIN),
     ),
@@ -697,11 +698,11 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
                 p.of(TEACHER, "model.safetensors"),
             ),
             p.rename_in_record(TEACHER, p.of(TEACHER, "model.safetensors")),
-            p.override(answers_limit_gib=0),
+            p.override(logit_cache_limit_gib=0),
         ),
         ("model.safetensors: damaged", RETRAIN),
     ),
-    # Answers
+    # TeacherLogits
     "answers empty": (
         TRAIN_STUDENT,
         lambda p: empty(p.of(TEACHER, TEACHERS_LOGITS)),
@@ -1160,7 +1161,7 @@ def test_a_traceback_is_shown_where_it_is_asked_for(place: Place) -> None:
 def server(place: Place) -> Iterator[Path]:
     """The socket of a process that stands by for trainings."""
     code = (
-        "import os, sys; from replication import forkserver; forkserver.start();"
+        "import os, sys; from replication.runtime import forkserver; forkserver.start();"
         "print(os.environ[forkserver.VARIABLE], flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -1193,7 +1194,7 @@ def test_the_process_that_stands_by_survives_what_its_trainings_do_not(
     gone = place / "gone"
     gone.mkdir()
     code = (
-        "import os; from replication import forkserver; here = os.getcwd(); os.rmdir(here);"
+        "import os; from replication.runtime import forkserver; here = os.getcwd(); os.rmdir(here);"
         "os.getcwd = lambda: here; print(forkserver.delegate(['train', 'x']))"
     )
     done = subprocess.run(
@@ -1227,14 +1228,16 @@ def test_a_damaged_state_is_named_and_the_one_before_it_is_taken(
     damage: str, place: Place, capfd: pytest.CaptureFixture[str]
 ) -> None:
     weights = place.of(TEACHER, "model.safetensors").read_bytes()
-    for name in ("state.pt", "state.previous.pt"):
+    for name in ("checkpoint.pt", "checkpoint.previous.pt"):
         shutil.copy(place / "states" / name, place.of(TEACHER, name))
-    DAMAGED_STATES[damage](place.of(TEACHER, "state.pt"))
+    DAMAGED_STATES[damage](place.of(TEACHER, "checkpoint.pt"))
     status = run_command(TRAIN_TEACHER)
     stderr = capfd.readouterr().err
     assert f"{TEACHER}/state.pt: damaged (" in stderr
     assert "passed over" in stderr
-    assert f"goes on from results/tiny/runs/{TEACHER}/state.previous.pt after epoch 1/2" in stderr
+    assert (
+        f"goes on from results/tiny/runs/{TEACHER}/checkpoint.previous.pt after epoch 1/2" in stderr
+    )
     if damage == "a folder":  # which cannot be written over
         assert stderr.splitlines()[-1].startswith("error: ")
         assert status == 1

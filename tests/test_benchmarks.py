@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT
+from support.plans import ROOT
 
 from benchmarks import costs, growth, ours
 from benchmarks.cases import CASES, Case, Pictures, wide_resnet_16

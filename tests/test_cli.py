@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT, TINY, check_line
+from support.checks import check_line
+from support.plans import ROOT, TINY
 
 RUN = "digits/wide_resnet_28_1.label.0"
 TINY_FILES = ["--configfile", "config/digits.yaml", "--configfile", "tiny.yaml"]
@@ -128,7 +129,7 @@ def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(folder: Path
     done = call(folder, "plan", "--recipes", "--configfile", "config/paper.yaml")
     frame = pd.read_csv(io.StringIO(done.stdout)).set_index("run")
     assert len(frame) == 83 * 5
-    images = frame[frame["unroll"].isna()]
+    images = frame[frame["bptt"].isna()]
     assert (images["epochs"] == 200).all()
     assert (images["batch_size"] == 128).all()
     sizes = {"wide_resnet_28_10": 36.5, "densenet_90_60": 16.3, "pre_resnet_1001": 10.4}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import ROOT, TINY, Workplace
+from support.plans import ROOT, TINY
+from support.workplace import Workplace
 
 from replication import objectives
 
@@ -61,9 +62,9 @@ from collections import OrderedDict
 import timm, torch
 from torch import nn
 import replication.networks as networks
-from replication.catalogue import NETWORKS, Network
+from replication.architectures.catalogue import NETWORKS, Network
 from replication.networks.base import ImageNetwork
-from replication.ratios import scaled
+from replication.architectures.scaling import scaled
 {snippet}
 networks.FAMILIES["plain"] = Plain
 NETWORKS["plain_64"] = Network("plain", {{"width": 64}})

@@ -12,7 +12,8 @@ from timm.task import LogitDistillationTask
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 
-from replication import tables
+from replication.analysis.measure import error
+from replication.config import paper_tables as tables
 from replication.ensemble import average
 from replication.gradients import cosine, decompose, difference, ground_truth_share
 from replication.objectives import (
@@ -23,7 +24,6 @@ from replication.objectives import (
     cwtm,
     permute_dark_knowledge,
 )
-from replication.results import error
 
 # Two samples, three classes. Students' distributions q are (1/2, 1/4, 1/4) and (1/5, 3/5, 1/5);
 # teachers' p are (1/8, 3/4, 1/8), sure and wrong about label 0, and (1/5, 1/2, 3/10).

@@ -14,8 +14,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from conftest import ROOT
-from generated import (
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+from snakemake.utils import update_config
+from support.plans import ROOT
+from support.strategies import (
     DEFAULT,
     VARIANTS,
     datasets,
@@ -26,22 +30,18 @@ from generated import (
     scales,
     tables,
 )
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
-from snakemake.utils import update_config
 
-from replication.catalogue import NETWORKS
-from replication.cells import Run
+from replication.analysis.hypothesis_tests import Region, decide, holm, power
+from replication.analysis.measure import error, perplexity
+from replication.analysis.statistics import paired_difference, summarise, verdict
+from replication.architectures.catalogue import NETWORKS
+from replication.config.paper_tables import read_table
+from replication.config.scale import check_scale
+from replication.config.yaml_model import FolderName, StrictModel, merge, read_yaml
 from replication.ensemble import average
 from replication.errors import InputError
-from replication.plan import Plan
-from replication.power import Region, decide, holm, power
-from replication.results import error, perplexity
-from replication.scale import check_scale
-from replication.schema import FolderName, Strict, merge, read_yaml
-from replication.statistics import paired_difference, summarise, verdict
-from replication.tables import read_table
+from replication.plan.plan import Plan
+from replication.plan.run import Run
 
 # Specs.
 
@@ -129,7 +129,7 @@ def leaves(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[st
 
 KNOWN = {
     field
-    for model in Strict.__subclasses__()
+    for model in StrictModel.__subclasses__()
     for kind in (model, *model.__subclasses__())
     for field in kind.model_fields
 }
@@ -154,7 +154,7 @@ def test_an_unknown_key_anywhere_in_a_scale_is_one_line_with_its_name(
 ) -> None:
     config = check_scale(DEFAULT, "default").model_dump(mode="json")
     # Their keys are names of networks.
-    free = {"width_ratios", "network_takes"}
+    free = {"width_ratios", "network_resources"}
     places = [found for found in mappings_of(config) if not free & set(found[0])]
     path, place = data.draw(st.sampled_from(places))
     place[key] = data.draw(scalars)
@@ -367,7 +367,7 @@ def families(*names: str) -> Any:
 BELONGS: dict[str, tuple[dict[str, Any], Any]] = {
     "images": ({"images": {"epochs": 77}}, lambda run: NETWORKS[run.network].kind == "image"),
     "lstm": ({"language": {"lstm": {"clip_norm": 77.0}}}, families("lstm")),
-    "cnn-lstm": ({"language": {"cnn_lstm": {"unroll": 77}}}, families("cnn_lstm")),
+    "cnn-lstm": ({"language": {"cnn_lstm": {"bptt": 77}}}, families("cnn_lstm")),
     "cwtm": ({"decisions": {"cwtm_weight": "true class"}}, lambda run: run.objective == "cwtm"),
     "wide": ({"networks": {"wide_resnet": {"depth_ratio": "1/77"}}}, families("wide_resnet")),
     "dense": (

@@ -21,17 +21,19 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from archives import cifar_archive, fashion_files
-from conftest import PATH, ROOT, TINY, Workplace, tiny_plan
+from support.archives import cifar_archive, fashion_files
+from support.plans import ROOT, TINY, tiny_plan
+from support.workplace import PATH, Workplace
 from torchvision import datasets
 
-from replication import forkserver, runs
 from replication.cli import run_command
+from replication.config.scale import ImageDataset
 from replication.data import download, images
 from replication.data.images import load_images
 from replication.errors import InputError
-from replication.plan import Plan
-from replication.scale import ImageDataset
+from replication.plan.plan import Plan
+from replication.runs import record as runs
+from replication.runtime import forkserver
 from replication.training.run import train
 
 RUN = "digits/wide_resnet_28_1.label.0"
@@ -173,7 +175,7 @@ KINDS = ["pickle", "zip", "old format"]
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_payload_works_where_nobody_is_careful(kind: str, tmp_path: Path) -> None:
-    file, marker = tmp_path / "state.pt", tmp_path / "marker"
+    file, marker = tmp_path / "checkpoint.pt", tmp_path / "marker"
     malicious(file, kind, marker)
     if kind == "pickle":
         pickle.loads(file.read_bytes())
@@ -188,13 +190,15 @@ def test_a_malicious_state_is_passed_over_unread(
 ) -> None:
     folder = plan.folder(plan.run(RUN))
     folder.mkdir(parents=True)
-    malicious(folder / "state.pt", kind, tmp_path / "marker")
+    malicious(folder / "checkpoint.pt", kind, tmp_path / "marker")
     train(plan, plan.run(RUN))
     assert "state.pt: damaged (" in capfd.readouterr().err
     assert not (tmp_path / "marker").exists()
 
 
-@pytest.mark.parametrize("name", [runs.MODEL, runs.PREDICTIONS, "answers.1-view.safetensors"])
+@pytest.mark.parametrize(
+    "name", [runs.MODEL, runs.PREDICTIONS, "teacher_logits.1-view.safetensors"]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_malicious_results_are_refused_unread(
     name: str, kind: str, plan: Plan, tmp_path: Path
@@ -208,7 +212,7 @@ def test_malicious_results_are_refused_unread(
             runs.read_predictions(plan.folder(teacher))
     else:
         if name == runs.MODEL:  # a record that vouches for it
-            file.with_name("answers.1-view.safetensors").unlink()
+            file.with_name("teacher_logits.1-view.safetensors").unlink()
             record = (text := plan.folder(teacher) / runs.RECORD).read_text(encoding="utf-8")
             named = runs.read_record(plan.folder(teacher))["checksums"][name]
             text.write_text(record.replace(named, runs.checksum(file)), encoding="utf-8")
@@ -510,7 +514,7 @@ def test_a_listening_socket_is_seen() -> None:
 def standing_by(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that starts the server of the trainings."""
     code = (
-        "import os, sys; from replication import forkserver; forkserver.start();"
+        "import os, sys; from replication.runtime import forkserver; forkserver.start();"
         "print(os.environ[forkserver.VARIABLE], flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -17,10 +17,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from replication import runs
+from replication.config.scale import ImageDataset
 from replication.data.download import download
 from replication.errors import InputError
-from replication.scale import ImageDataset
+from replication.runs import record as runs
 
 # Splits and pairs are part of a data set's definition: the same for every run, whatever its seed.
 SPLIT_SEED = 0
@@ -194,8 +194,8 @@ def fashion_mnist(root: Path) -> tuple[Items, Items]:
             )
         return Items(items.images[:, None] / 255, items.labels)
 
-    cure = "Debian's package dataset-fashion-mnist has it"
-    return _read_both(read, provide, root, "Fashion-MNIST", cure)
+    hint = "Debian's package dataset-fashion-mnist has it"
+    return _read_both(read, provide, root, "Fashion-MNIST", hint)
 
 
 def _read_idx(file: Path, read: Callable[[str], Tensor]) -> Tensor:
@@ -240,7 +240,7 @@ def _read_both(
     provide: Callable[[], None],
     root: Path,
     name: str,
-    cure: str,
+    hint: str,
 ) -> tuple[Items, Items]:
     """Training and test part, which jobs that start together provide one after the other.
 
@@ -257,7 +257,7 @@ def _read_both(
     except UNREADABLE as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise InputError(
-            f"{root}: {name} cannot be read or downloaded ({reason}); {cure}"
+            f"{root}: {name} cannot be read or downloaded ({reason}); {hint}"
         ) from None
 
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torchvision.datasets.utils import check_integrity
 
-from replication import scale
+from replication.config import scale
 from replication.data.download import download
-from replication.datasets import TEXTS
+from replication.data.specs import TEXTS
 from replication.errors import InputError
 
 END_OF_SENTENCE = "<eos>"
@@ -171,9 +171,9 @@ def batchify(stream: Tensor, batch_size: int, *, fill: int | None = None) -> Ten
 
 
 def windows(
-    stream: Tensor, batch_size: int, unroll: int, *, keep_all: bool = False
+    stream: Tensor, batch_size: int, bptt: int, *, keep_all: bool = False
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Pairs (inputs, targets) of at most `unroll` steps for truncated back-propagation.
+    """Pairs (inputs, targets) of at most `bptt` steps for truncated back-propagation.
 
     Each is (steps, batch_size), and consecutive windows continue each other column by column, so
     that the hidden state can be carried over. Every token of the stream is a target exactly once,
@@ -183,7 +183,7 @@ def windows(
     """
     inputs = batchify(stream.roll(1), batch_size, fill=0 if keep_all else None)
     targets = batchify(stream, batch_size, fill=IGNORED if keep_all else None)
-    return zip(torch.split(inputs, unroll), torch.split(targets, unroll), strict=True)
+    return zip(torch.split(inputs, bptt), torch.split(targets, bptt), strict=True)
 
 
 def _without_repeats(texts: Mapping[str, str]) -> list[list[str]]:

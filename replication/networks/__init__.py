@@ -6,11 +6,11 @@ from typing import Any
 
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 
-from replication.catalogue import NETWORKS, Network
-from replication.networks.as_dense import PreResNetAsDense, WideResNetAsDense
+from replication.architectures.catalogue import NETWORKS, Network
 from replication.networks.base import ImageNetwork
 from replication.networks.densenet import DenseNet
 from replication.networks.pre_resnet import PreResNet
+from replication.networks.residual_students import PreResNetAsDense, WideResNetAsDense
 from replication.networks.wide_resnet import WideResNet
 
 FAMILIES: dict[str, type[ImageNetwork]] = {

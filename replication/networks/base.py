@@ -9,7 +9,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from timm.models.densenet import DenseTransition
 from torch import nn
 
-from replication.architecture import Layer, Layers, Norm, Stem, Transition
+from replication.architectures.layers import Layer, Layers, Norm, Stem, Transition
 
 
 class ImageNetwork(nn.Module):

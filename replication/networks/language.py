@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, pad
 
-from replication.architecture import (
+from replication.architectures.layers import (
     CHARACTER_SIZE,
     CNN_LSTM_LAYERS,
     CNN_LSTM_WIDTH,
     FEATURE_MAPS,
     LSTM_WIDTH,
 )
+from replication.architectures.scaling import Ratio, scaled
 from replication.data.text import characters
-from replication.ratios import Ratio, scaled
 
 State = tuple[Tensor, Tensor]
 """Hidden and cell state, each (layers, batch, width)."""

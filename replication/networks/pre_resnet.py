@@ -4,9 +4,9 @@ import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
-from replication.architecture import BottleneckUnit, Layer, pre_resnet
+from replication.architectures.layers import BottleneckUnit, Layer, pre_resnet
+from replication.architectures.scaling import Ratio
 from replication.networks.base import ImageNetwork, build
-from replication.ratios import Ratio
 
 
 class PreActBottleneck(nn.Module):

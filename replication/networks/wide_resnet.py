@@ -6,9 +6,9 @@ import torch
 from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
-from replication.architecture import Layer, WideUnit, wide_resnet
+from replication.architectures.layers import Layer, WideUnit, wide_resnet
+from replication.architectures.scaling import Ratio
 from replication.networks.base import ImageNetwork, build
-from replication.ratios import Ratio
 
 
 class WideBlock(nn.Module):

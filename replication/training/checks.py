@@ -6,29 +6,29 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from replication.cells import Run
+from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
 from replication.errors import InputError
-from replication.scale import ImageRecipe, LanguageRecipe
-from replication.training.ingredients import Data, Teacher
-from replication.training.setting import Row
+from replication.plan.run import Run
+from replication.training.context import EpochMetrics
+from replication.training.setup import Data, Teacher
 
 CHANCE_ERRORS = 3.0
 """Standard errors by which a teacher has to be better than guessing."""
 
 
-class TrainingFailed(InputError):  # noqa: N818
+class TrainingError(InputError):
     """The training cannot lead to a result: it is stopped and what there is of it kept."""
 
 
-def finite(run: Run, row: Row) -> None:
+def finite(run: Run, row: EpochMetrics) -> None:
     """See that an epoch's loss, and its perplexity where it has one, are numbers.
 
     Raises:
-        TrainingFailed: one is not.
+        TrainingError: one is not.
     """
     if not all(math.isfinite(row.get(key) or 0) for key in ("train_loss", "validation_perplexity")):
-        raise TrainingFailed(
+        raise TrainingError(
             f"{run.id}: the loss is not finite in epoch {row['epoch']}; lower `learning_rate` in"
             " the scale"
         )
@@ -38,21 +38,20 @@ def finite_predictions(run: Run, predictions: Mapping[str, Tensor]) -> None:
     """See that predictions are numbers: the last step can wreck what its epoch's loss was good for.
 
     Raises:
-        TrainingFailed: they are not.
+        TrainingError: they are not.
     """
     if not all(tensor.isfinite().all() for tensor in predictions.values()):
-        raise TrainingFailed(
+        raise TrainingError(
             f"{run.id}: the predictions are not finite after the last step; lower `learning_rate`"
             " in the scale"
         )
 
 
-def fits(recipe: ImageRecipe | LanguageRecipe, data: Data, processes: int = 1) -> None:
-    """See that a recipe can be followed on the data, by so many processes.
+def fits(recipe: ImageRecipe | LanguageRecipe, data: Data) -> None:
+    """See that a recipe can be followed on the data.
 
     Raises:
-        InputError: crops reach over an image, the words do not fill a batch, or the last batch has
-            fewer images than there are processes.
+        InputError: crops reach over an image, or the words do not fill a batch.
     """
     if isinstance(data, ImageData):
         assert isinstance(recipe, ImageRecipe)
@@ -61,12 +60,6 @@ def fits(recipe: ImageRecipe | LanguageRecipe, data: Data, processes: int = 1) -
             raise InputError(
                 f"`images.crop_padding`: {recipe.crop_padding} pixels cannot be reflected from"
                 f" images of {height} × {width}; take fewer"
-            )
-        last = len(data.train.labels) % recipe.batch_size or recipe.batch_size
-        if last < processes:
-            raise InputError(
-                f"`images.batch_size`: a batch of {last} is too small for {processes} `processes`;"
-                " change it or the data set's `train`, or take fewer processes"
             )
     elif recipe.batch_size > len(data.train):
         raise InputError(
@@ -94,7 +87,7 @@ def better_than_chance(teacher: Teacher, data: Data) -> None:
     Chance is the most frequent class of the test images, or every word alike.
 
     Raises:
-        TrainingFailed: its test result is no better than chance.
+        TrainingError: its test result is no better than chance.
     """
     (_, result), *_ = teacher.record["result"].items()
     if isinstance(data, ImageData):
@@ -105,7 +98,7 @@ def better_than_chance(teacher: Teacher, data: Data) -> None:
     else:
         chance = float(len(data.vocabulary))
     if not result < chance:  # nor where it is no number
-        raise TrainingFailed(
+        raise TrainingError(
             f"{teacher.run.id}: no better than guessing ({result:.4g}, where guessing has"
             f" {chance:.4g}), so it cannot teach; mend its recipe, or allow it by"
             " `teacher_at_chance: allow`"
@@ -116,7 +109,7 @@ def own_weights(run: Run, student: nn.Module, teacher: Mapping[str, Tensor]) -> 
     """See that a student is not its teacher over again (Table 5's shared ends apart).
 
     Raises:
-        TrainingFailed: all its trained parameters are the teacher's.
+        TrainingError: all its trained parameters are the teacher's.
     """
     own = {name: p for name, p in student.named_parameters() if p.requires_grad}
     if all(
@@ -125,7 +118,7 @@ def own_weights(run: Run, student: nn.Module, teacher: Mapping[str, Tensor]) -> 
         and torch.equal(parameter.detach().cpu(), teacher[name])
         for name, parameter in own.items()
     ):
-        raise TrainingFailed(
+        raise TrainingError(
             f"{run.id}: the student has its teacher's weights; it has to start from its own"
         )
 
@@ -134,11 +127,11 @@ def untouched(run: Run, network: nn.Module, weights: Mapping[str, Tensor]) -> No
     """See that a teacher that ran beside its student has still the weights it was loaded with.
 
     Raises:
-        TrainingFailed: parameters or running statistics have changed.
+        TrainingError: parameters or running statistics have changed.
     """
     for name, tensor in network.state_dict().items():
         if not torch.equal(tensor.cpu(), weights[name]):
-            raise TrainingFailed(
+            raise TrainingError(
                 f"{run.id}: {name} of its teacher has changed during the training; a teacher has to"
                 " stay in evaluation mode"
             )

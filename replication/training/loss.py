@@ -5,10 +5,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from replication.config.scale import Decisions
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
-from replication.scale import Decisions
-from replication.training.streams import stream
+from replication.runtime.seeding import stream
 
 
 class Loss:
@@ -37,7 +37,7 @@ class Loss:
             self.keys = torch.rand(size, generator=self.generator, device=device)
 
     def __call__(
-        self, logits: Tensor, labels: Tensor, taught: Tensor | None, index: Tensor | None
+        self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None, index: Tensor | None
     ) -> Tensor:
         """The loss of a batch.
 
@@ -47,9 +47,9 @@ class Loss:
         if self.permutation == "sample":
             if index is None:
                 raise InputError("`dkpp_permutation: sample` is for images: words have no index")
-            return self.function(logits, labels, taught, keys=self.keys[index])
+            return self.function(logits, labels, teacher_logits, keys=self.keys[index])
         if self.permutation == "batch":
             shape = (1, logits.shape[-1])
             keys = torch.rand(shape, generator=self.generator, device=logits.device)
-            return self.function(logits, labels, taught, keys=keys)
-        return self.function(logits, labels, taught, self.generator)
+            return self.function(logits, labels, teacher_logits, keys=keys)
+        return self.function(logits, labels, teacher_logits, self.generator)

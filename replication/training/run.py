@@ -10,28 +10,31 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from replication import runs
-from replication.catalogue import NETWORKS
-from replication.cells import Run
+from replication.architectures.catalogue import NETWORKS
+from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
-from replication.interruption import Interruption
-from replication.measures import error, perplexity
+from replication.metrics import error, perplexity
 from replication.networks import hub_config
-from replication.plan import Plan
-from replication.scale import ImageRecipe, LanguageRecipe
-from replication.training import (
-    answers,
-    checks,
-    failure,
-    images,
-    language,
-    precision,
-    provenance,
-)
-from replication.training.devices import claimed
-from replication.training.fit import fit
-from replication.training.images import ImageTraining
-from replication.training.ingredients import (
+from replication.plan.plan import Plan
+from replication.plan.run import Run
+from replication.runs import record as runs
+from replication.runtime import failure, precision, provenance
+from replication.runtime.gpu_slots import acquire_device
+from replication.runtime.lock import acquire
+from replication.runtime.precision import Autocast
+from replication.runtime.progress import EpochProgress
+from replication.runtime.seeding import seed
+from replication.runtime.signals import SignalHandler
+from replication.training import checks
+from replication.training import image_trainer as images
+from replication.training import language_trainer as language
+from replication.training import teacher_logits as answers
+from replication.training.checkpoint import Checkpointer
+from replication.training.context import EpochMetrics, TrainingContext
+from replication.training.image_trainer import ImageTraining
+from replication.training.language_trainer import LanguageTraining
+from replication.training.loop import fit
+from replication.training.setup import (
     Data,
     Teacher,
     arguments,
@@ -40,14 +43,7 @@ from replication.training.ingredients import (
     load_data,
     share_ends,
 )
-from replication.training.language import LanguageTraining
-from replication.training.parallel import Group, joined
-from replication.training.precision import Autocast
-from replication.training.progress import EpochProgress
-from replication.training.setting import Row, Setting
-from replication.training.state import Keeper
-from replication.training.streams import seed
-from replication.training.teaching import leave_answers, teaching
+from replication.training.teaching import teaching, write_logit_cache
 
 HEAD = ("num_classes", "in_chans")
 
@@ -56,8 +52,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     """Train one run and write its folder; returns what ``run.json`` holds.
 
     The folder is written at the end, ``run.json`` last, each file whole or not at all. A run that
-    was stopped goes on from its saved state. Where it fails, ``failed.json`` says why. Of several
-    processes the first writes, and the others return nothing.
+    was stopped goes on from its saved state. Where it fails, ``failed.json`` says why.
 
     Raises:
         InputError: the teacher is missing, damaged or of another recipe; data are missing; shared
@@ -67,26 +62,23 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
     """
     started = time.monotonic()
     torch.set_num_threads(threads)
-    folder, slots = plan.folder(run), plan.scale.takes(run.network).gpu_slots
+    folder, slots = plan.folder(run), plan.scale.resources(run.network).gpu_slots
     with (
-        Interruption() as interruption,
-        joined(plan.scale, run.network) as group,
-        group.occupy(folder) as occupation,
-        failure.noted(folder, group.first),
+        SignalHandler() as interruption,
+        acquire(folder) as run_lock,
+        failure.noted(folder),
         failure.named(run),
-        claimed(precision.find_device(plan.scale, group), slots, group) as device,
+        acquire_device(precision.find_device(plan.scale), slots) as device,
     ):
         number_format = precision.choose(plan.scale, device, NETWORKS[run.network].kind)
         autocast = precision.use(number_format, device)
         data = load_data(plan, run, device)
-        checks.fits(plan.training(run), data, group.size)
+        checks.fits(plan.training(run), data)
         torch.manual_seed(seed(run.id, "initialisation"))
         given = arguments(plan, run, data)
         network = build(plan, run, data, device)
         teacher = Teacher.find(plan, run.teacher) if run.teacher else None
-        # The first writes the teacher's answers where there are none yet.
-        with group.first_before_others():
-            taught_by = _prepare(plan, run, data, network, teacher, autocast) if teacher else None
+        taught_by = _prepare(plan, run, data, network, teacher, autocast) if teacher else None
         record = {
             "run": run.id,
             "network": {"name": run.network, "arguments": given},
@@ -107,42 +99,38 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
             "code": provenance.code(),
             "versions": provenance.versions(),
             "device": provenance.device_name(device),
-            "processes": group.size,
             "threads": threads,
         }
-        keeper = Keeper(
-            folder, belongs_to, conditions, plan.scale.save, interruption, occupation, group
+        checkpointer = Checkpointer(
+            folder, belongs_to, conditions, plan.scale.checkpoint, interruption, run_lock
         )
-        training = _training(plan, run, data, network, taught_by, autocast, group)
+        training = _training(plan, run, data, network, taught_by, autocast)
         # From here on there is something to lose: a signal waits for the next step.
         with interruption.deferred():
             how = f" in {number_format} on {provenance.device_name(device)}"
-            with EpochProgress(run.id, training.epochs, how, quiet=not group.first) as progress:
+            with EpochProgress(run.id, training.epochs, how) as progress:
                 try:
-                    fit(training, keeper, partial(_report, run, progress, teacher, taught_by))
-                    trained = keeper.seconds
+                    fit(training, checkpointer, partial(_report, run, progress, teacher, taught_by))
+                    trained = checkpointer.seconds
                     predictions, result = _measure(plan, training)
                     checks.finite_predictions(run, predictions)
-                except checks.TrainingFailed:
-                    keeper.fail(training)
+                except checks.TrainingError:
+                    checkpointer.fail(training)
                     raise
-            keeper.group = group.leave()
-            if not group.first:
-                return {}
             for name, tensors in {
                 runs.MODEL: _weights(network),
                 runs.PREDICTIONS: predictions,
             }.items():
-                occupation.check()
+                run_lock.check()
                 _write(folder / name, tensors)
-            occupation.check()
+            run_lock.check()
             runs.write_history(folder / runs.HISTORY, training.history)
             if isinstance(data, ImageData):
                 config = json.dumps(_hub_config(run, data, given), indent=2)
                 runs.write_text(folder / runs.CONFIG, config + "\n")
             checksum = runs.checksum(folder / runs.MODEL)
-            proceed = partial(keeper.after_step, training)
-            leave_answers(plan, run, data, network, checksum, autocast, proceed)
+            proceed = partial(checkpointer.after_step, training)
+            write_logit_cache(plan, run, data, network, checksum, autocast, proceed)
             record |= {
                 "result": result,
                 "checksums": {
@@ -152,21 +140,21 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
                 },
                 **conditions,
                 "compile": plan.scale.compile,
-                "attempts": keeper.attempts,
-                "earlier": keeper.earlier,
-                "seconds": round(keeper.before + time.monotonic() - started, 2),
+                "attempts": checkpointer.attempts,
+                "earlier": checkpointer.earlier,
+                "seconds": round(checkpointer.before + time.monotonic() - started, 2),
                 f"{training.samples}_per_second": round(training.seen / trained, 1),
                 **provenance.peak_memory(device),
             }
-            occupation.check()
+            run_lock.check()
             runs.write_text(folder / runs.RECORD, json.dumps(record, indent=2) + "\n")
-            keeper.clear()
+            checkpointer.clear()
     return record
 
 
 def _prepare(
     plan: Plan, run: Run, data: Data, student: nn.Module, teacher: Teacher, autocast: Autocast
-) -> nn.Module | answers.Answers:
+) -> nn.Module | answers.TeacherLogits:
     """Check the teacher, share its ends where asked for, and give what the student learns from."""
     device = next(student.parameters()).device
     checks.same_data(teacher, data)
@@ -183,27 +171,26 @@ def _training(
     run: Run,
     data: Data,
     network: nn.Module,
-    taught_by: nn.Module | answers.Answers | None,
+    taught_by: nn.Module | answers.TeacherLogits | None,
     autocast: Autocast,
-    group: Group,
 ) -> ImageTraining | LanguageTraining:
     recipe, decisions = plan.training(run), plan.scale_of(run).decisions
     student = (run.id, network, run.objective, taught_by)
     if isinstance(data, ImageData):
         assert isinstance(recipe, ImageRecipe)
-        if plan.scale.compile != "off":
-            network.compile(mode=plan.scale.compile, dynamic=False)
-        return ImageTraining(Setting(*student, recipe, decisions, autocast, group), data)
+        if plan.scale.compile:
+            network.compile(dynamic=False)
+        return ImageTraining(TrainingContext(*student, recipe, decisions, autocast), data)
     assert isinstance(recipe, LanguageRecipe)
-    return LanguageTraining(Setting(*student, recipe, decisions, autocast), data)
+    return LanguageTraining(TrainingContext(*student, recipe, decisions, autocast), data)
 
 
 def _report(
     run: Run,
     progress: EpochProgress,
     teacher: Teacher | None,
-    taught_by: nn.Module | answers.Answers | None,
-    row: Row,
+    taught_by: nn.Module | answers.TeacherLogits | None,
+    row: EpochMetrics,
 ) -> None:
     checks.finite(run, row)
     if isinstance(taught_by, nn.Module) and teacher:

@@ -7,26 +7,29 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from replication.answering import count_views, fit
-from replication.catalogue import NETWORKS
-from replication.cells import Run
+from replication.architectures.catalogue import NETWORKS
+from replication.config.scale import ImageRecipe, LanguageRecipe
+from replication.data.answering import count_views, fit
 from replication.data.images import ImageData
-from replication.plan import Plan
-from replication.scale import ImageRecipe, LanguageRecipe
-from replication.training import answers, images, language, precision
-from replication.training.ingredients import Data, Teacher
-from replication.training.precision import Autocast
+from replication.plan.plan import Plan
+from replication.plan.run import Run
+from replication.runtime import precision
+from replication.runtime.precision import Autocast
+from replication.training import image_trainer as images
+from replication.training import language_trainer as language
+from replication.training import teacher_logits as answers
+from replication.training.setup import Data, Teacher
 
 
 def teaching(
     teacher: Teacher, run: Run, data: Data, device: torch.device, autocast: Autocast
-) -> nn.Module | answers.Answers:
+) -> nn.Module | answers.TeacherLogits:
     """What a student learns from: the teacher's answers, or where they are too large the teacher.
 
     Raises:
         InputError: answers or weights are damaged or belong to something else.
     """
-    kept = KeptAnswers(teacher.plan, run, data, teacher.checksum, device)
+    kept = LogitCache(teacher.plan, run, data, teacher.checksum, device)
     if not kept.fit:
         return teacher.network(data, device)
     found = answers.read_or_write(
@@ -39,8 +42,8 @@ def teaching(
 
 
 @dataclass(frozen=True)
-class KeptAnswers:
-    """Where and in which order the answers lie that ``student`` is taught by.
+class LogitCache:
+    """Where and in which order the answers lie that ``student`` is teacher_logits by.
 
     ``checksum`` is that of the teacher's weights, ``device`` the one that answers.
     """
@@ -68,7 +71,7 @@ class KeptAnswers:
     @property
     def fit(self) -> bool:
         """Whether they are within the scale's limit."""
-        return fit(self.shape, self.plan.scale.answers_limit_gib)
+        return fit(self.shape, self.plan.scale.logit_cache_limit_gib)
 
     @property
     def file(self) -> Path:
@@ -91,13 +94,13 @@ class KeptAnswers:
         device = next(network.parameters()).device
         if isinstance(self.data, ImageData):
             assert isinstance(self.recipe, ImageRecipe)
-            return images.answers_in_order(network, self.data.train, self.recipe, autocast)
+            return images.logits_in_order(network, self.data.train, self.recipe, autocast)
         assert isinstance(self.recipe, LanguageRecipe)
         train = self.data.train.to(device)
-        return language.answers_in_order(network, train, self.recipe, autocast)
+        return language.logits_in_order(network, train, self.recipe, autocast)
 
 
-def leave_answers(
+def write_logit_cache(
     plan: Plan,
     run: Run,
     data: Data,
@@ -121,7 +124,7 @@ def leave_answers(
 
     network.eval()
     device = next(network.parameters()).device
-    wanted = [KeptAnswers(plan, it, data, checksum, device) for it in plan.students(run)]
+    wanted = [LogitCache(plan, it, data, checksum, device) for it in plan.students(run)]
     for kept in {kept.file: kept for kept in wanted if kept.fit}.values():
         found = answers.compute(kept.shape, watched(kept.in_order(network, autocast)))
         answers.write(kept.file, found, kept.identity)

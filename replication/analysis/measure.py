@@ -1,0 +1,138 @@
+"""From predictions to tidy rows: one line per cell and seed."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from replication import metrics as measures
+from replication.ensemble import average
+from replication.errors import InputError
+from replication.plan.plan import Plan
+from replication.plan.run import Cell, Run
+from replication.runs import record as runs
+
+Average = Literal["probabilities", "logits"]
+
+
+class Measurements:
+    """Measures runs and ensembles from the files in their folders, each read once.
+
+    A run is measured only where its folder agrees with the plan: the recipe is the plan's, and
+    predictions and teacher are the files that ``run.json`` was written with. The runs of a cell
+    have to be alike in what no recipe fixes: the data they found, and the precision they chose.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.records: dict[str, dict[str, Any]] = {}
+        self.predictions: dict[str, dict[str, NDArray[Any]]] = {}
+
+    def record(self, run: Run) -> dict[str, Any]:
+        """A run's checked ``run.json``.
+
+        Raises:
+            InputError: the run is missing, damaged, of another recipe, or of another teacher.
+        """
+        if run.id not in self.records:
+            folder = self.plan.folder(run)
+            record = runs.read_record(folder)
+            if record["recipe_hash"] != self.plan.recipe_hash(run):
+                raise InputError(
+                    f"{folder}: trained by another recipe; delete its {runs.RECORD} and call"
+                    " snakemake again"
+                )
+            if run.teacher:
+                runs.check_teacher(folder, record, self.record(run.teacher))
+            self.records[run.id] = record
+        return self.records[run.id]
+
+    def predicted(self, run: Run) -> dict[str, NDArray[Any]]:
+        """A run's checked predictions.
+
+        Raises:
+            InputError: as `record`, or the file is not the one that ``run.json`` names.
+        """
+        if run.id not in self.predictions:
+            folder = self.plan.folder(run)
+            predictions = runs.read_predictions(folder)
+            named = self.record(run)["checksums"][runs.PREDICTIONS]
+            file = folder / runs.PREDICTIONS
+            if runs.checksum(file) != named:
+                raise InputError(f"{file}: not the file that {runs.RECORD} names; {runs.RETRAIN}")
+            self.predictions[run.id] = predictions
+        return self.predictions[run.id]
+
+    def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
+        """Error in percent or perplexity of a run, or of an ensemble of several (§3.1)."""
+        found = [self.predicted(run) for run in members]
+        if "logits" in found[0]:
+            return error(np.stack([p["logits"] for p in found]), found[0]["labels"], of)
+        return perplexity(found[0][part])
+
+    def rows(self, cell: Cell) -> list[dict[str, object]]:
+        """A cell's lines, one per seed.
+
+        Raises:
+            InputError: a run is missing or damaged, or not like the cell's others.
+        """
+        self.check_alike(cell)
+        return [
+            {
+                "table": cell.table,
+                "row": cell.row,
+                "column": cell.column,
+                "seed": seed,
+                "metric": cell.metric,
+                "value": self.value(members, cell.part, cell.average),
+                "run": ";".join(run.id for run in members),
+            }
+            for seed, members in cell.members.items()
+        ]
+
+    def check_alike(self, cell: Cell) -> None:
+        """See that a cell's runs and their teachers have the same data and the same precision.
+
+        Raises:
+            InputError: they have not.
+        """
+        for what, of in {"data": ("dataset", "sha256"), "precision": ("precision",)}.items():
+            found: dict[str, Run] = {}
+            for run in (it for shown in cell.runs() for it in (*shown.lineage, shown)):
+                value: Any = self.record(run)
+                for key in of:
+                    value = value[key]
+                found.setdefault(value, run)
+            if len(found) > 1:
+                two = " and ".join(f"{value} in {run.id}" for value, run in found.items())
+                raise InputError(
+                    f"runs of different {what} ({two}) make no mean; delete those that are wrong"
+                    " and call snakemake again"
+                )
+
+    def teachers(self, cell: Cell) -> dict[int, float]:
+        """What generation 0 of the cell's lineage reaches, by seed."""
+        found = {seed: cell.teacher(seed) for seed in cell.members}
+        return {seed: self.value([run], cell.part) for seed, run in found.items() if run}
+
+    def parameters(self, cell: Cell) -> int:
+        """Parameters of the cell's network, of one member where it is an ensemble."""
+        members = next(iter(cell.members.values()))
+        return int(self.record(members[-1])["parameters"])
+
+
+def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabilities") -> float:
+    """Share of wrong predictions in percent: logits (members, n, C), labels (n,).
+
+    The prediction of several members is the mean of their distributions (§3.1), or of their logits.
+    """
+    members = torch.from_numpy(logits).double()
+    mean = average(members) if of == "probabilities" else members.mean(0)
+    return measures.error(mean, torch.from_numpy(labels))
+
+
+def perplexity(log_likelihoods: NDArray[Any]) -> float:
+    """exp of the mean negative log-likelihood of a word, in nats."""
+    return measures.perplexity(torch.from_numpy(log_likelihoods))

@@ -1,0 +1,103 @@
+"""How large the networks of a scale are, by family: the paper's sizes times written ratios."""
+
+from fractions import Fraction
+from typing import Annotated, Any, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from replication.architectures.catalogue import NETWORKS
+from replication.config.yaml_model import Count, Probability, StrictModel
+
+
+def _ratio(value: object) -> object:
+    try:
+        ratio = Fraction(str(value))
+    except (ValueError, ZeroDivisionError):
+        raise ValueError("a ratio such as 1/4 or 1 is wanted") from None
+    if ratio <= 0:
+        raise ValueError("a ratio above zero is wanted")
+    return str(ratio)
+
+
+Ratio = Annotated[str, BeforeValidator(_ratio, json_schema_input_type=str | float)]
+
+
+class Shrink(StrictModel):
+    """How much smaller than the paper's the networks of a family are; 1 is the paper's size."""
+
+    depth_ratio: Ratio = Field("1", description="Of blocks, units or layers per stage, rounded up.")
+    width_ratio: Ratio = Field("1", description="Of channels, growth or hidden units, rounded up.")
+
+
+class WideResNet(Shrink):
+    """Wide-ResNet."""
+
+    dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
+
+
+class AsDense(StrictModel):
+    """Residual students of Table 5; their widths follow from the DenseNet that teaches them."""
+
+    depth_ratio: Ratio = Field("1", description="Of residual units per stage, rounded up.")
+
+
+class WideResNetAsDense(AsDense):
+    """Wide residual students of Table 5."""
+
+    dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
+
+
+class DenseNet(Shrink):
+    """DenseNet-BC."""
+
+    final_transition: bool | None = Field(
+        None, description="A transition after the last block too; null: as the catalogue says."
+    )
+
+
+class Lstm(StrictModel):
+    """The word LSTM of Table 6."""
+
+    layers: Count = Field(2, description="The text says 1, the printed 52 M say 2.")
+    width_ratio: Ratio = Field("1", description="Of the hidden units, rounded up.")
+    dropout: Probability = Field(0.65, description="On the non-recurrent connections.")
+
+
+class CnnLstm(Shrink):
+    """The character CNN under an LSTM of Table 6."""
+
+    dropout: Probability = Field(0.5, description="On the non-recurrent connections.")
+
+
+class Networks(StrictModel):
+    """Sizes and options of each family of networks."""
+
+    wide_resnet: WideResNet = WideResNet()
+    densenet: DenseNet = DenseNet()
+    wide_resnet_as_dense: WideResNetAsDense = WideResNetAsDense()
+    pre_resnet_as_dense: AsDense = AsDense()
+    pre_resnet: Shrink = Shrink()
+    lstm: Lstm = Lstm()
+    cnn_lstm: CnnLstm = CnnLstm()
+    width_ratios: dict[str, Ratio] = Field(
+        {}, description="Of single networks, by name, instead of their family's."
+    )
+
+    @model_validator(mode="after")
+    def _names_are_networks(self) -> Self:
+        for name in self.width_ratios:
+            spec = getattr(self, NETWORKS[name].family) if name in NETWORKS else None
+            if not hasattr(spec, "width_ratio"):
+                raise ValueError(f"no network `{name}` has a width ratio of its own")
+        return self
+
+    def options(self, name: str) -> dict[str, Any]:
+        """Keyword arguments of a network's constructor, beside the catalogue's."""
+        spec = getattr(self, NETWORKS[name].family)
+        options: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
+        if isinstance(spec, AsDense):
+            options["teacher_depth_ratio"] = self.densenet.depth_ratio
+            options["width_ratio"] = self.densenet.width_ratio
+        if name in self.width_ratios:
+            options["width_ratio"] = self.width_ratios[name]
+        return options

@@ -1,0 +1,207 @@
+"""The claims of the paper as data: which cells each compares, and what it says of them."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from replication.analysis.hypothesis_tests import Region, RunSpread, spread_of_replicates
+from replication.config.paper_tables import TABLES, Name, TableSpec, read_table
+from replication.config.yaml_model import Number, StrictModel, read_yaml, validate
+from replication.errors import InputError
+
+Cell = tuple[str, str, str]
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Expectation = Literal["lower", "higher", "not lower", "not higher", "equivalent"]
+
+# In margins: a plain `lower` or `higher` has none.
+REGIONS: dict[Expectation, Region] = {
+    "lower": Region(-math.inf, 0),
+    "higher": Region(0, math.inf),
+    "not lower": Region(-1, math.inf),
+    "not higher": Region(-math.inf, 1),
+    "equivalent": Region(-1, 1),
+}
+
+
+class CellsSpec(StrictModel):
+    """The mean of some cells of a table."""
+
+    table: Name = Field(description="Name of a table: table1.")
+    rows: Names = Field(description="Rows of the table.")
+    columns: Names = Field(description="Columns of the table; all of them in each of the rows.")
+
+    def cells(self) -> list[Cell]:
+        """The cells that are averaged."""
+        return [(self.table, *at) for at in product(self.rows, self.columns)]
+
+    def weights(self) -> dict[Cell, float]:
+        """The weight of each cell in the mean."""
+        return dict.fromkeys(self.cells(), 1 / len(self.cells()))
+
+    @model_validator(mode="after")
+    def _names_a_cell_once(self) -> Self:
+        if len(set(self.cells())) < len(self.cells()):
+            raise ValueError("a row or column stands twice; name each once")
+        return self
+
+
+class SideSpec(CellsSpec):
+    """One side of a claim: a mean of cells, or how far it lies above another mean."""
+
+    minus: CellsSpec | None = Field(None, description="What is subtracted: a gain, or a gap.")
+
+    def contrast(self) -> dict[Cell, float]:
+        """The weight of each cell in the mean, and in what is subtracted from it."""
+        return _subtract(self.weights(), self.minus.weights() if self.minus else {})
+
+
+class ClaimSpec(StrictModel):
+    """A sentence of the paper that cells of its tables can support or contradict."""
+
+    section: Name = Field(description="Section and table of the paper.")
+    statement: Name = Field(description="What is claimed, in our words, on one line.")
+    left: SideSpec = Field(description="What the claim is about.")
+    right: SideSpec = Field(description="What it is compared with.")
+    expect: Expectation = Field(
+        description="Where the left lies: `not lower`, `not higher` and `equivalent` within the"
+        " file's margin."
+    )
+
+    @property
+    def uses_margin(self) -> bool:
+        """Whether the claim depends on the margin."""
+        return self.expect not in ("lower", "higher")
+
+    def contrast(self) -> dict[Cell, float]:
+        """The weight of each cell in the difference of left and right."""
+        return _subtract(self.left.contrast(), self.right.contrast())
+
+    def region(self, margin: float) -> Region:
+        """Where the claim puts the difference; `margin` in the difference's units."""
+        low, high = REGIONS[self.expect]
+        return Region(low * margin, high * margin)
+
+    @model_validator(mode="after")
+    def _compares_something(self) -> Self:
+        if not self.contrast():
+            raise ValueError("left and right are the same cells; compare different ones")
+        return self
+
+
+class ClaimsFile(StrictModel):
+    """``tables/claims.yaml``."""
+
+    margin: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        description="What counts as no difference, as a fraction of the right side's mean."
+    )
+    replicates: CellsSpec = Field(
+        description="Two columns of one treatment: what the paper's single runs differ by."
+    )
+    claims: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")], ClaimSpec] = Field(
+        min_length=1
+    )
+
+    @model_validator(mode="after")
+    def _twins_are_two(self) -> Self:
+        if len(self.replicates.columns) != 2:
+            raise ValueError("`replicates` has two columns: the same treatment under two seeds")
+        return self
+
+
+@dataclass(frozen=True)
+class Claims:
+    """The claims, and the tables that they are about."""
+
+    file: ClaimsFile
+    tables: Mapping[str, TableSpec]
+
+    def reported(self, weights: Mapping[Cell, float]) -> float:
+        """A weighted sum of the paper's printed numbers; NaN where it does not print one."""
+        printed = {cell: self.tables[cell[0]].reported(*cell[1:]) for cell in weights}
+        found = [
+            weight * value
+            for cell, weight in weights.items()
+            if (value := printed[cell]) is not None
+        ]
+        return sum(found) if len(found) == len(weights) else float("nan")
+
+    def datasets(self, cells: Iterable[Cell]) -> set[str]:
+        """The paper's data sets that cells are measured on."""
+        return {self.tables[table].dataset for table, _, _ in cells}
+
+    @property
+    def replicates_dataset(self) -> str:
+        """The data set on which the paper prints one treatment twice."""
+        return self.tables[self.file.replicates.table].dataset
+
+    @cached_property
+    def spread(self) -> RunSpread:
+        """What the paper's single runs differ by: from its replicates."""
+        table = self.file.replicates.table
+        pairs = [
+            [self.reported({(table, row, column): 1.0}) for column in self.file.replicates.columns]
+            for row in self.file.replicates.rows
+        ]
+        return spread_of_replicates([(one, other) for one, other in pairs])
+
+
+def read_claims(folder: Path = TABLES) -> Claims:
+    """Read and check ``claims.yaml`` and the tables that it names.
+
+    Raises:
+        InputError: one line with file and key, for a wrong key or value, a table, row or column
+            that does not exist, a dash, or errors compared with perplexities.
+    """
+    path = folder / "claims.yaml"
+    file = validate(ClaimsFile, read_yaml(path), str(path))
+    tables: dict[str, TableSpec] = {}
+    for key, spec in _sides(file):
+        where = f"{path}: `{key}`"
+        if not (folder / f"{spec.table}.yaml").is_file():
+            raise InputError(f"{where}: no table `{spec.table}` in {folder}; name one there is")
+        if spec.table not in tables:
+            tables[spec.table] = read_table(spec.table, folder)
+        for cell in spec.cells():
+            _check_cell(tables[spec.table], cell, where)
+    claims = Claims(file, tables)
+    for name, claim in file.claims.items():
+        kinds = {dataset == "ptb" for dataset in claims.datasets(claim.contrast())}
+        if len(kinds) > 1:
+            raise InputError(f"{path}: `claims.{name}`: compares errors with perplexities")
+    if math.isnan(claims.spread.std):
+        raise InputError(
+            f"{path}: `replicates`: the paper prints no number there; name cells it prints"
+        )
+    return claims
+
+
+def _sides(file: ClaimsFile) -> Iterator[tuple[str, CellsSpec]]:
+    """Every mention of cells, with the key that it stands under."""
+    yield "replicates", file.replicates
+    for name, claim in file.claims.items():
+        for key, side in (("left", claim.left), ("right", claim.right)):
+            yield f"claims.{name}.{key}", side
+            if side.minus:
+                yield f"claims.{name}.{key}.minus", side.minus
+
+
+def _check_cell(table: TableSpec, cell: Cell, where: str) -> None:
+    name, row, column = cell
+    for kind, given, known in (("row", row, table.rows), ("column", column, table.columns)):
+        if given not in known:
+            there_are = ", ".join(known)
+            raise InputError(f"{where}: {name} has no {kind} `{given}`; there are: {there_are}")
+    if table.is_dash(row, column):
+        raise InputError(f"{where}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
+
+
+def _subtract(left: Mapping[Cell, float], right: Mapping[Cell, float]) -> dict[Cell, float]:
+    """The difference of two weighted sums; what cancels is left out."""
+    weights = {cell: left.get(cell, 0.0) - right.get(cell, 0.0) for cell in (*left, *right)}
+    return {cell: weight for cell, weight in weights.items() if abs(weight) > 1e-12}

@@ -1,0 +1,179 @@
+"""The tables of the paper as data: what each cell is, and what the paper printed in it."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from replication.architectures.catalogue import NETWORKS
+from replication.config.yaml_model import FolderName, Line, Number, StrictModel, read_yaml, validate
+from replication.errors import InputError
+
+Objective = Literal["label", "ban", "ban+l", "cwtm", "dkpp"]
+Role = Literal["cifar10", "cifar100", "ptb"]
+Name = Annotated[Line, StringConstraints(min_length=1)]
+
+TABLES = Path("tables")
+
+
+class CellReference(StrictModel):
+    """Another cell of the same table."""
+
+    row: Name = Field(description="EpochMetrics of the cell.")
+    column: Name = Field(description="Column of the cell.")
+
+
+class CellSpec(StrictModel):
+    """What stands in a cell: a trained network, or an ensemble of other cells of its row."""
+
+    objective: Objective | None = Field(None, description="What the network is trained on.")
+    teacher: Name | CellReference | None = Field(
+        None, description="The cell it learns from: a column of the same row, or row and column."
+    )
+    network: Name | None = Field(None, description="Instead of the row's network.")
+    seed_offset: Annotated[int, Field(ge=0)] = Field(
+        0, description="Added to the seed: the same treatment as another cell, as another run."
+    )
+    share_ends: bool = Field(
+        False,
+        description="Copy first convolution and last linear layer from the teacher and freeze them"
+        " (Table 5).",
+    )
+    ensemble: Annotated[tuple[Name, ...], Field(min_length=2)] | None = Field(
+        None, description="Columns of the same row whose predictions are averaged."
+    )
+    part: Literal["validation", "test"] = Field("test", description="Where it is evaluated.")
+    variant: Name | None = Field(
+        None, description="One of the table's `variants`: trained or averaged by other keys."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Self:
+        if (self.objective is None) == (self.ensemble is None):
+            raise ValueError("a cell has either an objective or an ensemble")
+        if self.ensemble and (self.teacher or self.network or self.seed_offset or self.share_ends):
+            raise ValueError("an ensemble has no teacher, network, seed offset or shared layers")
+        if self.objective and (self.objective == "label") != (self.teacher is None):
+            raise ValueError("every objective but `label` has a teacher, and `label` has none")
+        if self.share_ends and self.teacher is None:
+            raise ValueError("only a cell with a teacher can share its layers")
+        return self
+
+
+class RowSpec(StrictModel):
+    """A row: its network, what the paper prints, and cells that differ from their column."""
+
+    network: Name = Field(description="Name of a network of the catalogue.")
+    params: Number | None = Field(None, description="Parameters as printed, in millions.")
+    cells: dict[Name, CellSpec | None] = Field(
+        {}, description="Cells that differ from their column; null: no cell."
+    )
+    reported: dict[Name, Number | None] | None = Field(
+        None,
+        description="The printed numbers, one for each column; null is a dash: no cell."
+        " Without this key every cell is measured and none has a printed number.",
+    )
+
+
+class TableSpec(StrictModel):
+    """A table of the paper."""
+
+    title: Name
+    dataset: Role = Field(description="The paper's data set; the scale says what stands for it.")
+    columns: dict[Name, CellSpec] = Field(min_length=1)
+    rows: dict[Name, RowSpec] = Field(min_length=1)
+    variants: dict[FolderName, dict[str, Any]] = Field(
+        {}, description="Keys of the scale that a cell's runs have otherwise, by a name for them."
+    )
+    notes: tuple[Line, ...] = ()
+
+    def cell(self, row: str, column: str) -> CellSpec:
+        """What stands in a cell: the row's own definition, or the column's."""
+        return self.rows[row].cells.get(column) or self.columns[column]
+
+    def network(self, row: str, column: str) -> str:
+        """The network of a cell."""
+        return self.cell(row, column).network or self.rows[row].network
+
+    def reported(self, row: str, column: str) -> float | None:
+        """The number that the paper prints, in percent or perplexity; None where it prints none."""
+        return (self.rows[row].reported or {}).get(column)
+
+    def is_dash(self, row: str, column: str) -> bool:
+        """Whether the paper prints a dash there, so that there is nothing to measure."""
+        spec = self.rows[row]
+        no_cell = column in spec.cells and spec.cells[column] is None
+        return no_cell or (spec.reported is not None and self.reported(row, column) is None)
+
+    def teacher(self, row: str, column: str) -> CellReference | None:
+        """The cell that a cell's network learns from."""
+        teacher = self.cell(row, column).teacher
+        return CellReference(row=row, column=teacher) if isinstance(teacher, str) else teacher
+
+
+def read_table(name: str, folder: Path = TABLES) -> TableSpec:
+    """Read and check ``tables/<name>.yaml``.
+
+    Raises:
+        InputError: one line with file and key, for a wrong key or value, an unknown network, or a
+            cell whose teacher or ensemble member does not exist.
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        # Beside the tables lie the claims about them.
+        names = {file.stem for file in folder.glob("*.yaml")} - {"claims"}
+        known = ", ".join(sorted(names)) or "none"
+        raise InputError(f"{path}: no such table; there are: {known}")
+    table = validate(TableSpec, read_yaml(path), str(path))
+    for row, spec in table.rows.items():
+        _check_row(table, row, spec, str(path))
+    return table
+
+
+def _check_row(table: TableSpec, row: str, spec: RowSpec, path: str) -> None:
+    for key, names in (("cells", spec.cells), ("reported", spec.reported or {})):
+        for column in names:
+            if column not in table.columns:
+                raise InputError(f"{path}: `rows.{row}.{key}.{column}`: no such column")
+    if spec.reported is not None:
+        for column in table.columns:
+            if column not in spec.reported:
+                raise InputError(
+                    f"{path}: `rows.{row}.reported`: column `{column}` is missing; null is a dash"
+                )
+    for column in table.columns:
+        if not table.is_dash(row, column):
+            _check_cell(table, row, column, path)
+
+
+def _check_cell(table: TableSpec, row: str, column: str, path: str) -> None:
+    here = f"{path}: cell `{row}` / `{column}`"
+    cell, network = table.cell(row, column), table.network(row, column)
+    if network not in NETWORKS:
+        raise InputError(f"{here}: unknown network `{network}`; see replication/catalogue.py")
+    kind = "language" if table.dataset == "ptb" else "image"
+    if cell.variant is not None and cell.variant not in table.variants:
+        raise InputError(f"{here}: unknown variant `{cell.variant}`; add it to `variants`")
+    if NETWORKS[network].kind != kind:
+        raise InputError(f"{here}: `{network}` is no {kind} network; the data set wants one")
+    for member in cell.ensemble or ():
+        if member not in table.columns or table.is_dash(row, member):
+            raise InputError(f"{here}: ensemble member `{member}` does not exist in this row")
+        if table.cell(row, member).ensemble:
+            raise InputError(f"{here}: ensemble member `{member}` is itself an ensemble")
+    _check_lineage(table, row, column, here)
+
+
+def _check_lineage(table: TableSpec, row: str, column: str, here: str) -> None:
+    seen, teacher = {(row, column)}, table.teacher(row, column)
+    while teacher:
+        at = (teacher.row, teacher.column)
+        name = f"teacher `{teacher.row}` / `{teacher.column}`"
+        if teacher.row not in table.rows or teacher.column not in table.columns:
+            raise InputError(f"{here}: {name} does not exist")
+        if table.is_dash(*at) or table.cell(*at).ensemble:
+            raise InputError(f"{here}: {name} is not a trained network")
+        if at in seen:
+            raise InputError(f"{here}: {name} learns from itself; a lineage ends at `label`")
+        seen.add(at)
+        teacher = table.teacher(*at)

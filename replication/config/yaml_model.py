@@ -1,0 +1,132 @@
+"""StrictModel YAML: the base of every model that a person writes by hand, with one-line errors."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
+
+from replication.errors import InputError
+
+
+def _yaml_number(value: object) -> object:
+    """Read ``5e-4`` as the number it is: YAML 1.1 wants ``5.0e-4`` and gives a string otherwise."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+# The name becomes a folder, or a part of one: no separators, no dots.
+FolderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+# Text becomes a line of a table or report: no line breaks, and nothing that commands a terminal.
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+Number = Annotated[float, BeforeValidator(_yaml_number, json_schema_input_type=float)]
+Positive = Annotated[Number, Field(gt=0)]
+NonNegative = Annotated[Number, Field(ge=0)]
+Probability = Annotated[Number, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0)]
+
+
+class StrictModel(BaseModel):
+    """A model that refuses unknown keys and values of another type."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read one YAML mapping.
+
+    Raises:
+        InputError: the file is missing, unreadable, not YAML, or not a mapping of plain values.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        json.dumps(data, default=str)  # finds what contains itself, and dates as keys
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: no such file; name an existing one, from the root of the repository"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); it has to be a text file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "wrong syntax"
+        raise InputError(f"{path}: not YAML{where} ({problem}); mend the syntax") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply; mend the syntax") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a file of plain values ({error}); mend the syntax") from None
+    if not isinstance(data, dict):
+        raise InputError(f"{path}: a mapping `key: value` is wanted, not {_short(data)}")
+    return data
+
+
+def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two mappings, key by key and level by level, as Snakemake merges its config files."""
+    merged = dict(base)
+    for key, value in override.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged
+
+
+def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
+    """Check ``data`` against ``model``; ``source`` names the file in the error.
+
+    Raises:
+        InputError: one line with the file, the key and what is wanted.
+    """
+    try:
+        # Through JSON, because strict mode takes a YAML list for a tuple only there.
+        return model.model_validate_json(json.dumps(data, default=str))
+    except ValidationError as error:
+        # A misspelt key is also a missing one: the spelling is the better news.
+        found = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
+        problems = [_problem(details, model) for details in found]
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise InputError(f"{source}: {problems[0]}{more}") from None
+
+
+def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
+    key = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "extra_forbidden":
+        known = _all_keys(model)
+        close = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+        hint = f"did you mean `{close[0]}`?" if close else "remove it"
+        return f"unknown key `{key}`; {hint}"
+    if details["type"] == "missing":
+        return f"key `{key}` is missing; add it"
+    message = details["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    return f"`{key}`: {message}, got {_short(details['input'])}" if key else message
+
+
+def _all_keys(model: type[BaseModel]) -> set[str]:
+    schema = model.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return {key for part in parts for key in part.get("properties", {})}
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,190 @@
+"""From tables and a scale to the runs that have to be trained, each once.
+
+Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from replication.architectures.catalogue import NETWORKS
+from replication.config.paper_tables import TABLES, TableSpec, read_table
+from replication.config.scale import (
+    ImageRecipe,
+    LanguageRecipe,
+    Scale,
+    check_scale,
+    read_config,
+)
+from replication.config.yaml_model import merge
+from replication.errors import InputError
+from replication.plan.run import Cell, Run, cells_of
+
+RESULTS = Path("results")
+# Which of the scale's decisions each objective takes.
+DECISIONS = {
+    "ban+l": "ban_l_weighting",
+    "cwtm": "cwtm_weight",
+    "dkpp": "dkpp_permutation",
+}
+VARIED = ("networks", "images", "language", "decisions")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a scale asks for: the cells, and the runs behind them, teachers first."""
+
+    scale: Scale
+    tables: dict[str, TableSpec]
+    cells: tuple[Cell, ...]
+    runs: dict[str, Run]
+    variants: dict[str, Scale]
+    root: Path = RESULTS
+
+    @classmethod
+    def read(cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS) -> Self:
+        """Plan a scale from its files, with its results in a folder of ``root``.
+
+        Raises:
+            InputError: as ``read_config``, ``check_scale`` and ``make``.
+        """
+        source = " + ".join(map(str, files)) or "default scale"
+        return cls.make(check_scale(read_config(files), source), tables, root)
+
+    @classmethod
+    def make(cls, scale: Scale, tables: Path = TABLES, root: Path = RESULTS) -> Self:
+        """Plan the tables of a scale.
+
+        Raises:
+            InputError: a table is wrong, or two of its cells want different runs under one name.
+        """
+        specs = {name: read_table(name, tables) for name in scale.tables}
+        variants = _variants(specs, scale, tables)
+        cells = tuple(
+            cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
+        )
+        runs: dict[str, Run] = {}
+        for cell in cells:
+            for shown in cell.runs():
+                for run in (*shown.lineage, shown):
+                    if runs.setdefault(run.id, run) != run:
+                        raise InputError(
+                            f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`:"
+                            f" another cell wants {run.id} with other data or shared layers;"
+                            " give one a `seed_offset`"
+                        )
+        return cls(scale, specs, cells, runs, variants, root)
+
+    @property
+    def results(self) -> Path:
+        """Folder of everything that this scale produces."""
+        return self.root / self.scale.scale
+
+    def folder(self, run: Run) -> Path:
+        """Folder of a run."""
+        return self.results / "runs" / run.id
+
+    def run(self, run_id: str) -> Run:
+        """The run with this id.
+
+        Raises:
+            InputError: the scale has no such run.
+        """
+        if run_id not in self.runs:
+            raise InputError(
+                f"{run_id}: no such run at scale {self.scale.scale};"
+                " `replication plan --runs` lists those there are"
+            )
+        return self.runs[run_id]
+
+    def table_cells(self, table: str) -> list[Cell]:
+        """The cells of a table, in the paper's order.
+
+        Raises:
+            InputError: the scale has no such table.
+        """
+        if table not in self.tables:
+            raise InputError(
+                f"{table}: no such table at scale {self.scale.scale};"
+                f" there are: {', '.join(self.tables)}"
+            )
+        return [cell for cell in self.cells if cell.table == table]
+
+    def needed(self, table: str) -> dict[str, Run]:
+        """The runs behind a table, with the teachers of each, by their ids and teachers first.
+
+        Raises:
+            InputError: the scale has no such table.
+        """
+        return {
+            member.id: member
+            for cell in self.table_cells(table)
+            for run in cell.runs()
+            for member in (*run.lineage, run)
+        }
+
+    def scale_of(self, run: Run) -> Scale:
+        """The scale by which a run is trained: this one, or its variant."""
+        return self.variants[run.variant] if run.variant else self.scale
+
+    def training(self, run: Run) -> ImageRecipe | LanguageRecipe:
+        """How a run is trained: the recipe of its network's family, or of its language model."""
+        scale, network = self.scale_of(run), NETWORKS[run.network]
+        if network.kind == "image":
+            return scale.image_recipe(network.family)
+        recipe: LanguageRecipe = getattr(scale.language, run.network)
+        return recipe
+
+    def recipe(self, run: Run) -> dict[str, Any]:
+        """Everything but the teacher that decides how a run comes out, as plain data."""
+        scale = self.scale_of(run)
+        decision = DECISIONS.get(run.objective)
+        return {
+            "dataset": run.dataset.model_dump(mode="json"),
+            "evaluate_on": scale.evaluate_on,
+            "network": {
+                "name": run.network,
+                "options": scale.networks.options(run.network),
+            },
+            "objective": run.objective,
+            "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
+            "share_ends": run.share_ends,
+            "training": self.training(run).model_dump(mode="json"),
+            "precision": scale.precision,
+            # Which of a student's targets are rounded to half precision.
+            **({"logit_cache_limit_gib": scale.logit_cache_limit_gib} if run.teacher else {}),
+        }
+
+    def students(self, run: Run) -> list[Run]:
+        """The runs that learn from this one."""
+        return [other for other in self.runs.values() if other.teacher == run]
+
+    def recipe_hash(self, run: Run) -> str:
+        """A short name of the run's recipe: another recipe has another."""
+        return hash_recipe(self.recipe(run))
+
+
+def hash_recipe(recipe: dict[str, Any]) -> str:
+    """A short name of a recipe, whatever the order of its keys."""
+    text = json.dumps(recipe, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:
+    """Each variant as a whole scale, by its name."""
+    found: dict[str, Scale] = {}
+    for name, spec in specs.items():
+        for variant, changes in spec.variants.items():
+            here = f"{tables / name}.yaml: variant `{variant}`"
+            if fixed := [key for key in changes if key not in VARIED]:
+                raise InputError(
+                    f"{here}: `{fixed[0]}` is the same for all of a scale's runs; a variant can"
+                    f" change {', '.join(VARIED)}"
+                )
+            changed = check_scale(merge(scale.model_dump(mode="json"), changes), here)
+            if found.setdefault(variant, changed) != changed:
+                raise InputError(f"{here}: another table has one of this name; rename one")
+    return found

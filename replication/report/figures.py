@@ -1,0 +1,232 @@
+"""The figures of the six tables: means, intervals and seeds, beside the paper's numbers.
+
+Every figure takes the tidy frame of its tables (`tables/table<k>.csv`) and `cells.csv`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from replication.report.plotting import (
+    CELL,
+    COLOURS,
+    NAMES,
+    REFERENCE,
+    STYLE,
+    canvas,
+    estimates,
+    intervals,
+    legend_below,
+    limits,
+)
+
+FAMILIES = {"wide-resnet": "Wide-ResNet", "densenet": "DenseNet"}
+SWEEPS = [("table1", "wide-resnet"), ("table1", "densenet"), ("table3", "wide-resnet")]
+GENERATIONS = {"teacher": 0, "ban-1": 1, "ban-2": 2, "ban-3": 3, "ens*2": 2.25, "ens*3": 3.25}
+STUDENTS = {
+    "teacher": "trained on labels",
+    "ban": "BAN student",
+    "densenet-90-60 student": "DenseNet-90-60 student",
+}
+VERDICTS: dict[str, dict[str, Any]] = {
+    "replicated": {"color": "#009e73", "marker": "o"},
+    "inconclusive": {"color": "#8a8f98", "marker": "s"},
+    "contradicted": {"color": "#d55e00", "marker": "X"},
+}
+PAPER: dict[str, Any] = {"marker": "D", "markersize": 4.5, "mfc": "none", "linestyle": "none"}
+REMARK: dict[str, Any] = {"color": "#6b7280", "fontsize": 7, "fontstyle": "italic"}
+TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]
+
+
+def _with_teachers(cells: pd.DataFrame) -> pd.DataFrame:
+    """Put beside every line of a student that of its generation-0 teacher, as `teacher_…`.
+
+    A run's id is the folder tree of its lineage, after the data set: generation 0 stands first. An
+    ensemble has the lineage of its last member.
+    """
+    root_teacher = cells["run"].str.extract(r"([^/;]+/[^/;]+)/[^;]+$", expand=False)
+    same = ["table", "metric", "seed"]
+    teachers = cells[root_teacher.isna()].drop_duplicates([*same, "run"])
+    teachers = teachers.set_index([*same, "run"]).add_prefix("teacher_")
+    students = cells.assign(root_teacher=root_teacher).dropna(subset="root_teacher")
+    return students.join(teachers, on=[*same, "root_teacher"], how="inner")
+
+
+def differences(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Turn values into differences to the generation-0 teacher: the measured ones paired by seed.
+
+    Keeps the cells that have a teacher. Changed are mean, ci_low, ci_high and reported in `frame`,
+    and value in `cells`.
+    """
+    seeds = _with_teachers(cells)
+    reported = frame.set_index(CELL)["reported"].rename("teacher_reported")
+    to_teacher = ["table", "teacher_row", "teacher_column"]
+    pairs = seeds[[*CELL, *to_teacher[1:]]].drop_duplicates().join(reported, on=to_teacher)
+    ours = frame.merge(pairs, on=CELL)
+    ours["reported"] -= ours["teacher_reported"]
+    measured = ours[["delta_vs_teacher", "delta_ci_low", "delta_ci_high"]]
+    ours[["mean", "ci_low", "ci_high"]] = measured.to_numpy()
+    return ours, seeds.assign(value=seeds["value"] - seeds["teacher_value"])
+
+
+def _level_limits(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[float, float]:
+    """Limits for errors, which are never below zero, though an interval may reach there."""
+    low, high = limits(frame, cells)
+    return max(low, 0), high
+
+
+def _parameters(axes: Axes, sizes: pd.Series) -> None:
+    """Give a logarithmic axis the networks' own parameter counts as ticks."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(sizes.unique().tolist()))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
+
+
+@mpl.rc_context(STYLE)
+def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """Draw teacher and BAN over the number of parameters, measured above paper: tables 1 and 3.
+
+    Table 3 prints no parameters; its networks have those of table 1.
+    """
+    printed = frame.query("table == 'table1'").groupby("row")["params_reported"].first()
+    figure, grid = canvas(2, len(SWEEPS), 4.4)
+    for (table, family), (above, below) in zip(SWEEPS, grid.T, strict=True):
+        of_family = frame[(frame["table"] == table) & frame["row"].str.startswith(family)]
+        of_family = of_family[of_family["column"].isin(["teacher", "ban"])]
+        within = _level_limits(of_family, cells)
+        for column, dodge in (("teacher", 0.97), ("ban", 1.03)):
+            mine = of_family[of_family["column"] == column]
+            mine = mine.assign(x=mine["params"] * dodge)
+            label = NAMES.get(column, column)
+            estimates(above, mine, cells, COLOURS[column], within, label=label)
+            below.plot(mine["row"].map(printed), mine["reported"], "D-", color=COLOURS[column])
+        above.set_title(f"Table {table[-1]}, {FAMILIES[family]}")
+        below.set_xlabel("parameters (millions)")
+        _parameters(above, of_family["params"])
+        _parameters(below, of_family["row"].map(printed))
+    grid[0, 0].set_ylabel("measured test error (%)")
+    grid[1, 0].set_ylabel("paper’s test error (%)")
+    legend_below(figure)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def generations(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """Draw the sequence of generations and its ensembles, measured above paper: table 2."""
+    lines = frame.assign(x=frame["column"].map(GENERATIONS)).dropna(subset="x")
+    ensemble = lines["column"].str.startswith("ens")
+    networks = frame["row"].unique()
+    figure, grid = canvas(2, len(networks), 3.9, sharex=True)
+    for network, (above, below) in zip(networks, grid.T, strict=True):
+        single = lines[(lines["row"] == network) & ~ensemble]
+        together = lines[(lines["row"] == network) & ensemble]
+        within = _level_limits(lines[lines["row"] == network], cells)
+        estimates(above, single, cells, COLOURS["ban"], within, label="one network")
+        squares = {"marker": "s", "linestyle": "none", "label": "ensemble of the generations"}
+        estimates(above, together, cells, COLOURS["ensemble"], within, **squares)
+        below.plot(single["x"], single["reported"], "D-", color=COLOURS["ban"])
+        below.plot(together["x"], together["reported"], "D", color=COLOURS["ensemble"])
+        above.set_title(network)
+        below.set_xticks(range(4), ["teacher", "BAN-1", "BAN-2", "BAN-3"], rotation=45)
+        below.set_xlabel("generation")
+    grid[0, 0].set_ylabel("measured test error (%)")
+    grid[1, 0].set_ylabel("paper’s test error (%)")
+    legend_below(figure)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def treatments(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """Draw BAN, BAN+L, CWTM and DKPP as differences to the teacher, a forest plot each: table 2."""
+    ours, seeds = differences(frame, cells)
+    places = {column: -place for place, column in enumerate(NAMES)}
+    ours = ours.assign(y=ours["column"].map(places)).dropna(subset="y")
+    networks, within = frame["row"].unique(), limits(ours, seeds, ours["reported"])
+    figure, grid = canvas(1, len(networks), 2.4, sharex=True, sharey=True)
+    for network, axes in zip(networks, grid[0], strict=True):
+        axes.axvline(0, **REFERENCE)
+        for column in NAMES:
+            mine = ours[(ours["row"] == network) & (ours["column"] == column)]
+            label = "measured: mean, 95 % interval, seeds"
+            estimates(axes, mine, seeds, COLOURS[column], within, label=label)
+            axes.plot(mine["reported"], mine["y"] - 0.3, color="black", label="paper", **PAPER)
+        axes.set_title(network)
+        axes.set_xlabel("difference to teacher\n(percentage points)")
+    grid[0, 0].set_yticks(list(places.values()), list(NAMES.values()))
+    grid[0, 0].set_ylim(-3.6, 0.4)
+    legend_below(figure)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """Draw students of another architecture, measured beside paper: tables 3, 4 and 5."""
+    tables = ["table3", "table4", "table5"]
+    # Table 4 has one column: who is teacher and who student stands in its rows.
+    role = frame["row"].str.startswith("teacher").map({True: "teacher", False: "ban"})
+    kind = frame["column"].mask(frame["table"] == "table4", role).replace("baseline", "teacher")
+    rows = [frame.loc[frame["table"] == table, "row"].unique() for table in tables]
+    ratios = [len(names) + 1 for names in rows]
+    figure, grid = canvas(3, 2, 6.4, sharey="row", gridspec_kw={"height_ratios": ratios})
+    for table, names, (left, right) in zip(tables, rows, grid, strict=True):
+        places = {name: -place for place, name in enumerate(names)}
+        within = _level_limits(frame[frame["table"] == table], cells)
+        for lane, (student, label) in enumerate(STUDENTS.items()):
+            mine = frame[(frame["table"] == table) & (kind == student)]
+            mine = mine.assign(y=mine["row"].map(places) + 0.18 * (1 - lane))
+            style = {"linestyle": "none", "label": label}
+            estimates(left, mine, cells, COLOURS[student], within, **style)
+            right.plot(mine["reported"], mine["y"], color=COLOURS[student], **PAPER)
+        left.set_yticks(list(places.values()), list(names))
+        left.set_ylim(0.6 - len(names), 0.6)
+        left.set_title(f"Table {table[-1]}, measured")
+        right.set_title(f"Table {table[-1]}, paper")
+    for axes in grid[-1]:
+        axes.set_xlabel("test error (%)")
+    legend_below(figure)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def agreement(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
+    """Draw the measured over the reported difference to the teacher: all cells, by verdict."""
+    ours, seeds = differences(frame, cells)
+    perplexity = ours["metric"].str.contains("perplexity")
+    panels = {"test error (percentage points)": ~perplexity, "perplexity": perplexity}
+    figure, (grid,) = canvas(1, 2, 3.4, gridspec_kw={"width_ratios": [2, 1]})
+    for axes, (unit, chosen) in zip(grid, panels.items(), strict=True):
+        axes.axhline(0, **REFERENCE)
+        axes.axvline(0, **REFERENCE)
+        within = limits(ours[chosen], seeds, pd.Series([0.0]))
+        for verdict, style in VERDICTS.items():
+            mine = ours[chosen & (ours["verdict"] == verdict)].assign(x=ours["reported"])
+            label = f"{verdict} ({(ours['verdict'] == verdict).sum()})"
+            thin = {"elinewidth": 0.7, "capsize": 0, "markeredgewidth": 0}
+            intervals(axes, mine, within, linestyle="none", label=label, **thin, **style)
+        _differences_apart(axes)
+        axes.margins(x=0.1)
+        axes.set_title(unit)
+        axes.set_xlabel("paper’s difference to the teacher")
+    across = grid[0].transAxes
+    grid[0].text(0.02, 0.04, "better in both", transform=across, **REMARK)
+    grid[0].text(0.98, 0.96, "worse in both", transform=across, ha="right", va="top", **REMARK)
+    grid[0].set_ylabel("measured difference to the teacher")
+    legend_below(figure)
+    return figure
+
+
+def _differences_apart(axes: Axes) -> None:
+    """Spread both axes around zero, where most cells lie, and compress them far from it."""
+    axes.set_xscale("asinh", linear_width=1)
+    axes.set_yscale("asinh", linear_width=1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator(TICKS))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))

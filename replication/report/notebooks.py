@@ -1,0 +1,42 @@
+"""The notebooks as data: the tables that each reads, and the figures that it saves."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Notebook:
+    """A notebook: tables it cannot do without, and its figures, each with a sentence on it."""
+
+    tables: tuple[str, ...] = ()
+    figures: dict[str, str] = field(default_factory=dict)
+
+
+NOTEBOOKS = {
+    "tables": Notebook(),
+    "figures": Notebook(
+        tables=("table1", "table2", "table3", "table4", "table5", "table6"),
+        figures={
+            "sweeps": "Teacher and BAN over the number of parameters (tables 1 and 3).",
+            "generations": "The sequence of generations with its ensembles (table 2).",
+            "treatments": "BAN, BAN+L, CWTM and DKPP: difference to the teacher (table 2).",
+            "cross_architecture": "Students of another architecture (tables 3, 4 and 5).",
+            "agreement": "Reported and measured difference to the teacher over all cells.",
+        },
+    ),
+    "dark_knowledge": Notebook(
+        tables=("table2",),
+        figures={
+            "gradient_shares": (
+                "Shares of the ground-truth and the dark-knowledge term over training."
+            ),
+            "confidence_weights": "Distribution of the weights of CWTM and of equation 9.",
+            "gradient_cosine": "Cosine of each treatment's gradient to BAN's over training.",
+            "similarity_structure": (
+                "Teacher's mean probability of each class, as teacher_logits and permuted."
+            ),
+        },
+    ),
+    "claims": Notebook(
+        figures={"claims": "Each claim's difference beside the paper's, in percent."},
+    ),
+}

@@ -1,0 +1,251 @@
+"""A run's folder: what lies in it, written whole or not at all, and read without torch."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from replication.errors import InputError
+from replication.runs.folder import CONFIG as CONFIG
+from replication.runs.folder import FAILURE as FAILURE
+from replication.runs.folder import HISTORY as HISTORY
+from replication.runs.folder import MODEL as MODEL
+from replication.runs.folder import PREDICTIONS as PREDICTIONS
+from replication.runs.folder import RECORD as RECORD
+
+LOGITS_OF, LOGITS_SUM = "logits_of", "logits_sha256"
+RETRAIN = "delete it and call snakemake again, which trains the run anew"
+
+
+class _Teacher(BaseModel):
+    run: str
+    model_sha256: str
+
+
+class _Dataset(BaseModel):
+    sha256: str
+
+
+class _Checksums(BaseModel):
+    model: str = Field(alias=MODEL)
+    predictions: str = Field(alias=PREDICTIONS)
+
+
+class _Record(BaseModel):
+    """What others read of a ``run.json``; it has more, and older ones may have less."""
+
+    model_config = ConfigDict(strict=True)
+
+    run: str
+    recipe: dict[str, Any]
+    recipe_hash: str
+    teacher: _Teacher | None
+    dataset: _Dataset
+    precision: str
+    parameters: int
+    result: Annotated[dict[str, float], Field(min_length=1)]
+    checksums: _Checksums
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        InputError: the file is missing or unreadable.
+    """
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); {RETRAIN}") from None
+
+
+def payload_checksum(file: Path) -> str:
+    """SHA-256 of what follows the header of a safetensors file, which may then hold it.
+
+    Raises:
+        OSError: the file is missing or unreadable.
+    """
+    with file.open("rb") as stream:
+        stream.seek(int.from_bytes(stream.read(8), "little"), os.SEEK_CUR)
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def flush(path: Path) -> None:
+    """Have a file, or a folder's list of names, on the disk before going on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name and rename it, so that no reader ever sees half of it.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full; what was there stays.
+    """
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(part)
+        flush(part)
+        part.replace(file)
+        flush(file.parent)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # torch's writer raises the second from the first.
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
+        raise InputError(
+            f"{file}: cannot be written ({reason}); make room, give write permission, or move away"
+            " what is in its place"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def remove(*files: Path) -> None:
+    """Delete files, those that are there.
+
+    Raises:
+        InputError: one cannot be deleted.
+    """
+    for file in files:
+        try:
+            file.unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{file}: cannot be deleted ({error.strerror}); give write permission, or move away"
+                " what is in its place"
+            ) from None
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a text file whole or not at all; raises as `write_atomically`."""
+    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def write_history(file: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write one line per epoch; a number that an epoch does not have stays empty."""
+    columns = list(rows[0])
+    lines = [[_cell(row[column]) for column in columns] for row in rows]
+    write_text(file, "".join(",".join(line) + "\n" for line in [columns, *lines]))
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read a run's ``run.json``.
+
+    Raises:
+        InputError: it is missing, damaged, or another version's; or the run has failed.
+    """
+    file = folder / RECORD
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; {why_missing(folder)}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
+    if not isinstance(record, dict):
+        raise InputError(f"{file}: damaged (not a JSON object); {RETRAIN}")
+    if missing := [key for key in _Record.model_fields if key not in record]:
+        raise InputError(
+            f"{file}: without {', '.join(missing)}, as another version wrote it; {RETRAIN}"
+        )
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        details, *_ = error.errors()
+        key = ".".join(map(str, details["loc"]))
+        raise InputError(f"{file}: damaged (`{key}`: {details['msg']}); {RETRAIN}") from None
+    return record
+
+
+def learned_from(record: Mapping[str, Any], teacher: Mapping[str, Any]) -> bool:
+    """Whether a run learned from this teacher, by both their records."""
+    named = (record["teacher"] or {}).get("model_sha256")
+    return bool(named == teacher["checksums"][MODEL])
+
+
+def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str, Any]) -> None:
+    """See that a run learned from the teacher in whose folder it lies, by both their records.
+
+    Raises:
+        InputError: it learned from another.
+    """
+    if not learned_from(record, teacher):
+        raise InputError(
+            f"{folder}: learned from another teacher than the one it lies in; delete its {RECORD}"
+            " and call snakemake again"
+        )
+
+
+def logits_of(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    """What a file of answers says it belongs to, by its metadata; nothing where it does not."""
+    try:
+        found = json.loads((metadata or {}).get(LOGITS_OF, ""))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def why_missing(folder: Path) -> str:
+    """Why a run has no record: the reason that its training left, or that there was none."""
+    try:
+        reason = json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "the run is not trained: call snakemake"
+    return f"the run has failed: {reason}"
+
+
+def read_predictions(folder: Path) -> dict[str, NDArray[Any]]:
+    """Read a run's predictions.
+
+    Image runs hold ``logits`` (n, classes) in float32 and ``labels`` (n,) in int64; language runs
+    hold ``validation`` and ``test``, the log-likelihood (n,) of each word in nats.
+
+    Raises:
+        InputError: the file is missing, damaged, or holds something else.
+    """
+    file = folder / PREDICTIONS
+    try:
+        tensors = load_file(file)
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; the run is not trained: call snakemake") from None
+    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
+    if set(tensors) not in ({"logits", "labels"}, {"validation", "test"}):
+        raise InputError(f"{file}: damaged (unexpected tensors {sorted(tensors)}); {RETRAIN}")
+    if problem := _shape_problem(tensors):
+        raise InputError(f"{file}: damaged ({problem}); {RETRAIN}")
+    if any(len(t) == 0 or not np.isfinite(t).all() for t in tensors.values()):
+        raise InputError(f"{file}: empty or not finite; {RETRAIN}")
+    return tensors
+
+
+def _shape_problem(tensors: Mapping[str, NDArray[Any]]) -> str | None:
+    for name, tensor in tensors.items():
+        kind = "i" if name == "labels" else "f"
+        if tensor.ndim != 1 + (name == "logits") or tensor.dtype.kind != kind:
+            return f"{name} of shape {tensor.shape} in {tensor.dtype}"
+    if "labels" in tensors:
+        logits, labels = tensors["logits"], tensors["labels"]
+        if len(labels) != len(logits):
+            return f"labels of shape {labels.shape} for logits of shape {logits.shape}"
+        if len(labels) and not 0 <= labels.min() <= labels.max() < logits.shape[1]:
+            return f"labels up to {labels.max()} for logits of shape {logits.shape}"
+    return None

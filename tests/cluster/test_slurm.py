@@ -1,0 +1,269 @@
+"""Sweeps by `profiles/slurm` on a real Slurm: what is lost comes back, each run trained once."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from support import slurm
+from support.checks import wait_until
+from support.plans import ROOT, TINY
+from support.workplace import PATH, Workplace
+
+RUN = "digits/wide_resnet_28_1.label.0"
+# A training of some seconds, that saves its state when it is told to stop and at no other time.
+LONG: dict[str, Any] = {
+    **TINY,
+    "tables": ["table1"],
+    "datasets": {"cifar10": {"name": "digits", "train": 200, "test": 10}},
+    "images": {"epochs": 150, "milestones": [1], "evaluate_every": 1000},
+    "checkpoint": {"epochs": 0, "seconds": 1e6},
+}
+WORDS = {"lstm": {"epochs": 60}, "cnn_lstm": {"epochs": 20}}
+SECONDS = 330
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as Slurm tells of it: limits as it prints them, `asked` of generic resources."""
+
+    id: str
+    state: str
+    minutes: str
+    memory: str
+    asked: str
+    comment: str
+
+
+class Sweep(Workplace):
+    """A workplace whose Snakemake submits to Slurm."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        super().__init__(folder)
+        self.prefix = folder.name
+        self.log = folder / "snakemake.log"
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.processes = "", "", ""
+
+    def command(self, *arguments: str) -> list[str]:
+        profile = ["snakemake", "--profile", "profiles/slurm"]
+        return [*profile, "--slurm-jobname-prefix", self.prefix, *arguments]
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        files = ["--configfile", "config/digits.yaml", "mine.yaml"]
+        with self.log.open("ab") as log:
+            self.started.append(
+                subprocess.Popen(
+                    self.command(*arguments, *files),
+                    cwd=self.folder,
+                    env={**os.environ, "PATH": PATH},
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+        return self.started[-1]
+
+    def finish(self, *arguments: str) -> None:
+        """Call Snakemake, or wait for the one that runs, until it has succeeded."""
+        process = self.start(*arguments) if arguments else self.started[-1]
+        assert process.wait(SECONDS) == 0, self.log.read_text(encoding="utf-8")[-6000:]
+
+    def jobs(self) -> list[Job]:
+        """Every job that this workplace has submitted, the first one first."""
+        names = ("JobID", "State", "TimeLimit", "MinMemory", "tres-per-job", "Comment", "WorkDir")
+        wanted = ",".join(f"{name}:300" for name in names)
+        lines = ask("squeue", "--states=all", f"--Format={wanted}").splitlines()
+        fields = [line.split() for line in lines]
+        found = [Job(*each[:-1]) for each in fields if each[-1] == str(self.folder)]
+        return sorted(found, key=lambda job: int(job.id))
+
+    def training_log(self, run: str) -> str:
+        file = self.folder / "results/tiny/runs" / run / "train.log"
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def trainer(self, run: str) -> tuple[str, str]:
+        """The process that trains a run, and the command of the one that started it."""
+        lock = self.folder / "results/tiny/runs" / run / "train.lock"
+        found = re.search(r"^pid=(\d+)$", lock.read_text(encoding="utf-8"), re.M)
+        assert found
+        status = Path(f"/proc/{found[1]}/status").read_text(encoding="utf-8")
+        parent = re.search(r"^PPid:\s*(\d+)$", status, re.M)
+        assert parent
+        return found[1], Path(f"/proc/{parent[1]}/cmdline").read_text(encoding="utf-8")
+
+    def record(self, run: str) -> dict[str, Any]:
+        text = (self.folder / "results/tiny/runs" / run / "run.json").read_text(encoding="utf-8")
+        found: dict[str, Any] = json.loads(text)
+        return found
+
+    def wait_for_epoch(self, run: str, epoch: int) -> Job:
+        """Wait until a training that has just begun gets there; gives its job."""
+
+        def there() -> bool:
+            assert self.started[-1].poll() is None, self.log.read_text(encoding="utf-8")[-6000:]
+            return f"epoch {epoch}/" in self.training_log(run)
+
+        wait_until(there, SECONDS)
+        return next(job for job in self.jobs() if job.comment.endswith(run.replace("/", "_")))
+
+
+def ask(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def to_tables(sweep: Sweep) -> None:
+    sweep.configure({**TINY, "tables": ["table6"]})
+    sweep.finish("tables")
+
+
+def cancelled(sweep: Sweep) -> None:
+    sweep.configure({**LONG, "device": "auto"})
+    sweep.start(f"results/tiny/runs/{RUN}/run.json")
+    job = sweep.wait_for_epoch(RUN, 5)
+    sweep.processes = *sweep.trainer(RUN), ask("scontrol", "listpids", job.id)
+    ask("scancel", job.id)
+    sweep.finish()
+
+
+def over_time(sweep: Sweep) -> None:
+    sweep.configure({**LONG, "images": {**LONG["images"], "epochs": 600}})
+    sweep.start(f"results/tiny/runs/{RUN}/run.json")
+    # Slurm counts in minutes, and looks every half of one.
+    job = sweep.wait_for_epoch(RUN, 5)
+    ask("scontrol", "update", f"JobId={job.id}", "TimeLimit=1")
+    sweep.finish()
+
+
+def over_memory(sweep: Sweep) -> None:
+    sweep.configure(TINY)
+    run = f"results/tiny/runs/{RUN}/run.json"
+    sweep.finish(run, "--set-resources", "train:mem_mb=150*attempt**3")
+
+
+def killed(sweep: Sweep) -> None:
+    sweep.configure({**LONG, "tables": ["table6"], "language": WORDS})
+    snakemake = sweep.start("tables")
+    for network in WORDS:
+        sweep.wait_for_epoch(f"python_reference/{network}.label.0", 1)
+    snakemake.send_signal(signal.SIGKILL)
+    snakemake.wait()
+    # As the page says, with this workplace's prefix, profile and files.
+    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    found = re.search(r"```sh\n(.*scancel)\n(.*--unlock)\n(.*)\n```", page)
+    assert found
+    cancel, unlock, again = found.groups()
+    ask("bash", "-c", cancel.replace("born-again", sweep.prefix))
+    assert unlock == f"{again} --unlock"
+    sweep.finish("--unlock")
+    sweep.finish("tables")
+
+
+SCENARIOS: list[Callable[[Sweep], None]] = [over_time, killed, to_tables, cancelled, over_memory]
+
+
+@pytest.fixture(scope="module")
+def sweeps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Sweep]]]:
+    """What becomes of each scenario: all of them at a time, in one Slurm."""
+    folder = tmp_path_factory.mktemp("slurm")
+    places = [Sweep(folder / scenario.__name__) for scenario in SCENARIOS]
+
+    def play(scenario: Callable[[Sweep], None], sweep: Sweep) -> Sweep:
+        scenario(sweep)
+        return sweep
+
+    try:
+        with slurm.cluster(folder / "cluster"), ThreadPoolExecutor() as pool:
+            try:
+                yield {
+                    scenario.__name__: pool.submit(play, scenario, sweep)
+                    for scenario, sweep in zip(SCENARIOS, places, strict=True)
+                }
+            finally:
+                for process in (process for sweep in places for process in sweep.started):
+                    process.kill()
+    except slurm.Unavailable as reason:
+        pytest.skip(f"no Slurm: {reason}")
+
+
+Sweeps = dict[str, Future[Sweep]]
+
+
+def test_a_sweep_ends_in_finished_tables(sweeps: Sweeps) -> None:
+    sweep = sweeps["to_tables"].result()
+    table = pd.read_csv(sweep.folder / "results/tiny/tables/table6.csv")
+    assert (table["n"] == 1).all()
+    assert (sweep.folder / "results/tiny/claims.csv").exists()
+    # Trainings are Slurm's, the rest is done where Snakemake runs.
+    assert [job.state for job in sweep.jobs()] == ["COMPLETED"] * 4
+    assert {job.comment.startswith("rule_train_") for job in sweep.jobs()} == {True}
+    assert {job.asked for job in sweep.jobs()} == {"N/A"}
+
+
+def test_a_training_is_its_jobs_own_process(sweeps: Sweeps) -> None:
+    # One of Snakemake's would escape the job's memory limit, accounting and end.
+    trainer, parent, processes = sweeps["cancelled"].result().processes
+    # No shell in between, which a signal to both would end, and with it the job.
+    assert "-m\0snakemake" in parent
+    assert trainer in {line.split()[0] for line in processes.splitlines()[1:]}
+
+
+def test_a_cancelled_job_comes_back_and_goes_on_from_its_state(sweeps: Sweeps) -> None:
+    sweep = sweeps["cancelled"].result()
+    assert_resumed(sweep)
+    first, second = sweep.jobs()
+    assert (first.state, second.state) == ("CANCELLED", "COMPLETED")
+    assert first.asked == second.asked == "gres:gpu:1"
+    # The next attempt is given more.
+    assert minutes(second) > minutes(first)
+    assert int(second.memory.rstrip("M")) > int(first.memory.rstrip("M"))
+
+
+def test_a_job_is_warned_of_its_time_limit_and_goes_on_in_another(sweeps: Sweeps) -> None:
+    sweep = sweeps["over_time"].result()
+    assert_resumed(sweep)
+    first, second = sweep.jobs()
+    # Its own exit status, where it came before Slurm's end.
+    assert first.state in ("FAILED", "TIMEOUT")
+    assert second.state == "COMPLETED"
+
+
+def test_a_job_over_its_memory_is_given_more(sweeps: Sweeps) -> None:
+    sweep = sweeps["over_memory"].result()
+    assert [job.state for job in sweep.jobs()] == ["FAILED", "COMPLETED"]
+    log, *others = (sweep.folder / ".snakemake/slurm_logs").rglob("*.log")
+    assert "exceeded memory limit" in log.read_text(encoding="utf-8")
+    # Slurm's logs of jobs that succeeded are deleted.
+    assert not others
+
+
+def test_a_killed_snakemake_is_recovered_from_as_documented(sweeps: Sweeps) -> None:
+    sweep = sweeps["killed"].result()
+    done = [job.comment for job in sweep.jobs() if job.state == "COMPLETED"]
+    assert len(done) == len(set(done)) == 4
+    for network, recipe in WORDS.items():
+        run = f"python_reference/{network}.label.0"
+        history = sweep.folder / "results/tiny/runs" / run / "history.csv"
+        assert len(pd.read_csv(history)) == recipe["epochs"]
+        assert sweep.record(run)["attempts"] == 2
+    assert (pd.read_csv(sweep.folder / "results/tiny/tables/table6.csv")["n"] == 1).all()
+
+
+def assert_resumed(sweep: Sweep) -> None:
+    assert sweep.record(RUN)["attempts"] == 2
+    assert sweep.training_log(RUN).count("goes on from") == 1
+
+
+def minutes(job: Job) -> int:
+    """A limit that Slurm prints as [[days-]hours:]minutes:seconds, in minutes."""
+    days, _, rest = job.minutes.rpartition("-")
+    hours, minutes, _ = ("0:" + rest).split(":")[-3:]
+    return int(days or 0) * 1440 + int(hours) * 60 + int(minutes)

@@ -1,0 +1,157 @@
+"""A sweep of 1,820 runs, whose trainings are stand-ins: none is lost, whatever fails."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from support.plans import ROOT
+from support.stub_training import StandIn
+from support.workplace import PATH, Workplace
+
+from benchmarks.costs import PEAK
+from replication.plan.plan import Plan
+from replication.verify.results import verify
+
+TABLES = [*(f"table{number}" for number in range(1, 7)), "sensitivity"]
+KEYS = {"tables": TABLES, "seeds": list(range(20))}
+FILES = ["--configfile", "config/paper.yaml", "mine.yaml"]
+RUNS = 20 * (83 + 8)
+# Four threads a training: sixteen at a time.
+AT_ONCE = 16
+SWEEP = ["snakemake", "--cores", str(4 * AT_ONCE), "--retries", "3", "tables", *FILES]
+FAILING = 0.05
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A workplace where a sweep has come to its end, and the stand-in that did its trainings."""
+
+    place: Workplace
+    plan: Plan
+    trainings: StandIn
+    fates: dict[str, list[str]]
+    killed_after: int
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
+    """The paper scale with 20 seeds: every twentieth run fails up to three times, and Snakemake is
+    killed in the middle."""
+    folder = tmp_path_factory.mktemp("sweep")
+    (folder / "place").mkdir()
+    place = Workplace(folder / "place")
+    place.configure(KEYS)
+    plan = Plan.read([ROOT / "config/paper.yaml", place.folder / "mine.yaml"], ROOT / "tables")
+    trainings = StandIn(folder, plan)
+    chance = random.Random(0)
+    fates = {
+        run: chance.choices(["fail", "stop", "half"], k=chance.randint(1, 3))
+        for run in plan.runs
+        if chance.random() < FAILING
+    }
+    trainings.doom(fates)
+    killed_after = kill_in_the_middle(place.folder, trainings)
+    call(place.folder, trainings, "--unlock")
+    call(place.folder, trainings)
+    return Sweep(place, plan, trainings, fates, killed_after)
+
+
+def call(folder: Path, trainings: StandIn, *arguments: str) -> str:
+    done = subprocess.run(
+        [*SWEEP, *arguments],
+        cwd=folder,
+        env=trainings.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+def kill_in_the_middle(folder: Path, trainings: StandIn) -> int:
+    """Start the sweep, and kill it and its jobs halfway; returns how many attempts there were."""
+    with subprocess.Popen(
+        SWEEP,
+        cwd=folder,
+        env=trainings.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        while len(trainings.attempts()) < RUNS / 2:
+            assert process.poll() is None
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+    return len(trainings.attempts())
+
+
+def test_the_dry_run_of_a_sweep_takes_less_than_a_gigabyte(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    place.configure(KEYS)
+    done = subprocess.run(
+        [*PEAK, *SWEEP, "--dry-run"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": PATH},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output[-3000:]
+    assert re.search(rf"^train +{RUNS}$", output, re.M)
+    assert 1024 * int(done.stdout.split()[-1]) < 1e9
+
+
+def test_a_sweep_ends_with_every_run_in_its_place(sweep: Sweep) -> None:
+    runs = sweep.place.folder / sweep.plan.results / "runs"
+    found = {file.parent.relative_to(runs).as_posix() for file in runs.rglob("run.json")}
+    assert len(found) == RUNS
+    assert found == set(sweep.plan.runs)
+
+
+def test_a_run_is_trained_once_unless_it_was_in_flight_when_the_kill_came(sweep: Sweep) -> None:
+    attempts = sweep.trainings.attempts()
+    done = Counter(run for run, fate in attempts if fate == "done")
+    assert set(done) == set(sweep.plan.runs)
+    again = {run for run, times in done.items() if times > 1}
+    before = [run for run, _ in attempts[: sweep.killed_after]]
+    # Those that trained, and those whose end Snakemake had not yet taken note of.
+    assert again <= set(before[-4 * AT_ONCE :])
+    assert max(done.values()) <= 2
+
+
+def test_a_failed_run_is_tried_until_it_succeeds(sweep: Sweep) -> None:
+    came_to: dict[str, list[str]] = {}
+    for run, fate in sweep.trainings.attempts():
+        came_to.setdefault(run, []).append(fate)
+    assert len(sweep.fates) > 50
+    for run, fates in sweep.fates.items():
+        assert came_to[run][: len(fates) + 1] == [*fates, "done"]
+
+
+def test_every_cell_of_a_sweep_has_all_its_seeds(sweep: Sweep) -> None:
+    results = sweep.place.folder / sweep.plan.results
+    for name in TABLES:
+        assert (pd.read_csv(results / f"tables/{name}.csv")["n"] == 20).all()
+    cells = pd.read_csv(results / "cells.csv")
+    assert len(cells) == 20 * len(sweep.plan.cells)
+
+
+def test_after_a_sweep_nothing_is_left_to_be_done(sweep: Sweep) -> None:
+    assert "Nothing to be done" in call(sweep.place.folder, sweep.trainings, "--dry-run")
+
+
+def test_the_results_of_a_sweep_fit_together(sweep: Sweep) -> None:
+    found = verify(sweep.place.folder / sweep.plan.results)
+    assert found.problems == []
+    assert (found.runs, found.tables) == (RUNS, len(TABLES))

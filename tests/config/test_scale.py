@@ -1,0 +1,132 @@
+"""Scale files: merged, checked, and described by a schema that is up to date."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from support.checks import refused
+from support.plans import ROOT
+
+from replication.config.paper_tables import TableSpec
+from replication.config.scale import Scale, check_scale, read_config
+from replication.config.yaml_model import read_yaml
+from replication.errors import InputError
+
+SCALES = sorted((ROOT / "config").glob("*.yaml"))
+TABLES = sorted(set((ROOT / "tables").glob("*.yaml")) - {ROOT / "tables/claims.yaml"})
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [("config/scale.schema.json", Scale), ("tables/table.schema.json", TableSpec)],
+)
+def test_the_json_schema_is_the_models(path: str, model: type[Scale] | type[TableSpec]) -> None:
+    written = json.loads((ROOT / path).read_text(encoding="utf-8"))
+    assert written == model.model_json_schema(), "run `make schemas`"
+
+
+@pytest.mark.parametrize("path", SCALES, ids=lambda path: path.stem)
+def test_every_scale_file_is_valid_and_named_after_its_scale(path: Path) -> None:
+    assert check_scale(read_yaml(path), str(path)).scale == path.stem
+    schema = json.loads((ROOT / "config/scale.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(read_yaml(path))
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda path: path.stem)
+def test_the_table_schema_takes_every_table(path: Path) -> None:
+    schema = json.loads((ROOT / "tables/table.schema.json").read_text(encoding="utf-8"))
+    Draft202012Validator(schema).validate(read_yaml(path))
+
+
+def test_a_second_file_overrides_keys_at_every_level(
+    write_config: Callable[..., Path],
+) -> None:
+    digits = ROOT / "config" / "digits.yaml"
+    merged = read_config([digits, write_config({"images": {"epochs": 3}, "seeds": [5]})])
+    before = read_yaml(digits)
+    assert merged["images"] == {**before["images"], "epochs": 3}
+    assert merged["seeds"] == [5]
+    assert merged["language"] == before["language"]
+
+
+def test_a_file_without_a_scale_overrides_the_default_one(
+    write_config: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_config({"seeds": [5]})
+    monkeypatch.chdir(ROOT)
+    assert read_config([path]) == {**read_yaml(ROOT / "config" / "digits.yaml"), "seeds": [5]}
+
+
+Change = Callable[[dict[str, Any]], object]
+
+WRONG: dict[str, tuple[Change, str]] = {
+    "misspelt key": (
+        lambda s: s["images"].update(epoch=3),
+        "unknown key `images.epoch`; did you mean `epochs`?",
+    ),
+    "no seeds": (lambda s: s.update(seeds=[]), "`seeds`: tuple should have at least 1 item"),
+    "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds` names something twice"),
+    "a seed below zero": (lambda s: s.update(seeds=[-1]), "`seeds.0`"),
+    "missing key": (lambda s: s.pop("images"), "key `images` is missing"),
+    "text for a number": (lambda s: s["images"].update(epochs="many"), '`images.epochs`'),
+    "no epochs": (lambda s: s["images"].update(epochs=0), "`images.epochs`"),
+    "infinite rate": (lambda s: s["images"].update(learning_rate=float("inf")), "learning_rate"),
+    "falling milestones": (lambda s: s["images"].update(milestones=[4, 2]), "have to rise"),
+    "ratio of nothing": (
+        lambda s: s["networks"]["densenet"].update(width_ratio="0"),
+        "a ratio above zero",
+    ),
+    "ratio that is none": (
+        lambda s: s["networks"]["densenet"].update(width_ratio="a third"),
+        "a ratio such as 1/4 or 1",
+    ),
+    "unknown network": (
+        lambda s: s["networks"].update(width_ratios={"densenet_1": 1}),
+        "no network `densenet_1` has a width ratio of its own",
+    ),
+    "unknown data set": (lambda s: s["datasets"].update(cifar10={"name": "svhn"}), "cifar10.name"),
+    "a scale outside its folder": (lambda s: s.update(scale="../up"), "`scale`"),
+    "a table outside its folder": (lambda s: s.update(tables=["../up"]), "`tables.0`"),
+    "unknown device": (lambda s: s.update(device="tpu"), "`device`"),
+    "true for a count": (lambda s: s["images"].update(epochs=True), "`images.epochs`"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_scale_is_one_line_with_file_and_key(name: str) -> None:
+    change, message = WRONG[name]
+    scale = read_yaml(ROOT / "config" / "digits.yaml")
+    change(scale)
+    with refused("mine.yaml: ", message):
+        check_scale(scale, "mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seeds: [1", "not YAML in line 1"),
+        ("- a\n- b\n", "a mapping `key: value` is wanted"),
+        ("", "a mapping `key: value` is wanted, not null"),
+        ("\x00", "not YAML"),
+    ],
+)
+def test_a_file_that_is_no_mapping_is_named(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "scale.yaml"
+    path.write_text(text, encoding="utf-8")
+    with refused(str(path), message):
+        read_yaml(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.yaml: no such file"):
+        read_yaml(tmp_path / "none.yaml")
+
+
+def test_a_rate_without_a_dot_is_a_number() -> None:
+    scale = read_yaml(ROOT / "config" / "digits.yaml")
+    scale["images"].update(yaml.safe_load("weight_decay: 5e-4"))
+    assert check_scale(scale, "x").images.weight_decay == 5e-4

@@ -1,0 +1,325 @@
+"""From tables and scales to runs: counted, named, and each wanted once."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.checks import refused
+from support.plans import ROOT, tiny_plan
+
+from replication.architectures.catalogue import NETWORKS
+from replication.config.paper_tables import TableSpec, read_table
+from replication.errors import InputError
+from replication.plan.plan import Plan
+from replication.plan.run import Run
+
+SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
+NEW_RUNS = {"table1": 16, "table2": 31, "table3": 12, "table4": 7, "table5": 13, "table6": 4}
+REPORTED = yaml.safe_load((ROOT / "tests" / "reported.yaml").read_text(encoding="utf-8"))
+
+
+def read(scale: str, *overrides: Path) -> Plan:
+    return Plan.read([ROOT / "config" / f"{scale}.yaml", *overrides], ROOT / "tables")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_the_six_tables_need_83_runs_per_seed(scale: str) -> None:
+    plan = read(scale)
+    seen: set[str] = set()
+    for table, expected in NEW_RUNS.items():
+        wanted = {run.id for cell in plan.table_cells(table) for run in cell.runs()}
+        assert len(wanted - seen) == expected * len(plan.scale.seeds)
+        seen |= wanted
+    assert len(seen) == 83 * len(plan.scale.seeds)
+
+
+def test_the_paper_scale_has_the_six_tables_and_nothing_else() -> None:
+    plan = read("paper")
+    assert list(plan.tables) == list(NEW_RUNS)
+    assert len(plan.runs) == 83 * 5
+
+
+def test_the_sensitivity_table_adds_the_other_readings_and_shares_the_taken_ones() -> None:
+    plan = tiny_plan()
+    six = {run.id for name in NEW_RUNS for cell in plan.table_cells(name) for run in cell.runs()}
+    new = {run.id: run for cell in plan.table_cells("sensitivity") for run in cell.runs()
+           if run.id not in six}  # fmt: skip
+    assert {run.variant for run in new.values()} == {
+        "ban-l-sum", "dkpp-per-sample", "dkpp-per-batch", "cwtm-true-class", "dropout",
+        "no-dropout", "densenet-recipe", "two-transitions",
+    }  # fmt: skip
+    assert len(new) == 8
+    decided = {run.variant: plan.recipe(run) for run in new.values()}
+    assert decided["ban-l-sum"]["decisions"] == {"ban_l_weighting": "sum"}
+    assert decided["dkpp-per-batch"]["decisions"] == {"dkpp_permutation": "batch"}
+    assert decided["cwtm-true-class"]["decisions"] == {"cwtm_weight": "true class"}
+    assert decided["dropout"]["network"]["options"]["dropout"] == 0.3
+    assert decided["no-dropout"]["network"]["options"]["dropout"] == 0.0
+    assert decided["two-transitions"]["network"]["options"]["final_transition"] is False
+    (logits,) = (c for c in plan.table_cells("sensitivity") if c.average == "logits")
+    assert logits.column == "other"
+
+
+def test_densenets_own_recipe_is_that_of_huang_et_al() -> None:
+    scale = read("paper").scale
+    own = scale.model_copy(
+        update={"decisions": scale.decisions.model_copy(update={"densenet_recipe": "densenet"})}
+    )
+    recipe = own.image_recipe("densenet")
+    assert (recipe.epochs, recipe.milestones, recipe.gamma) == (300, (150, 225), 0.1)
+    assert (recipe.weight_decay, recipe.learning_rate) == (1e-4, 0.1)
+    assert own.image_recipe("wide_resnet") == scale.images == scale.image_recipe("densenet")
+
+
+def test_a_decision_changes_the_recipes_of_its_objective_alone() -> None:
+    before, after = tiny_plan(), tiny_plan(decisions={"cwtm_weight": "true class"})
+    changed = {
+        run.objective
+        for name, run in before.runs.items()
+        if before.recipe_hash(run) != after.recipe_hash(after.runs[name])
+    }
+    assert changed == {"cwtm"}
+
+
+def test_every_run_comes_after_its_teacher_and_lies_in_its_folder() -> None:
+    plan = read("paper")
+    done: set[str] = set()
+    for run in plan.runs.values():
+        if run.teacher:
+            assert run.teacher.id in done
+            assert plan.folder(run).parent == plan.folder(run.teacher)
+        done.add(run.id)
+
+
+def cell_run(plan: Plan, table: str, row: str, column: str) -> Run:
+    (cell,) = (c for c in plan.table_cells(table) if (c.row, c.column) == (row, column))
+    (run,) = cell.members[0]
+    return run
+
+
+def test_ban_and_ban_1_are_two_runs_of_one_treatment() -> None:
+    plan = tiny_plan()
+    ban, ban_1 = (cell_run(plan, "table2", "densenet-90-60", c) for c in ("ban", "ban-1"))
+    assert ban.id != ban_1.id
+    assert plan.recipe(ban) == plan.recipe(ban_1)
+    assert ban.teacher == ban_1.teacher
+
+
+def test_the_densenet_90_60_teacher_of_tables_2_4_and_5_is_one_run() -> None:
+    plan = tiny_plan()
+    teachers = {
+        cell_run(plan, "table2", "densenet-90-60", "teacher").id,
+        cell_run(plan, "table4", "teacher densenet-90-60", "error").id,
+        cell_run(plan, "table4", "2*depth", "error").root_teacher.id,
+        cell_run(plan, "table5", "ban-wide-resnet-1-1", "ban").root_teacher.id,
+    }
+    assert teachers == {"two_digit_numbers/densenet_90_60.label.0"}
+
+
+def test_each_generation_learns_from_the_one_before_it() -> None:
+    run = cell_run(tiny_plan(), "table2", "densenet-112-33", "ban-3")
+    assert [(r.objective, r.generation) for r in (*run.lineage, run)] == [
+        ("label", 0),
+        ("ban", 1),
+        ("ban", 2),
+        ("ban", 3),
+    ]
+
+
+def test_ensembles_have_the_generations_the_paper_names_in_order() -> None:
+    cells = {
+        (c.row, c.column): [r.generation for r in c.members[0]]
+        for c in tiny_plan().table_cells("table2")
+        if c.column.startswith("ens")
+    }
+    assert cells.pop(("densenet-80-120", "ens*3")) == [0, 1, 2]
+    assert {tuple(g) for (_, column), g in cells.items() if column == "ens*3"} == {(1, 2, 3)}
+    assert {tuple(g) for (_, column), g in cells.items() if column == "ens*2"} == {(1, 2)}
+
+
+def test_a_generation_has_the_recipe_of_its_teacher() -> None:
+    # Mistake 7: another optimiser or schedule for the student confounds the gain.
+    plan = read("paper")
+    for run in plan.runs.values():
+        if run.teacher and run.network == run.teacher.network:
+            ours, theirs = plan.recipe(run), plan.recipe(run.teacher)
+            assert ours["training"] == theirs["training"]
+            assert ours["network"] == theirs["network"]
+
+
+def test_only_table_5_students_share_layers() -> None:
+    plan = tiny_plan()
+    sharing = [run for run in plan.runs.values() if run.share_ends]
+    assert len(sharing) == 6
+    assert all((run.objective == "ban" and "_as_dense" in run.network) or "pre_" in run.network
+               for run in sharing)  # fmt: skip
+    assert not any(r.share_ends for r in plan.runs.values() if r.objective == "label")
+
+
+def test_a_changed_key_changes_the_recipes_it_belongs_to_and_no_others() -> None:
+    before, after = tiny_plan(), tiny_plan(language={"lstm": {"clip_norm": 1.0}})
+    changed = {
+        run.network
+        for name, run in before.runs.items()
+        if before.recipe_hash(run) != after.recipe_hash(after.runs[name])
+    }
+    assert changed == {"lstm"}
+
+
+def test_another_seed_adds_its_runs_and_changes_none() -> None:
+    one, two = tiny_plan(seeds=[0]), tiny_plan(seeds=[0, 7])
+    assert set(one.runs) < set(two.runs)
+    assert len(two.runs) == 2 * len(one.runs)
+    for name, run in one.runs.items():
+        assert one.recipe_hash(run) == two.recipe_hash(two.runs[name])
+
+
+def flattened(table: TableSpec) -> dict[tuple[str, str], float | None]:
+    return {
+        (row, column): table.reported(row, column) for row in table.rows for column in table.columns
+    }
+
+
+@pytest.mark.parametrize("name", REPORTED)
+def test_every_printed_number_is_taken_over_exactly(name: str) -> None:
+    printed, table = REPORTED[name], read_table(name, ROOT / "tables")
+    expected = {
+        (row, column): cells[column] for row, cells in printed["rows"].items()
+        for column in printed["columns"]
+    }  # fmt: skip
+    if "teacher" in printed:
+        expected[("densenet-90-60", "baseline")] = printed["teacher"]["densenet-90-60"]
+        expected[("densenet-90-60", "ban")] = printed["teacher"]["its identical BAN student"]
+    assert flattened(table) == expected
+    for row, cells in printed["rows"].items():
+        assert table.rows[row].params == cells.get("params")
+
+
+def test_the_reported_difference_is_to_generation_0_of_the_lineage() -> None:
+    found = {(c.table, c.row, c.column): c.reported_teacher for c in tiny_plan().cells}
+    assert found["table2", "densenet-112-33", "ban-3"] == 18.25
+    assert found["table2", "densenet-80-120", "ens*3"] == 16.87
+    assert found["table4", "2*depth", "error"] == 17.69
+    assert found["table5", "ban-wide-resnet-1-1", "ban"] == 17.69
+    assert found["table6", "lstm", "ban+l val"] == 75.11
+    assert found["table1", "wide-resnet-28-1", "teacher"] is None
+
+
+def test_the_plan_imports_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys; from pathlib import Path; import replication.workflow.rules, replication.workflow.mtimes;"
+        "from replication.plan.plan import Plan;"
+        f"Plan.read([Path({str(ROOT / 'config' / 'paper.yaml')!r})],"
+        f" Path({str(ROOT / 'tables')!r}));"
+        "print(*{'torch', 'pandas', 'numpy', 'timm'} & set(sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+
+
+def test_every_network_of_the_catalogue_is_in_a_table() -> None:
+    assert {run.network for run in read("paper").runs.values()} == set(NETWORKS)
+
+
+def test_a_variant_of_a_wrong_key_is_named(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
+    path = tmp_path / "tables" / "sensitivity.yaml"
+    text = path.read_text(encoding="utf-8").replace("cwtm_weight", "cwtm_wait")
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="variant `cwtm-true-class`: unknown key"):
+        Plan.read([ROOT / "config" / "digits.yaml"], tmp_path / "tables")
+
+
+# Wrong tables: one line, with file and key.
+Change = Callable[[dict[str, Any]], object]
+
+WRONG_TABLES: dict[str, tuple[Change, str]] = {
+    "misspelt key": (lambda t: t.update(colums=t.pop("columns")), "did you mean `columns`?"),
+    "unknown network": (
+        lambda t: t["rows"]["densenet-90-60"].update(network="densenet_91_60"),
+        "unknown network `densenet_91_60`",
+    ),
+    "teacher that does not exist": (
+        lambda t: t["columns"]["ban"].update(teacher="techer"),
+        "teacher `densenet-112-33` / `techer` does not exist",
+    ),
+    "teacher that is an ensemble": (
+        lambda t: t["columns"]["ban"].update(teacher="ens*2"),
+        "is not a trained network",
+    ),
+    "teacher that is a dash": (
+        lambda t: t["columns"]["cwtm"].update(teacher="ban-3"),
+        "cell `densenet-80-120` / `cwtm`: teacher `densenet-80-120` / `ban-3` is not a trained",
+    ),
+    "lineage without an end": (
+        lambda t: t["columns"]["ban-1"].update(teacher="ban-2"),
+        "learns from itself",
+    ),
+    "member that does not exist": (
+        lambda t: t["columns"]["ens*2"].update(ensemble=["ban-1", "ban-9"]),
+        "ensemble member `ban-9` does not exist",
+    ),
+    "number that is none": (
+        lambda t: t["rows"]["densenet-90-60"]["reported"].update(ban="good"),
+        '`rows.densenet-90-60.reported.ban`: input should be a valid number, got "good"',
+    ),
+    "column left out": (
+        lambda t: t["rows"]["densenet-90-60"]["reported"].pop("ban"),
+        "column `ban` is missing",
+    ),
+    "column that does not exist": (
+        lambda t: t["rows"]["densenet-90-60"]["reported"].update(bam=1.0),
+        "`rows.densenet-90-60.reported.bam`: no such column",
+    ),
+    "unknown objective": (
+        lambda t: t["columns"]["ban"].update(objective="kd"),
+        "`columns.ban.objective`",
+    ),
+    "objective without teacher": (
+        lambda t: t["columns"]["ban"].pop("teacher"),
+        "every objective but `label` has a teacher",
+    ),
+    "language network on images": (
+        lambda t: t["rows"]["densenet-90-60"].update(network="lstm"),
+        "`lstm` is no image network",
+    ),
+    "unknown variant": (
+        lambda t: t["columns"]["ban"].update(variant="mine"),
+        "unknown variant `mine`; add it to `variants`",
+    ),
+    "no rows": (lambda t: t.update(rows={}), "`rows`"),
+    "text for a mapping": (lambda t: t.update(columns="teacher"), "`columns`"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_TABLES)
+def test_a_wrong_table_is_one_line_with_file_and_key(name: str, tmp_path: Path) -> None:
+    change, message = WRONG_TABLES[name]
+    table = yaml.safe_load((ROOT / "tables" / "table2.yaml").read_text(encoding="utf-8"))
+    change(table)
+    path = tmp_path / "table2.yaml"
+    path.write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
+    with refused(str(path), message):
+        read_table("table2", tmp_path)
+
+
+def test_an_unknown_table_is_named_with_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"table9\.yaml: no such table; there are: sensitivity, "):
+        read_table("table9", ROOT / "tables")
+
+
+def test_two_cells_that_want_different_runs_under_one_name_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
+    path = tmp_path / "tables" / "table5.yaml"
+    text = path.read_text(encoding="utf-8").replace(
+        "ban: {objective: ban, teacher: baseline}",
+        "ban: {objective: ban, teacher: baseline, share_ends: true}",
+    )
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=r"table5\.yaml: cell `densenet-90-60` / `ban`"):
+        Plan.read([ROOT / "config" / "digits.yaml"], tmp_path / "tables")

@@ -1,0 +1,245 @@
+"""Figures and notebooks: drawn from synthetic results, the same bytes every time."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+from support import synthetic_results
+from support.plans import ROOT
+
+from replication.errors import InputError
+from replication.report import claims_page, dark_knowledge, figures
+from replication.report.notebooks import NOTEBOOKS
+from replication.report.plotting import ARROWHEAD, estimates, limits, save
+from replication.report.results import TABLES, Results
+
+FOLDER = ROOT / "notebooks"
+GOES_ON = ARROWHEAD["label"]
+OBJECTIVES = ["ban", "ban+l", "cwtm", "dkpp"]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return Results(synthetic_results.write(tmp_path_factory.mktemp("results") / "digits"))
+
+
+def _draw(name: str, found: Results) -> Figure:
+    if name in NOTEBOOKS["figures"].figures:
+        draw: Callable[[pd.DataFrame, pd.DataFrame], Figure] = getattr(figures, name)
+        frame = found.table("table2") if name in ("generations", "treatments") else found.tables()
+        return draw(frame, found.cells())
+    if name == "claims":
+        return claims_page.forest(found.claims(), found.claims_power())
+    if name == "confidence_weights":
+        return dark_knowledge.confidence_weights(found.predictions("table2", "teacher"))
+    if name == "similarity_structure":
+        logits = found.predictions("table2", "teacher")["densenet-90-60"]["logits"]
+        return dark_knowledge.similarity_structure(logits)
+    histories = found.histories("table2", OBJECTIVES)
+    shares = {
+        "gradient_shares": dark_knowledge.gradient_shares,
+        "gradient_cosine": dark_knowledge.gradient_cosine,
+    }
+    return shares[name](histories)
+
+
+@pytest.fixture(params=[name for notebook in NOTEBOOKS.values() for name in notebook.figures])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_the_same_results_give_the_same_svg_and_png(
+    name: str, found: Results, tmp_path: Path
+) -> None:
+    one, two = (save(_draw(name, found), tmp_path / folder, name) for folder in ("one", "two"))
+    assert one == tmp_path / "one" / f"{name}.png"
+    with Image.open(one) as image:
+        assert image.width == 1440
+    assert one.read_bytes() == two.read_bytes()
+    assert one.with_suffix(".svg").read_bytes() == two.with_suffix(".svg").read_bytes()
+
+
+def test_every_axis_says_what_it_shows(name: str, found: Results) -> None:
+    axes = _draw(name, found).axes
+    assert any(one.get_xlabel() for one in axes)
+    rows = [label.get_text()[:1].isalpha() for one in axes for label in one.get_yticklabels()]
+    assert any(rows) or any(one.get_ylabel() for one in axes)
+
+
+def test_one_seed_is_drawn_without_interval(tmp_path: Path) -> None:
+    found = Results(synthetic_results.write(tmp_path / "digits", seeds=1))
+    for name in (name for notebook in NOTEBOOKS.values() for name in notebook.figures):
+        _draw(name, found).draw_without_rendering()
+
+
+def test_differences_are_paired_with_the_teacher_of_the_same_seed(found: Results) -> None:
+    cells = found.cells()
+    ours, seeds = figures.differences(found.tables(), cells)
+    keys = ["table", "row", "column"]
+    by_seed = seeds.groupby(keys)["value"].mean()
+    expected = ours.set_index(keys)["delta_vs_teacher"].sort_index()
+    pd.testing.assert_series_equal(by_seed, expected, check_names=False)
+    assert len(ours) == found.tables()["verdict"].notna().sum()
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "column", "difference"),
+    [
+        ("table1", "densenet-80-120", "ban", 3.54 - 3.37),
+        ("table2", "densenet-80-80", "ens*3", 15.14 - 17.16),
+        ("table3", "wide-resnet-28-2", "densenet-90-60 student", 18.49 - 25.32),
+        ("table4", "0.5*compr", "error", 19.83 - 17.69),
+        ("table5", "ban-wide-resnet-4-1", "ban", 17.18 - 17.69),
+        ("table6", "lstm", "ban+l test", 68.56 - 71.87),
+    ],
+)
+def test_reported_differences_are_to_the_cell_that_teaches(
+    found: Results, table: str, row: str, column: str, difference: float
+) -> None:
+    ours, _ = figures.differences(found.tables(), found.cells())
+    reported = ours.set_index(["table", "row", "column"])["reported"]
+    assert reported[table, row, column] == pytest.approx(difference)
+
+
+def test_means_stand_where_the_table_has_them(found: Results) -> None:
+    frame = found.table("table2")
+    axes = figures.generations(frame, found.cells()).axes[0]
+    values = frame.set_index(["row", "column"])["mean"]["densenet-112-33"]
+    drawn = axes.lines[0].get_ydata()
+    assert list(drawn) == list(values[["teacher", "ban-1", "ban-2", "ban-3"]])
+
+
+@pytest.mark.parametrize(("half_width", "drawn"), [(0.2, (9.8, 10.2)), (50.0, (9.4, 11.6))])
+def test_an_interval_leaves_room_for_the_seeds_and_ends_in_an_arrowhead_where_it_is_cut(
+    half_width: float, drawn: tuple[float, float]
+) -> None:
+    cell = {"table": "table1", "row": "a", "column": "ban"}
+    cells = pd.DataFrame([{**cell, "value": value} for value in (10.0, 11.0)])
+    low, high = 10 - half_width, 10 + half_width
+    frame = pd.DataFrame([{**cell, "x": 1, "mean": 10.0, "ci_low": low, "ci_high": high}])
+    axes = Figure().subplots()
+    estimates(axes, frame, cells, "black", limits(frame, cells))
+    assert axes.collections[0].get_segments()[0][:, 1] == pytest.approx(drawn)
+    tips = [one.get_offsets()[0, 1] for one in axes.collections if one.get_label() == GOES_ON]
+    assert tips == (list(axes.get_ylim()) if half_width > 1 else [])
+    assert axes.get_ylim()[0] < 9.9
+    assert axes.get_ylim()[1] > 11
+
+
+def test_no_error_is_drawn_below_zero(found: Results) -> None:
+    frame = found.tables().assign(ci_low=-5.0)
+    for axes in figures.generations(frame[frame["table"] == "table2"], found.cells()).axes[:4]:
+        assert axes.get_ylim()[0] >= 0
+
+
+def test_mean_by_argmax_leaves_the_argmax_out() -> None:
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.8, 0.1, 0.1], [0.1, 0.2, 0.7]])
+    means = dark_knowledge._by_argmax(probabilities)
+    assert np.isnan(np.diagonal(means)).all()
+    assert means[0, 1:] == pytest.approx([0.2, 0.1])
+    assert means[2, :2] == pytest.approx([0.1, 0.2])
+    assert np.isnan(means[1]).all()
+
+
+def test_drawing_and_rendering_import_no_torch() -> None:
+    modules = "figures, dark_knowledge, claims_page, rendering, reading, notebooks"
+    code = f"import sys; from replication import {modules}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("missing", ["cells.csv", "tables/table3.csv"])
+def test_a_missing_file_is_one_line_with_its_name_and_the_command(
+    tmp_path: Path, missing: str
+) -> None:
+    found = Results(synthetic_results.write(tmp_path / "fashion"))
+    (found.folder / missing).unlink()
+    with pytest.raises(InputError) as caught:
+        figures.sweeps(found.tables(), found.cells())
+    message = str(caught.value)
+    assert missing in message
+    assert "snakemake --cores 2 --configfile config/fashion.yaml" in message
+    assert "\n" not in message
+
+
+def test_a_damaged_file_is_one_line_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text("")
+    with pytest.raises(InputError, match=r"cells\.csv: damaged"):
+        Results(tmp_path).cells()
+
+
+def test_results_are_found_beside_and_above_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("results/digits", "notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in (".", "notebooks"):
+        monkeypatch.chdir(tmp_path / folder)
+        assert Results.find("results", "digits").folder.is_dir()
+    assert Results.find("results", "paper").folder == Path("results/paper")
+
+
+@pytest.mark.parametrize("notebook", ["tables", "figures", "dark_knowledge", "claims"])
+def test_notebooks_are_committed_without_outputs_and_as_snakemake_needs_them(
+    notebook: str,
+) -> None:
+    path = FOLDER / f"{notebook}.ipynb"
+    content = nbformat.read(path, as_version=4)
+    nbformat.validate(content)
+    assert content.metadata["language_info"]["name"] == "python"
+    assert content.metadata["kernelspec"]["name"] == "python3"
+    code = [cell for cell in content.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert code[0].metadata["tags"] == ["parameters"]
+    assert len({cell.id for cell in content.cells}) == len(content.cells)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
+def test_notebooks_show_every_figure_that_is_declared(notebook: str) -> None:
+    source = json.loads((FOLDER / f"{notebook}.ipynb").read_text())
+    code = "".join("".join(cell["source"]) for cell in source["cells"])
+    assert [name for name in NOTEBOOKS[notebook].figures if f'show("{name}"' not in code] == []
+
+
+def _run(notebook: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Run a notebook's code as a script in `folder`; returns what it prints."""
+    content = nbformat.read(FOLDER / f"{notebook}.ipynb", as_version=4)
+    code = [cell.source for cell in content.cells if cell.cell_type == "code"]
+    monkeypatch.chdir(folder)
+    command = [sys.executable, "-c", "\n".join(code)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.stdout + run.stderr
+
+
+def test_notebooks_save_the_declared_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = synthetic_results.write(tmp_path / "results" / "digits")
+    (tmp_path / "notebooks").mkdir()
+    for notebook in NOTEBOOKS:
+        assert "Error" not in _run(notebook, tmp_path / "notebooks", monkeypatch)
+    wanted = {
+        f"{name}.{end}"
+        for notebook in NOTEBOOKS.values()
+        for name in notebook.figures
+        for end in ("svg", "png")
+    }
+    assert {path.name for path in (folder / "figures").iterdir()} == wanted
+
+
+def test_the_tables_notebook_names_a_table_that_is_not_built_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = synthetic_results.write(tmp_path / "results" / "digits")
+    (folder / "tables/table4.csv").unlink()
+    printed = _run("tables", tmp_path, monkeypatch)
+    assert "table4.csv: not there; build it with: snakemake" in printed
+    assert "Traceback" not in printed
+    assert TABLES[-1] in printed.splitlines()[-2]

@@ -1,0 +1,118 @@
+"""Results as the suite leaves them, made of the paper's numbers and noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import save_file
+from support.plans import ROOT, tiny_plan
+
+from replication.analysis.claims import decide_claims
+from replication.analysis.measure import Average, Measurements
+from replication.config.paper_claims import read_claims
+from replication.plan.plan import Plan
+from replication.plan.run import Cell, Run
+from replication.report.results import TABLES
+from replication.report.tables import summary_line
+
+SEEDS = 3
+EPOCHS = 12
+SPECS = tiny_plan(tables=TABLES).tables
+# Parameters in millions by row, in whichever table they are printed.
+SIZES = {
+    row: spec.params
+    for table in SPECS.values()
+    for row, spec in table.rows.items()
+    if spec.params is not None
+}
+HISTORY = ["epoch", "learning_rate", "train_loss", "train_error", "test_error"]
+
+
+class Invented(Measurements):
+    """What the paper prints in each cell, with a deviation of the cell's own and one per seed."""
+
+    def __init__(self, plan: Plan, noise: float) -> None:
+        super().__init__(plan)
+        generator = np.random.default_rng(0)
+        self.values: dict[tuple[tuple[Run, ...], str], float] = {}
+        for cell in plan.cells:
+            assert cell.reported is not None
+            own = generator.normal(0, noise)
+            for members in cell.members.values():
+                value = cell.reported + own + generator.normal(0, noise)
+                self.values.setdefault((members, cell.part), value)
+
+    def check_alike(self, cell: Cell) -> None:
+        """Invented numbers have no records."""
+
+    def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
+        return self.values[tuple(members), part]
+
+    def parameters(self, cell: Cell) -> int:
+        return round(1000 * SIZES[cell.row])
+
+
+def results(
+    seeds: int = SEEDS, noise: float = 0.25
+) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """`cells.csv`, and by name `tables/table<k>.csv`."""
+    plan = tiny_plan(tables=TABLES, seeds=list(range(seeds)))
+    invented = Invented(plan, noise)
+    rows = {cell: invented.rows(cell) for cell in plan.cells}
+    frames = {
+        name: pd.DataFrame([summary_line(c, invented, rows[c]) for c in plan.table_cells(name)])
+        for name in plan.tables
+    }
+    return pd.DataFrame(list(chain.from_iterable(rows.values()))), frames
+
+
+def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
+    epoch = np.arange(1, EPOCHS + 1)
+    cosine = {"ban": 1.0, "ban+l": 0.95, "cwtm": 0.8, "dkpp": 0.85}[column]
+    truth = 0.55 + 0.3 * np.exp(-epoch / 4) * (0.5 if column == "dkpp" else 1)
+    truth = truth + generator.normal(0, 0.01, EPOCHS)
+    blank = dict.fromkeys(HISTORY, 0.0)
+    return pd.DataFrame(blank, index=epoch).assign(
+        epoch=epoch,
+        ground_truth_share=truth,
+        dark_knowledge_share=1 - truth,
+        ban_cosine=cosine - 0.2 * (1 - cosine) * epoch / EPOCHS,
+    )
+
+
+def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """Logits over side² classes, pairs of digits: a class resembles those that share a digit."""
+    labels = generator.integers(0, side * side, n)
+    classes = np.arange(side * side)
+    tens = labels[:, None] // side == classes // side
+    units = labels[:, None] % side == classes % side
+    signal = generator.gamma(3.0, 0.8, (n, 1)) * (tens.astype(float) + units)
+    logits = signal + generator.normal(0, 1, (n, side * side))
+    return {"logits": logits.astype(np.float32), "labels": labels}
+
+
+def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) -> Path:
+    """Write a scale's results: cells, the six tables, and what table 2's runs leave behind."""
+    generator = np.random.default_rng(1)
+    (folder / "tables").mkdir(parents=True)
+    cells, frames = results(seeds)
+    cells.to_csv(folder / "cells.csv", index=False)
+    claims, numbers = decide_claims(read_claims(ROOT / "tables"), cells)
+    claims.to_csv(folder / "claims.csv", index=False)
+    numbers.to_csv(folder / "claims_power.csv", index=False)
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"tables/{name}.csv", index=False)
+        (folder / f"tables/{name}.html").write_text(f"<table><caption>{name}</caption></table>\n")
+    for cell in cells.query("table == 'table2'").to_dict("records"):
+        run = folder / "runs" / cell["run"]
+        if cell["column"] == "teacher":
+            run.mkdir(parents=True, exist_ok=True)
+            save_file(_predictions(samples, side, generator), run / "predictions.safetensors")
+        elif cell["column"] in ("ban", "ban+l", "cwtm", "dkpp"):
+            run.mkdir(parents=True, exist_ok=True)
+            _history(cell["column"], generator).to_csv(run / "history.csv", index=False)
+    return folder
