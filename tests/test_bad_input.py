@@ -26,11 +26,11 @@ from support.plans import ROOT, TINY
 from test_text import LINES, write_penn_treebank
 from torchvision import datasets
 
+from replication import files
 from replication.cli import run_command
 from replication.data import images, text
 from replication.errors import InputError
 from replication.report.results import Results
-from replication.runs import record as runs
 from replication.runtime import forkserver
 from replication.training.checkpoint import CONTENT, Checkpointer
 from replication.training.checkpoint import _Damaged as DamagedState
@@ -122,7 +122,7 @@ class Place:
     def rename_in_record(self, run: str, file: Path) -> None:
         """Have a run's record name a file as it is now."""
         record = json.loads(self.of(run, "run.json").read_text(encoding="utf-8"))
-        self.record(run, checksums={**record["checksums"], file.name: runs.checksum(file)})
+        self.record(run, checksums={**record["checksums"], file.name: files.checksum(file)})
 
     def state(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Lay a saved state into the teacher's folder, changed."""
@@ -733,7 +733,7 @@ CASES: dict[str, tuple[Arguments, Damage, tuple[str, ...]]] = {
         lambda p: save_file(
             {"logits": LOGITS.astype(np.float16)},
             p.of(TEACHER, TEACHERS_LOGITS),
-            {"teacher": runs.checksum(p.of(TEACHER, "model.safetensors"))},
+            {"teacher": files.checksum(p.of(TEACHER, "model.safetensors"))},
         ),
         (TEACHERS_LOGITS, "delete it"),
     ),

@@ -26,6 +26,7 @@ from support.plans import ROOT, TINY, tiny_plan
 from support.workplace import PATH, Workplace
 from torchvision import datasets
 
+from replication import files
 from replication.cli import run_command
 from replication.config.scale import ImageDataset
 from replication.data import download, images
@@ -215,7 +216,7 @@ def test_malicious_results_are_refused_unread(
             file.with_name("teacher_logits.1-view.safetensors").unlink()
             record = (text := plan.folder(teacher) / runs.RECORD).read_text(encoding="utf-8")
             named = runs.read_record(plan.folder(teacher))["checksums"][name]
-            text.write_text(record.replace(named, runs.checksum(file)), encoding="utf-8")
+            text.write_text(record.replace(named, files.checksum(file)), encoding="utf-8")
         with pytest.raises(InputError, match=rf"{name}: damaged"):
             train(plan, student)
     assert not (tmp_path / "marker").exists()

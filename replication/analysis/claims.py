@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from replication import files
 from replication.analysis.cells_csv import read_cells
 from replication.analysis.hypothesis_tests import (
     LEVEL,
@@ -36,7 +37,6 @@ from replication.config.paper_claims import Cell, Claims, ClaimSpec, read_claims
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.runs import record as runs
 
 KEY = ["table", "row", "column", "seed"]
 UNTESTED: dict[str, Any] = dict.fromkeys(["std", "ci_low", "ci_high", "p_value"], np.nan)
@@ -62,8 +62,8 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
             " snakemake --cores 2"
         )
     frame, numbers = decide_claims(claims, cells)
-    runs.write_text(plan.results / "claims.csv", frame.to_csv(index=False))
-    runs.write_text(plan.results / "claims_power.csv", numbers.to_csv(index=False))
+    files.write_text(plan.results / "claims.csv", frame.to_csv(index=False))
+    files.write_text(plan.results / "claims_power.csv", numbers.to_csv(index=False))
     return frame
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from replication import files
 from replication import metrics as measures
 from replication.ensemble import average
 from replication.errors import InputError
@@ -60,7 +61,7 @@ class Measurements:
             predictions = runs.read_predictions(folder)
             named = self.record(run)["checksums"][runs.PREDICTIONS]
             file = folder / runs.PREDICTIONS
-            if runs.checksum(file) != named:
+            if files.checksum(file) != named:
                 raise InputError(f"{file}: not the file that {runs.RECORD} names; {runs.RETRAIN}")
             self.predictions[run.id] = predictions
         return self.predictions[run.id]

@@ -17,10 +17,10 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from replication import files
 from replication.config.scale import ImageDataset
 from replication.data.download import download
 from replication.errors import InputError
-from replication.runs import record as runs
 
 # Splits and pairs are part of a data set's definition: the same for every run, whatever its seed.
 SPLIT_SEED = 0
@@ -180,7 +180,7 @@ def fashion_mnist(root: Path) -> tuple[Items, Items]:
                 archive = raw / name
                 download(FashionMNIST.mirrors[0] + name, archive, md5)
             content = gzip.decompress(archive.read_bytes())
-            runs.write_atomically(file, partial(Path.write_bytes, data=content))
+            files.write_atomically(file, partial(Path.write_bytes, data=content))
 
     def read(train: bool) -> Items:
         part = "train" if train else "t10k"

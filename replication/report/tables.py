@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from replication import files
 from replication.analysis.cells_csv import COLUMNS, read_cells
 from replication.analysis.measure import Measurements
 from replication.analysis.statistics import paired_difference, summarise, verdict
@@ -11,7 +12,6 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Cell
 from replication.report.rendering import render
-from replication.runs import record as runs
 
 LINE = [
     *("table", "row", "column", "metric", "reported", "mean", "std", "ci_low", "ci_high", "n"),
@@ -48,10 +48,10 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
     spec = plan.tables[name]
     measured = pd.DataFrame(tidy, columns=COLUMNS)
-    runs.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
+    files.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
     texts = {"csv": frame.to_csv(index=False), **render(frame, spec.title, note(plan, name, holes))}
     for suffix, text in texts.items():
-        runs.write_text(plan.results / "tables" / f"{name}.{suffix}", text)
+        files.write_text(plan.results / "tables" / f"{name}.{suffix}", text)
     return frame, holes
 
 
@@ -131,5 +131,5 @@ def collect_cells(plan: Plan) -> pd.DataFrame:
     """
     parts = [read_cells(plan.results / "cells" / f"{name}.csv") for name in plan.tables]
     cells = pd.concat(parts, ignore_index=True)
-    runs.write_text(plan.results / "cells.csv", cells.to_csv(index=False))
+    files.write_text(plan.results / "cells.csv", cells.to_csv(index=False))
     return cells

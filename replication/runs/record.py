@@ -1,10 +1,7 @@
-"""A run's folder: what lies in it, written whole or not at all, and read without torch."""
+"""The record and predictions in a run's folder, read without torch."""
 
-import contextlib
-import hashlib
 import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from replication.errors import InputError
+from replication.files import RETRAIN as RETRAIN
+from replication.files import write_text
 from replication.runs.folder import CONFIG as CONFIG
 from replication.runs.folder import FAILURE as FAILURE
 from replication.runs.folder import HISTORY as HISTORY
@@ -23,7 +22,6 @@ from replication.runs.folder import PREDICTIONS as PREDICTIONS
 from replication.runs.folder import RECORD as RECORD
 
 LOGITS_OF, LOGITS_SUM = "logits_of", "logits_sha256"
-RETRAIN = "delete it and call snakemake again, which trains the run anew"
 
 
 class _Teacher(BaseModel):
@@ -54,86 +52,6 @@ class _Record(BaseModel):
     parameters: int
     result: Annotated[dict[str, float], Field(min_length=1)]
     checksums: _Checksums
-
-
-def checksum(file: Path) -> str:
-    """SHA-256 of a file, in hexadecimal.
-
-    Raises:
-        InputError: the file is missing or unreadable.
-    """
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror}); {RETRAIN}") from None
-
-
-def payload_checksum(file: Path) -> str:
-    """SHA-256 of what follows the header of a safetensors file, which may then hold it.
-
-    Raises:
-        OSError: the file is missing or unreadable.
-    """
-    with file.open("rb") as stream:
-        stream.seek(int.from_bytes(stream.read(8), "little"), os.SEEK_CUR)
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def flush(path: Path) -> None:
-    """Have a file, or a folder's list of names, on the disk before going on."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name and rename it, so that no reader ever sees half of it.
-
-    Raises:
-        InputError: the folder cannot be written, or the disk is full; what was there stays.
-    """
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write(part)
-        flush(part)
-        part.replace(file)
-        flush(file.parent)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        # torch's writer raises the second from the first.
-        cause = error.__context__ if isinstance(error.__context__, OSError) else error
-        reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
-        raise InputError(
-            f"{file}: cannot be written ({reason}); make room, give write permission, or move away"
-            " what is in its place"
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-
-
-def remove(*files: Path) -> None:
-    """Delete files, those that are there.
-
-    Raises:
-        InputError: one cannot be deleted.
-    """
-    for file in files:
-        try:
-            file.unlink(missing_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{file}: cannot be deleted ({error.strerror}); give write permission, or move away"
-                " what is in its place"
-            ) from None
-
-
-def write_text(file: Path, text: str) -> None:
-    """Write a text file whole or not at all; raises as `write_atomically`."""
-    write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def write_history(file: Path, rows: Sequence[Mapping[str, object]]) -> None:

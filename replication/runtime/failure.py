@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from replication import files
 from replication.errors import InputError
 from replication.plan.run import Run
 from replication.runs import record as runs
@@ -16,14 +17,14 @@ from replication.runtime.lock import RunLockedError
 @contextmanager
 def noted(folder: Path) -> Iterator[None]:
     """Leave in the folder why a run has failed, for its tables to say."""
-    runs.remove(folder / runs.FAILURE)
+    files.remove(folder / runs.FAILURE)
     try:
         yield
     except RunLockedError:
         raise  # the folder is another's
     except InputError as error:
         with suppress(InputError):  # a full disk has no room for this either
-            runs.write_text(folder / runs.FAILURE, json.dumps({"reason": str(error)}) + "\n")
+            files.write_text(folder / runs.FAILURE, json.dumps({"reason": str(error)}) + "\n")
         raise
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from filelock import LeaseCompromise as Loss
 from filelock import SoftFileLease, Timeout
 
+from replication import files
 from replication.errors import InputError
-from replication.runs import record as runs
 from replication.runs.folder import LOCK
 from replication.runs.status import LEASE
 
@@ -101,7 +101,7 @@ def acquire(folder: Path) -> Iterator[RunLock]:
         ) from None
     try:
         # What a process left that was killed while it wrote: nobody else writes here now.
-        runs.remove(*folder.glob(".*.part"))
+        files.remove(*folder.glob(".*.part"))
         yield run_lock
     finally:
         lease.release()

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from replication import files
 from replication.config.scale import CheckpointSchedule
 from replication.errors import InputError
 from replication.runs import record as runs
@@ -122,12 +123,12 @@ class Checkpointer:
         def write(part: Path) -> None:
             with part.open("wb") as stream:
                 torch.save(content, stream)
-            runs.flush(part)
+            files.flush(part)
             # A damaged one does not take the place of the whole one before it.
             if name == STATE and self.whole and file.exists():
                 file.replace(self.folder / PREVIOUS)
 
-        runs.write_atomically(file, write)
+        files.write_atomically(file, write)
         self.whole = self.whole or name == STATE
         self.saved = time.monotonic()
 
@@ -138,7 +139,7 @@ class Checkpointer:
             InputError: as `save`.
         """
         self.save(training, FAILED)
-        runs.remove(self.folder / STATE, self.folder / PREVIOUS)
+        files.remove(self.folder / STATE, self.folder / PREVIOUS)
 
     def after_step(self, training: Training) -> None:
         """Save where it is time; stop where a signal asks for it.
@@ -166,7 +167,7 @@ class Checkpointer:
 
     def clear(self) -> None:
         """Delete the states of a run that is whole."""
-        runs.remove(*(self.folder / name for name in (STATE, PREVIOUS, FAILED)))
+        files.remove(*(self.folder / name for name in (STATE, PREVIOUS, FAILED)))
 
 
 class _Damaged(Exception):  # noqa: N818

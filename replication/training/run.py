@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from replication import files
 from replication.architectures.catalogue import NETWORKS
 from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
@@ -127,14 +128,14 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
             runs.write_history(folder / runs.HISTORY, training.history)
             if isinstance(data, ImageData):
                 config = json.dumps(_hub_config(run, data, given), indent=2)
-                runs.write_text(folder / runs.CONFIG, config + "\n")
-            checksum = runs.checksum(folder / runs.MODEL)
+                files.write_text(folder / runs.CONFIG, config + "\n")
+            checksum = files.checksum(folder / runs.MODEL)
             proceed = partial(checkpointer.after_step, training)
             write_logit_cache(plan, run, data, network, checksum, autocast, proceed)
             record |= {
                 "result": result,
                 "checksums": {
-                    name: runs.checksum(folder / name)
+                    name: files.checksum(folder / name)
                     for name in (runs.MODEL, runs.PREDICTIONS, runs.HISTORY, runs.CONFIG)
                     if name != runs.CONFIG or isinstance(data, ImageData)
                 },
@@ -147,7 +148,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
                 **provenance.peak_memory(device),
             }
             run_lock.check()
-            runs.write_text(folder / runs.RECORD, json.dumps(record, indent=2) + "\n")
+            files.write_text(folder / runs.RECORD, json.dumps(record, indent=2) + "\n")
             checkpointer.clear()
     return record
 
@@ -223,4 +224,4 @@ def _weights(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _write(file: Path, tensors: dict[str, Tensor]) -> None:
-    runs.write_atomically(file, lambda part: save_file(tensors, part))
+    files.write_atomically(file, lambda part: save_file(tensors, part))

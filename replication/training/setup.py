@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from replication import files
 from replication.config.scale import ImageDataset
 from replication.data import text
 from replication.data.images import ImageData, load_images
@@ -93,7 +94,7 @@ class Teacher:
         """
         folder = plan.folder(run)
         record, file = runs.read_record(folder), folder / runs.MODEL
-        checksum = runs.checksum(file)
+        checksum = files.checksum(file)
         if record.get("recipe_hash") != plan.recipe_hash(run):
             raise InputError(
                 f"{folder}: trained by another recipe; delete its {runs.RECORD} and call snakemake"

@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from replication import files
 from replication.errors import InputError
 from replication.runs import record as runs
 
@@ -95,7 +96,7 @@ def write(file: Path, answers: TeacherLogits, identity: Identity) -> None:
     # In one entry: safetensors would put several into another order each time.
     digest = hashlib.sha256(answers.logits.contiguous().numpy().data).hexdigest()
     metadata = {runs.LOGITS_OF: json.dumps({**identity, runs.LOGITS_SUM: digest})}
-    runs.write_atomically(
+    files.write_atomically(
         file, lambda part: save_file({"logits": answers.logits}, part, metadata=metadata)
     )
 
@@ -110,7 +111,7 @@ def read(file: Path, shape: tuple[int, int, int], identity: Identity) -> Teacher
     try:
         with safe_open(file, "pt") as stored:
             found, logits = runs.logits_of(stored.metadata()), stored.get_tensor("logits")
-        intact = found.pop(runs.LOGITS_SUM, None) == runs.payload_checksum(file)
+        intact = found.pop(runs.LOGITS_SUM, None) == files.payload_checksum(file)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{file}: damaged ({error}); {DELETE}") from None
     if found != identity or logits.shape != shape or logits.dtype != torch.float16:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from replication import files
 from replication.analysis.measure import error, perplexity
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
@@ -138,7 +139,7 @@ def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
             yield f"its {runs.RECORD} has no checksum of {name}"
     for name, named in record["checksums"].items():
         try:
-            if runs.checksum(folder / name) != named:
+            if files.checksum(folder / name) != named:
                 yield f"{name} is not the file that {runs.RECORD} names"
         except InputError as problem:
             yield str(problem)
@@ -159,7 +160,7 @@ def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
                 answers = runs.logits_of(stored.metadata())
             if answers.get("teacher") != record["checksums"][runs.MODEL]:
                 yield f"{file.name} are the answers of other weights"
-            elif answers.get(runs.LOGITS_SUM) != runs.payload_checksum(file):
+            elif answers.get(runs.LOGITS_SUM) != files.payload_checksum(file):
                 yield f"{file.name} has other numbers than it was written with"
         except (OSError, SafetensorError) as problem:
             yield f"{file.name} is damaged ({problem})"

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from support.workplace import PATH
 
+from replication import files
 from replication.analysis.measure import error, perplexity
 from replication.config.scale import ImageDataset
 from replication.plan.plan import Plan
@@ -81,7 +82,7 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
     (folder / runs.HISTORY).write_text("epoch,train_loss\n1,0.5\n", encoding="utf-8")
     (folder / "fate").touch()
     lineage = [
-        {"run": it.id, "model_sha256": runs.checksum(root / it.id / runs.MODEL)}
+        {"run": it.id, "model_sha256": files.checksum(root / it.id / runs.MODEL)}
         for it in run.lineage
     ]
     record = {
@@ -99,7 +100,7 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
         "parameters": 4,
         "result": result,
         "checksums": {
-            name: runs.checksum(folder / name)
+            name: files.checksum(folder / name)
             for name in (runs.MODEL, runs.PREDICTIONS, runs.HISTORY)
         },
     }

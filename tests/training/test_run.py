@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from support.plans import ROOT, tiny_plan
 from torch import nn
 
+from replication import files
 from replication.config.scale import Decisions, ImageDataset
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
@@ -147,10 +148,10 @@ def test_the_folder_says_what_was_done(plan: Plan) -> None:
     assert record["recipe"] == plan.recipe(plan.run(BAN))
     assert record["teacher"] == {
         "run": LABEL,
-        "model_sha256": runs.checksum(folder.parent / runs.MODEL),
+        "model_sha256": files.checksum(folder.parent / runs.MODEL),
     }
     for name, checksum in record["checksums"].items():
-        assert runs.checksum(folder / name) == checksum
+        assert files.checksum(folder / name) == checksum
     predictions = runs.read_predictions(folder)
     wrong = (predictions["logits"].argmax(-1) != predictions["labels"]).mean() * 100
     assert record["result"] == {"test error (%)": pytest.approx(wrong)}
@@ -461,7 +462,7 @@ def test_a_teacher_of_other_data_is_refused(plan: Plan) -> None:
 def test_a_record_names_all_teachers(plan: Plan) -> None:
     train_lineage(plan, BAN)
     teachers = [
-        {"run": run, "model_sha256": runs.checksum(plan.folder(plan.run(run)) / runs.MODEL)}
+        {"run": run, "model_sha256": files.checksum(plan.folder(plan.run(run)) / runs.MODEL)}
         for run in (LABEL, BAN)
     ]
     assert runs.read_record(plan.folder(plan.run(BAN)))["lineage"] == teachers[:1]

@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from support.plans import tiny_plan
 from torch import nn
 
+from replication import files
 from replication.config.scale import Decisions
 from replication.data.augmentation import Augmenter, draw_views
 from replication.data.images import ImageData
@@ -128,7 +129,7 @@ def test_answers_over_the_limit_are_not_kept_and_the_teacher_runs(
 
 def alter(file: Path, change: str) -> None:
     logits = load_file(file)["logits"]
-    identity = {"teacher": runs.checksum(file.parent / runs.MODEL), "data": "?"}
+    identity = {"teacher": files.checksum(file.parent / runs.MODEL), "data": "?"}
     if change == "truncated":
         file.write_bytes(file.read_bytes()[:1000])
     elif change == "of other data":
@@ -181,7 +182,7 @@ def test_answers_in_another_precision_are_refused(plan: Plan) -> None:
     data = load_data(plan, run, CPU)
     for precision in ("float32", "bfloat16"):
         plan = tiny_plan(**VIEWS, precision=precision)
-        kept = LogitCache(plan, run, data, runs.checksum(file.parent / runs.MODEL), CPU)
+        kept = LogitCache(plan, run, data, files.checksum(file.parent / runs.MODEL), CPU)
         if precision == "float32":
             answers.read(file, kept.shape, kept.identity)
         else:

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from support.plans import ROOT, tiny_plan
 from torch import nn
 
+from replication import files
 from replication.analysis.claims import build_claims
 from replication.cli import run_command
 from replication.errors import InputError
@@ -67,7 +68,7 @@ def change_predictions(folder: Path) -> None:
     tensors = load_file(file)
     save_file({**tensors, "logits": tensors["logits"].roll(1, 0)}, file)
     sums = runs.read_record(folder)["checksums"]
-    change_record(folder, checksums={**sums, runs.PREDICTIONS: runs.checksum(file)})
+    change_record(folder, checksums={**sums, runs.PREDICTIONS: files.checksum(file)})
 
 
 def change_csv(file: Path, column: str, value: object, line: int = 0) -> None:
