@@ -36,6 +36,14 @@ def parameters(plan: Plan, run: Run) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
+def forward_flops(plan: Plan, run: Run) -> float:
+    """FLOPs of the forward pass of one image or word."""
+    if isinstance(run.dataset, ImageDataset):
+        images = images_of(run.dataset, plan.scale.evaluate_on)
+        return _image_flops(run.network, _options(plan, run), images)
+    return _language_flops(run.network, _options(plan, run), text_of(run.dataset))
+
+
 def training_flops(plan: Plan, run: Run) -> float:
     """FLOPs of a training.
 
@@ -43,11 +51,11 @@ def training_flops(plan: Plan, run: Run) -> float:
     forward pass where its logits are not cached; the evaluations; and the logits for students.
     """
     trained, evaluated, cached = _samples(plan, run)
-    total = _forward_flops(plan, run) * (3 * trained + evaluated)
+    total = forward_flops(plan, run) * (3 * trained + evaluated)
     if plan.students(run):
-        total += _forward_flops(plan, run) * cached
+        total += forward_flops(plan, run) * cached
     if run.teacher and not cached:
-        total += _forward_flops(plan, run.teacher) * trained
+        total += forward_flops(plan, run.teacher) * trained
     return total
 
 
@@ -73,14 +81,6 @@ def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
 
 def _options(plan: Plan, run: Run) -> Options:
     return tuple(plan.scale_of(run).networks.options(run.network).items())
-
-
-def _forward_flops(plan: Plan, run: Run) -> float:
-    """FLOPs of the forward pass of one image or word."""
-    if isinstance(run.dataset, ImageDataset):
-        images = images_of(run.dataset, plan.scale.evaluate_on)
-        return _image_flops(run.network, _options(plan, run), images)
-    return _language_flops(run.network, _options(plan, run), text_of(run.dataset))
 
 
 @cache
