@@ -21,8 +21,13 @@ from replication.plan.plan import Plan
 from replication.plan.run import Run
 
 Options = tuple[tuple[str, Any], ...]
-WORDS = 100
-"""Words that a language model is counted on."""
+WORDS, TYPES = 100, 40
+"""Words that a language model is counted on, and how many of them are distinct.
+
+So many are distinct in a window of Penn Treebank; each passes the character CNN once.
+"""
+CHARACTERS, LONGEST = 48, 16
+"""Different characters of a vocabulary, and those of its longest word (Kim et al. 2016)."""
 
 
 def parameters(plan: Plan, run: Run) -> int:
@@ -103,10 +108,7 @@ def _image_flops(name: str, options: Options, images: Images) -> float:
 
 @cache
 def _language_model(name: str, options: Options, text: Text, device: str) -> Lstm | CnnLstm:
-    # A vocabulary as large as the corpus', with as many characters and as long a longest word;
-    # three characters are the padding and the two ends of a word.
-    letters = [chr(0x4E00 + i) for i in range(text.alphabet - 3)]
-    words = [letters[i % len(letters)] * (text.longest - 2) for i in range(text.words)]
+    words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(text.words)]
     with torch.device(device):
         return LANGUAGE_MODELS[name](words, **dict(options)).eval()
 
@@ -114,8 +116,7 @@ def _language_model(name: str, options: Options, text: Text, device: str) -> Lst
 @cache
 def _language_flops(name: str, options: Options, text: Text) -> float:
     model = _language_model(name, options, text, "cpu")
-    # As many different words as in a window of the corpus: each passes the character CNN once.
-    words = (torch.arange(WORDS) % math.ceil(WORDS * text.distinct))[None]
+    words = (torch.arange(WORDS) % TYPES)[None]
     # In double precision: the counter does not see the matrix products of the kernels for single.
     state = model.double().initial_state(WORDS)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

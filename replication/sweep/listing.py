@@ -12,7 +12,7 @@ from replication.sweep.flops import parameters
 def list_runs(plan: Plan) -> pd.DataFrame:
     """One line per run: its recipe, and its network's parameters in millions.
 
-    The corpus is not read: the character CNN's alphabet is that of `replication.data.specs`.
+    The corpus is not read: the character CNN is counted with the characters of Penn Treebank.
     """
     return pd.DataFrame([_line(plan, run) for run in plan.runs.values()])
 
