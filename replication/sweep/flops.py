@@ -6,17 +6,16 @@ meta device cannot do, so they process a hundred words on the CPU.
 
 import math
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from replication.config.scale import ImageDataset, ImageRecipe, LanguageRecipe
+from replication.config.scale import ImageDataset, ImageRecipe
 from replication.data import answering
 from replication.data.specs import Images, Text, images_of, text_of
-from replication.networks.base import ImageNetwork  # the package registers its networks with timm
-from replication.networks.language import LANGUAGE_MODELS, CnnLstm, Lstm
+from replication.networks.language import LANGUAGE_MODELS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 
@@ -32,21 +31,15 @@ CHARACTERS, LONGEST = 48, 16
 
 def parameters(plan: Plan, run: Run) -> int:
     """Number of parameters of a run's network."""
-    name, options = run.network, _options(plan, run)
-    model: torch.nn.Module
-    if isinstance(run.dataset, ImageDataset):
-        model = _image_network(name, options, images_of(run.dataset, plan.scale.evaluate_on))
-    else:
-        model = _language_model(name, options, text_of(run.dataset), "meta")
-    return sum(parameter.numel() for parameter in model.parameters())
+    return _parameters(*_network(plan, run))
 
 
 def forward_flops(plan: Plan, run: Run) -> float:
     """FLOPs of the forward pass of one image or word."""
-    if isinstance(run.dataset, ImageDataset):
-        images = images_of(run.dataset, plan.scale.evaluate_on)
-        return _image_flops(run.network, _options(plan, run), images)
-    return _language_flops(run.network, _options(plan, run), text_of(run.dataset))
+    name, options, data = _network(plan, run)
+    if isinstance(data, Images):
+        return _image_flops(name, options, data)
+    return _language_flops(name, options, data)
 
 
 def training_flops(plan: Plan, run: Run) -> float:
@@ -66,39 +59,42 @@ def training_flops(plan: Plan, run: Run) -> float:
 
 def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
     """Images or words that are trained on, evaluated, and cached for students; 0: not cached."""
-    recipe = plan.training(run)
-    if isinstance(run.dataset, ImageDataset):
+    recipe, data = plan.training(run), _data(plan, run)
+    if isinstance(data, Images):
         assert isinstance(recipe, ImageRecipe)
-        images = images_of(run.dataset, plan.scale.evaluate_on)
-        shape = answering.count_views(recipe), images.train, images.classes
-        trained = recipe.epochs * images.train
+        shape = answering.count_views(recipe), data.train, data.classes
         # The test logits are computed once more at the end.
-        evaluated = (math.ceil(recipe.epochs / recipe.evaluate_every) + 1) * images.test
+        evaluated = (math.ceil(recipe.epochs / recipe.evaluate_every) + 1) * data.test
     else:
-        assert isinstance(recipe, LanguageRecipe)
-        text = text_of(run.dataset)
-        shape = 1, text.train - text.train % recipe.batch_size, text.words
-        trained = recipe.epochs * shape[1]
-        evaluated = (recipe.epochs + 1) * text.validation + text.test
+        shape = 1, data.train - data.train % recipe.batch_size, data.words
+        evaluated = (recipe.epochs + 1) * data.validation + data.test
     cached = answering.fit(shape, plan.scale.logit_cache_limit_gib)
-    return trained, evaluated, shape[0] * shape[1] if cached else 0
+    return recipe.epochs * shape[1], evaluated, shape[0] * shape[1] if cached else 0
 
 
-def _options(plan: Plan, run: Run) -> Options:
-    return tuple(plan.scale_of(run).networks.options(run.network).items())
+def _network(plan: Plan, run: Run) -> tuple[str, Options, Images | Text]:
+    options = tuple(plan.scale_of(run).networks.options(run.network).items())
+    return run.network, options, _data(plan, run)
+
+
+def _data(plan: Plan, run: Run) -> Images | Text:
+    if isinstance(run.dataset, ImageDataset):
+        return images_of(run.dataset, plan.scale.evaluate_on)
+    return text_of(run.dataset)
 
 
 @cache
-def _image_network(name: str, options: Options, images: Images) -> ImageNetwork:
-    arguments = {"num_classes": images.classes, "in_chans": images.channels, **dict(options)}
+def _parameters(name: str, options: Options, data: Images | Text) -> int:
     with torch.device("meta"):
-        return cast(ImageNetwork, timm.create_model(name, **arguments)).eval()
+        model = _build(name, options, data)
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 @cache
 def _image_flops(name: str, options: Options, images: Images) -> float:
-    network = _image_network(name, options, images)
-    image = torch.empty(1, images.channels, images.height, images.width, device="meta")
+    with torch.device("meta"):
+        network = _build(name, options, images).eval()
+        image = torch.empty(1, images.channels, images.height, images.width)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         features = network.forward_features(image)
         # Not forward_head, whose autocast the meta device does not support.
@@ -107,18 +103,18 @@ def _image_flops(name: str, options: Options, images: Images) -> float:
 
 
 @cache
-def _language_model(name: str, options: Options, text: Text, device: str) -> Lstm | CnnLstm:
-    words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(text.words)]
-    with torch.device(device):
-        return LANGUAGE_MODELS[name](words, **dict(options)).eval()
-
-
-@cache
 def _language_flops(name: str, options: Options, text: Text) -> float:
-    model = _language_model(name, options, text, "cpu")
     words = (torch.arange(WORDS) % TYPES)[None]
     # In double precision: the counter does not see the matrix products of the kernels for single.
-    state = model.double().initial_state(WORDS)
+    model = _build(name, options, text).double().eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        model(words, state)
+        model(words, model.initial_state(WORDS))
     return float(counter.get_total_flops()) / WORDS
+
+
+def _build(name: str, options: Options, data: Images | Text) -> Any:
+    if isinstance(data, Images):
+        sizes = {"num_classes": data.classes, "in_chans": data.channels}
+        return timm.create_model(name, **sizes, **dict(options))
+    words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
+    return LANGUAGE_MODELS[name](words, **dict(options))
