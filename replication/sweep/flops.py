@@ -114,7 +114,7 @@ def _language_flops(name: str, options: Options, text: Text) -> float:
 
 def _build(name: str, options: Options, data: Images | Text) -> Any:
     if isinstance(data, Images):
-        sizes = {"num_classes": data.classes, "in_chans": data.channels}
+        sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.channels}
         return timm.create_model(name, **sizes, **dict(options))
     words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
     return LANGUAGE_MODELS[name](words, **dict(options))
