@@ -61,8 +61,8 @@ class RunLock:
         """
         if self.lost:
             raise RunLockedError(
-                f"{self.folder}: this process was suspended and lost its lock ({LOCK}: {self.lost});"
-                " it stops without writing, because another process may be training the run"
+                f"{self.folder}: this process was suspended and lost {LOCK} ({self.lost}); it stops"
+                " without writing, because another process may be training the run"
             )
 
     def _is_ours(self) -> bool:

@@ -11,7 +11,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from replication.architectures.catalogue import NETWORKS
-from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
 from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
@@ -21,7 +20,7 @@ from replication.plan.run import Run
 from replication.runs.folder import CONFIG, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.runs.history import EpochMetrics, write_history
 from replication.runtime import provenance
-from replication.runtime.precision import choose_precision, configure_precision
+from replication.runtime.precision import Autocast, choose_precision, configure_precision
 from replication.runtime.progress import EpochProgress
 from replication.runtime.seeding import derive_seed
 from replication.runtime.session import open_session
@@ -43,6 +42,7 @@ from replication.training.setup import (
     network_arguments,
 )
 from replication.training.teacher import Teacher, check_own_weights, share_ends
+from replication.training.teacher_logits import TeacherLogits
 
 Record = dict[str, Any]
 
@@ -73,8 +73,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
         if teacher:
             _check_teacher(teacher, run, data, network)
         source = load_teacher(teacher, run, data, device, autocast) if teacher else None
-        context = partial(TrainingContext, run.id, network, run.objective, source)
-        trainer = _make_trainer(plan, run, data, partial(context, autocast=autocast))
+        trainer = _make_trainer(plan, run, data, network, source, autocast)
         record = _describe_run(plan, run, data, network, teacher, precision)
         conditions = _conditions(device, threads)
         checkpointer = Checkpointer(session, _identity(record), conditions, plan.scale.checkpoint)
@@ -133,17 +132,22 @@ def _check_teacher(teacher: Teacher, run: Run, data: Data, student: nn.Module) -
 
 
 def _make_trainer(
-    plan: Plan, run: Run, data: Data, context: partial[TrainingContext[Any]]
+    plan: Plan,
+    run: Run,
+    data: Data,
+    network: nn.Module,
+    teacher: nn.Module | TeacherLogits | None,
+    autocast: Autocast,
 ) -> ImageTrainer | LanguageTrainer:
     recipe, decisions = plan.training(run), plan.scale_of(run).decisions
-    found = context(recipe=recipe, decisions=decisions)
-    if isinstance(data, ImageData):
-        assert isinstance(recipe, ImageRecipe)
-        if plan.scale.compile:
-            found.network.compile(dynamic=False)
-        return ImageTrainer(found, data)
-    assert isinstance(recipe, LanguageRecipe)
-    return LanguageTrainer(found, data)
+    context: TrainingContext[Any] = TrainingContext(
+        run.id, network, run.objective, teacher, recipe, decisions, autocast
+    )
+    if not isinstance(data, ImageData):
+        return LanguageTrainer(context, data)
+    if plan.scale.compile:
+        network.compile(dynamic=False)
+    return ImageTrainer(context, data)
 
 
 def _report(

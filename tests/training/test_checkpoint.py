@@ -200,7 +200,7 @@ def test_a_run_that_is_killed_before_any_renaming_of_files_ends_with_the_same_by
 
 
 def stop_after(epochs: int, number: int) -> Callable[..., None]:
-    """Stands in for the checkpointer's saving, and sends this process a signal after so many epochs."""
+    """Replaces `after_step`: sends this process a signal after so many epochs."""
     save = Checkpointer.after_step
 
     def after_step(self: Checkpointer, training: Any) -> None:
@@ -518,6 +518,6 @@ def test_a_process_that_lost_its_folder_writes_nothing_more(
         after_epoch(self, training)
 
     monkeypatch.setattr(Checkpointer, "after_epoch", lose)
-    with pytest.raises(lock.RunLockedError, match="lost its lock"):
+    with pytest.raises(lock.RunLockedError, match=r"was suspended and lost train\.lock"):
         train(plan, plan.run(WIDE))
     assert not {path.name for path in folder.iterdir()} & {runs.RECORD, runs.FAILURE}
