@@ -17,9 +17,6 @@ from replication.runs.status import Measured, state_of
 MEMORY_MARGIN, TIME_MARGIN = 1.5, 3
 MB_PER_MIB = 2**20 / 1e6
 
-Network = tuple[str, str]
-"""Names of a data set and a network."""
-
 
 class JobResources:
     """Resources of a plan's trainings; the finished runs are read once, at the first call."""
@@ -29,27 +26,23 @@ class JobResources:
 
     def memory_mb(self, run: Run, attempt: int) -> int:
         """Megabytes of main memory."""
-        measured = [found.memory_mib for found in self._measured[_network(run)]]
+        measured = [found.memory_mib for found in self._measured[run.dataset.name, run.network]]
         least = _at_least(measured, MEMORY_MARGIN * MB_PER_MIB)
         return max(self.plan.scale.resources(run.network).memory_mb, least) << (attempt - 1)
 
     def minutes(self, run: Run, attempt: int) -> int:
         """Time limit in minutes."""
-        measured = [found.seconds for found in self._measured[_network(run)]]
+        measured = [found.seconds for found in self._measured[run.dataset.name, run.network]]
         least = _at_least(measured, TIME_MARGIN / 60)
         return max(self.plan.scale.resources(run.network).minutes, least) << (attempt - 1)
 
     @cached_property
-    def _measured(self) -> defaultdict[Network, list[Measured]]:
-        found = defaultdict[Network, list[Measured]](list)
+    def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:
+        found = defaultdict[tuple[str, str], list[Measured]](list)
         for run in self.plan.runs.values():
             if measured := state_of(self.plan, run).measured:
-                found[_network(run)].append(measured)
+                found[run.dataset.name, run.network].append(measured)
         return found
-
-
-def _network(run: Run) -> Network:
-    return run.dataset.name, run.network
 
 
 def _at_least(measured: list[float | None], factor: float) -> int:

@@ -27,25 +27,16 @@ class ActiveRun:
 
 
 @dataclass(frozen=True)
-class TableProgress:
-    """How many of a table's cells have all their runs."""
-
-    table: str
-    filled: int
-    cells: int
-
-
-@dataclass(frozen=True)
 class Status:
     """A sweep at one moment.
 
-    `seconds_left` is None where nothing is in training or no run is finished. It does not include
-    failed runs and their students.
+    `cells` has by table how many cells have all their runs, and how many there are. `seconds_left`
+    is without failed runs and their students; None where nothing is in training or finished.
     """
 
     scale: str
     states: dict[str, int]
-    tables: tuple[TableProgress, ...]
+    cells: dict[str, tuple[int, int]]
     active_runs: tuple[ActiveRun, ...]
     failed: dict[str, str]
     seconds_left: float | None
@@ -57,15 +48,16 @@ def poll(plan: Plan) -> Status:
     states = {name: state.name for name, state in costs.states.items()}
     active = tuple(_active(plan, run) for run in costs.left() if states[run.id] == "running")
     failed = {name: it.reason for name, it in costs.states.items() if it.name == "failed"}
-    tables = []
+    cells = {}
     for table in plan.tables:
-        cells = plan.table_cells(table)
-        filled = [all(states[run.id] == "done" for run in cell.runs()) for cell in cells]
-        tables.append(TableProgress(table, sum(filled), len(cells)))
+        filled = [
+            all(states[run.id] == "done" for run in cell.runs()) for cell in plan.table_cells(table)
+        ]
+        cells[table] = sum(filled), len(filled)
     return Status(
         scale=plan.scale.scale,
         states=dict(Counter(states.values())),
-        tables=tuple(tables),
+        cells=cells,
         active_runs=active,
         failed=failed,
         seconds_left=_seconds_left(costs, active),

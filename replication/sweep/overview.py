@@ -82,9 +82,9 @@ def render_costs(costs: PlanCost) -> RenderableType:
 def render_status(status: Status) -> RenderableType:
     """Time left, cells, failures and active runs; last what may not fit on a screen."""
     tables = _grid("table", "cells filled", "")
-    for line in status.tables:
-        bar = ProgressBar(total=max(line.cells, 1), completed=line.filled, width=40)
-        tables.add_row(line.table, f"{line.filled} of {line.cells}", bar)
+    for table, (filled, cells) in status.cells.items():
+        bar = ProgressBar(total=max(cells, 1), completed=filled, width=40)
+        tables.add_row(table, f"{filled} of {cells}", bar)
     outlook = Text(_outlook(status), style="bold")
     parts: list[RenderableType] = [_counts(status.scale, status.states), outlook, Text(), tables]
     if status.failed:

@@ -1,7 +1,5 @@
 """Memory and time of a training: from the scale, and from finished runs."""
 
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -46,9 +44,9 @@ def test_finished_runs_of_the_same_network_raise_it_and_never_lower_it() -> None
     assert given(plan, OTHER) == (2000, 90)
 
 
-def test_a_sweep_of_thousands_of_runs_is_given_its_resources_in_a_second_without_torch() -> None:
-    plan = Plan.read([ROOT / "config/paper.yaml"], ROOT / "tables")
-    plan = Plan.make(plan.scale.model_copy(update={"seeds": tuple(range(22))}), ROOT / "tables")
+def test_a_sweep_of_thousands_of_runs_is_given_its_resources_in_a_second() -> None:
+    scale = Plan.read([ROOT / "config/paper.yaml"], ROOT / "tables").scale
+    plan = Plan.make(scale.model_copy(update={"seeds": tuple(range(22))}), ROOT / "tables")
     assert len(plan.runs) > 1800
     for run in list(plan.runs.values())[:500]:
         finish(plan, run, seconds=900.0, peak_memory_mib=4000)
@@ -56,5 +54,3 @@ def test_a_sweep_of_thousands_of_runs_is_given_its_resources_in_a_second_without
     for run in plan.runs.values():
         assert min(resources.memory_mb(run, 1), resources.minutes(run, 1)) > 0
     assert time.process_time() - started < 1
-    code = "import replication.sweep.job_resources, sys; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -30,7 +30,7 @@ def test_cells_active_runs_failures_and_the_time_left_are_counted() -> None:
     fail(plan, broken, "the loss is not finite")
     found = poll(plan)
     assert found.states == {"done": 2, "running": 1, "failed": 1, "missing": 12}
-    assert (found.tables[0].filled, found.tables[0].cells) == (2, 16)
+    assert found.cells == {"table1": (2, 16)}
     (run,) = found.active_runs
     assert (run.run, run.epoch, run.epochs, run.epoch_seconds) == (active, 1, 2, 0.5)
     assert found.failed == {broken.id: "the loss is not finite"}

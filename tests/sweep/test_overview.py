@@ -25,12 +25,11 @@ FILES = (Path("config/digits.yaml"), Path("tiny.yaml"))
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def in_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("tables", "config"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "tables": ["table1", "table3"]}))
-    return tmp_path
 
 
 def shown(renderable: object) -> str:
