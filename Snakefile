@@ -15,13 +15,7 @@ from replication.workflow.rules import NOTEBOOKS, read_rules
 
 min_version("9.16")
 
-# A file of overrides that names no scale overrides the default one.
-if "scale" not in config:
-
-    configfile: "config/digits.yaml"
-
-
-RULES = read_rules(workflow, config)
+RULES = read_rules(workflow)
 PLAN = RULES.plan
 # Options of the shell commands, not `params`: a run depends on its recipe, not on names of files.
 CONFIGFILES = RULES.configfile_options

@@ -7,7 +7,6 @@ import math
 import os
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import Any, Protocol, Self
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from replication.config.scale import read_config
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
@@ -37,20 +35,25 @@ class Wildcards(Protocol):
     table: str
 
 
-def read_rules(workflow: Any, config: dict[str, Any]) -> "Rules":
+def read_rules(workflow: Any) -> "Rules":
     """Plan the scale of a Snakemake workflow.
 
     Raises:
-        WorkflowError: a file is wrong, or conda is asked to make the environment. Snakemake prints
-            it without a traceback.
+        WorkflowError: Snakemake's options or the scale files are wrong, or results cannot be
+            written. Snakemake prints it without a traceback.
     """
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         raise WorkflowError(
             "create the environment once with `conda env create` and activate it before snakemake;"
             " leave out --software-deployment-method conda"
         )
+    if workflow.config_settings.config:
+        raise WorkflowError(
+            "--config does not reach the jobs: write the keys into a file and name it after"
+            " --configfile"
+        )
     try:
-        return Rules.read(config, [Path(file) for file in workflow.overwrite_configfiles])
+        return Rules.read(tuple(map(Path, workflow.config_settings.configfiles)))
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -63,23 +66,17 @@ class Rules:
     configfiles: tuple[Path, ...] = ()
 
     @classmethod
-    def read(cls, config: dict[str, Any], configfiles: Sequence[Path]) -> Self:
-        """Plan the scale of ``configfiles``, which every job reads again.
+    def read(cls, configfiles: tuple[Path, ...]) -> Self:
+        """Plan the scale of these files, which every job reads again.
 
         Raises:
-            InputError: as ``Plan.read``; the results folder cannot be written; or ``config`` has more
-                than the files, for keys of ``--config`` do not reach the jobs.
+            InputError: as ``Plan.read``; or the results folder cannot be written.
         """
         if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
             RESULTS.exists() and not RESULTS.is_dir()
         ):
             raise InputError(f"{RESULTS}: not a writable folder; move it or change its permissions")
-        if config != read_config(configfiles):
-            raise InputError(
-                "--config does not reach the runs: write the keys into a file and name it after"
-                " --configfile"
-            )
-        return cls(Plan.read(configfiles), tuple(configfiles))
+        return cls(Plan.read(configfiles), configfiles)
 
     @property
     def configfile_options(self) -> str:
