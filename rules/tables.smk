@@ -19,6 +19,8 @@ rule table:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        cells=RULES.table_hash,
     shell:
         "replication table {wildcards.table:q} {CONFIGFILES} > {log:q} 2>&1"
 
@@ -34,6 +36,8 @@ rule cells:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        tables=list(PLAN.tables),
     shell:
         "replication cells {CONFIGFILES} > {log:q} 2>&1"
 

@@ -3,6 +3,7 @@
 Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
 """
 
+import hashlib
 import math
 import os
 import shlex
@@ -92,9 +93,16 @@ class Rules:
         """The run that a job of the rule `train` trains."""
         return self.plan.run(wildcards.run)
 
-    def data(self, wildcards: Wildcards) -> str:
-        """The file that says that a run's data set is prepared."""
-        return f"{self.plan.results}/data/{self.run(wildcards).dataset.name}.json"
+    def data(self, wildcards: Wildcards) -> list[str]:
+        """The description of a run's prepared data set.
+
+        None for a finished run that came without it: Snakemake would prepare the data, and train
+        every run again whose input that is.
+        """
+        run = self.run(wildcards)
+        file = self.plan.results / "data" / f"{run.dataset.name}.json"
+        finished = (self.plan.folder(run) / RECORD).exists()
+        return [] if finished and not file.exists() else [str(file)]
 
     def outputs(self, pattern: str) -> list[str]:
         """A pattern filled in with the scale and each table, without repetitions."""
@@ -160,6 +168,11 @@ class Rules:
         cells = self.plan.table_cells(wildcards.table)
         folders = {run.id: self.plan.folder(run) for cell in cells for run in cell.runs()}
         return [str(folder / name) for folder in folders.values() for name in (RECORD, PREDICTIONS)]
+
+    def table_hash(self, wildcards: Wildcards) -> str:
+        """A hash of a table's cells: other seeds, runs or ensembles measure the table again."""
+        cells = repr(self.plan.table_cells(wildcards.table))
+        return hashlib.sha256(cells.encode()).hexdigest()[:16]
 
     def records(self, *tables: str) -> list[str]:
         """The run.json of every run that these tables need."""
