@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from support.workplace import Workplace
 
 from replication import objectives
 from replication.config.scale import Scale
+from replication.data import specs
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
@@ -121,7 +123,24 @@ def test_the_objective_of_the_readme_is_one() -> None:
     torch.testing.assert_close(found, expected)
 
 
-NETWORK = """
+def test_the_data_set_of_the_guide_is_one() -> None:
+    names = {"ImageSpec": specs.ImageSpec, "_IMAGES": specs._IMAGES}
+    found = eval(f"{{{snippet(CONTRIBUTING, 'python', '# replication/data/specs.py')}}}", names)
+    (spec,) = found.values()
+    assert callable(resolve_name(spec.loader))
+
+
+SIZE = """
+from replication.architectures.catalogue import NETWORKS, Network
+NETWORKS.update({{
+{snippet}
+}})
+import timm, torch
+import replication.networks
+*_, name = NETWORKS
+print(*timm.create_model(name, num_classes=7, in_chans=1)(torch.randn(2, 1, 8, 8)).shape)
+"""
+FAMILY = """
 from collections import OrderedDict
 import timm, torch
 from torch import nn
@@ -139,8 +158,13 @@ print(*network(torch.randn(2, 1, 8, 8)).shape)
 """
 
 
-def test_the_network_of_the_guide_is_built_by_timm() -> None:
+@pytest.mark.parametrize(
+    ("code", "file"), [(SIZE, "architectures/catalogue.py"), (FAMILY, "networks/plain.py")]
+)
+def test_the_networks_of_the_guide_are_built_by_timm(code: str, file: str) -> None:
     # In a process of its own, as timm's registry forgets nothing.
-    code = NETWORK.format(snippet=snippet(CONTRIBUTING, "python", "# replication/networks/"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    program = code.format(snippet=snippet(CONTRIBUTING, "python", f"# replication/{file}"))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.stdout.split() == ["2", "7"], done.stderr
