@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
 from benchmarks.contestants import Task, synchronise, timed
 from replication.config.scale import Decisions, ImageRecipe
-from replication.data.answering import count_views
+from replication.data.augmentation import count_views
 from replication.data.images import ImageData, Items
 from replication.plan.plan import Plan
 from replication.runtime.precision import Precision, choose, use
@@ -109,7 +109,7 @@ def image_data(task: Task) -> ImageData:
 
 def shape_of_answers(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
     """Views, images and classes."""
-    return count_views(recipe), len(pictures.labels), CLASSES
+    return count_views(recipe.crop_padding, recipe.flip), len(pictures.labels), CLASSES
 
 
 def place_answers(pictures: Pictures, folder: Path) -> None:

@@ -6,14 +6,14 @@ from functools import cached_property
 from typing import Literal
 
 from replication.config.paper_tables import TableSpec
-from replication.config.scale import Corpus, ImageDataset, Scale
+from replication.config.scale import ImageDataset, Scale, TextDataset
 
 
 @dataclass(frozen=True)
 class Run:
     """One training of one network under one objective with one seed, from one teacher or none."""
 
-    dataset: ImageDataset | Corpus
+    dataset: ImageDataset | TextDataset
     network: str
     objective: str
     seed: int

@@ -35,7 +35,9 @@ class ImageTraining:
         self.device = data.train.images.device
         self.epochs, self.history = setting.recipe.epochs, list[EpochMetrics]()
         self.seen = self.epochs * len(data.train.labels)
-        self.augment = Augmenter(data.train.images, setting.recipe)
+        self.augment = Augmenter(
+            data.train.images, setting.recipe.crop_padding, setting.recipe.flip
+        )
         self.order = stream(setting.run_id, "order")
         self.views = stream(setting.run_id, "augmentation")
         size = (len(data.train.labels), data.classes)
@@ -65,7 +67,9 @@ class ImageTraining:
         self.drawn_from = {"order": self.order.get_state(), "views": self.views.get_state()}
         n = len(self.data.train.labels)
         shuffled = torch.randperm(n, generator=self.order).to(self.device)
-        views = draw_views(n, self.recipe, self.views).to(self.device)
+        views = draw_views(n, self.recipe.crop_padding, self.recipe.flip, self.views).to(
+            self.device
+        )
         size = self.recipe.batch_size
         # The last batch is as small as it comes out.
         parts = torch.stack([shuffled, views]).split(size, dim=1)  # type: ignore[no-untyped-call]
@@ -166,7 +170,7 @@ def logits_in_order(
     network: nn.Module, train: Items, recipe: ImageRecipe, autocast: Autocast
 ) -> Iterator[Tensor]:
     """A network's logits (b, classes) on all views of the training images, view by view."""
-    augment = Augmenter(train.images, recipe)
+    augment = Augmenter(train.images, recipe.crop_padding, recipe.flip)
     everything = torch.arange(len(train.labels), device=train.labels.device)
     for view in range(augment.views):
         for index in torch.split(everything, EVALUATION_BATCH):

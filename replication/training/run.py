@@ -14,6 +14,7 @@ from replication import files
 from replication.architectures.catalogue import NETWORKS
 from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
+from replication.data.prepare import describe
 from replication.metrics import error, perplexity
 from replication.networks import hub_config
 from replication.plan.plan import Plan
@@ -40,7 +41,6 @@ from replication.training.setup import (
     Teacher,
     arguments,
     build,
-    describe,
     load_data,
     share_ends,
 )
@@ -90,7 +90,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
             "lineage": teacher.lineage if teacher else [],
             "recipe": plan.recipe(run),
             "recipe_hash": plan.recipe_hash(run),
-            "dataset": describe(run, data),
+            "dataset": describe(run.dataset.name, data),
             "precision": number_format,
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
         }

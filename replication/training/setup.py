@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import timm
@@ -12,52 +11,27 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from replication import files
-from replication.config.scale import ImageDataset
-from replication.data import text
-from replication.data.images import ImageData, load_images
+from replication.data.images import ImageData
+from replication.data.prepare import load
+from replication.data.text import Corpus
 from replication.errors import InputError
 from replication.networks.language import LANGUAGE_MODELS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs import record as runs
 
-Data = ImageData | text.Corpus
+Data = ImageData | Corpus
 
 
 def load_data(plan: Plan, run: Run, device: torch.device) -> Data:
     """The data set of a run; images on the device.
 
     Raises:
-        InputError: files are missing and cannot be downloaded, or damaged.
+        InputError: files are missing or damaged.
     """
-    try:
-        root = Path(plan.scale.data_root).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"`data_root`: {plan.scale.data_root}: {error}; write it out") from None
-    if isinstance(run.dataset, ImageDataset):
-        return load_images(run.dataset, root, plan.scale.evaluate_on).to(device)
-    return text.load_corpus(run.dataset, root)
-
-
-def describe(run: Run, data: Data) -> dict[str, Any]:
-    """What a run records of its data, with a checksum of every item in their order."""
-    found: dict[str, Any] = {"name": run.dataset.name}
-    if isinstance(data, ImageData):
-        return found | {
-            "classes": data.classes,
-            "train": len(data.train.labels),
-            "evaluation": len(data.evaluation.labels),
-            "mean": data.mean,
-            "std": data.std,
-            "sha256": data.fingerprint,
-        }
-    return found | {
-        "words": len(data.vocabulary),
-        "train": len(data.train),
-        "validation": len(data.validation),
-        "test": len(data.test),
-        "sha256": data.fingerprint,
-    }
+    scale, dataset = plan.scale, run.dataset
+    data = load(dataset.name, scale.data_root, dataset.sizes, scale.evaluate_on)
+    return data.to(device) if isinstance(data, ImageData) else data
 
 
 def arguments(plan: Plan, run: Run, data: Data) -> dict[str, Any]:
