@@ -22,8 +22,7 @@ from replication.architectures.layers import (
     WideUnit,
 )
 from replication.architectures.scaling import scaled
-from replication.data.specs import ImageSpec as Images
-from replication.data.specs import TextSpec as Text
+from replication.data.specs import Images, Text
 
 # Options of a network that change no shape.
 SHAPELESS = ("dropout", "memory_efficient")
@@ -31,7 +30,6 @@ SHAPELESS = ("dropout", "memory_efficient")
 LSTM_OPERATORS = 3
 # Of a word's logits: themselves, in float32, their logarithms, the teacher's, their gradient.
 LOGIT_COPIES = 5
-ALPHABET, LONGEST, DISTINCT = 36, 18, 0.36
 
 
 @dataclass(frozen=True)
@@ -189,22 +187,22 @@ def _cnn_lstm(options: dict[str, Any], text: Text, bptt: int) -> Footprint:
     maps = {side: scaled(of, ratio) for side, of in enumerate(FEATURE_MAPS, start=1)}
     vector = sum(maps.values())
     # Every word is padded past the widest convolution.
-    places = {side: LONGEST + len(maps) - side + 1 for side in maps}
+    places = {side: text.longest + len(maps) - side + 1 for side in maps}
     convolved = sum(CHARACTER_SIZE * side * maps[side] * places[side] for side in maps)
     highway = 2 * vector * vector
     gates = _gates(vector, width, layers)
     logits = LOGIT_COPIES * text.words
     kept_of_type = sum(maps[side] * places[side] for side in maps) + 6 * vector * layers
-    kept = DISTINCT * kept_of_type + vector + 8 * width * layers + logits
+    kept = text.distinct * kept_of_type + vector + 8 * width * layers + logits
     return Footprint(
-        parameters=ALPHABET * CHARACTER_SIZE
+        parameters=text.alphabet * CHARACTER_SIZE
         + sum(CHARACTER_SIZE * side * maps[side] + maps[side] for side in maps)
         + layers * (highway + 2 * vector)
         + gates
         + 8 * width * layers
         + width * text.words
         + text.words,
-        flops=2 * (DISTINCT * (convolved + layers * highway) + gates + width * text.words),
+        flops=2 * (text.distinct * (convolved + layers * highway) + gates + width * text.words),
         kept=kept,
         moved=kept,
         widest=logits,

@@ -10,8 +10,7 @@ from typing import Literal
 
 from replication.config.scale import ImageDataset, ImageRecipe, LanguageRecipe
 from replication.data import answering
-from replication.data.augmentation import count_views
-from replication.data.specs import ImageSpec, image_spec, text_spec
+from replication.data.specs import Images, images_of, text_of
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.sweep.footprint import Footprint, of_images, of_text
@@ -65,14 +64,10 @@ def parameters(plan: Plan, run: Run) -> int | None:
 def _footprint(plan: Plan, run: Run) -> Footprint | None:
     options = tuple(plan.scale_of(run).networks.options(run.network).items())
     if isinstance(run.dataset, ImageDataset):
-        return of_images(
-            run.network,
-            options,
-            image_spec(**run.dataset.model_dump(), evaluate_on=plan.scale.evaluate_on),
-        )
+        return of_images(run.network, options, images_of(run.dataset, plan.scale.evaluate_on))
     recipe = plan.training(run)
     assert isinstance(recipe, LanguageRecipe)
-    return of_text(run.network, options, text_spec(**run.dataset.model_dump()), recipe.bptt)
+    return of_text(run.network, options, text_of(run.dataset), recipe.bptt)
 
 
 def _of(plan: Plan, run: Run) -> Footprint:
@@ -80,7 +75,7 @@ def _of(plan: Plan, run: Run) -> Footprint:
     if found is None:
         assert isinstance(run.dataset, ImageDataset)
         options = tuple(plan.scale.networks.options(STAND_IN).items())
-        images = image_spec(**run.dataset.model_dump(), evaluate_on=plan.scale.evaluate_on)
+        images = images_of(run.dataset, plan.scale.evaluate_on)
         found = of_images(STAND_IN, options, images)
         assert found is not None
     return found
@@ -98,7 +93,7 @@ def _kept(plan: Plan, shapes: set[tuple[int, int, int]]) -> list[tuple[int, int,
 
 def _images(plan: Plan, run: Run, students: Sequence[Run]) -> Workload:
     assert isinstance(run.dataset, ImageDataset)
-    images = image_spec(**run.dataset.model_dump(), evaluate_on=plan.scale.evaluate_on)
+    images = images_of(run.dataset, plan.scale.evaluate_on)
     recipe = plan.training(run)
     assert isinstance(recipe, ImageRecipe)
     shape = _shape(plan, run, images)
@@ -126,16 +121,16 @@ def _images(plan: Plan, run: Run, students: Sequence[Run]) -> Workload:
     )
 
 
-def _shape(plan: Plan, run: Run, images: ImageSpec) -> tuple[int, int, int]:
+def _shape(plan: Plan, run: Run, images: Images) -> tuple[int, int, int]:
     """Views, samples and classes of the answers that a student is teacher_logits by."""
     recipe = plan.training(run)
     assert isinstance(recipe, ImageRecipe)
-    return count_views(recipe.crop_padding, recipe.flip), images.train, images.classes
+    return answering.count_views(recipe), images.train, images.classes
 
 
 def _text(plan: Plan, run: Run, students: Sequence[Run]) -> Workload:
     assert not isinstance(run.dataset, ImageDataset)
-    text, recipe = text_spec(**run.dataset.model_dump()), plan.training(run)
+    text, recipe = text_of(run.dataset), plan.training(run)
     assert isinstance(recipe, LanguageRecipe)
     columns = text.train - text.train % recipe.batch_size
     shape = (1, columns, text.words)
