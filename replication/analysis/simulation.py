@@ -22,8 +22,9 @@ from replication.analysis.statistics import paired_difference, summarise, verdic
 from replication.config.paper_claims import Claims, read_claims
 from replication.config.paper_tables import TABLES
 from replication.config.scale import DEFAULT
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell, Run
+from replication.plan.run import Run
 
 DRAWS = 10_000
 FAMILIES = 2_000

@@ -10,8 +10,8 @@ from replication.analysis.measure import Measurements
 from replication.analysis.statistics import paired_difference, summarise, verdict
 from replication.data.specs import DATASETS
 from replication.errors import InputError
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell
 from replication.report.rendering import render
 
 LINE = [

@@ -1,6 +1,6 @@
 """Which GPU a training computes on: it claims a device, and small trainings share one by slots.
 
-A GPU has eight slots; how many a training takes is the scale's (`training_resources`). Snakemake lets
+A GPU has eight slots; how many a training takes is the scale's (`resources`). Snakemake lets
 no more trainings run than there are slots in all, and knows nothing of devices. So each training
 locks slots of one device, by files of this machine that the system unlocks when their process ends,
 however it ends. A device goes by its UUID: its number differs between jobs of a cluster.

@@ -1,21 +1,18 @@
-"""What a sweep is doing, read from the folders of its runs: nothing is written, torch not needed.
+"""Where a sweep stands, read from the folders of its runs: nothing is written.
 
-The results may be another machine's, over a network file system.
+The results may be those of another machine, over a network file system.
 """
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.folder import LOG, RECORD
 from replication.runs.status import State, state_of
-from replication.sweep.budget import tasks_left
-from replication.sweep.costs import Costs
-from replication.sweep.schedule import list_schedule
+from replication.sweep.costs import Costs, least_seconds
 
 TAIL = 4096
 EPOCH = re.compile(rb"^epoch (\d+)/\d+  (?:.*  )?(\d+(?:\.\d+)?(?:e[+-]\d+)?) s each", re.M)
@@ -23,17 +20,17 @@ EPOCH = re.compile(rb"^epoch (\d+)/\d+  (?:.*  )?(\d+(?:\.\d+)?(?:e[+-]\d+)?) s 
 
 @dataclass(frozen=True)
 class ActiveRun:
-    """A run in training: epochs that are over, and samples per second where its log tells."""
+    """A run in training: its finished epochs, and seconds per epoch where its log has them."""
 
     run: Run
     epoch: int
     epochs: int
-    per_second: float | None
+    epoch_seconds: float | None
 
 
 @dataclass(frozen=True)
-class Filled:
-    """A table's cells, and how many of them have all their runs."""
+class TableProgress:
+    """How many of a table's cells have all their runs."""
 
     table: str
     filled: int
@@ -44,41 +41,40 @@ class Filled:
 class Status:
     """A sweep at one moment.
 
-    `seconds_left` is None where nothing runs; what has failed, and what would learn from it, is not
-    in it.
+    `seconds_left` is None where nothing is in training or no run is finished. It does not include
+    failed runs and their students.
     """
 
     scale: str
     states: dict[str, int]
-    tables: tuple[Filled, ...]
+    tables: tuple[TableProgress, ...]
     active_runs: tuple[ActiveRun, ...]
     failed: dict[str, str]
     seconds_left: float | None
 
 
-class Watch:
-    """Looks at the runs of a plan again and again; what is done is read once."""
+class Monitor:
+    """Polls the runs of a plan; the record of a finished run is read again only if it changes."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._done: dict[str, tuple[int, State]] = {}
 
-    def look(self) -> Status:
+    def poll(self) -> Status:
         """Where the sweep stands now."""
         states = {name: self._state(run) for name, run in self.plan.runs.items()}
-        costs = Costs(self.plan, states)
-        active_runs = tuple(
-            self._flight(costs, run)
+        active = tuple(
+            self._active(run)
             for name, run in self.plan.runs.items()
             if states[name].name == "running"
         )
         return Status(
             scale=self.plan.scale.scale,
             states=dict(Counter(state.name for state in states.values())),
-            tables=tuple(self._filled(states)),
-            active_runs=active_runs,
+            tables=tuple(self._progress(table, states) for table in self.plan.tables),
+            active_runs=active,
             failed={name: state.reason for name, state in states.items() if state.name == "failed"},
-            seconds_left=_seconds_left(costs, active_runs),
+            seconds_left=_seconds_left(Costs(self.plan, states), active),
         )
 
     def _state(self, run: Run) -> State:
@@ -86,30 +82,25 @@ class Watch:
             written = (self.plan.folder(run) / RECORD).stat().st_mtime_ns
         except OSError:
             return state_of(self.plan, run)
-        known = self._done.get(run.id)
-        if known is None or known[0] != written:
-            known = written, state_of(self.plan, run)
-            if known[1].name != "done":
-                return known[1]
-            self._done[run.id] = known
-        return known[1]
+        time, state = self._done.get(run.id, (None, None))
+        if state is None or time != written:
+            state = state_of(self.plan, run)
+            if state.name == "done":
+                self._done[run.id] = written, state
+        return state
 
-    def _filled(self, states: dict[str, State]) -> Iterator[Filled]:
-        for table in self.plan.tables:
-            cells = self.plan.table_cells(table)
-            filled = [
-                cell for cell in cells if all(states[run.id].name == "done" for run in cell.runs())
-            ]
-            yield Filled(table, len(filled), len(cells))
+    def _progress(self, table: str, states: dict[str, State]) -> TableProgress:
+        cells = self.plan.table_cells(table)
+        filled = [all(states[run.id].name == "done" for run in cell.runs()) for cell in cells]
+        return TableProgress(table, sum(filled), len(cells))
 
-    def _flight(self, costs: Costs, run: Run) -> ActiveRun:
+    def _active(self, run: Run) -> ActiveRun:
         epochs = self.plan.training(run).epochs
         lines = EPOCH.findall(self._tail(run))
         if not lines:
             return ActiveRun(run, 0, epochs, None)
-        epoch, seconds = int(lines[-1][0]), float(lines[-1][1])
-        samples = costs.workload(run).trained / epochs
-        return ActiveRun(run, min(epoch, epochs), epochs, samples / seconds if seconds else None)
+        epoch, seconds = lines[-1]
+        return ActiveRun(run, min(int(epoch), epochs), epochs, float(seconds))
 
     def _tail(self, run: Run) -> bytes:
         try:
@@ -120,17 +111,17 @@ class Watch:
             return b""
 
 
-def _seconds_left(costs: Costs, active_runs: tuple[ActiveRun, ...]) -> float | None:
-    """What is left of the sweep on as many devices as it has now."""
-    if not active_runs:
+def _seconds_left(costs: Costs, active: tuple[ActiveRun, ...]) -> float | None:
+    """Seconds until the sweep ends if as many runs train at once as now, at least."""
+    if not active:
         return None
-    over = {active_run.run.id: active_run.epoch / active_run.epochs for active_run in active_runs}
-    failed = {name for name, state in costs.states.items() if state.name == "failed"}
-    runs = costs.plan.runs
-    tasks = [
-        replace(task, seconds=task.seconds * (1 - over.get(task.name, 0.0)))
-        for task in tasks_left(costs)
-        if not failed & {member.id for member in (*runs[task.name].lineage, runs[task.name])}
-    ]
-    devices = sum(costs.of(active_run.run).devices for active_run in active_runs)
-    return list_schedule(tasks, devices)
+    progress = {found.run: found.epoch / found.epochs for found in active}
+    seconds: dict[Run, float] = {}
+    for run in costs.left():
+        if any(costs.states[member.id].name == "failed" for member in run.with_lineage):
+            continue
+        whole = costs.of(run).seconds
+        if whole is None:
+            return None
+        seconds[run] = whole * (1 - progress.get(run, 0.0))
+    return least_seconds(seconds, len(active))
