@@ -132,7 +132,7 @@ def _download(path: Path, md5: str) -> None:
     """Download a file of Penn Treebank from the first mirror that has it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     reasons = []
-    with FileLock(path.parent / ".lock"):
+    with FileLock(path.parent / ".ptb.lock"):
         for mirror in PENN_TREEBANK_MIRRORS:
             try:
                 return fetch(mirror + path.name, path, md5)
