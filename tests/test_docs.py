@@ -141,18 +141,15 @@ import replication.networks
 print(*timm.create_model(name, num_classes=7, in_chans=1)(torch.randn(2, 1, 8, 8)).shape)
 """
 FAMILY = """
+from replication.architectures.catalogue import FAMILIES, NETWORKS, Family, Network
+FAMILIES["plain"] = Family("__main__:Plain")
+NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
 from collections import OrderedDict
 import timm, torch
 from torch import nn
-import replication.networks as networks
-from replication.architectures.catalogue import NETWORKS, Network
-from replication.networks.base import ImageNetwork
 from replication.architectures.scaling import scaled
+from replication.networks.base import ImageNetwork
 {snippet}
-networks.FAMILIES["plain"] = Plain
-NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
-networks.default_cfgs["plain_64"] = networks.default_cfgs["densenet_90_60"]
-networks._register("plain_64", NETWORKS["plain_64"])
 network = timm.create_model("plain_64", num_classes=7, in_chans=1, width_ratio="1/8")
 print(*network(torch.randn(2, 1, 8, 8)).shape)
 """
