@@ -12,8 +12,10 @@ import pytest
 import torch
 from support.plans import ROOT, TINY
 from support.workplace import Workplace
+from typer.main import get_command
 
 from replication import objectives
+from replication.cli import app
 from replication.config.scale import Scale
 from replication.data import specs
 
@@ -77,6 +79,21 @@ def test_every_test_and_function_that_a_document_names_exists(document: Path) ->
         path = ROOT / "replication" / file
         if not path.exists() or not re.search(rf"\b{name}\b", path.read_text("utf-8")):
             missing.append(f"{file}:{name}")
+    assert missing == []
+
+
+@documents
+def test_every_command_and_option_that_a_document_names_exists(document: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    missing = []
+    for name, rest in re.findall(
+        r"(?:^ *|`)replication ([a-z]+)\b([^`\n#]*)", document.read_text("utf-8"), re.M
+    ):
+        known = commands[name].params if name in commands else []
+        options = {option for parameter in known for option in parameter.opts}
+        unknown = set(re.findall(r"--[\w-]+", rest)) - options
+        if name not in commands or unknown:
+            missing.append(f"replication {name} {' '.join(unknown)}")
     assert missing == []
 
 
