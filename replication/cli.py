@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import DEFAULT, Scale
 from replication.errors import InputError
+from replication.files import write_text
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
@@ -21,22 +22,15 @@ from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-# How the workflow tells its jobs which files it was given.
-CONFIGFILES = "REPLICATION_CONFIGFILES"
-# How it tells them where results lie, where that is a local copy of a storage.
-STORED = "REPLICATION_RESULTS"
 TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
     list[Path] | None,
     typer.Option(
         "--configfile",
-        envvar=CONFIGFILES,
         help=f"Scale file, repeatable; the last wins. [{DEFAULT}]",
     ),
 ]
-Results = Annotated[
-    Path, typer.Option("--results", envvar=STORED, help="Folder of all scales' results.")
-]
+Results = Annotated[Path, typer.Option("--results", help="Folder of all scales' results.")]
 
 
 @app.command()
@@ -111,17 +105,33 @@ def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 
 
 @app.command()
-def data(configfile: ConfigFiles = None) -> None:
-    """Download and check the data of a scale: for machines whose jobs have no network."""
+def data(
+    name: Annotated[str | None, typer.Argument(help="A data set; all of the scale's.")] = None,
+    configfile: ConfigFiles = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the description of the named data set as JSON.")
+    ] = None,
+) -> None:
+    """Download the data sets of a scale where they are missing, check and describe them.
+
+    Training never downloads; the workflow runs this step first.
+    """
     plan = Plan.read(configfile or [])
-    import torch
+    datasets = {run.dataset.name: run.dataset for run in plan.runs.values()}
+    if name is not None and name not in datasets:
+        raise InputError(
+            f"{name}: no data set of scale {plan.scale.scale}; it uses {', '.join(datasets)}"
+        )
+    if output and name is None:
+        raise InputError(f"--output {output}: describes one data set; name it before the options")
+    from replication.data.prepare import prepare
 
-    from replication.training.setup import describe, load_data
-
-    for run in {run.dataset: run for run in plan.runs.values()}.values():
-        found = describe(run, load_data(plan, run, torch.device("cpu")))
+    for dataset in [datasets[name]] if name else datasets.values():
+        found = prepare(dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on)
         counts = ", ".join(f"{key} {n:,}" for key, n in found.items() if isinstance(n, int))
         print(f"{found['name']}: {counts}; sha256 {found['sha256']}")
+        if output:
+            write_text(output, json.dumps(found, indent=2) + "\n")
 
 
 @app.command()

@@ -13,6 +13,7 @@ from replication.config.yaml_model import (
     FolderName,
     Line,
     NonNegative,
+    OneOf,
     Positive,
     Probability,
     Seed,
@@ -21,6 +22,14 @@ from replication.config.yaml_model import (
     read_yaml,
     validate,
 )
+from replication.data.specs import (
+    IMAGE_DATASETS,
+    TEXT_DATASETS,
+    ImageSpec,
+    TextSpec,
+    image_spec,
+    text_spec,
+)
 from replication.errors import InputError
 
 DEFAULT = Path("config/digits.yaml")
@@ -28,30 +37,40 @@ GPU_SLOTS = 8
 """Slots of a whole GPU."""
 
 
-class ImageDataset(StrictModel):
+class Dataset(StrictModel):
+    """A data set, and how much of it is used."""
+
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """How much of it is used, as arguments of its loading function."""
+        return self.model_dump(exclude={"name"})
+
+
+class ImageDataset(Dataset):
     """An image data set, and how much of it is used."""
 
-    name: Literal[
-        "digits",
-        "two_digit_numbers",
-        "fashion_mnist",
-        "fashion_mnist_pairs",
-        "cifar10",
-        "cifar100",
-    ]
+    name: Annotated[str, OneOf(IMAGE_DATASETS)]
     train: Count | None = Field(None, description="Training images; all there are, or for pairs as"
                                 " many as there are single images, without this key.")  # fmt: skip
     test: Count | None = Field(None, description="Test images, likewise.")
 
+    def spec(self, evaluate_on: Literal["test", "validation"]) -> ImageSpec:
+        """The data set with the numbers of images that are used."""
+        return image_spec(self.name, self.train, self.test, evaluate_on)
 
-class Corpus(StrictModel):
+
+class TextDataset(Dataset):
     """A text data set, and how much of it is used."""
 
-    name: Literal["python_reference", "penn_treebank"]
+    name: Annotated[str, OneOf(TEXT_DATASETS)]
     words: Count | None = Field(
-        None, description="Size of the vocabulary; the corpus' own without this key."
+        None, description="Size of the vocabulary; the data set's own without this key."
     )
     train: Count | None = Field(None, description="Training words; all without this key.")
+
+    def spec(self) -> TextSpec:
+        """The data set with the numbers of words that are used."""
+        return text_spec(self.name, self.words, self.train)
 
 
 class Datasets(StrictModel):
@@ -59,7 +78,7 @@ class Datasets(StrictModel):
 
     cifar10: ImageDataset
     cifar100: ImageDataset
-    ptb: Corpus
+    ptb: TextDataset
 
 
 class ImageRecipe(StrictModel):

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from replication.config.scale import Corpus, ImageDataset
+from replication.config.scale import ImageDataset, TextDataset
 
 
 @dataclass(frozen=True)
 class Run:
     """One training of one network with one objective and one seed, from one teacher or none."""
 
-    dataset: ImageDataset | Corpus
+    dataset: ImageDataset | TextDataset
     network: str
     objective: str
     seed: int

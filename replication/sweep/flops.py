@@ -13,11 +13,12 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from replication.config.scale import ImageDataset, ImageRecipe
-from replication.data import answering
-from replication.data.specs import Images, Text, images_of, text_of
+from replication.data.augmentation import count_views
+from replication.data.specs import ImageSpec, TextSpec
 from replication.networks.language import LANGUAGE_MODELS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.training.teacher_logits import within_limit
 
 Options = tuple[tuple[str, Any], ...]
 WORDS, TYPES = 100, 40
@@ -37,7 +38,7 @@ def parameters(plan: Plan, run: Run) -> int:
 def forward_flops(plan: Plan, run: Run) -> float:
     """FLOPs of the forward pass of one image or word."""
     name, options, data = _network(plan, run)
-    if isinstance(data, Images):
+    if isinstance(data, ImageSpec):
         return _image_flops(name, options, data)
     return _language_flops(name, options, data)
 
@@ -60,38 +61,38 @@ def training_flops(plan: Plan, run: Run) -> float:
 def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
     """Images or words that are trained on, evaluated, and cached for students; 0: not cached."""
     recipe, data = plan.training(run), _data(plan, run)
-    if isinstance(data, Images):
+    if isinstance(data, ImageSpec):
         assert isinstance(recipe, ImageRecipe)
-        shape = answering.count_views(recipe), data.train, data.classes
+        shape = count_views(recipe.crop_padding, recipe.flip), data.train, data.classes
         # The test logits are computed once more at the end.
         evaluated = (math.ceil(recipe.epochs / recipe.evaluate_every) + 1) * data.test
     else:
         shape = 1, data.train - data.train % recipe.batch_size, data.words
         evaluated = (recipe.epochs + 1) * data.validation + data.test
-    cached = answering.fit(shape, plan.scale.logit_cache_limit_gib)
+    cached = within_limit(shape, plan.scale.logit_cache_limit_gib)
     return recipe.epochs * shape[1], evaluated, shape[0] * shape[1] if cached else 0
 
 
-def _network(plan: Plan, run: Run) -> tuple[str, Options, Images | Text]:
+def _network(plan: Plan, run: Run) -> tuple[str, Options, ImageSpec | TextSpec]:
     options = tuple(plan.scale_of(run).networks.options(run.network).items())
     return run.network, options, _data(plan, run)
 
 
-def _data(plan: Plan, run: Run) -> Images | Text:
+def _data(plan: Plan, run: Run) -> ImageSpec | TextSpec:
     if isinstance(run.dataset, ImageDataset):
-        return images_of(run.dataset, plan.scale.evaluate_on)
-    return text_of(run.dataset)
+        return run.dataset.spec(plan.scale.evaluate_on)
+    return run.dataset.spec()
 
 
 @cache
-def _parameters(name: str, options: Options, data: Images | Text) -> int:
+def _parameters(name: str, options: Options, data: ImageSpec | TextSpec) -> int:
     with torch.device("meta"):
         model = _build(name, options, data)
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 @cache
-def _image_flops(name: str, options: Options, images: Images) -> float:
+def _image_flops(name: str, options: Options, images: ImageSpec) -> float:
     with torch.device("meta"):
         network = _build(name, options, images).eval()
         image = torch.empty(1, images.channels, images.height, images.width)
@@ -103,7 +104,7 @@ def _image_flops(name: str, options: Options, images: Images) -> float:
 
 
 @cache
-def _language_flops(name: str, options: Options, text: Text) -> float:
+def _language_flops(name: str, options: Options, text: TextSpec) -> float:
     words = (torch.arange(WORDS) % TYPES)[None]
     # In double precision: the counter does not see the matrix products of the kernels for single.
     model = _build(name, options, text).double().eval()
@@ -112,8 +113,8 @@ def _language_flops(name: str, options: Options, text: Text) -> float:
     return float(counter.get_total_flops()) / WORDS
 
 
-def _build(name: str, options: Options, data: Images | Text) -> Any:
-    if isinstance(data, Images):
+def _build(name: str, options: Options, data: ImageSpec | TextSpec) -> Any:
+    if isinstance(data, ImageSpec):
         sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.channels}
         return timm.create_model(name, **sizes, **dict(options))
     words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
