@@ -17,7 +17,7 @@ from replication.data import answering
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
 from replication.networks.base import ImageNetwork  # the package registers its networks with timm
-from replication.networks.language import LANGUAGE_MODELS, CnnLstm, Lstm
+from replication.networks.language import CnnLstm, Lstm, create_language_model
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 
@@ -109,7 +109,7 @@ def _language_model(name: str, options: Options, text: TextSpec, device: str) ->
     letters = [chr(0x4E00 + i) for i in range(text.alphabet - 3)]
     words = [letters[i % len(letters)] * (text.longest - 2) for i in range(text.words)]
     with torch.device(device):
-        return LANGUAGE_MODELS[name](words, **dict(options)).eval()
+        return create_language_model(name, words, **dict(options)).eval()
 
 
 @cache

@@ -15,7 +15,7 @@ from replication.data.images import ImageData
 from replication.data.prepare import load
 from replication.data.text import Corpus
 from replication.errors import InputError
-from replication.networks.language import LANGUAGE_MODELS
+from replication.networks.language import create_language_model
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs import record as runs
@@ -47,7 +47,9 @@ def build(plan: Plan, run: Run, data: Data, device: torch.device) -> nn.Module:
     if isinstance(data, ImageData):
         network: nn.Module = timm.create_model(run.network, **arguments(plan, run, data))
         return network.to(device).to(memory_format=torch.channels_last)
-    return LANGUAGE_MODELS[run.network](data.vocabulary, **arguments(plan, run, data)).to(device)
+    return create_language_model(run.network, data.vocabulary, **arguments(plan, run, data)).to(
+        device
+    )
 
 
 @dataclass(frozen=True)
