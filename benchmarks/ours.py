@@ -6,6 +6,7 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
+from replication.training.context import TrainingContext
 from torch import nn
 
 from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
@@ -16,7 +17,6 @@ from replication.data.images import ImageData, Items
 from replication.plan.plan import Plan
 from replication.runtime.precision import Precision, choose, use
 from replication.training import teacher_logits as answers
-from replication.training.context import TrainingContext
 from replication.training.image_trainer import ImageTraining, logits_in_order
 from replication.training.teacher_logits import TeacherLogits
 

@@ -22,22 +22,15 @@ from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-# How the workflow tells its jobs which files it was given.
-CONFIGFILES = "REPLICATION_CONFIGFILES"
-# How it tells them where results lie, where that is a local copy of a storage.
-STORED = "REPLICATION_RESULTS"
 TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
     list[Path] | None,
     typer.Option(
         "--configfile",
-        envvar=CONFIGFILES,
         help=f"Scale file, repeatable; the last wins. [{DEFAULT}]",
     ),
 ]
-Results = Annotated[
-    Path, typer.Option("--results", envvar=STORED, help="Folder of all scales' results.")
-]
+Results = Annotated[Path, typer.Option("--results", help="Folder of all scales' results.")]
 
 
 @app.command()

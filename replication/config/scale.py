@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.networks import Networks
@@ -176,6 +176,8 @@ class Resources(StrictModel):
 
 class Scale(StrictModel):
     """A scale of the replication."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     scale: FolderName = Field(description="Its name; results go to results/<scale>.")
     tables: Annotated[tuple[FolderName, ...], Field(min_length=1)] = Field(

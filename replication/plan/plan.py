@@ -179,8 +179,7 @@ def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[s
                     f"{here}: `{fixed[0]}` is the same for all runs of a scale; a variant can only"
                     f" change {', '.join(VARIED)}"
                 )
-            whole = scale.model_dump(mode="json", by_alias=True)
-            changed = check_scale(merge(whole, changes), here)
+            changed = check_scale(merge(scale.model_dump(mode="json"), changes), here)
             if found.setdefault(variant, changed) != changed:
                 raise InputError(
                     f"{here}: another table has a different variant of this name; rename one"

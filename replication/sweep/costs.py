@@ -12,47 +12,40 @@ from typing import Literal, NamedTuple
 from replication.architectures.catalogue import NETWORKS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.status import State, state_of
+from replication.runs.status import state_of
 
 TERA = 1e12
 Basis = Literal["measured", "scaled", "flops"]
-"""Seconds are those of finished runs of the same network; or of others, scaled by FLOPs; or FLOPs
-at the speed that the user named, if any."""
+"""By finished runs of the same network; by those of others, scaled by FLOPs; by FLOPs alone."""
 
 
 class Cost(NamedTuple):
-    """Seconds of a training, None where neither a finished run nor the user tells the speed."""
+    """Seconds of a training; None where there are only FLOPs and the user named no speed."""
 
     seconds: float | None
     basis: Basis
 
 
 class Costs:
-    """Costs of a plan's runs; ``states`` are read from their folders where they are not given.
+    """Costs of a plan's runs, from their folders as they are now.
 
-    ``tflops`` is the speed of the runs that no finished run tells, in 1e12 FLOPs per second.
+    ``tflops`` is the speed, in 1e12 FLOPs per second, for a plan of which no run is finished.
     """
 
-    def __init__(
-        self,
-        plan: Plan,
-        states: Mapping[str, State] | None = None,
-        tflops: float | None = None,
-    ) -> None:
-        self.plan = plan
-        self.states = states or {name: state_of(plan, run) for name, run in plan.runs.items()}
-        self.tflops = tflops
+    def __init__(self, plan: Plan, tflops: float | None = None) -> None:
+        self.plan, self.tflops = plan, tflops
+        self.states = {name: state_of(plan, run) for name, run in plan.runs.items()}
         self._teachers = {run.teacher.id for run in plan.runs.values() if run.teacher}
         self._flops: dict[Hashable, float] = {}
 
     def of(self, run: Run) -> Cost:
-        """The cost of a run, whether it is finished or not."""
-        if known := self._seconds.get(_treatment(run)):
+        """The cost of a run, finished or not."""
+        if known := self._measured.get(_treatment(run)):
             return Cost(median(known), "measured")
-        if self._seconds:
-            per_flop = self._seconds_per_flop
-            family = NETWORKS[run.network].family
-            return Cost(self.flops(run) * median(per_flop.get(family) or per_flop[None]), "scaled")
+        if self._measured:
+            rates = self._seconds_per_flop
+            rate = median(rates.get(NETWORKS[run.network].family) or rates["all"])
+            return Cost(rate * self.flops(run), "scaled")
         seconds = self.flops(run) / (self.tflops * TERA) if self.tflops else None
         return Cost(seconds, "flops")
 
@@ -76,25 +69,21 @@ class Costs:
         return measured.seconds or 0.0 if measured else 0.0
 
     @cached_property
-    def _seconds(self) -> dict[Hashable, list[float]]:
+    def _measured(self) -> dict[Hashable, list[float]]:
         """Seconds of the finished runs."""
         found = defaultdict[Hashable, list[float]](list)
-        for run in self._finished:
+        for run in filter(self.seconds_spent, self.plan.runs.values()):
             found[_treatment(run)].append(self.seconds_spent(run))
         return dict(found)
 
     @cached_property
-    def _seconds_per_flop(self) -> dict[str | None, list[float]]:
-        """The same per FLOP, by family of networks and, under None, of all."""
-        found = defaultdict[str | None, list[float]](list)
-        for run in self._finished:
-            for key in (NETWORKS[run.network].family, None):
+    def _seconds_per_flop(self) -> dict[str, list[float]]:
+        """The same per FLOP, by family of networks and of all."""
+        found = defaultdict[str, list[float]](list)
+        for run in filter(self.seconds_spent, self.plan.runs.values()):
+            for key in (NETWORKS[run.network].family, "all"):
                 found[key].append(self.seconds_spent(run) / self.flops(run))
         return dict(found)
-
-    @property
-    def _finished(self) -> list[Run]:
-        return [run for run in self.plan.runs.values() if self.seconds_spent(run)]
 
 
 def _network(run: Run) -> Hashable:
@@ -102,14 +91,14 @@ def _network(run: Run) -> Hashable:
 
 
 def _treatment(run: Run) -> Hashable:
-    """Runs of which this is the same take the same time."""
+    """Runs that have this in common take the same time."""
     return _network(run), run.teacher is not None
 
 
 def longest_chain(weights: Mapping[Run, float]) -> tuple[Run, ...]:
     """The runs, each a student of the one before it, whose weights have the largest sum.
 
-    Teachers that have no weight are left out: they are done.
+    Teachers without a weight are left out: they are done.
     """
     chains = [tuple(member for member in run.with_lineage if member in weights) for run in weights]
     return max(chains, key=lambda chain: sum(weights[run] for run in chain), default=())

@@ -13,13 +13,9 @@ from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.status import Measured, state_of
 
-MEMORY_MARGIN = 1.5
-TIME_MARGIN = 3
-"""Memory and time are at least these multiples of the median of the finished runs."""
+# At least these multiples of the median of the finished runs.
+MEMORY_MARGIN, TIME_MARGIN = 1.5, 3
 MB_PER_MIB = 2**20 / 1e6
-
-Network = tuple[str, str]
-"""Names of a data set and a network."""
 
 
 class JobResources:
@@ -30,29 +26,25 @@ class JobResources:
 
     def memory_mb(self, run: Run, attempt: int) -> int:
         """Megabytes of main memory."""
-        table = self.plan.scale.resources(run.network).memory_mb
-        measured = [found.memory_mib for found in self._measured[_network(run)]]
-        return _at_least(table, measured, MEMORY_MARGIN * MB_PER_MIB) << (attempt - 1)
+        measured = [found.memory_mib for found in self._measured[run.dataset.name, run.network]]
+        least = _at_least(measured, MEMORY_MARGIN * MB_PER_MIB)
+        return max(self.plan.scale.resources(run.network).memory_mb, least) << (attempt - 1)
 
     def minutes(self, run: Run, attempt: int) -> int:
         """Time limit in minutes."""
-        table = self.plan.scale.resources(run.network).minutes
-        measured = [found.seconds for found in self._measured[_network(run)]]
-        return _at_least(table, measured, TIME_MARGIN / 60) << (attempt - 1)
+        measured = [found.seconds for found in self._measured[run.dataset.name, run.network]]
+        least = _at_least(measured, TIME_MARGIN / 60)
+        return max(self.plan.scale.resources(run.network).minutes, least) << (attempt - 1)
 
     @cached_property
-    def _measured(self) -> defaultdict[Network, list[Measured]]:
-        found = defaultdict[Network, list[Measured]](list)
+    def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:
+        found = defaultdict[tuple[str, str], list[Measured]](list)
         for run in self.plan.runs.values():
             if measured := state_of(self.plan, run).measured:
-                found[_network(run)].append(measured)
+                found[run.dataset.name, run.network].append(measured)
         return found
 
 
-def _network(run: Run) -> Network:
-    return run.dataset.name, run.network
-
-
-def _at_least(table: int, measured: list[float | None], factor: float) -> int:
+def _at_least(measured: list[float | None], factor: float) -> int:
     known = [value for value in measured if value is not None]
-    return max(table, math.ceil(factor * median(known))) if known else table
+    return math.ceil(factor * median(known)) if known else 0

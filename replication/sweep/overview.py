@@ -1,7 +1,8 @@
 """Costs of a plan and status of a sweep, rendered for a terminal or a file."""
 
 import time
-from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -11,15 +12,13 @@ from rich.text import Text
 
 from replication.plan.plan import Plan
 from replication.sweep.costs import Basis
-from replication.sweep.status import Monitor, Status
+from replication.sweep.monitor import Status, poll
 from replication.sweep.summary import PlanCost
 
 WIDTH = 100
 """Columns where there is no terminal."""
 PAUSE = 2.0
 """Seconds between two polls."""
-LINES = 12
-"""Active runs, and failed ones, that the live view shows."""
 
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
 BASES: dict[Basis, str] = {
@@ -38,17 +37,14 @@ def console() -> Console:
 
 def show_status(plan: Plan, once: bool) -> None:
     """Print where a sweep stands; a terminal is updated until Ctrl-C, unless ``once``."""
-    screen, monitor = console(), Monitor(plan)
+    screen = console()
     if once or not screen.is_terminal:
-        screen.print(render_status(monitor.poll()))
+        screen.print(render_status(poll(plan)))
         return
-    try:
-        with Live(render_status(monitor.poll(), LINES), console=screen) as live:
-            while True:
-                time.sleep(PAUSE)
-                live.update(render_status(monitor.poll(), LINES))
-    except KeyboardInterrupt:
-        pass
+    with suppress(KeyboardInterrupt), Live(render_status(poll(plan)), console=screen) as live:
+        while True:
+            time.sleep(PAUSE)
+            live.update(render_status(poll(plan)))
 
 
 def render_costs(costs: PlanCost) -> RenderableType:
@@ -69,50 +65,41 @@ def render_costs(costs: PlanCost) -> RenderableType:
             f"{line.flops_left:.3g}" if line.flops_left else "",
             ", ".join(line.basis),
         )
-    parts: list[RenderableType] = [
-        _counts(costs.scale, costs.states, f", {_count(costs.seeds, 'seed')}"),
-        Text(),
-        table,
-        Text(),
-    ]
+    counts = _counts(costs.scale, costs.states, f", {_count(costs.seeds, 'seed')}")
+    parts: list[RenderableType] = [counts, Text(), table, Text()]
     if costs.chain:
-        long = "" if costs.chain_hours is None else f", {_duration(3600 * costs.chain_hours)}"
+        length = "" if costs.chain_hours is None else f", {_duration(3600 * costs.chain_hours)}"
         dataset, *names = costs.chain[-1].split("/")
-        parts.append(
-            Text(
-                f"Longest chain: {_count(len(costs.chain), 'training')}{long}:"
-                f" {dataset}/{' → '.join(names[-len(costs.chain) :])}"
-            )
-        )
+        chain = " → ".join(names[-len(costs.chain) :])
+        count = _count(len(costs.chain), "training")
+        parts.append(Text(f"Longest chain: {count}{length}: {dataset}/{chain}"))
     for n, hours in costs.least_hours.items():
-        parts.append(
-            Text(f"At least {_duration(3600 * hours)} with {_count(n, 'training')} at once.")
-        )
-    parts += [Text(BASES[basis], style="dim") for basis in costs.total.basis]
-    return Group(*parts)
+        count = _count(n, "training")
+        parts.append(Text(f"At least {_duration(3600 * hours)} with {count} at once."))
+    return Group(*parts, *(Text(BASES[basis], style="dim") for basis in costs.total.basis))
 
 
-def render_status(status: Status, lines: int | None = None) -> RenderableType:
-    """Cells, active runs, failures and time left; at most ``lines`` of active and failed runs."""
+def render_status(status: Status) -> RenderableType:
+    """Time left, cells, failures and active runs; last what may not fit on a screen."""
     tables = _grid("table", "cells filled", "")
-    for line in status.tables:
-        bar = ProgressBar(total=max(line.cells, 1), completed=line.filled, width=40)
-        tables.add_row(line.table, f"{line.filled} of {line.cells}", bar)
-    parts: list[RenderableType] = [_counts(status.scale, status.states), Text(), tables]
+    for table, (filled, cells) in status.cells.items():
+        bar = ProgressBar(total=max(cells, 1), completed=filled, width=40)
+        tables.add_row(table, f"{filled} of {cells}", bar)
+    outlook = Text(_outlook(status), style="bold")
+    parts: list[RenderableType] = [_counts(status.scale, status.states), outlook, Text(), tables]
+    if status.failed:
+        failed = _grid("failed", "")
+        for name, reason in status.failed.items():
+            failed.add_row(_short(name), reason.removeprefix(f"{name}: "))
+        parts += [Text(), failed]
     if status.active_runs:
         active = _grid("in training", "epoch", "", "seconds per epoch")
-        for run in status.active_runs[:lines]:
+        for run in status.active_runs:
             bar = ProgressBar(total=run.epochs, completed=run.epoch, width=20)
             speed = "" if run.epoch_seconds is None else f"{run.epoch_seconds:,.3g}"
             active.add_row(_short(run.run.id), f"{run.epoch} of {run.epochs}", bar, speed)
-        parts += [Text(), active, *_more(status.active_runs, lines)]
-    if status.failed:
-        failed = _grid("failed", "because")
-        failed.columns[1].justify = "left"
-        for name, reason in list(status.failed.items())[:lines]:
-            failed.add_row(_short(name), reason.removeprefix(f"{name}: "))
-        parts += [Text(), failed, *_more(tuple(status.failed), lines)]
-    return Group(*parts, Text(), Text(_outlook(status), style="bold"))
+        parts += [Text(), active]
+    return Group(*parts)
 
 
 def _outlook(status: Status) -> str:
@@ -130,11 +117,6 @@ def _counts(scale: str, states: dict[str, int], more: str = "") -> Text:
         if states.get(name) or name == "done":
             text.append(f"  {states.get(name, 0):,} {name}", style=colour)
     return text
-
-
-def _more(items: Sequence[object], lines: int | None) -> list[Text]:
-    hidden = len(items) - (lines or len(items))
-    return [Text(f"and {hidden:,} more")] if hidden > 0 else []
 
 
 def _grid(first: str, *columns: str) -> Table:
@@ -160,14 +142,4 @@ def _hours(hours: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Two units at most: 3 d 4 h, 2 h 10 min, 40 s."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min"
-    days, hours = divmod(round(seconds / 3600), 24)
-    return f"{days} d {hours} h"
+    return str(timedelta(seconds=round(seconds)))

@@ -30,7 +30,7 @@ class TableCost:
 
 @dataclass(frozen=True)
 class PlanCost:
-    """Costs of a plan; `least_hours` are those with so many trainings at once, by their number."""
+    """Costs of a plan; `least_hours` has the hours left with so many trainings at once."""
 
     scale: str
     seeds: int
@@ -42,51 +42,48 @@ class PlanCost:
     least_hours: dict[int, float]
 
 
-def summarise(plan: Plan, at_once: Sequence[int] = (1,), tflops: float | None = None) -> PlanCost:
-    """Costs of a plan; ``tflops`` is the speed assumed where no run of it is finished.
+def summarise(plan: Plan, at_once: Sequence[int] = (), tflops: float | None = None) -> PlanCost:
+    """Costs of a plan; ``tflops`` is the speed for a plan of which no run is finished.
 
     Raises:
         InputError: a number of trainings at once is 0.
     """
     if not all(at_once):
         raise InputError("--devices: no training ever ends on 0 devices; give at least 1")
-    costs = Costs(plan, tflops=tflops)
+    costs = Costs(plan, tflops)
     tables, seen = [], set[str]()
     for name in plan.tables:
-        needed = plan.needed(name)
-        if needed:
+        if needed := plan.needed(name):
             new = [run for run in needed.values() if run.id not in seen]
             tables.append(_table(name, costs, len(needed), new))
             seen |= needed.keys()
-    seconds = {run: costs.of(run).seconds for run in costs.left()}
-    known = {run: value for run, value in seconds.items() if value is not None}
-    timed = len(known) == len(seconds)
-    chain = longest_chain(known if timed else {run: costs.flops(run) for run in seconds})
+    total = _table("all", costs, len(plan.runs), plan.runs.values())
+    timed = total.hours_left is not None
+    weights = {run: costs.of(run).seconds or costs.flops(run) for run in costs.left()}
+    chain = longest_chain(weights)
     return PlanCost(
         scale=plan.scale.scale,
         seeds=len(plan.scale.seeds),
         states=dict(Counter(state.name for state in costs.states.values())),
         tables=tuple(tables),
-        total=_table("all", costs, len(plan.runs), plan.runs.values()),
+        total=total,
         chain=tuple(run.id for run in chain),
-        chain_hours=sum(known[run] for run in chain) / 3600 if timed else None,
-        least_hours={n: least_seconds(known, n) / 3600 for n in at_once} if timed else {},
+        chain_hours=sum(weights[run] for run in chain) / 3600 if timed else None,
+        least_hours={n: least_seconds(weights, n) / 3600 for n in at_once} if timed else {},
     )
 
 
 def _table(name: str, costs: Costs, runs: int, new: Iterable[Run]) -> TableCost:
     new = list(new)
-    left = [run for run in new if costs.states[run.id].name != "done"]
-    each = {run: costs.of(run) for run in left}
-    seconds = [cost.seconds for cost in each.values()]
-    known = [value for value in seconds if value is not None]
+    left = {run: costs.of(run) for run in new if costs.states[run.id].name != "done"}
+    seconds = [cost.seconds for cost in left.values() if cost.seconds is not None]
     return TableCost(
         table=name,
         runs=runs,
         new=len(new),
         done=len(new) - len(left),
         hours_spent=sum(map(costs.seconds_spent, new)) / 3600,
-        hours_left=sum(known) / 3600 if len(known) == len(seconds) else None,
-        flops_left=sum(costs.flops(run) for run, cost in each.items() if cost.basis == "flops"),
-        basis=tuple(sorted({cost.basis for cost in each.values()})),
+        hours_left=sum(seconds) / 3600 if len(seconds) == len(left) else None,
+        flops_left=sum(costs.flops(run) for run, cost in left.items() if cost.basis == "flops"),
+        basis=tuple(sorted({cost.basis for cost in left.values()})),
     )
