@@ -62,11 +62,11 @@ from collections import OrderedDict
 import timm, torch
 from torch import nn
 import replication.networks as networks
-from replication.architectures.catalogue import NETWORKS, Network
+from replication.architectures.catalogue import FAMILIES, NETWORKS, Family, Network
 from replication.networks.base import ImageNetwork
 from replication.architectures.scaling import scaled
 {snippet}
-networks.FAMILIES["plain"] = Plain
+FAMILIES["plain"] = Family("__main__:Plain")
 NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
 networks.default_cfgs["plain_64"] = networks.default_cfgs["densenet_90_60"]
 networks._register("plain_64", NETWORKS["plain_64"])
