@@ -43,7 +43,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class OneOf:
     """Annotates a string: one of these names, an enum in the JSON schema."""
 

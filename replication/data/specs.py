@@ -28,9 +28,6 @@ class ImageSpec:
 class TextSpec:
     """A text data set: the size of its vocabulary, and the words of its three parts.
 
-    ``alphabet`` is the number of characters in the vocabulary, including padding and the marks at a
-    word's ends, ``longest`` that of the longest word, and ``distinct`` the share of a window's words
-    that have not occurred in it before.
     ``loader`` names the function that reads it: (root, words, download) to a `Corpus`.
     """
 
@@ -39,9 +36,6 @@ class TextSpec:
     train: int
     validation: int
     test: int
-    alphabet: int
-    longest: int
-    distinct: float
     loader: str
 
 
@@ -117,9 +111,6 @@ DATASETS: dict[str, ImageSpec | TextSpec] = {
         train=44_190,
         validation=5_513,
         test=5_516,
-        alphabet=36,
-        longest=18,
-        distinct=0.36,
         loader=_TEXT + "python_reference",
     ),
     "penn_treebank": TextSpec(
@@ -128,9 +119,6 @@ DATASETS: dict[str, ImageSpec | TextSpec] = {
         train=929_589,
         validation=73_760,
         test=82_430,
-        alphabet=51,  # Kim et al. 2016
-        longest=18,
-        distinct=0.4,  # assumed; 0.36 in the reference above
         loader=_TEXT + "penn_treebank",
     ),
 }

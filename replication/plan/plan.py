@@ -21,16 +21,11 @@ from replication.config.scale import (
 )
 from replication.config.yaml_model import merge
 from replication.errors import InputError
+from replication.objectives import OBJECTIVES
 from replication.plan.cells import Cell, cells_of
 from replication.plan.run import Run
 
 RESULTS = Path("results")
-# The decision of the scale that each objective depends on.
-DECISIONS = {
-    "ban+l": "ban_l_weighting",
-    "cwtm": "cwtm_weight",
-    "dkpp": "dkpp_permutation",
-}
 VARIED = ("networks", "images", "language", "decisions")
 
 
@@ -141,7 +136,7 @@ class Plan:
     def recipe(self, run: Run) -> dict[str, Any]:
         """Everything except the teacher that determines a run's result, as plain data."""
         scale = self.scale_of(run)
-        decision = DECISIONS.get(run.objective)
+        decision = OBJECTIVES[run.objective].decision
         return {
             "dataset": run.dataset.model_dump(mode="json"),
             "evaluate_on": scale.evaluate_on,
@@ -160,7 +155,7 @@ class Plan:
 
     def students(self, run: Run) -> list[Run]:
         """The runs whose teacher is this one."""
-        return [other for other in self.runs.values() if other.teacher == run]
+        return [it for it in self.runs.values() if it.teacher and it.teacher.id == run.id]
 
     def recipe_hash(self, run: Run) -> str:
         """A hash of the run's recipe."""

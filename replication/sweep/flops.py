@@ -15,17 +15,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from replication.config.scale import ImageDataset, ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
-from replication.networks.language import LANGUAGE_MODELS
+from replication.networks.language import create_language_model
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.training.teacher_logits import within_limit
 
 Options = tuple[tuple[str, Any], ...]
 WORDS, TYPES = 100, 40
-"""Words that a language model is counted on, and how many of them are distinct.
-
-So many are distinct in a window of Penn Treebank; each passes the character CNN once.
-"""
+"""Words that a language model is counted on; as many distinct ones as in Penn Treebank."""
 CHARACTERS, LONGEST = 48, 16
 """Different characters of a vocabulary, and those of its longest word (Kim et al. 2016)."""
 
@@ -118,4 +115,4 @@ def _build(name: str, options: Options, data: ImageSpec | TextSpec) -> Any:
         sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.channels}
         return timm.create_model(name, **sizes, **dict(options))
     words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
-    return LANGUAGE_MODELS[name](words, **dict(options))
+    return create_language_model(name, words, **dict(options))

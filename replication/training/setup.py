@@ -12,7 +12,7 @@ from replication.data.images import ImageData
 from replication.data.prepare import load
 from replication.data.text import Corpus
 from replication.errors import InputError
-from replication.networks.language import LANGUAGE_MODELS
+from replication.networks.language import create_language_model
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 
@@ -47,7 +47,7 @@ def build_network(plan: Plan, run: Run, data: Data, device: torch.device) -> nn.
     if isinstance(data, ImageData):
         network: nn.Module = timm.create_model(run.network, **arguments)
         return network.to(device).to(memory_format=torch.channels_last)
-    return LANGUAGE_MODELS[run.network](data.vocabulary, **arguments).to(device)
+    return create_language_model(run.network, data.vocabulary, **arguments).to(device)
 
 
 def _check_recipe(recipe: ImageRecipe | LanguageRecipe, data: Data) -> None:
