@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from replication.training.parallel import Group
 
 from replication.config.scale import GPU_SLOTS
 from replication.errors import InputError
 from replication.runtime import gpu_slots as devices
 from replication.runtime.gpu_slots import claim, claimed
-from replication.training.parallel import Group
 
 TWO = ["GPU-a", "GPU-b"]
 
