@@ -14,10 +14,7 @@ from support.checks import wait_until
 from support.plans import ROOT, TINY
 from support.sockets import listening
 
-from replication.runtime import forkserver
-
 RUN = "digits/wide_resnet_28_1.label.0"
-COMMAND = [sys.executable, "-m", "replication", "train"]
 FILES = ["--configfile", str(ROOT / "config/digits.yaml"), "--configfile", "tiny.yaml"]
 ENDLESS = {**TINY, "images": {"epochs": 100_000, "milestones": [1]}}
 
@@ -33,8 +30,8 @@ class Owner:
     """A process that starts a server and lives until it is ended."""
 
     CODE = (
-        "import os, sys; from replication.runtime import forkserver; forkserver.start();"
-        "print(os.environ[forkserver.VARIABLE], flush=True); sys.stdin.read()"
+        "import sys; from replication.runtime.forkserver import ForkServer; server = ForkServer();"
+        "server.start(); print(server.socket, flush=True); sys.stdin.read()"
     )
 
     def __init__(self) -> None:
@@ -70,15 +67,14 @@ def owner() -> Iterator[Owner]:
     owner.end()
 
 
-def environment(server: Path) -> dict[str, str]:
-    return {**os.environ, forkserver.VARIABLE: str(server)}
+def command(server: Path, run: str = RUN) -> list[str]:
+    return [sys.executable, "-m", "replication", "--worker", str(server), "train", run, *FILES]
 
 
 def call(folder: Path, run: str, server: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, run, *FILES, *more], cwd=folder, env=environment(server),
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [*command(server, run), *more], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 def test_a_forked_run_gives_the_bytes_of_one_without_a_server(folder: Path, owner: Owner) -> None:
@@ -105,9 +101,8 @@ def test_a_signal_reaches_a_training_that_listens_on_no_network(folder: Path, ow
     (folder / "tiny.yaml").write_text(yaml.safe_dump(ENDLESS), encoding="utf-8")
     for number in (signal.SIGTERM, signal.SIGKILL):
         with subprocess.Popen(
-            [*COMMAND, RUN, *FILES], cwd=folder, env=environment(owner.socket),
-            stderr=subprocess.PIPE, text=True,
-        ) as client:  # fmt: skip
+            command(owner.socket), cwd=folder, stderr=subprocess.PIPE, text=True
+        ) as client:
             assert client.stderr
             while not client.stderr.readline().startswith("epoch "):
                 assert client.poll() is None
@@ -129,10 +124,7 @@ def test_the_server_survives_a_training_that_cannot_write_its_log(
     folder: Path, owner: Owner
 ) -> None:
     with open("/dev/full", "wb") as full:
-        subprocess.run(
-            [*COMMAND, RUN, *FILES],
-            cwd=folder, env=environment(owner.socket), stdout=full, check=False,
-        )  # fmt: skip
+        subprocess.run(command(owner.socket), cwd=folder, stdout=full, check=False)
     wait_until(lambda: not owner.trainings())
     assert owner.socket.is_socket()
     assert call(folder, "nothing", owner.socket).returncode == 1
