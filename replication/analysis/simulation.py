@@ -47,7 +47,8 @@ class Estimate(NamedTuple):
     error: float
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} ± {self.error:.2f}"
+        """Value and, in brackets, its error in units of the last digit."""
+        return f"{self.value:.2f}({100 * self.error:.0f})"
 
 
 class CellRates(NamedTuple):

@@ -155,7 +155,7 @@ class Plan:
 
     def students(self, run: Run) -> list[Run]:
         """The runs whose teacher is this one."""
-        return [other for other in self.runs.values() if other.teacher == run]
+        return [it for it in self.runs.values() if it.teacher and it.teacher.id == run.id]
 
     def recipe_hash(self, run: Run) -> str:
         """A hash of the run's recipe."""

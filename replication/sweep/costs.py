@@ -14,7 +14,6 @@ from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.status import state_of
 
-TERA = 1e12
 Basis = Literal["measured", "scaled", "flops"]
 """By finished runs of the same network; by those of others, scaled by FLOPs; by FLOPs alone."""
 
@@ -46,7 +45,7 @@ class Costs:
             rates = self._seconds_per_flop
             rate = median(rates.get(NETWORKS[run.network].family) or rates["all"])
             return Cost(rate * self.flops(run), "scaled")
-        seconds = self.flops(run) / (self.tflops * TERA) if self.tflops else None
+        seconds = self.flops(run) / (self.tflops * 1e12) if self.tflops else None
         return Cost(seconds, "flops")
 
     def flops(self, run: Run) -> float:

@@ -22,10 +22,7 @@ from replication.training.teacher_logits import within_limit
 
 Options = tuple[tuple[str, Any], ...]
 WORDS, TYPES = 100, 40
-"""Words that a language model is counted on, and how many of them are distinct.
-
-So many are distinct in a window of Penn Treebank; each passes the character CNN once.
-"""
+"""Words that a language model is counted on; as many distinct ones as in Penn Treebank."""
 CHARACTERS, LONGEST = 48, 16
 """Different characters of a vocabulary, and those of its longest word (Kim et al. 2016)."""
 

@@ -24,8 +24,7 @@ COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"
 BASES: dict[Basis, str] = {
     "measured": "measured: median of finished runs of the same network.",
     "scaled": "scaled: finished runs of other networks, scaled by FLOPs.",
-    "flops": "flops: no run of this scale is finished; --tflops N gives hours at a speed of N"
-    " TFLOP/s.",
+    "flops": "flops: no run of this scale is finished; hours are those at --tflops N TFLOP/s.",
 }
 
 
@@ -142,4 +141,5 @@ def _hours(hours: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))
+    unit = 1 if seconds < 3600 else 60
+    return str(timedelta(seconds=unit * round(seconds / unit)))

@@ -78,24 +78,25 @@ def test_what_is_done_is_spent_and_no_longer_to_do() -> None:
     assert found.total.basis == ("scaled",)
 
 
-def chain() -> tuple[Run, Run, Run, Run]:
+@pytest.fixture
+def seconds() -> dict[Run, float]:
+    """Seconds of three generations, and of a run with no other above or below."""
     plan = tiny_plan(tables=["table2"])
     last = next(run for run in plan.runs.values() if run.generation == 2)
-    return (*last.with_lineage, plan.run(SAME_FAMILY))
+    return dict(zip((*last.with_lineage, plan.run(SAME_FAMILY)), (2.0, 3.0, 4.0, 5.0), strict=True))
 
 
-def test_the_longest_chain_has_the_largest_sum_and_leaves_out_what_is_done() -> None:
-    teacher, student, last, alone = chain()
-    seconds = {teacher: 2.0, student: 3.0, last: 4.0, alone: 5.0}
+def test_the_longest_chain_has_the_largest_sum_without_what_is_done(
+    seconds: dict[Run, float],
+) -> None:
+    teacher, student, last, alone = seconds
     assert longest_chain(seconds) == (teacher, student, last)
     assert longest_chain({**seconds, alone: 10.0}) == (alone,)
     assert longest_chain({student: 3.0, last: 4.0, alone: 5.0}) == (student, last)
     assert longest_chain({}) == ()
 
 
-def test_no_schedule_is_shorter_than_the_chain_or_the_work_spread_evenly() -> None:
-    teacher, student, last, alone = chain()
-    seconds = {teacher: 2.0, student: 3.0, last: 4.0, alone: 5.0}
+def test_no_schedule_is_shorter_than_the_chain_or_the_work(seconds: dict[Run, float]) -> None:
     assert [least_seconds(seconds, n) for n in (1, 2, 64)] == [14, 9, 9]
     assert least_seconds({}, 3) == 0
     with pytest.raises(InputError, match="at least 1"):
