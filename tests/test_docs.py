@@ -141,9 +141,10 @@ def test_the_objective_of_the_readme_is_one() -> None:
 
 
 def test_the_data_set_of_the_guide_is_one() -> None:
-    names = {"ImageSpec": specs.ImageSpec, "_IMAGES": specs._IMAGES}
-    found = eval(f"{{{snippet(CONTRIBUTING, 'python', '# replication/data/specs.py')}}}", names)
-    (spec,) = found.values()
+    space = {"ImageSpec": specs.ImageSpec, "_IMAGES": specs._IMAGES}
+    entry = snippet(CONTRIBUTING, "python", "# replication/data/specs.py")
+    exec(f"found = {{{entry}}}", space)
+    (spec,) = space["found"].values()  # type: ignore[attr-defined]
     assert callable(resolve_name(spec.loader))
 
 
