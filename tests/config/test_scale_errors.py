@@ -71,7 +71,7 @@ TRAINING_REFUSES: dict[str, tuple[list[str], dict[str, Any], tuple[str, ...]]] =
     "more columns than words": (
         ["train", LSTM, *FILES, *WRONG],
         {"language": {"lstm": {"batch_size": 1000}}},
-        ("`batch_size`: 1000 columns", "900 words"),
+        ("`batch_size`", "900 words", "1000 columns"),
     ),
     "a network larger than the memory": (
         TRAIN,
