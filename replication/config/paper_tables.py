@@ -6,10 +6,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from replication.architectures.catalogue import NETWORKS
-from replication.config.yaml_model import FolderName, Line, Number, StrictModel, read_yaml, validate
+from replication.config.yaml_model import (
+    FolderName,
+    Line,
+    Number,
+    OneOf,
+    StrictModel,
+    read_yaml,
+    validate,
+)
 from replication.errors import InputError
+from replication.objectives import OBJECTIVES
 
-Objective = Literal["label", "ban", "ban+l", "cwtm", "dkpp"]
+Objective = Annotated[str, OneOf(OBJECTIVES)]
 Role = Literal["cifar10", "cifar100", "ptb"]
 Name = Annotated[Line, StringConstraints(min_length=1)]
 
