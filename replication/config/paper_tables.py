@@ -159,7 +159,9 @@ def _check_cell(table: TableSpec, row: str, column: str, path: str) -> None:
     here = f"{path}: cell `{row}` / `{column}`"
     cell, network = table.cell(row, column), table.network(row, column)
     if network not in NETWORKS:
-        raise InputError(f"{here}: unknown network `{network}`; see replication/catalogue.py")
+        raise InputError(
+            f"{here}: unknown network `{network}`; see replication/architectures/catalogue.py"
+        )
     kind = "language" if table.dataset == "ptb" else "image"
     if cell.variant is not None and cell.variant not in table.variants:
         raise InputError(f"{here}: unknown variant `{cell.variant}`; add it to `variants`")

@@ -90,7 +90,7 @@ def _read_treebank(path: Path, download: bool) -> str:
             f"{path}: cannot be read or written ({error.strerror}); give permission, or move away"
             " what is in its place"
         ) from None
-    if hashlib.md5(content).hexdigest() != md5:
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise InputError(
             f"{path} is not Mikolov's file (its md5 sum is not {md5}); delete it and {PREPARE}"
         )

@@ -117,7 +117,7 @@ class CharacterCnn(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """Word ids (n,) to word vectors (n, width)."""
-        # All windows of nothing but padding look alike: past one of the widest, no more is needed.
+        # Windows of padding alone are all equal: past one of the widest, no more are needed.
         length = int(self.lengths[words].max()) + len(self.convolutions)
         embedded = self.embedding(self.spelling[words, :length]).transpose(1, 2)
         return torch.cat([layer(embedded).max(2).values for layer in self.convolutions], 1).tanh()

@@ -61,7 +61,7 @@ TRAINING_REFUSES: dict[str, tuple[list[str], dict[str, Any], tuple[str, ...]]] =
     "more images than there are": (
         TRAIN,
         {"datasets": {"cifar10": {"train": 9999}}},
-        ("digits: `train`: 9999 images",),
+        ("digits: `train` asks for 9999 images",),
     ),
     "a crop wider than the image": (
         TRAIN,
@@ -71,7 +71,7 @@ TRAINING_REFUSES: dict[str, tuple[list[str], dict[str, Any], tuple[str, ...]]] =
     "more columns than words": (
         ["train", LSTM, *FILES, *WRONG],
         {"language": {"lstm": {"batch_size": 1000}}},
-        ("`batch_size`", "900 words", "1000 columns"),
+        ("`batch_size`: 900 words do not fill 1000 columns",),
     ),
     "a network larger than the memory": (
         TRAIN,

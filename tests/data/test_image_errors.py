@@ -12,7 +12,7 @@ from support.archives import cifar_archive, fashion_files
 from support.project import FILES, TRAIN_TEACHER, WRONG, Project, binary, truncate
 from torchvision import datasets
 
-from replication.data import images
+from replication.data import image_files
 
 NO_NETWORK = "http://127.0.0.1:9/"
 
@@ -68,15 +68,14 @@ def test_damaged_cifar_is_refused(
     damage: Callable[[Path], object], cifar: Path, project: Project
 ) -> None:
     damage(cifar)
-    arguments = ["train", "cifar10/wide_resnet_28_1.label.0", *FILES, *WRONG]
-    project.refuses(arguments, "CIFAR10", "cifar-10-python.tar.gz")
+    project.refuses(["data", *FILES, *WRONG], "CIFAR10", "cifar-10-python.tar.gz")
 
 
 @pytest.fixture
 def fashion(project: Project) -> Path:
     """A small Fashion-MNIST as Debian's package has it, as the scale's data, without a network."""
     fashion_files(project / "debian")
-    project.monkeypatch.setattr(images, "DEBIAN_FASHION_MNIST", project / "debian")
+    project.monkeypatch.setattr(image_files, "DEBIAN_FASHION_MNIST", project / "debian")
     project.monkeypatch.setattr(datasets.FashionMNIST, "mirrors", [NO_NETWORK])
     project.override(datasets={"cifar10": {"name": "fashion_mnist", "train": None, "test": None}})
     return project / "debian"
@@ -99,5 +98,4 @@ FASHION_DAMAGED: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
 def test_damaged_fashion_mnist_is_refused(name: str, fashion: Path, project: Project) -> None:
     damage, says = FASHION_DAMAGED[name]
     damage(fashion)
-    arguments = ["train", "fashion_mnist/wide_resnet_28_1.label.0", *FILES, *WRONG]
-    project.refuses(arguments, *says)
+    project.refuses(["data", *FILES, *WRONG], *says)

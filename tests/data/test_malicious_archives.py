@@ -13,8 +13,7 @@ import pytest
 from support.archives import Payload, cifar_archive, fashion_files
 from torchvision import datasets
 
-from replication.config.scale import ImageDataset
-from replication.data import images
+from replication.data import image_files
 from replication.data.images import load_images
 from replication.errors import InputError
 
@@ -62,7 +61,7 @@ def test_no_member_of_an_archive_leaves_its_folder(
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
     monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", md5)
     with contextlib.suppress(InputError):
-        load_images(ImageDataset(name="cifar10"), root, "test")
+        load_images("cifar10", root, download=True)
     assert {path.name for path in tmp_path.iterdir()} == {"data", "precious"}
     assert precious.read_text() == "whole"
     assert not any(path.is_char_device() for path in root.rglob("*"))
@@ -77,8 +76,8 @@ def test_the_name_inside_a_gzip_file_is_ignored(
         content = gzip.decompress(file.read_bytes())
         with file.open("wb") as stream, gzip.GzipFile("../../escaped", "wb", fileobj=stream) as out:
             out.write(content)
-    monkeypatch.setattr(images, "DEBIAN_FASHION_MNIST", debian)
-    load_images(ImageDataset(name="fashion_mnist"), data, "test")
+    monkeypatch.setattr(image_files, "DEBIAN_FASHION_MNIST", debian)
+    load_images("fashion_mnist", data, download=True)
     assert not [path for path in tmp_path.rglob("*") if "escaped" in path.name]
     assert {path.name for path in tmp_path.iterdir()} == {"debian", "data"}
 
@@ -93,5 +92,5 @@ def test_cifar_is_unpickled_only_when_its_checksum_is_right(
     for name, _ in (*datasets.CIFAR10.train_list, *datasets.CIFAR10.test_list):
         (folder / name).write_bytes(pickle.dumps(Payload(tmp_path / "marker")))
     with pytest.raises(InputError, match="CIFAR10 cannot be read or downloaded"):
-        load_images(ImageDataset(name="cifar10"), tmp_path, "test")
+        load_images("cifar10", tmp_path, download=True)
     assert not (tmp_path / "marker").exists()

@@ -15,4 +15,4 @@ def test_a_damaged_penn_treebank_is_refused(project: Project) -> None:
 
 def test_more_words_than_there_are_are_refused(project: Project) -> None:
     project.override(datasets={"ptb": {"train": 10**8}})
-    project.refuses(["train", LSTM, *FILES, *WRONG], "python_reference: `train`", "ask fewer")
+    project.refuses(["train", LSTM, *FILES, *WRONG], "python_reference: `train`", "lower it")
