@@ -79,7 +79,7 @@ def test_a_full_disk_loses_nothing_and_the_next_call_goes_on(what: str, disk: Pr
     arguments, file, room = FULL[what]
     disk.override(checkpoint={"epochs": 0})
     filler = fill(disk, room(disk) + PAGE)
-    disk.refuses(arguments, f"{file}: cannot be written", "No space left on device", "make room")
+    disk.refuses(arguments, f"{file}: cannot be written", "No space left on device", "disk space")
     filler.unlink()
     assert disk.call(arguments)[0] == 0
 

@@ -6,6 +6,7 @@ import copy
 import json
 import re
 import shutil
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,18 @@ def flip_bit(file: Path) -> None:
     """Change one bit in the middle."""
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def flip_tensor_bit(file: Path) -> None:
+    """Change one bit of the largest tensor of a checkpoint.
+
+    The bytes between two entries of its zip archive have no checksum and no meaning.
+    """
+    content = bytearray(file.read_bytes())
+    with zipfile.ZipFile(file) as archive:
+        largest = archive.read(max(archive.infolist(), key=lambda entry: entry.file_size))
+    content[content.index(largest) + len(largest) // 2] ^= 1
     file.write_bytes(content)
 
 

@@ -13,7 +13,7 @@ from replication.runs import record as runs
 
 
 def write_malicious(file: Path, kind: str, marker: Path) -> None:
-    payload = {"identity": Payload(marker), "seconds": 1.0, "attempts": 1, "training": {}}
+    payload = {"identity": Payload(marker), "seconds": 1.0, "attempts": 1, "trainer": {}}
     if kind == "pickle":
         file.write_bytes(pickle.dumps(payload))
     else:
