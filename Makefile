@@ -1,6 +1,6 @@
 # make          what there is
 # make tables   the environment, then every table of the default scale
-# make test     the environment, then the tests
+# make test     the environment, then the tests, except the long ones
 #
 # An active conda environment that has the suite (environment.yml) is used as it is; else .venv is
 # made here, once, and again when the pins change.
@@ -8,6 +8,8 @@
 CORES ?= all
 SCALE ?= digits
 PYTHON ?= python3.11
+# Processes that share the tests, each on one core.
+WORKERS ?= 2
 
 ifneq ($(and $(CONDA_PREFIX),$(wildcard $(CONDA_PREFIX)/bin/replication)),)
 BIN := $(CONDA_PREFIX)/bin
@@ -21,12 +23,13 @@ endif
 export PATH := $(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 
-.PHONY: help environment tables report test benchmark lint schemas clean
+.PHONY: help environment tables report test test-all benchmark lint schemas clean
 
 help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
 	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
-	@echo "make test         run the tests"
+	@echo "make test         run the tests, except the long ones"
+	@echo "make test-all     run the long tests: Slurm, sweeps of thousands of runs, random kills"
 	@echo "make benchmark    measure speed beside other training loops; docs/performance.md"
 	@echo "make lint         check style, types and workflow"
 	@echo "make schemas      renew the JSON schemas of the configuration files"
@@ -52,8 +55,13 @@ report: tables
 	$(SNAKEMAKE) --report results/$(SCALE)/report.html
 
 test: $(ENVIRONMENT)
-	@echo "== running the tests"
-	pytest
+	@echo "== running the tests; some minutes on two cores"
+	pytest -m "not long" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	@echo "== skipped the long tests (Slurm, sweeps of thousands of runs, random kills): make test-all runs them"
+
+test-all: $(ENVIRONMENT)
+	@echo "== running the long tests"
+	pytest -m long -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 benchmark: $(ENVIRONMENT)
 	@echo "== measuring; some 25 minutes on two cores, which should have nothing else to do"

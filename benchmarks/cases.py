@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 import replication.networks  # noqa: F401  (registers the networks with timm)
-from replication.data.images import fashion_mnist
+from replication.data.image_files import fashion_mnist
 
 BATCH = 128
 CLASSES = 10
@@ -99,5 +99,5 @@ class Pictures:
 
 def load_pictures(root: Path) -> Pictures:
     """Fashion-MNIST's 60,000 training images, as the suite reads them."""
-    train, _ = fashion_mnist(root)
+    train, _ = fashion_mnist(root, download=True)
     return Pictures.of((train.images[:, 0] * 255).round().byte(), train.labels)

@@ -69,11 +69,15 @@ def objectives(device: torch.device) -> Iterator[tuple[str, float]]:
 def views(device: torch.device) -> float:
     """Milliseconds in which a batch of views is cut."""
     images = torch.rand(10_000, 1, SIDE, SIDE, device=device)
-    augment, generator = Augmenter(images, RECIPE), torch.Generator().manual_seed(0)
+    augment, generator = (
+        Augmenter(images, RECIPE.crop_padding, RECIPE.flip),
+        torch.Generator().manual_seed(0),
+    )
 
     def cut() -> None:
         index = torch.randint(len(images), (BATCH,), generator=generator).to(device)
-        augment(index, draw_views(BATCH, RECIPE, generator).to(device))
+        drawn = draw_views(BATCH, RECIPE.crop_padding, RECIPE.flip, generator)
+        augment(index, drawn.to(device))
 
     return 1e3 * time_of(cut, device)
 

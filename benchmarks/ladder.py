@@ -59,7 +59,9 @@ class Climber:
         if rung.compiled:
             task.student.compile(mode="default", dynamic=False)
         self.labels = task.pictures.labels.to(task.device)
-        self.augment = Augmenter(task.pictures.normalised.to(task.device), ours.RECIPE)
+        self.augment = Augmenter(
+            task.pictures.normalised.to(task.device), ours.RECIPE.crop_padding, ours.RECIPE.flip
+        )
         self.generator = torch.Generator().manual_seed(0)
         self.answers = torch.randn(len(self.labels), CLASSES, device=task.device)
         self.optimiser = torch.optim.SGD(task.student.parameters(), **SGD, fused=rung.fused)
@@ -70,7 +72,9 @@ class Climber:
         n, device = len(self.labels), self.task.device
         while True:
             order = torch.randperm(n, generator=self.generator).to(device)
-            views = draw_views(n, ours.RECIPE, self.generator).to(device)
+            views = draw_views(n, ours.RECIPE.crop_padding, ours.RECIPE.flip, self.generator).to(
+                device
+            )
             for start in range(0, n - BATCH + 1, BATCH):
                 yield order[start : start + BATCH], views[start : start + BATCH]
 

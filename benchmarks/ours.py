@@ -6,17 +6,17 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
+from replication.training.context import TrainingContext
 from torch import nn
 
 from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
 from benchmarks.contestants import Task, synchronise, timed
 from replication.config.scale import Decisions, ImageRecipe
-from replication.data.answering import count_views
+from replication.data.augmentation import count_views
 from replication.data.images import ImageData, Items
 from replication.plan.plan import Plan
 from replication.runtime.precision import Precision, choose, use
 from replication.training import teacher_logits as answers
-from replication.training.context import TrainingContext
 from replication.training.image_trainer import ImageTraining, logits_in_order
 from replication.training.teacher_logits import TeacherLogits
 
@@ -109,7 +109,7 @@ def image_data(task: Task) -> ImageData:
 
 def shape_of_answers(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
     """Views, images and classes."""
-    return count_views(recipe), len(pictures.labels), CLASSES
+    return count_views(recipe.crop_padding, recipe.flip), len(pictures.labels), CLASSES
 
 
 def place_answers(pictures: Pictures, folder: Path) -> None:

@@ -14,10 +14,10 @@ from pydantic import BaseModel
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import DEFAULT, Scale
 from replication.errors import InputError
+from replication.files import write_text
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
-from replication.sweep.budget import budget
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -105,17 +105,33 @@ def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 
 
 @app.command()
-def data(configfile: ConfigFiles = None) -> None:
-    """Download and check the data of a scale: for machines whose jobs have no network."""
+def data(
+    name: Annotated[str | None, typer.Argument(help="A data set; all of the scale's.")] = None,
+    configfile: ConfigFiles = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the description of the named data set as JSON.")
+    ] = None,
+) -> None:
+    """Download the data sets of a scale where they are missing, check and describe them.
+
+    Training never downloads; the workflow runs this step first.
+    """
     plan = Plan.read(configfile or [])
-    import torch
+    datasets = {run.dataset.name: run.dataset for run in plan.runs.values()}
+    if name is not None and name not in datasets:
+        raise InputError(
+            f"{name}: no data set of scale {plan.scale.scale}; it uses {', '.join(datasets)}"
+        )
+    if output and name is None:
+        raise InputError(f"--output {output}: describes one data set; name it before the options")
+    from replication.data.prepare import prepare
 
-    from replication.training.setup import describe, load_data
-
-    for run in {run.dataset: run for run in plan.runs.values()}.values():
-        found = describe(run, load_data(plan, run, torch.device("cpu")))
+    for dataset in [datasets[name]] if name else datasets.values():
+        found = prepare(dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on)
         counts = ", ".join(f"{key} {n:,}" for key, n in found.items() if isinstance(n, int))
         print(f"{found['name']}: {counts}; sha256 {found['sha256']}")
+        if output:
+            write_text(output, json.dumps(found, indent=2) + "\n")
 
 
 @app.command()
@@ -141,22 +157,28 @@ def verify(
 @app.command()
 def plan(
     configfile: ConfigFiles = None,
-    tables: Annotated[str | None, typer.Option(help="Of these tables: 1,2,sensitivity.")] = None,
+    tables: Annotated[str | None, typer.Option(help="Only these tables: 1,2,sensitivity.")] = None,
     rows: Annotated[
-        str | None, typer.Option(help="Of these rows, * for any text: 'densenet-*'.")
+        str | None, typer.Option(help="Only these rows, * for any text: 'densenet-*'.")
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="For these seeds: 0-4,7.")] = None,
-    devices: Annotated[str, typer.Option(help="Time on so many cores or GPUs.")] = "1,8,64",
+    seeds: Annotated[str | None, typer.Option(help="These seeds instead: 0-4,7.")] = None,
+    devices: Annotated[
+        str, typer.Option(help="Time with so many trainings at once, one per device.")
+    ] = "1,8,64",
+    tflops: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Speed, in TFLOP/s, for hours before any run is finished."),
+    ] = None,
     runs: Annotated[
         bool, typer.Option("--runs", help="List the runs' ids instead, teachers first.")
     ] = False,
     recipes: Annotated[
         bool, typer.Option("--recipes", help="List the runs as csv, with recipe and parameters.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The costs for a program.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the costs as JSON.")] = False,
     results: Results = RESULTS,
 ) -> None:
-    """What the runs of a scale cost, what is done of them, and how long the rest takes."""
+    """Show the runs of a scale: how many are done, what they cost and how long the rest takes."""
     found = read_part(configfile or [], tables, rows, seeds, results)
     if runs:
         print("\n".join(found.runs))
@@ -166,24 +188,27 @@ def plan(
 
         print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
         return
-    costs = budget(found, parse_numbers("--devices", devices))
+    from replication.sweep.overview import console, render_costs
+    from replication.sweep.summary import summarise
+
+    at_once = parse_numbers("--devices", devices)
+    with console().status("reading run folders, counting FLOPs"):
+        costs = summarise(found, at_once, tflops)
     if as_json:
         print(json.dumps(asdict(costs), indent=2))
-        return
-    from replication.sweep.overview import show_budget
-
-    show_budget(costs)
+    else:
+        console().print(render_costs(costs))
 
 
 @app.command()
 def status(
     configfile: ConfigFiles = None,
-    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
     results: Results = RESULTS,
 ) -> None:
-    """Watch a sweep: cells that are filled, runs in training, failures, time left. Ctrl-C ends it.
+    """Monitor a sweep: filled cells, runs in training, failures, time left. Ctrl-C ends it.
 
-    Reads the folders of the runs, wherever they are trained, and writes nothing.
+    Reads the run folders, also those of other machines, and writes nothing.
     """
     from replication.sweep.overview import show_status
 

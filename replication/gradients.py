@@ -1,4 +1,4 @@
-"""Dark knowledge under the light (§3.2): what BAN's gradient is made of."""
+"""The terms of BAN's gradient ("Dark knowledge under the light", §3.2)."""
 
 from typing import NamedTuple
 

@@ -5,14 +5,24 @@ generator of its random numbers; it returns the loss of the batch, a scalar. The
 distribution is p = softmax(t) without a temperature; no gradient flows into t.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+# The configuration reads the objectives' names while Snakemake parses the workflow, which happens
+# in every job and must not take the seconds of importing torch: so functions import it when called.
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-Objective = Callable[..., Tensor]
+
+def cross_entropy(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
+    """`torch.nn.functional.cross_entropy`."""
+    from torch.nn import functional
+
+    return functional.cross_entropy(logits, target, **options)
 
 
 def label(
@@ -72,12 +82,22 @@ def dkpp(
     teacher_logits: Tensor,
     generator: torch.Generator | None = None,
     *,
+    permutation: Literal["sample and step", "sample", "batch"] = "sample and step",
     keys: Tensor | None = None,
 ) -> Tensor:
     """Dark knowledge with permuted predictions: BAN with φ(p) for p (§3.2).
 
-    φ permutes anew for every sample and step, or as ``keys`` says (`permute_dark_knowledge`).
+    φ is drawn from ``generator``: for every sample at every step, or once for every batch. For one
+    permutation per sample, the same at every step, give each sample its ``keys`` (b, C), as in
+    `permute_dark_knowledge`.
     """
+    import torch
+
+    if permutation == "sample":
+        assert keys is not None
+    if permutation == "batch":
+        shape = (1, student_logits.shape[-1])
+        keys = torch.rand(shape, generator=generator, device=student_logits.device)
     permuted = permute_dark_knowledge(teacher_logits.detach().softmax(-1), generator, keys)
     return cross_entropy(student_logits, permuted)
 
@@ -103,6 +123,8 @@ def permute_dark_knowledge(
     ``keys``, numbers in [0, 1) of shape (n, C) or (1, C), draw it instead of ``generator``: the
     same keys give the same permutation.
     """
+    import torch
+
     largest = probabilities.argmax(-1, keepdim=True)
     # Sorting random keys gives a uniform permutation. Ordered by index with the largest at the end,
     # and ordered by key with the largest at the end, the same rank names source and target.
@@ -114,10 +136,34 @@ def permute_dark_knowledge(
     return torch.empty_like(probabilities).scatter(-1, places, probabilities.gather(-1, source))
 
 
+@dataclass(frozen=True)
+class Objective:
+    """An objective: its function, and the decision of the scale that it depends on.
+
+    ``decision`` is a key of the scale's `decisions`, ``option`` the function's argument for it.
+    Called as the function.
+    """
+
+    function: Callable[..., Tensor]
+    decision: str | None = None
+    option: str | None = None
+
+    def __call__(
+        self,
+        student_logits: Tensor,
+        labels: Tensor,
+        teacher_logits: Tensor | None,
+        generator: torch.Generator | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """The loss of a batch, a scalar."""
+        return self.function(student_logits, labels, teacher_logits, generator, **options)
+
+
 OBJECTIVES: dict[str, Objective] = {
-    "label": label,
-    "ban": ban,
-    "ban+l": ban_l,
-    "cwtm": cwtm,
-    "dkpp": dkpp,
+    "label": Objective(label),
+    "ban": Objective(ban),
+    "ban+l": Objective(ban_l, decision="ban_l_weighting", option="weighting"),
+    "cwtm": Objective(cwtm, decision="cwtm_weight", option="weight"),
+    "dkpp": Objective(dkpp, decision="dkpp_permutation", option="permutation"),
 }

@@ -1,7 +1,6 @@
-"""What people type: one clear line for what they can mend, and a non-zero exit status."""
+"""The command line: one clear line for every mistake, a non-zero exit status, and its listings."""
 
 import io
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,29 +9,40 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from support.checks import check_line
 from support.plans import ROOT, TINY
+from support.project import PLAN, Project, check_refusal
+
+from replication.cli import run_command
 
 RUN = "digits/wide_resnet_28_1.label.0"
+STUDENT = f"{RUN}/wide_resnet_28_1.ban.0"
 TINY_FILES = ["--configfile", "config/digits.yaml", "--configfile", "tiny.yaml"]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the repository's tables and scales and a tiny scale, without results."""
     for name in ("tables", "config"):
         (tmp_path / name).symlink_to(ROOT / name)
     tiny = {**TINY, "tables": ["table1"]}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "replication", *arguments],
-        cwd=folder, env={**os.environ}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture
+def call(folder: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Calls the command in this process: exit status, stdout and stderr."""
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        status = run_command(arguments)
+        return (status, *capfd.readouterr())
+
+    return call
 
 
+Call = Callable[..., tuple[int, str, str]]
 Prepare = Callable[[Path], object]
 
 
@@ -40,94 +50,91 @@ def nothing(folder: Path) -> None:
     """Leave the folder as it is."""
 
 
-WRONG: dict[str, tuple[list[str], Prepare, str]] = {
-    "run that does not exist": (
-        ["train", "digits/resnet.label.0"],
-        nothing,
-        "digits/resnet.label.0: no such run at scale digits; `replication plan --runs` lists",
-    ),
-    "teacher that is not trained": (
-        ["train", f"{RUN}/wide_resnet_28_1.ban.0"],
+REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
+    "unknown run": (["train", "digits/resnet.label.0"], nothing, "no such run at scale digits"),
+    "run outside the results": (["train", "../../x"], nothing, "../../x: no such run"),
+    "run of two lines": (["train", "a\nb"], nothing, "no such run"),
+    "student of an untrained teacher": (
+        ["train", STUDENT],
         nothing,
         "run.json: no such file; the run is not trained: call snakemake",
     ),
     "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; there are"),
     "table without its runs": (["table", "1"], nothing, "cells stay empty for the reasons above"),
     "cells without their tables": (["cells"], nothing, "cells/table1.csv: not there"),
-    "scale file that is missing": (
-        ["plan", "--configfile", "none.yaml"],
-        nothing,
-        "none.yaml: no such file",
+    "folder without scales": (
+        ["plan"],
+        lambda f: (f / "config").unlink(),
+        "config/digits.yaml: no such",
     ),
-    "scale file that is a folder": (["plan", "--configfile", "config"], nothing, "cannot be read"),
-    "another folder": (["plan"], lambda f: (f / "config").unlink(), "config/digits.yaml: no such"),
     "folder without tables": (["plan"], lambda f: (f / "tables").unlink(), "tables/table1.yaml"),
-    "overrides without the scale they override": (
-        ["plan", "--configfile", "tiny.yaml"],
-        nothing,
-        "is missing; add it, or name the scale that tiny.yaml overrides before it",
-    ),
-    "part of a table that does not exist": (
+    "selection of an unknown table": (
         ["plan", "--tables", "9"],
         nothing,
         "tables/table9.yaml: no such table; there are:",
     ),
-    "part of a row that does not exist": (
+    "selection of an unknown row": (
         ["plan", "--tables", "1", "--rows", "resnet-*"],
         nothing,
         "--rows resnet-*: no such row; there are: wide-resnet-28-1, ",
     ),
-    "seeds that are no numbers": (
-        ["plan", "--seeds", "5-1"],
-        nothing,
-        "--seeds 5-1: numbers and ranges are wanted, such as 0-4,7",
-    ),
-    "plan for no device": (["plan", "--devices", "8,0"], nothing, "--devices: 0 devices never"),
+    "selection of seeds that are no range": (["plan", "--seeds", "5-1"], nothing, "--seeds 5-1"),
+    "plan for no device": (["plan", "--devices", "8,0"], nothing, "--devices"),
     "unknown schema": (["schema", "cell"], nothing, "cell: no such schema; there are: scale"),
-    "results that cannot be written": (
+    "results that are a file": (
         ["train", RUN, *TINY_FILES],
         lambda f: (f / "results").write_text("a file", encoding="utf-8"),
         "cannot be written",
     ),
-}  # fmt: skip
+    "data that cannot be downloaded": (
+        ["data", "--configfile", "config/paper.yaml"],
+        lambda f: (f / "data").write_text("a file", encoding="utf-8"),
+        "data: CIFAR10 cannot be read or downloaded",
+    ),
+    # These are refused with the usage of the command.
+    "unknown command": (["tran", RUN], nothing, "tran"),
+    "unknown option": (["train", RUN, "--epochs", "3"], nothing, "--epochs"),
+    "missing argument": (["train"], nothing, "Missing argument"),
+    "argument too many": (["cells", "small"], nothing, "unexpected extra argument"),
+    "no threads": (["train", RUN, "--threads", "0"], nothing, "--threads"),
+    "more threads than PyTorch survives": (["train", RUN, "--threads", "100000"], nothing, "1024"),
+    "half a thread": (["train", RUN, "--threads", "1.5"], nothing, "--threads"),
+}
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_what_can_be_mended_is_one_line_and_status_1(name: str, folder: Path) -> None:
-    arguments, prepare, message = WRONG[name]
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_mistake_is_one_line_and_an_exit_status(name: str, folder: Path, call: Call) -> None:
+    arguments, prepare, says = REFUSED[name]
     prepare(folder)
-    done = call(folder, *arguments)
+    status, _, stderr = call(*arguments)
+    check_refusal(status, stderr, says)
+
+
+def test_a_process_reports_the_same_or_a_traceback_on_request(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def process() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "replication", *PLAN]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    done = process()
+    check_refusal(done.returncode, done.stderr, "wrong.yaml: no such file")
+    monkeypatch.setenv("REPLICATION_TRACEBACK", "1")
+    done = process()
     assert done.returncode == 1
-    check_line(done.stderr.strip().splitlines()[-1], "error: ", message)
-    assert "Traceback" not in done.stderr
+    assert "Traceback (most recent call last)" in done.stderr
+    assert "InputError: wrong.yaml: no such file" in done.stderr.splitlines()[-1]
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(folder: Path) -> None:
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode:
-        pytest.skip("mounting a small disk takes root")
-    try:
-        for name in ("tables", "config"):
-            (folder / name).symlink_to(ROOT / name)
-        (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
-        done = call(folder, "train", RUN, *TINY_FILES)
-        assert done.returncode == 1
-        assert "No space left on device" in done.stderr
-        assert "Traceback" not in done.stderr
-        assert [p.name for p in folder.rglob("*.part")] == []
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_the_plan_is_listed_teachers_first(folder: Path) -> None:
-    lines = call(folder, "plan", "--runs").stdout.splitlines()
+def test_the_plan_is_listed_teachers_first(call: Call) -> None:
+    lines = call("plan", "--runs")[1].splitlines()
     assert len(lines) == (83 + 8) * 2
-    assert lines.index(RUN) < lines.index(f"{RUN}/wide_resnet_28_1.ban.0")
+    assert lines.index(RUN) < lines.index(STUDENT)
 
 
-def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(folder: Path) -> None:
-    done = call(folder, "plan", "--recipes", "--configfile", "config/paper.yaml")
-    frame = pd.read_csv(io.StringIO(done.stdout)).set_index("run")
+def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(call: Call) -> None:
+    _, stdout, _ = call("plan", "--recipes", "--configfile", "config/paper.yaml")
+    frame = pd.read_csv(io.StringIO(stdout)).set_index("run")
     assert len(frame) == 83 * 5
     images = frame[frame["bptt"].isna()]
     assert (images["epochs"] == 200).all()
@@ -144,29 +151,21 @@ def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(folder: Path
     assert set(ratios.dropna()) == {1}
 
 
-def test_a_table_is_built_by_its_number(folder: Path) -> None:
-    for run in call(folder, "plan", "--runs", *TINY_FILES).stdout.split():
-        assert call(folder, "train", run, *TINY_FILES).returncode == 0
-    done = call(folder, "table", "1", *TINY_FILES)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "results/tiny/tables/table1.md"
+def test_a_table_is_built_by_its_number(folder: Path, call: Call) -> None:
+    for run in call("plan", "--runs", *TINY_FILES)[1].split():
+        assert call("train", run, *TINY_FILES)[0] == 0
+    status, stdout, stderr = call("table", "1", *TINY_FILES)
+    assert status == 0, stderr
+    assert stdout.strip() == "results/tiny/tables/table1.md"
     text = (folder / "results/tiny/tables/table1.md").read_text(encoding="utf-8")
     assert "wide-resnet-28-10" in text
 
 
-def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path) -> None:
+def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path, call: Call) -> None:
     keys = {**TINY, "tables": ["table1", "table6"]}
     (folder / "tiny.yaml").write_text(yaml.safe_dump(keys), encoding="utf-8")
-    done = call(folder, "data", *TINY_FILES)
-    assert done.returncode == 0, done.stderr
-    digits, reference = done.stdout.splitlines()
+    status, stdout, stderr = call("data", *TINY_FILES)
+    assert status == 0, stderr
+    digits, reference = stdout.splitlines()
     assert digits.startswith("digits: classes 10, train 200, evaluation 100; sha256 ")
     assert reference.startswith("python_reference: words 500, train 12,000, validation ")
-
-
-def test_data_that_cannot_be_had_are_one_line(folder: Path) -> None:
-    (folder / "data").write_text("a file", encoding="utf-8")
-    done = call(folder, "data", "--configfile", "config/paper.yaml")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: data: CIFAR10 cannot be read or downloaded (")
-    assert len(done.stderr.splitlines()) == 1

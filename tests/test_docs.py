@@ -1,49 +1,113 @@
-"""What the README and the docs promise is there."""
+"""What the README and the docs say is true: links, references, examples and lists."""
 
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import torch
 from support.plans import ROOT, TINY
 from support.workplace import Workplace
+from typer.main import get_command
 
 from replication import objectives
+from replication.cli import app
+from replication.config.scale import Scale
+from replication.data import specs
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+CONFIG = ROOT / "config" / "README.md"
+DOCUMENTS = [README, CONTRIBUTING, CONFIG, *sorted((ROOT / "docs").glob("*.md"))]
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
-def snippet(language: str, first_line: str) -> str:
+def snippet(document: Path, language: str, first_line: str) -> str:
+    """The code block of a document that starts with this line."""
     (found,) = (
         code
-        for code in re.findall(rf"```{language}\n(.*?)```", README, re.S)
+        for code in re.findall(rf"```{language}\n(.*?)```", document.read_text("utf-8"), re.S)
         if code.startswith(first_line)
     )
     return str(found)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_link_to_a_file_leads_somewhere(document: Path) -> None:
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
-    assert [link for link in links if not (document.parent / link).exists()] == []
+def anchors(document: Path) -> set[str]:
+    """The fragments by which GitHub links to a document's headings."""
+    text = re.sub(r"```.*?```", "", document.read_text("utf-8"), flags=re.S)
+    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@documents
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
+    broken = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text("utf-8")):
+        if target.startswith("https://"):
+            continue
+        file, _, fragment = target.partition("#")
+        path = document.parent / file if file else document
+        if not path.exists() or (fragment and fragment not in anchors(path)):
+            broken.append(target)
+    assert broken == []
+
+
+def references(text: str) -> Iterator[tuple[str, str]]:
+    """File and name of every test that a text refers to; ``::name`` is in the file before it."""
+    for line in text.splitlines():
+        file = ""
+        for named, name in re.findall(r"`(test_\w+\.py)?(?:::(test_\w+))?`", line):
+            file = named or file
+            if name or named:
+                yield file, name
+
+
+@documents
 def test_every_test_and_function_that_a_document_names_exists(document: Path) -> None:
-    text = document.read_text(encoding="utf-8")
+    text = document.read_text("utf-8")
     missing = []
-    for file, name in re.findall(r"`(test_\w+\.py)::(test_\w+)`", text):
-        code = (ROOT / "tests" / file).read_text(encoding="utf-8")
-        missing += [] if re.search(rf"def {name}\b", code) else [f"{file}::{name}"]
+    for file, name in references(text):
+        modules = (ROOT / "tests").rglob(file or "*.py")
+        if not any(re.search(rf"def {name}\b", module.read_text("utf-8")) for module in modules):
+            missing.append(f"{file}::{name}")
     for file, name in re.findall(r"`([\w/]+\.py):(?:\w+\.)?(\w+)`", text):
         path = ROOT / "replication" / file
-        found = path.exists() and re.search(rf"\b{name}\b", path.read_text(encoding="utf-8"))
-        missing += [] if found else [f"{file}:{name}"]
+        if not path.exists() or not re.search(rf"\b{name}\b", path.read_text("utf-8")):
+            missing.append(f"{file}:{name}")
     assert missing == []
+
+
+@documents
+def test_every_command_and_option_that_a_document_names_exists(document: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    missing = []
+    for name, rest in re.findall(
+        r"(?:^ *|`)replication ([a-z]+)\b([^`\n#]*)", document.read_text("utf-8"), re.M
+    ):
+        known = commands[name].params if name in commands else []
+        options = {option for parameter in known for option in parameter.opts}
+        unknown = set(re.findall(r"--[\w-]+", rest)) - options
+        if name not in commands or unknown:
+            missing.append(f"replication {name} {' '.join(unknown)}")
+    assert missing == []
+
+
+def test_the_code_map_lists_every_package_and_module() -> None:
+    _, _, code_map = README.read_text("utf-8").partition("## Code map")
+    first_cells = re.findall(r"^\| (`.*?) \|", code_map.partition("\n## ")[0], re.M)
+    listed = {name.rstrip("/") for cell in first_cells for name in re.findall(r"`(.*?)`", cell)}
+    found = {path.name for path in (ROOT / "replication").iterdir()}
+    assert listed == found - {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+
+
+def test_the_configuration_page_lists_every_key() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", CONFIG.read_text("utf-8"), re.M)
+    assert listed == [field.alias or name for name, field in Scale.model_fields.items()]
 
 
 def test_the_row_of_the_readme_trains_three_runs_more(tmp_path: Path) -> None:
@@ -53,39 +117,69 @@ def test_the_row_of_the_readme_trains_three_runs_more(tmp_path: Path) -> None:
     (tmp_path / "tables").unlink()
     shutil.copytree(ROOT / "tables", tmp_path / "tables")
     with (tmp_path / "tables/table3.yaml").open("a", encoding="utf-8") as file:
-        file.write(snippet("yaml", "# tables/table3.yaml"))
+        file.write(snippet(README, "yaml", "# tables/table3.yaml"))
     assert place.jobs("table3")["train"] == before + 3
 
 
-NETWORK = """
+def test_the_table_of_the_guide_trains_its_runs(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    place.configure({**TINY, "tables": ["table7"]})
+    (tmp_path / "tables").unlink()
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
+    table = snippet(CONTRIBUTING, "yaml", "# tables/table7.yaml")
+    (tmp_path / "tables/table7.yaml").write_text(table, encoding="utf-8")
+    assert place.jobs("table7")["train"] == 2
+
+
+def test_the_objective_of_the_readme_is_one() -> None:
+    space = {"cross_entropy": objectives.cross_entropy}
+    exec(snippet(README, "python", "# replication/objectives.py"), space)
+    student, teacher = torch.randn(4, 5), torch.randn(4, 5)
+    found = space["ban_hard"](student, torch.zeros(4).long(), teacher)  # type: ignore[operator]
+    expected = objectives.label(student, teacher.argmax(-1))
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_data_set_of_the_guide_is_one() -> None:
+    space = {"ImageSpec": specs.ImageSpec, "_IMAGES": specs._IMAGES}
+    entry = snippet(CONTRIBUTING, "python", "# replication/data/specs.py")
+    exec(f"found = {{{entry}}}", space)
+    (spec,) = space["found"].values()  # type: ignore[attr-defined]
+    assert callable(resolve_name(spec.loader))
+
+
+SIZE = """
+from replication.architectures.catalogue import NETWORKS, Network
+NETWORKS.update({{
+{snippet}
+}})
+import timm, torch
+import replication.networks
+*_, name = NETWORKS
+print(*timm.create_model(name, num_classes=7, in_chans=1)(torch.randn(2, 1, 8, 8)).shape)
+"""
+FAMILY = """
+from replication.architectures.catalogue import FAMILIES, NETWORKS, Family, Network
+FAMILIES["plain"] = Family("__main__:Plain")
+NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
 from collections import OrderedDict
 import timm, torch
 from torch import nn
-import replication.networks as networks
-from replication.architectures.catalogue import NETWORKS, Network
-from replication.networks.base import ImageNetwork
 from replication.architectures.scaling import scaled
+from replication.networks.base import ImageNetwork
 {snippet}
-networks.FAMILIES["plain"] = Plain
-NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
-networks.default_cfgs["plain_64"] = networks.default_cfgs["densenet_90_60"]
-networks._register("plain_64", NETWORKS["plain_64"])
 network = timm.create_model("plain_64", num_classes=7, in_chans=1, width_ratio="1/8")
 print(*network(torch.randn(2, 1, 8, 8)).shape)
 """
 
 
-def test_the_network_of_the_readme_is_built_by_timm() -> None:
+@pytest.mark.parametrize(
+    ("code", "file"), [(SIZE, "architectures/catalogue.py"), (FAMILY, "networks/plain.py")]
+)
+def test_the_networks_of_the_guide_are_built_by_timm(code: str, file: str) -> None:
     # In a process of its own, as timm's registry forgets nothing.
-    code = NETWORK.format(snippet=snippet("python", "# replication/networks/plain.py"))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    program = code.format(snippet=snippet(CONTRIBUTING, "python", f"# replication/{file}"))
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.stdout.split() == ["2", "7"], done.stderr
-
-
-def test_the_objective_of_the_readme_is_one() -> None:
-    space = {"cross_entropy": objectives.cross_entropy}
-    exec(snippet("python", "# replication/objectives.py"), space)
-    student, teacher = torch.randn(4, 5), torch.randn(4, 5)
-    found = space["ban_hard"](student, torch.zeros(4).long(), teacher)  # type: ignore[operator]
-    expected = objectives.label(student, teacher.argmax(-1))
-    torch.testing.assert_close(found, expected)

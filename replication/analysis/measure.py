@@ -11,8 +11,9 @@ from replication import files
 from replication import metrics as measures
 from replication.ensemble import average
 from replication.errors import InputError
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell, Run
+from replication.plan.run import Run
 from replication.runs import record as runs
 
 Average = Literal["probabilities", "logits"]

@@ -22,8 +22,9 @@ from replication.analysis.statistics import paired_difference, summarise, verdic
 from replication.config.paper_claims import Claims, read_claims
 from replication.config.paper_tables import TABLES
 from replication.config.scale import DEFAULT
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell, Run
+from replication.plan.run import Run
 
 DRAWS = 10_000
 FAMILIES = 2_000
@@ -46,7 +47,8 @@ class Estimate(NamedTuple):
     error: float
 
     def __str__(self) -> str:
-        return f"{self.value:.2f} ± {self.error:.2f}"
+        """Value and, in brackets, its error in units of the last digit."""
+        return f"{self.value:.2f}({100 * self.error:.0f})"
 
 
 class CellRates(NamedTuple):

@@ -1,20 +1,52 @@
-"""The networks that the paper's six tables train, as data: no torch is needed to read them."""
+"""The registries of network families and of the paper's networks, readable without torch."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+Kind = Literal["image", "language"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of networks.
+
+    ``constructor`` names its class or function, as in `pkgutil.resolve_name`. Arguments of an image
+    network are `num_classes` and `in_chans`, the first of a language model is the vocabulary; then
+    come the arguments of `Network.kwargs` and the options of the family in the scale's `networks`.
+    """
+
+    constructor: str
+    kind: Kind = "image"
+
+
+_NETWORKS = "replication.networks."
+
+FAMILIES = {
+    "wide_resnet": Family(_NETWORKS + "wide_resnet:WideResNet"),
+    "densenet": Family(_NETWORKS + "densenet:DenseNet"),
+    "wide_resnet_as_dense": Family(_NETWORKS + "residual_students:WideResNetAsDense"),
+    "pre_resnet_as_dense": Family(_NETWORKS + "residual_students:PreResNetAsDense"),
+    "pre_resnet": Family(_NETWORKS + "pre_resnet:PreResNet"),
+    "lstm": Family(_NETWORKS + "language:lstm", "language"),
+    "cnn_lstm": Family(_NETWORKS + "language:cnn_lstm", "language"),
+}
+
 
 @dataclass(frozen=True)
 class Network:
-    """One network of the paper: its family of architectures and what singles it out there.
+    """One network of the paper: its family, and the arguments that distinguish it.
 
-    `kwargs` are arguments of the family's constructor at the paper's size; docs/networks.md says
+    ``kwargs`` are arguments of the family's constructor at the paper's size; docs/networks.md says
     how they follow from the paper's text and parameter counts.
     """
 
     family: str
     kwargs: dict[str, Any] = field(default_factory=dict)
-    kind: Literal["image", "language"] = "image"
+
+    @property
+    def kind(self) -> Kind:
+        """What it classifies or predicts: images or words."""
+        return FAMILIES[self.family].kind
 
 
 _DENSENET_90_60 = {"units": 14, "growth": 60}
@@ -60,6 +92,6 @@ NETWORKS: dict[str, Network] = {
         )
     },
     # Table 6
-    "lstm": Network("lstm", kind="language"),
-    "cnn_lstm": Network("cnn_lstm", kind="language"),
+    "lstm": Network("lstm"),
+    "cnn_lstm": Network("cnn_lstm"),
 }

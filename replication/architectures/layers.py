@@ -1,7 +1,6 @@
-"""The image networks' layers in their order, with the widths that the ratios leave them.
+"""The image networks' layers in order, with their widths after scaling by the ratios.
 
-The classes of `replication.networks` build their modules from these, and `replication.sweep.footprint`
-counts by them what a network takes, without torch.
+The classes of `replication.networks` build their modules from these.
 """
 
 from collections.abc import Callable, Iterable
@@ -200,14 +199,6 @@ def _as_dense(
         width = transition
     return {**layers, "norm5": Norm(width)}
 
-
-FAMILIES: dict[str, Callable[..., Layers]] = {
-    "wide_resnet": wide_resnet,
-    "densenet": densenet,
-    "wide_resnet_as_dense": wide_resnet_as_dense,
-    "pre_resnet_as_dense": pre_resnet_as_dense,
-    "pre_resnet": pre_resnet,
-}
 
 # Table 6, at ratio 1.
 LSTM_WIDTH = 1500

@@ -1,4 +1,4 @@
-"""How large the networks of a scale are, by family: the paper's sizes times written ratios."""
+"""The sizes of a scale's networks, by family: the paper's sizes times exact ratios."""
 
 from fractions import Fraction
 from typing import Annotated, Any, Self
@@ -13,41 +13,45 @@ def _ratio(value: object) -> object:
     try:
         ratio = Fraction(str(value))
     except (ValueError, ZeroDivisionError):
-        raise ValueError("a ratio such as 1/4 or 1 is wanted") from None
+        raise ValueError("write a ratio such as 1/4 or 1") from None
     if ratio <= 0:
-        raise ValueError("a ratio above zero is wanted")
+        raise ValueError("write a ratio above zero")
     return str(ratio)
 
 
-Ratio = Annotated[str, BeforeValidator(_ratio, json_schema_input_type=str | float)]
+RatioString = Annotated[str, BeforeValidator(_ratio, json_schema_input_type=str | float)]
 
 
-class Shrink(StrictModel):
+class NetworkSize(StrictModel):
     """How much smaller than the paper's the networks of a family are; 1 is the paper's size."""
 
-    depth_ratio: Ratio = Field("1", description="Of blocks, units or layers per stage, rounded up.")
-    width_ratio: Ratio = Field("1", description="Of channels, growth or hidden units, rounded up.")
+    depth_ratio: RatioString = Field(
+        "1", description="Of blocks, units or layers per stage, rounded up."
+    )
+    width_ratio: RatioString = Field(
+        "1", description="Of channels, growth or hidden units, rounded up."
+    )
 
 
-class WideResNet(Shrink):
+class WideResNetSize(NetworkSize):
     """Wide-ResNet."""
 
     dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
 
 
-class AsDense(StrictModel):
-    """Residual students of Table 5; their widths follow from the DenseNet that teaches them."""
+class ResidualStudentSize(StrictModel):
+    """Residual students of Table 5; their widths follow from those of their DenseNet teacher."""
 
-    depth_ratio: Ratio = Field("1", description="Of residual units per stage, rounded up.")
+    depth_ratio: RatioString = Field("1", description="Of residual units per stage, rounded up.")
 
 
-class WideResNetAsDense(AsDense):
+class WideResidualStudentSize(ResidualStudentSize):
     """Wide residual students of Table 5."""
 
     dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
 
 
-class DenseNet(Shrink):
+class DenseNetSize(NetworkSize):
     """DenseNet-BC."""
 
     final_transition: bool | None = Field(
@@ -55,15 +59,15 @@ class DenseNet(Shrink):
     )
 
 
-class Lstm(StrictModel):
+class LstmSize(StrictModel):
     """The word LSTM of Table 6."""
 
     layers: Count = Field(2, description="The text says 1, the printed 52 M say 2.")
-    width_ratio: Ratio = Field("1", description="Of the hidden units, rounded up.")
+    width_ratio: RatioString = Field("1", description="Of the hidden units, rounded up.")
     dropout: Probability = Field(0.65, description="On the non-recurrent connections.")
 
 
-class CnnLstm(Shrink):
+class CnnLstmSize(NetworkSize):
     """The character CNN under an LSTM of Table 6."""
 
     dropout: Probability = Field(0.5, description="On the non-recurrent connections.")
@@ -72,14 +76,14 @@ class CnnLstm(Shrink):
 class Networks(StrictModel):
     """Sizes and options of each family of networks."""
 
-    wide_resnet: WideResNet = WideResNet()
-    densenet: DenseNet = DenseNet()
-    wide_resnet_as_dense: WideResNetAsDense = WideResNetAsDense()
-    pre_resnet_as_dense: AsDense = AsDense()
-    pre_resnet: Shrink = Shrink()
-    lstm: Lstm = Lstm()
-    cnn_lstm: CnnLstm = CnnLstm()
-    width_ratios: dict[str, Ratio] = Field(
+    wide_resnet: WideResNetSize = WideResNetSize()
+    densenet: DenseNetSize = DenseNetSize()
+    wide_resnet_as_dense: WideResidualStudentSize = WideResidualStudentSize()
+    pre_resnet_as_dense: ResidualStudentSize = ResidualStudentSize()
+    pre_resnet: NetworkSize = NetworkSize()
+    lstm: LstmSize = LstmSize()
+    cnn_lstm: CnnLstmSize = CnnLstmSize()
+    width_ratios: dict[str, RatioString] = Field(
         {}, description="Of single networks, by name, instead of their family's."
     )
 
@@ -95,7 +99,7 @@ class Networks(StrictModel):
         """Keyword arguments of a network's constructor, beside the catalogue's."""
         spec = getattr(self, NETWORKS[name].family)
         options: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
-        if isinstance(spec, AsDense):
+        if isinstance(spec, ResidualStudentSize):
             options["teacher_depth_ratio"] = self.densenet.depth_ratio
             options["width_ratio"] = self.densenet.width_ratio
         if name in self.width_ratios:

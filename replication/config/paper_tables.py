@@ -6,10 +6,19 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from replication.architectures.catalogue import NETWORKS
-from replication.config.yaml_model import FolderName, Line, Number, StrictModel, read_yaml, validate
+from replication.config.yaml_model import (
+    FolderName,
+    Line,
+    Number,
+    OneOf,
+    StrictModel,
+    read_yaml,
+    validate,
+)
 from replication.errors import InputError
+from replication.objectives import OBJECTIVES
 
-Objective = Literal["label", "ban", "ban+l", "cwtm", "dkpp"]
+Objective = Annotated[str, OneOf(OBJECTIVES)]
 Role = Literal["cifar10", "cifar100", "ptb"]
 Name = Annotated[Line, StringConstraints(min_length=1)]
 
@@ -150,7 +159,9 @@ def _check_cell(table: TableSpec, row: str, column: str, path: str) -> None:
     here = f"{path}: cell `{row}` / `{column}`"
     cell, network = table.cell(row, column), table.network(row, column)
     if network not in NETWORKS:
-        raise InputError(f"{here}: unknown network `{network}`; see replication/catalogue.py")
+        raise InputError(
+            f"{here}: unknown network `{network}`; see replication/architectures/catalogue.py"
+        )
     kind = "language" if table.dataset == "ptb" else "image"
     if cell.variant is not None and cell.variant not in table.variants:
         raise InputError(f"{here}: unknown variant `{cell.variant}`; add it to `variants`")

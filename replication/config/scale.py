@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.networks import Networks
@@ -13,6 +13,7 @@ from replication.config.yaml_model import (
     FolderName,
     Line,
     NonNegative,
+    OneOf,
     Positive,
     Probability,
     Seed,
@@ -21,6 +22,14 @@ from replication.config.yaml_model import (
     read_yaml,
     validate,
 )
+from replication.data.specs import (
+    IMAGE_DATASETS,
+    TEXT_DATASETS,
+    ImageSpec,
+    TextSpec,
+    image_spec,
+    text_spec,
+)
 from replication.errors import InputError
 
 DEFAULT = Path("config/digits.yaml")
@@ -28,30 +37,40 @@ GPU_SLOTS = 8
 """Slots of a whole GPU."""
 
 
-class ImageDataset(StrictModel):
+class Dataset(StrictModel):
+    """A data set, and how much of it is used."""
+
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """How much of it is used, as arguments of its loading function."""
+        return self.model_dump(exclude={"name"})
+
+
+class ImageDataset(Dataset):
     """An image data set, and how much of it is used."""
 
-    name: Literal[
-        "digits",
-        "two_digit_numbers",
-        "fashion_mnist",
-        "fashion_mnist_pairs",
-        "cifar10",
-        "cifar100",
-    ]
+    name: Annotated[str, OneOf(IMAGE_DATASETS)]
     train: Count | None = Field(None, description="Training images; all there are, or for pairs as"
                                 " many as there are single images, without this key.")  # fmt: skip
     test: Count | None = Field(None, description="Test images, likewise.")
 
+    def spec(self, evaluate_on: Literal["test", "validation"]) -> ImageSpec:
+        """The data set with the numbers of images that are used."""
+        return image_spec(self.name, self.train, self.test, evaluate_on)
 
-class Corpus(StrictModel):
+
+class TextDataset(Dataset):
     """A text data set, and how much of it is used."""
 
-    name: Literal["python_reference", "penn_treebank"]
+    name: Annotated[str, OneOf(TEXT_DATASETS)]
     words: Count | None = Field(
-        None, description="Size of the vocabulary; the corpus' own without this key."
+        None, description="Size of the vocabulary; the data set's own without this key."
     )
     train: Count | None = Field(None, description="Training words; all without this key.")
+
+    def spec(self) -> TextSpec:
+        """The data set with the numbers of words that are used."""
+        return text_spec(self.name, self.words, self.train)
 
 
 class Datasets(StrictModel):
@@ -59,7 +78,7 @@ class Datasets(StrictModel):
 
     cifar10: ImageDataset
     cifar100: ImageDataset
-    ptb: Corpus
+    ptb: TextDataset
 
 
 class ImageRecipe(StrictModel):
@@ -143,17 +162,22 @@ class CheckpointSchedule(StrictModel):
 
 
 class Resources(StrictModel):
-    """What a training takes of the machine: as many run side by side as there is room for."""
+    """What the training of one network is given; more once finished runs have taken more."""
 
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="Of the CPU.")
     gpu_slots: Count = Field(
-        8,
-        description="Of the profile's; a whole GPU has 8, so that with 1 eight trainings share it.",
+        GPU_SLOTS,
+        description="Of the profile's; a whole GPU has 8, so with 1 slot each eight trainings share"
+        " it.",
     )
+    memory_mb: Count = Field(1500, description="Main memory of the first attempt.")
+    minutes: Count = Field(20, description="Time limit of the first attempt.")
 
 
 class Scale(StrictModel):
     """A scale of the replication."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     scale: FolderName = Field(description="Its name; results go to results/<scale>.")
     tables: Annotated[tuple[FolderName, ...], Field(min_length=1)] = Field(
@@ -191,21 +215,38 @@ class Scale(StrictModel):
         "stop", description="What to do with a teacher that is no better than guessing; allow is"
                             " for trials of the workflow.")  # fmt: skip
     checkpoint: CheckpointSchedule = CheckpointSchedule()
-    training_resources: Resources = Resources()
-    network_resources: dict[str, Resources] = Field(
-        {}, description="The same for single networks, by name, instead."
+    resource_table: dict[str, Resources] = Field(
+        {},
+        alias="resources",
+        validate_default=True,
+        description="By network what its training is given; `default` has the rest. A network's"
+        " entry replaces single keys of `default`.",
     )
 
     def resources(self, network: str) -> Resources:
-        """What the training of a network takes of the machine."""
-        return self.network_resources.get(network, self.training_resources)
+        """What the training of a network is given."""
+        return self.resource_table.get(network, self.resource_table["default"])
 
-    @model_validator(mode="after")
-    def _takers_are_networks(self) -> Self:
-        for name in self.network_resources:
-            if name not in NETWORKS:
-                raise ValueError(f"`network_resources`: no network is called `{name}`")
-        return self
+    @field_validator("resource_table", mode="before")
+    @classmethod
+    def _fill_in_the_default(cls, table: object) -> object:
+        if not isinstance(table, dict):
+            return table
+        default = table.get("default", {})
+        if not isinstance(default, dict):
+            return table
+        filled = {
+            name: {**default, **own} if isinstance(own, dict) else own
+            for name, own in table.items()
+        }
+        return {"default": default, **filled}
+
+    @field_validator("resource_table")
+    @classmethod
+    def _names_are_networks(cls, table: dict[str, Resources]) -> dict[str, Resources]:
+        if unknown := sorted(table.keys() - NETWORKS.keys() - {"default"}):
+            raise ValueError(f"no network is called `{unknown[0]}`")
+        return table
 
     def image_recipe(self, family: str) -> ImageRecipe:
         """The recipe of a family of image networks: one for all, or DenseNet's own."""

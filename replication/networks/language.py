@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pkgutil import resolve_name
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, pad
 
+from replication.architectures.catalogue import FAMILIES, NETWORKS
 from replication.architectures.layers import (
     CHARACTER_SIZE,
     CNN_LSTM_LAYERS,
@@ -114,7 +117,7 @@ class CharacterCnn(nn.Module):
 
     def forward(self, words: Tensor) -> Tensor:
         """Word ids (n,) to word vectors (n, width)."""
-        # All windows of nothing but padding look alike: past one of the widest, no more is needed.
+        # Windows of padding alone are all equal: past one of the widest, no more are needed.
         length = int(self.lengths[words].max()) + len(self.convolutions)
         embedded = self.embedding(self.spelling[words, :length]).transpose(1, 2)
         return torch.cat([layer(embedded).max(2).values for layer in self.convolutions], 1).tanh()
@@ -169,7 +172,12 @@ def cnn_lstm(
     return CnnLstm(word_cnn, len(vocabulary), width, layers, dropout)
 
 
-LANGUAGE_MODELS: dict[str, Callable[..., Lstm | CnnLstm]] = {"lstm": lstm, "cnn_lstm": cnn_lstm}
+def create_language_model(name: str, vocabulary: Sequence[str], **options: Any) -> Lstm | CnnLstm:
+    """A language model of the catalogue, by name, as `timm.create_model` for image networks."""
+    network = NETWORKS[name]
+    constructor = resolve_name(FAMILIES[network.family].constructor)
+    model: Lstm | CnnLstm = constructor(vocabulary, **{**network.kwargs, **options})
+    return model
 
 
 def _lstm(inputs: int, width: int, layers: int, dropout: float) -> nn.LSTM:

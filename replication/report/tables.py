@@ -8,9 +8,10 @@ from replication import files
 from replication.analysis.cells_csv import COLUMNS, read_cells
 from replication.analysis.measure import Measurements
 from replication.analysis.statistics import paired_difference, summarise, verdict
+from replication.data.specs import DATASETS
 from replication.errors import InputError
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell
 from replication.report.rendering import render
 
 LINE = [
@@ -100,11 +101,12 @@ def summary_line(
 def note(plan: Plan, name: str, holes: Sequence[str] = ()) -> str:
     """What stands in for the paper's data, the table's own notes, and why cells are empty."""
     spec = plan.tables[name]
-    used, printed = getattr(plan.scale.datasets, spec.dataset).name, PRINTED[spec.dataset]
-    data = f"Scale {plan.scale.scale}: {SPOKEN[used]}"
+    used = DATASETS[getattr(plan.scale.datasets, spec.dataset).name].label
+    printed = PRINTED[spec.dataset]
+    data = f"Scale {plan.scale.scale}: {used}"
     return " ".join(
         [
-            data + (f" for {printed}." if SPOKEN[used] != printed else "."),
+            data + (f" for {printed}." if used != printed else "."),
             *spec.notes,
             *(f"Empty cell: {hole}." for hole in holes),
         ]
@@ -112,15 +114,6 @@ def note(plan: Plan, name: str, holes: Sequence[str] = ()) -> str:
 
 
 PRINTED = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}
-SPOKEN = {
-    **PRINTED,
-    "penn_treebank": "Penn Treebank",
-    "digits": "scikit-learn’s digits",
-    "two_digit_numbers": "two-digit numbers of scikit-learn’s digits",
-    "fashion_mnist": "Fashion-MNIST",
-    "fashion_mnist_pairs": "pairs of Fashion-MNIST items",
-    "python_reference": "the Python language reference",
-}
 
 
 def collect_cells(plan: Plan) -> pd.DataFrame:

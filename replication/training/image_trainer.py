@@ -36,7 +36,7 @@ class ImageTrainer(Trainer[ImageRecipe]):
         loss = Loss(context.run_id, context.objective, context.decisions, device, (n, data.classes))
         super().__init__(context, device, context.recipe.epochs, loss)
         self.data, self.samples_seen = data, self.epochs * n
-        self.augment = Augmenter(data.train.images, self.recipe)
+        self.augment = Augmenter(data.train.images, self.recipe.crop_padding, self.recipe.flip)
         self.order = make_generator(context.run_id, "order")
         self.views = make_generator(context.run_id, "augmentation")
         self.optimiser = torch.optim.SGD(
@@ -57,7 +57,9 @@ class ImageTrainer(Trainer[ImageRecipe]):
         self.epoch_start = {"order": self.order.get_state(), "views": self.views.get_state()}
         n = len(self.data.train.labels)
         shuffled = torch.randperm(n, generator=self.order).to(self.device)
-        views = draw_views(n, self.recipe, self.views).to(self.device)
+        views = draw_views(n, self.recipe.crop_padding, self.recipe.flip, self.views).to(
+            self.device
+        )
         # The last batch may be smaller.
         parts = torch.stack([shuffled, views]).split(  # type: ignore[no-untyped-call]
             self.recipe.batch_size, dim=1
@@ -144,7 +146,7 @@ def logits_in_order(
     network: nn.Module, train: Items, recipe: ImageRecipe, autocast: Autocast
 ) -> Iterator[Tensor]:
     """A network's logits (b, classes) on all views of the training images, view by view."""
-    augment = Augmenter(train.images, recipe)
+    augment = Augmenter(train.images, recipe.crop_padding, recipe.flip)
     everything = torch.arange(len(train.labels), device=train.labels.device)
     for view in range(augment.views):
         for index in torch.split(everything, EVALUATION_BATCH):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.scale import ImageRecipe, LanguageRecipe
-from replication.data.answering import count_views
+from replication.data.augmentation import count_views
 from replication.data.images import ImageData
 from replication.plan.plan import Plan
 from replication.plan.run import Run
@@ -43,7 +43,8 @@ class LogitCache:
         """Views, samples and classes."""
         if isinstance(self.data, ImageData):
             assert isinstance(self.recipe, ImageRecipe)
-            return count_views(self.recipe), len(self.data.train.labels), self.data.classes
+            views = count_views(self.recipe.crop_padding, self.recipe.flip)
+            return views, len(self.data.train.labels), self.data.classes
         words = len(self.data.train) - len(self.data.train) % self.recipe.batch_size
         return 1, words, len(self.data.vocabulary)
 

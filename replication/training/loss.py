@@ -1,5 +1,6 @@
 """An objective as a run uses it: with the scale's decisions on what the paper leaves open."""
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -28,12 +29,11 @@ class Loss:
         size: tuple[int, int],
     ) -> None:
         self.generator = make_generator(run_id, "permutation", device)
-        self.function = OBJECTIVES[objective]
-        if objective == "ban+l":
-            self.function = partial(self.function, weighting=decisions.ban_l_weighting)
-        if objective == "cwtm":
-            self.function = partial(self.function, weight=decisions.cwtm_weight)
-        self.permutation = decisions.dkpp_permutation if objective == "dkpp" else None
+        found = OBJECTIVES[objective]
+        choice = getattr(decisions, found.decision) if found.decision else None
+        options = {found.option: choice} if found.option else {}
+        self.function: Callable[..., Tensor] = partial(found.function, **options)
+        self.permutation = choice if objective == "dkpp" else None
         if self.permutation == "sample":
             self.keys = torch.rand(size, generator=self.generator, device=device)
 
@@ -49,8 +49,4 @@ class Loss:
             if index is None:
                 raise InputError("`dkpp_permutation: sample` is for images: words have no index")
             return self.function(logits, labels, teacher_logits, keys=self.keys[index])
-        if self.permutation == "batch":
-            shape = (1, logits.shape[-1])
-            keys = torch.rand(shape, generator=self.generator, device=logits.device)
-            return self.function(logits, labels, teacher_logits, keys=keys)
         return self.function(logits, labels, teacher_logits, self.generator)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from replication.architectures.catalogue import NETWORKS
 from replication.data.images import ImageData
+from replication.data.prepare import describe
 from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
 from replication.networks import hub_config
@@ -37,7 +38,6 @@ from replication.training.loop import (
 from replication.training.setup import (
     Data,
     build_network,
-    describe,
     load_data,
     network_arguments,
 )
@@ -177,7 +177,7 @@ def _describe_run(
         "lineage": teacher.lineage if teacher else [],
         "recipe": plan.recipe(run),
         "recipe_hash": plan.recipe_hash(run),
-        "dataset": describe(run, data),
+        "dataset": describe(run.dataset.name, data),
         "precision": precision,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }

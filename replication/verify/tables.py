@@ -11,7 +11,7 @@ from replication.analysis.claims import decide_claims
 from replication.analysis.statistics import paired_difference, summarise, verdict
 from replication.config.paper_claims import read_claims
 from replication.config.paper_tables import TableSpec, read_table
-from replication.plan.run import reported_teacher
+from replication.plan.cells import reported_teacher
 from replication.report.layout import MARKS
 from replication.report.rendering import render, title_and_note
 from replication.report.tables import LINE, NUMBERS

@@ -4,7 +4,6 @@ Pure Python: Snakemake loads this at every start, so neither torch nor pandas is
 """
 
 import hashlib
-import math
 import os
 import shlex
 import sys
@@ -21,11 +20,7 @@ from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebooks import NOTEBOOKS
 from replication.runs.folder import MODEL, PREDICTIONS, RECORD
-from replication.sweep.costs import MIB, Costs
-
-# A run may take this many times its estimate, and is never given less than this.
-MEMORY_MARGIN, LEAST_MB = 1.5, 1500
-TIME_MARGIN, LEAST_MINUTES = 3, 20
+from replication.sweep.job_resources import JobResources
 
 
 class Wildcards(Protocol):
@@ -139,20 +134,17 @@ class Rules:
         return 0 if self.plan.scale.device == "cpu" else 1
 
     @cached_property
-    def costs(self) -> Costs:
-        """What each run costs, as far as it was measured when the workflow was read."""
-        return Costs(self.plan)
+    def job_resources(self) -> JobResources:
+        """Memory and time of the trainings, from the scale and the runs finished so far."""
+        return JobResources(self.plan)
 
     def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
-        """Memory of the machine in MB that a run is given, twice as much at each attempt."""
-        cost = self.costs.of(self.run(wildcards))
-        needed = cost.host_mib * MIB / 1e6
-        return max(LEAST_MB, math.ceil(needed * MEMORY_MARGIN)) << (attempt - 1)
+        """Main memory in MB that a training is given; each attempt doubles it."""
+        return self.job_resources.memory_mb(self.run(wildcards), attempt)
 
     def runtime(self, wildcards: Wildcards, attempt: int) -> int:
-        """Minutes that a run is given, twice as many at each attempt."""
-        needed = self.costs.of(self.run(wildcards)).seconds / 60
-        return max(LEAST_MINUTES, math.ceil(needed * TIME_MARGIN)) << (attempt - 1)
+        """Minutes that a training is given; each attempt doubles them."""
+        return self.job_resources.minutes(self.run(wildcards), attempt)
 
     def recipe(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""

@@ -41,8 +41,8 @@ def printed(rates: Rates) -> dict[tuple[str, str], list[tuple[float, float]]]:
     found = {}
     for line in table.splitlines():
         noise, n, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        pairs = [cell.split(" ± ") for cell in cells]
-        found[noise, n] = [(float(value), float(error)) for value, error in pairs]
+        pairs = [cell.rstrip(")").split("(") for cell in cells]
+        found[noise, n] = [(float(value), float(error) / 100) for value, error in pairs]
     return found
 
 

@@ -1,8 +1,7 @@
-"""Downloads: resumed, checked, and never half a file under its name."""
+"""Downloads: checked, and never half a file under its name."""
 
 import hashlib
 from collections.abc import Iterator
-from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,23 +16,17 @@ MD5 = hashlib.md5(CONTENT).hexdigest()
 
 
 class Server(BaseHTTPRequestHandler):
-    """Serves CONTENT with ranges, or breaks off after `limit` bytes."""
+    """Serves CONTENT, or closes the connection after `limit` bytes."""
 
     limit: ClassVar[int | None] = None
-    ranges: ClassVar[bool] = True
-    asked: ClassVar[list[str | None]] = []
+    requests: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        asked = self.headers["Range"]
-        self.asked.append(asked)
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.ranges else 0
-        if start and start >= len(CONTENT):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.requests.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
-        self.wfile.write(CONTENT[start : self.limit])
+        self.wfile.write(CONTENT[: self.limit])
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -41,7 +34,7 @@ class Server(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(Server, "asked", [])
+    monkeypatch.setattr(Server, "requests", [])
     with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
@@ -50,42 +43,38 @@ def url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         thread.join()
 
 
-def test_a_broken_download_goes_on_where_it_stopped(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_is_downloaded_once_and_readable_for_all(url: str, tmp_path: Path) -> None:
     file = tmp_path / "new" / "file"
-    monkeypatch.setattr(Server, "limit", 100_000)
-    with pytest.raises(HTTPException, match="ended after 100000 of 512000 bytes"):
+    for _ in range(2):
         download(url, file, MD5)
-    assert not file.exists()
-    monkeypatch.setattr(Server, "limit", None)
-    download(url, file, MD5)
     assert file.read_bytes() == CONTENT
-    assert Server.asked == [None, "bytes=100000-"]
+    assert file.stat().st_mode & 0o777 == 0o644
+    assert Server.requests == ["/file"]
 
 
-def test_a_server_without_ranges_is_asked_for_everything(
+def test_a_broken_connection_leaves_nothing(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / ".file.part").write_bytes(b"other bytes")
-    monkeypatch.setattr(Server, "ranges", False)
-    download(url, tmp_path / "file", MD5)
-    assert (tmp_path / "file").read_bytes() == CONTENT
-
-
-def test_a_part_longer_than_the_file_is_thrown_away(url: str, tmp_path: Path) -> None:
-    (tmp_path / ".file.part").write_bytes(CONTENT + b"more")
-    download(url, tmp_path / "file", MD5)
-    assert (tmp_path / "file").read_bytes() == CONTENT
+    monkeypatch.setattr(Server, "limit", 100_000)
+    with pytest.raises(OSError, match="100000 bytes read"):
+        download(url, tmp_path / "file", MD5)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_checksum_leaves_nothing(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="its md5 sum is not 0"):
-        download(url, tmp_path / "file", "0")
-    assert [path.name for path in tmp_path.iterdir()] == [".file.lock"]
+    with pytest.raises(ValueError, match="does not match the known hash"):
+        download(url, tmp_path / "file", "0" * 32)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_there_is_not_fetched_again(url: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(CONTENT)
+def test_a_wrong_file_stays_until_the_right_one_has_come(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_bytes(b"damaged")
+    monkeypatch.setattr(Server, "limit", 100_000)
+    with pytest.raises(OSError, match="100000 bytes read"):
+        download(url, tmp_path / "file", MD5)
+    assert (tmp_path / "file").read_bytes() == b"damaged"
+    monkeypatch.setattr(Server, "limit", None)
     download(url, tmp_path / "file", MD5)
-    assert Server.asked == []
+    assert (tmp_path / "file").read_bytes() == CONTENT

@@ -1,6 +1,8 @@
-"""The process that stands by: same results, exit status, signals, and its end."""
+"""The fork server: same results, exit statuses and signals, and it ends with its owner."""
 
+import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,9 +12,11 @@ import pytest
 import yaml
 from support.checks import wait_until
 from support.plans import ROOT, TINY
+from support.sockets import listening
 
 RUN = "digits/wide_resnet_28_1.label.0"
 FILES = ["--configfile", str(ROOT / "config/digits.yaml"), "--configfile", "tiny.yaml"]
+ENDLESS = {**TINY, "images": {"epochs": 100_000, "milestones": [1]}}
 
 
 @pytest.fixture
@@ -23,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 class Owner:
-    """A process that starts a server and lives until it is told to end."""
+    """A process that starts a server and lives until it is ended."""
 
     CODE = (
         "import sys; from replication.runtime.forkserver import ForkServer; server = ForkServer();"
@@ -41,39 +45,42 @@ class Owner:
         self.socket = Path(self.process.stdout.readline().strip())
         wait_until(self.socket.exists)
 
+    def trainings(self) -> list[int]:
+        """Processes that the server has forked."""
+        (server,) = children(self.process.pid)
+        return children(server)
+
     def end(self) -> None:
         self.process.kill()
         self.process.communicate()
 
 
-@pytest.fixture
+def children(pid: int) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
+
+
+@pytest.fixture(scope="module")
 def owner() -> Iterator[Owner]:
     owner = Owner()
     yield owner
     owner.end()
 
 
-def command(server: Path | None) -> list[str]:
-    worker = ["--worker", str(server)] if server else []
-    return [sys.executable, "-m", "replication", *worker, "train"]
+def command(server: Path, run: str = RUN) -> list[str]:
+    return [sys.executable, "-m", "replication", "--worker", str(server), "train", run, *FILES]
 
 
-Done = subprocess.CompletedProcess[str]
-
-
-def call(folder: Path, run: str, server: Path | None, *more: str) -> Done:
+def call(folder: Path, run: str, server: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*command(server), run, *FILES, *more], cwd=folder, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+        [*command(server, run), *more], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
-def test_a_forked_run_gives_the_bytes_of_one_that_imports_for_itself(
-    folder: Path, owner: Owner
-) -> None:
+def test_a_forked_run_gives_the_bytes_of_one_without_a_server(folder: Path, owner: Owner) -> None:
     weights = folder / "results/tiny/runs" / RUN / "model.safetensors"
     contents = []
-    for server in (None, owner.socket):
+    for server in (folder / "no-such-socket", owner.socket):
         done = call(folder, RUN, server)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(f"{RUN}: test error (%)")
@@ -82,65 +89,51 @@ def test_a_forked_run_gives_the_bytes_of_one_that_imports_for_itself(
     assert contents[0] == contents[1]
 
 
-@pytest.mark.parametrize(
-    ("run", "status", "message"),
-    [("digits/nothing.label.0", 1, "error: digits/nothing.label.0: no such run at scale tiny")],
-)
-def test_exit_status_and_message_come_back(
-    folder: Path, owner: Owner, run: str, status: int, message: str
-) -> None:
-    done = call(folder, run, owner.socket)
-    assert done.returncode == status
-    assert done.stderr.startswith(message)
+def test_exit_status_and_message_come_back(folder: Path, owner: Owner) -> None:
+    done = call(folder, "digits/nothing.label.0", owner.socket)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: digits/nothing.label.0: no such run at scale tiny")
     assert done.stderr.count("\n") == 1
     assert call(folder, RUN, owner.socket, "--threads", "0").returncode == 2
 
 
-def test_a_signal_reaches_the_training(folder: Path, owner: Owner) -> None:
-    long = {**TINY, "images": {"epochs": 100_000, "milestones": [1]}}
-    (folder / "tiny.yaml").write_text(yaml.safe_dump(long), encoding="utf-8")
+def test_a_signal_reaches_a_training_that_listens_on_no_network(folder: Path, owner: Owner) -> None:
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(ENDLESS), encoding="utf-8")
     for number in (signal.SIGTERM, signal.SIGKILL):
         with subprocess.Popen(
-            [*command(owner.socket), RUN, *FILES],
-            cwd=folder,
-            stderr=subprocess.PIPE,
-            text=True,
+            command(owner.socket), cwd=folder, stderr=subprocess.PIPE, text=True
         ) as client:
             assert client.stderr
-            while "epoch 2/" not in client.stderr.readline():
+            while not client.stderr.readline().startswith("epoch "):
                 assert client.poll() is None
-            trainers = children(owner)
-            assert len(trainers) == 1
+            (training,) = owner.trainings()
+            for pid in (client.pid, training, *children(owner.process.pid)):
+                assert listening(pid) == []
             client.send_signal(number)
             assert client.wait(60) == (75 if number == signal.SIGTERM else -signal.SIGKILL)
-        wait_until(lambda: not children(owner))
+        wait_until(lambda: not owner.trainings())
 
 
-def children(owner: Owner) -> list[str]:
-    """Processes that the server has forked."""
-    found = subprocess.run(
-        ["pgrep", "-f", "replication.worker"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.split()
-    servers = [pid for pid in found if parent(pid) == str(owner.process.pid)]
-    return [pid for pid in found if parent(pid) in servers]
+def test_a_listening_socket_is_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)):
+        assert len(listening("self")) == 1
+    assert listening("self") == []
 
 
-def parent(pid: str) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1]
-    except OSError:
-        return ""
+def test_the_server_survives_a_training_that_cannot_write_its_log(
+    folder: Path, owner: Owner
+) -> None:
+    with open("/dev/full", "wb") as full:
+        subprocess.run(command(owner.socket), cwd=folder, stdout=full, check=False)
+    wait_until(lambda: not owner.trainings())
+    assert owner.socket.is_socket()
+    assert call(folder, "nothing", owner.socket).returncode == 1
 
 
-def test_the_server_ends_with_the_process_that_started_it(owner: Owner) -> None:
+def test_the_server_is_its_users_alone_and_ends_with_its_owner() -> None:
+    owner = Owner()
     folder = owner.socket.parent
-    assert folder.stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_uid == os.getuid()
     owner.end()
     wait_until(lambda: not folder.exists())
-
-
-def test_without_a_server_the_command_does_the_work_itself(folder: Path) -> None:
-    assert call(folder, RUN, folder / "no-such-socket").returncode == 0

@@ -1,7 +1,8 @@
-"""Small data sets in the formats of the real ones."""
+"""Small data sets in the formats of the real ones, and a malicious pickle."""
 
 import gzip
 import hashlib
+import os
 import pickle
 import tarfile
 from pathlib import Path
@@ -61,3 +62,13 @@ def fashion_files(folder: Path) -> np.ndarray[Any, Any]:
             content = idx(array.astype(np.uint8))
             (folder / f"{name}-{kind}-ubyte.gz").write_bytes(gzip.compress(content))
     return pixels
+
+
+class Payload:
+    """A pickle that makes a folder when it is loaded."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.marker),)

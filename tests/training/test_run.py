@@ -16,7 +16,7 @@ from torch import nn
 from replication import files
 from replication.config.scale import Decisions, ImageDataset
 from replication.errors import InputError
-from replication.objectives import OBJECTIVES
+from replication.objectives import OBJECTIVES, Objective
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs import record as runs
@@ -281,7 +281,7 @@ def test_the_teacher_sees_the_students_own_view(
         teacher_logits.append(t)
         return z.sum() * 0
 
-    monkeypatch.setitem(OBJECTIVES, "ban", watch)
+    monkeypatch.setitem(OBJECTIVES, "ban", Objective(watch))
     drive(a_training(run, student, data, plan.scale.images, teacher=teacher))
     with torch.no_grad():
         for view, logits in zip(seen, teacher_logits, strict=False):

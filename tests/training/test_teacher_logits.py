@@ -58,10 +58,12 @@ def test_every_objective_has_the_same_loss_and_gradient_by_answers_as_by_the_tea
     train(plan, plan.run(LABEL))
     network, kept, data = teacher_logits(plan, BAN)
     generator = torch.Generator().manual_seed(0)
-    views = draw_views(200, plan.scale.images, generator)
+    recipe = plan.scale.images
+    views = draw_views(200, recipe.crop_padding, recipe.flip, generator)
     assert len(views.unique()) == 18
     index = torch.randperm(200, generator=generator)[:64]
-    pictures = Augmenter(data.train.images, plan.scale.images)(index, views[index])
+    augment = Augmenter(data.train.images, recipe.crop_padding, recipe.flip)
+    pictures = augment(index, views[index])
     labels = data.train.labels[index]
     student = torch.randn(64, 100, generator=generator)
     found = []

@@ -1,0 +1,184 @@
+"""The image data sets as files: where they come from, and how they are read.
+
+A loader takes the folder of all data sets and whether it may download what is missing. It returns
+the training and the test part, in the order of the files, with pixels in [0, 1].
+"""
+
+import gzip
+import importlib.util
+import tarfile
+import zlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from replication import files
+from replication.data.download import download as fetch
+from replication.data.images import Items, shuffled
+from replication.data.specs import PREPARE
+from replication.errors import InputError
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+Parts = tuple[Items, Items]
+UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, tarfile.TarError, zlib.error)
+
+
+def digits(root: Path, download: bool = False) -> Parts:
+    """scikit-learn's 8×8 digits: 1,198 for training and 599, a third of each class, for testing.
+
+    Neither argument is used: the digits are part of scikit-learn.
+
+    Raises:
+        InputError: scikit-learn is missing, or its file is damaged.
+    """
+    # Read directly: importing scikit-learn would cost every run a second.
+    package = importlib.util.find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise InputError("scikit-learn is not installed: pip install -r requirements.txt")
+    file = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    try:
+        with gzip.open(file, "rt") as lines:
+            rows = lines.read().splitlines()
+        if not rows:
+            raise ValueError("empty")
+        table = torch.from_numpy(np.loadtxt(rows, delimiter=",", dtype=np.uint8, ndmin=2))
+        if table.shape[1] != 8 * 8 + 1 or table[:, -1].max() > 9:
+            raise ValueError("not 64 pixels and a digit on each line")
+    except UNREADABLE as error:
+        raise InputError(f"{file}: cannot be read ({error}); install scikit-learn again") from None
+    items = Items(table[:, :-1].reshape(-1, 1, 8, 8) / 16, table[:, -1].long())
+    # A fixed random order, then every third digit of each class.
+    order = shuffled(len(table), "digits")
+    order = order[items.labels[order].argsort(stable=True)]
+    test = torch.arange(len(order)) % 3 == 0
+    return items.take(order[~test]), items.take(order[test])
+
+
+def fashion_mnist(root: Path, download: bool = False) -> Parts:
+    """Fashion-MNIST, 28×28: 60,000 for training and 10,000 for testing.
+
+    Unpacked from Debian's package where it is installed, else downloaded.
+
+    Raises:
+        InputError: files are missing, damaged, or cannot be downloaded.
+    """
+    from torchvision.datasets import FashionMNIST
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    raw = root / "FashionMNIST" / "raw"
+
+    def provide() -> None:
+        for name, md5 in FashionMNIST.resources:
+            file, archive = raw / Path(name).stem, DEBIAN_FASHION_MNIST / name
+            if file.exists():
+                continue
+            if not archive.is_file():
+                archive = raw / name
+                fetch(FashionMNIST.mirrors[0] + name, archive, md5)
+            content = gzip.decompress(archive.read_bytes())
+            files.write_atomically(file, partial(Path.write_bytes, data=content))
+
+    def read(part: Literal["train", "t10k"]) -> Items:
+        images, labels = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
+        items = Items(_read_idx(images, read_image_file), _read_idx(labels, read_label_file))
+        n = len(items.labels)
+        if items.images.shape != (n, 28, 28) or not n or items.labels.max() > 9:
+            raise InputError(
+                f"{images} and {labels} do not belong together; delete both and {PREPARE}"
+            )
+        return Items(items.images[:, None] / 255, items.labels)
+
+    hint = "or install Debian's package dataset-fashion-mnist"
+    return _load(
+        lambda: (read("train"), read("t10k")), provide, download, root, "Fashion-MNIST", hint
+    )
+
+
+def _read_idx(file: Path, read: Callable[[str], Tensor]) -> Tensor:
+    try:
+        return read(str(file))
+    except FileNotFoundError:
+        raise
+    except (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{file}: damaged ({str(error) or 'no idx file'}); delete it and {PREPARE}"
+        ) from None
+
+
+def cifar10(root: Path, download: bool = False) -> Parts:
+    """CIFAR-10, 32×32 in colour: 50,000 for training and 10,000 for testing.
+
+    Raises:
+        InputError: files are missing, damaged, or cannot be downloaded.
+    """
+    return _cifar("CIFAR10", root, download)
+
+
+def cifar100(root: Path, download: bool = False) -> Parts:
+    """CIFAR-100, 32×32 in colour: 50,000 for training and 10,000 for testing.
+
+    Raises:
+        InputError: files are missing, damaged, or cannot be downloaded.
+    """
+    return _cifar("CIFAR100", root, download)
+
+
+def _cifar(name: Literal["CIFAR10", "CIFAR100"], root: Path, download: bool) -> Parts:
+    import torchvision.datasets
+
+    kind = getattr(torchvision.datasets, name)
+    archive = root / kind.filename
+
+    def provide() -> None:
+        fetch(kind.url, archive, kind.tgz_md5)
+        with tarfile.open(archive) as tar:
+            # torchvision's own unpacking lets members out of the folder.
+            tar.extractall(root, filter="data")
+
+    def read(train: bool) -> Items:
+        # It unpickles only files that have the right checksums.
+        dataset = kind(str(root), train=train)
+        images = torch.from_numpy(dataset.data).permute(0, 3, 1, 2).contiguous()
+        return Items(images / 255, torch.tensor(dataset.targets))
+
+    hint = f"or put {kind.filename} there"
+    return _load(lambda: (read(True), read(False)), provide, download, root, name, hint)
+
+
+def _load(
+    read: Callable[[], Parts],
+    provide: Callable[[], None],
+    download: bool,
+    root: Path,
+    name: str,
+    hint: str,
+) -> Parts:
+    """Read a data set; if it is missing or damaged and ``download`` is true, provide it first.
+
+    Processes that want to provide the same data set wait for each other. A complete data set is
+    read without writing to its folder.
+    """
+    try:
+        try:
+            return read()
+        except (FileNotFoundError, RuntimeError):  # missing, or its checksums do not match
+            if not download:
+                raise
+            root.mkdir(parents=True, exist_ok=True)
+            with FileLock(root / f".{name}.lock"):
+                provide()
+                return read()
+    except UNREADABLE as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        if download:
+            raise InputError(
+                f"{root}: {name} cannot be read or downloaded ({reason}); check the network and the"
+                f" free disk space, {hint}"
+            ) from None
+        raise InputError(f"{root}: {name} is missing or damaged ({reason}); {PREPARE}") from None

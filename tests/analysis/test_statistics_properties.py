@@ -1,0 +1,115 @@
+"""Properties of summaries, verdicts and tests on generated measurements."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from support.strategies import deviations, measurements
+
+from replication.analysis.hypothesis_tests import Region, decide, power
+from replication.analysis.statistics import paired_difference, summarise, verdict
+
+
+def same(value: float, size: float) -> object:
+    return pytest.approx(value, rel=1e-7, abs=1e-11 * size, nan_ok=True)
+
+
+@given(measurements(), st.floats(-1e3, 1e3), st.floats(1e-2, 1e3))
+def test_a_summary_is_shifted_and_scaled_with_its_values(
+    values: list[float], shift: float, factor: float
+) -> None:
+    spread, size = np.ptp(values), max(map(abs, values))
+    assume(min(1, factor) * spread > 1e-6 * max(1, size * factor, abs(shift)))
+    before, moved = summarise(values), summarise([factor * v + shift for v in values])
+    scale = factor * size + abs(shift)
+    assert moved.mean == same(factor * before.mean + shift, scale)
+    assert moved.std == same(factor * before.std, scale)
+    assert moved.low == same(factor * before.low + shift, scale)
+    assert moved.high == same(factor * before.high + shift, scale)
+
+
+@given(measurements())
+def test_an_interval_has_its_mean_in_the_middle_and_the_values_about_it(
+    values: list[float],
+) -> None:
+    found = summarise(values)
+    size = max(map(abs, values))
+    assert found.low < found.mean < found.high
+    assert found.high - found.mean == same(found.mean - found.low, size)
+    assert min(values) <= found.mean + 1e-12 * size
+    assert found.mean - 1e-12 * size <= max(values)
+    assert found.n == len(values)
+    if len(values) == 2:
+        # The t-factor of one degree of freedom is tan(0.475 π).
+        expected = math.tan(0.475 * math.pi) * (max(values) - min(values)) / 2
+        assert found.high - found.mean == same(expected, size)
+
+
+@given(st.lists(st.tuples(deviations, deviations), min_size=1, max_size=12), st.randoms())
+def test_the_difference_changes_its_sign_with_the_sides(
+    pairs: list[tuple[float, float]], random: Any
+) -> None:
+    students = {seed: student for seed, (student, _) in enumerate(pairs)}
+    teachers = {seed: teacher for seed, (_, teacher) in enumerate(pairs)}
+    found, turned = paired_difference(students, teachers), paired_difference(teachers, students)
+    assert (turned.mean, turned.low, turned.high) == (
+        same(-found.mean, 1), same(-found.high, 1), same(-found.low, 1),
+    )  # fmt: skip
+    assert turned.p_value == same(found.p_value, 1)
+    # The order of seeds does not matter, nor a teacher without a student.
+    order = random.sample([*students], len(students))
+    again = paired_difference({seed: students[seed] for seed in order}, teachers | {-1: 99.0})
+    assert list(again) == [same(value, 1) for value in found]
+
+
+bounds = st.floats(-10, 10) | st.just(math.nan)
+ORDER = ["contradicted", "inconclusive", "replicated"]
+
+
+@given(bounds, bounds, st.floats(-10, 10))
+@example(0.5, 1.0, 0.0)
+@example(math.nan, math.nan, 1.0)
+def test_a_verdict_is_the_same_with_all_signs_reversed(a: float, b: float, reported: float) -> None:
+    low, high = (a, b) if not a > b else (b, a)
+    assert verdict(-high, -low, -reported) == verdict(low, high, reported)
+    if math.isnan(low) and math.isnan(high):
+        assert verdict(low, high, reported) == "inconclusive"
+
+
+@given(st.floats(-10, 10), st.floats(0, 5), st.floats(-10, 10), st.floats(0, 10))
+def test_a_verdict_rises_towards_the_reported_side(
+    low: float, width: float, reported: float, shift: float
+) -> None:
+    assume(reported != 0)
+    further = math.copysign(shift, reported)
+    before = verdict(low, low + width, reported)
+    after = verdict(low + further, low + width + further, reported)
+    assert ORDER.index(after) >= ORDER.index(before)
+
+
+regions = st.sampled_from([Region(-math.inf, 0), Region(-math.inf, 0.5), Region(-0.5, 0.5)])
+
+
+@given(st.floats(-5, 5), st.floats(0.01, 10), st.integers(2, 30), regions)
+def test_a_claim_and_its_mirror_image_are_decided_alike(
+    mean: float, std: float, n: int, region: Region
+) -> None:
+    mirrored = Region(-region.high, -region.low)
+    one, other = decide(mean, std, n, region), decide(-mean, std, n, mirrored)
+    assert other.p_value == pytest.approx(one.p_value, rel=1e-9)
+    assert other.holds == one.holds
+    assert 0 <= one.p_value <= 1
+
+
+@given(st.floats(-3, 3), st.floats(0.05, 5), st.integers(2, 60), regions, st.floats(1e-4, 0.2))
+def test_power_grows_with_seeds_and_level_and_falls_with_noise(
+    effect: float, std: float, n: int, region: Region, level: float
+) -> None:
+    found = power(effect, std, n, region, level)
+    assert 0 <= found <= 1 + 1e-9
+    assert power(effect, std, n + 1, region, level) >= found - 1e-6
+    assert power(effect, std / 2, n, region, level) >= found - 1e-6
+    assert power(effect, std, n, region, min(1.0, 2 * level)) >= found - 1e-6

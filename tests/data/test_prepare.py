@@ -1,0 +1,58 @@
+"""Preparation: one description for each data set, the same for every process."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from support.archives import cifar_archive
+from support.checks import refused
+from support.plans import ROOT
+
+from replication.cli import run_command
+from replication.data.prepare import describe, load, prepare
+
+
+def test_the_description_has_names_counts_and_a_fingerprint() -> None:
+    digits = prepare("digits", ROOT, {"train": 600})
+    counts = {key: digits[key] for key in ("name", "classes", "train", "evaluation")}
+    assert counts == {"name": "digits", "classes": 10, "train": 600, "evaluation": 599}
+    assert digits["sha256"] == load("digits", ROOT, {"train": 600}).fingerprint
+    words = prepare("python_reference", ROOT, {"words": 50, "train": 900})
+    assert (words["name"], words["words"], words["train"]) == ("python_reference", 50, 900)
+
+
+def test_several_processes_prepare_a_data_set_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cifar_archive(tmp_path, "CIFAR10", monkeypatch)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: prepare("cifar10", tmp_path, {}), range(4)))
+    assert found == [describe("cifar10", load("cifar10", tmp_path, {}))] * 4
+
+
+def test_the_home_of_an_unknown_user_is_refused() -> None:
+    with refused("`data_root`: ~nobody-of-this-name/data", "write the path out"):
+        load("digits", "~nobody-of-this-name/data", {})
+
+
+def test_the_command_writes_the_description_of_a_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    output = tmp_path / "data" / "digits.json"
+    assert run_command(["data", "digits", "--output", str(output)]) == 0
+    found = json.loads(output.read_text(encoding="utf-8"))
+    assert found["train"] == 600
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == [f"digits: classes 10, train 600, evaluation 599; sha256 {found['sha256']}"]
+
+
+def test_a_data_set_that_the_scale_does_not_use_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert run_command(["data", "cifar10"]) == 1
+    assert "error: cifar10: no data set of scale digits; it uses digits" in capsys.readouterr().err
+    assert run_command(["data", "--output", "x.json"]) == 1
+    assert "name it before the options" in capsys.readouterr().err

@@ -1,0 +1,51 @@
+"""What notebooks read: a damaged file is named with what to do about it."""
+
+from collections.abc import Callable
+
+import pytest
+from support.project import STUDENT, Project, make_folder, truncate
+
+from replication.errors import InputError
+from replication.report.results import Results
+
+Damage = Callable[[Project], object]
+Read = Callable[[Results], object]
+
+REFUSED: dict[str, tuple[Damage, Read, tuple[str, ...]]] = {
+    "table of another version": (
+        lambda p: (p.results / "tables/small.csv").write_text("table,value\n"),
+        lambda r: r.table("small"),
+        ("tables/small.csv: without row, column", "delete it"),
+    ),
+    "claims' numbers a folder": (
+        lambda p: make_folder(p.results / "claims_power.csv"),
+        lambda r: r.claims_power(),
+        ("claims_power.csv: damaged", "delete it"),
+    ),
+    "history of another version": (
+        lambda p: p.of(STUDENT, "history.csv").write_text("step,loss\n1,2\n"),
+        lambda r: r.histories("small", ["ban"]),
+        (f"{STUDENT}/history.csv: without epoch", "delete it"),
+    ),
+    "histories of no cell": (
+        lambda p: None,
+        lambda r: r.histories("table2", ["ban"]),
+        ("cells.csv: nothing of table2 in ban", "build it"),
+    ),
+    "predictions truncated": (
+        lambda p: truncate(p.of(STUDENT, "predictions.safetensors")),
+        lambda r: r.predictions("small", "ban"),
+        ("predictions.safetensors: damaged", "delete it"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_damaged_file_is_one_line_with_a_hint(name: str, project: Project) -> None:
+    damage, read, says = REFUSED[name]
+    damage(project)
+    with pytest.raises(InputError) as caught:
+        read(Results(project.results))
+    message = str(caught.value)
+    assert message.isprintable()
+    assert all(part in message for part in says), message

@@ -1,0 +1,113 @@
+"""Full and read-only disks: one line, nothing lost, and the next call goes on."""
+
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.archives import cifar_archive
+from support.project import (
+    CELLS,
+    FILES,
+    TABLE,
+    TEACHER,
+    TRAIN_TEACHER,
+    Project,
+    check_refusal,
+    contents,
+)
+
+from replication.data import images
+
+PAGE = 4096
+MODEL, PREDICTIONS = "model.safetensors", "predictions.safetensors"
+
+
+@pytest.fixture
+def disk(
+    prepared: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> Iterator[Project]:
+    """The prepared folder on a disk of its own of 32 MiB, as the current directory."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small disk takes root")
+    try:
+        yield Project.copy(prepared, folder, monkeypatch, capfd)
+    finally:
+        monkeypatch.chdir(tmp_path)
+        # Lazily: teacher logits may still be mapped.
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(project: Project, free: int) -> Path:
+    """Fill the disk but for so many bytes; the file to delete for room."""
+    state = os.statvfs(project.folder)
+    filler = project / "filler"
+    filler.write_bytes(b"x" * (state.f_bavail * state.f_bsize - free))
+    return filler
+
+
+def delete(project: Project, *names: str) -> int:
+    """Delete files of the teacher; how many bytes of disk they took."""
+    sizes = [project.of(TEACHER, name).stat().st_blocks * 512 for name in names]
+    for name in names:
+        project.of(TEACHER, name).unlink()
+    return sum(sizes)
+
+
+# What is called, which file does not fit, and how much room there is beside the lock's page.
+FULL: dict[str, tuple[list[str], str, Callable[[Project], int]]] = {
+    "checkpoint": (TRAIN_TEACHER, f"{TEACHER}/checkpoint.pt", lambda p: 0),
+    "table": (
+        TABLE,
+        "tables/small.html",
+        lambda p: (p.results / "tables/small.html").stat().st_blocks * 512 - 2 * PAGE,
+    ),
+    "cells": (CELLS, "results/tiny/cells.csv", lambda p: -PAGE),
+}
+
+
+@pytest.mark.parametrize("what", FULL)
+def test_a_full_disk_loses_nothing_and_the_next_call_goes_on(what: str, disk: Project) -> None:
+    arguments, file, room = FULL[what]
+    disk.override(checkpoint={"epochs": 0})
+    filler = fill(disk, room(disk) + PAGE)
+    disk.refuses(arguments, f"{file}: cannot be written", "No space left on device", "disk space")
+    filler.unlink()
+    assert disk.call(arguments)[0] == 0
+
+
+def make_read_only(disk: Project) -> None:
+    remount = ["mount", "-o", "remount,ro", str(disk.folder)]
+    if subprocess.run(remount, check=False, capture_output=True).returncode:
+        pytest.skip("a disk cannot be made read-only here")
+
+
+def test_a_read_only_folder_is_named_and_can_be_planned_in(disk: Project) -> None:
+    make_read_only(disk)
+    before = contents(disk.folder)
+    status, stderr = disk.call(TRAIN_TEACHER)
+    check_refusal(status, stderr, "results/tiny/", "Read-only file system", "write permission")
+    assert contents(disk.folder) == before
+    assert disk.call(["plan", *FILES])[0] == 0
+
+
+def test_data_are_read_from_a_read_only_folder(disk: Project) -> None:
+    (disk / "data").mkdir()
+    cifar_archive(disk / "data", "CIFAR10", disk.monkeypatch)
+    archive = disk / "data/cifar-10-python.tar.gz"
+    with tarfile.open(archive) as packed:
+        packed.extractall(disk / "data", filter="data")
+    archive.unlink()
+    make_read_only(disk)
+    before = contents(disk.folder)
+    train, test = images.cifar("CIFAR10")(disk / "data")
+    assert (len(train.labels), len(test.labels)) == (50, 10)
+    assert contents(disk.folder) == before

@@ -1,0 +1,39 @@
+"""What a user writes into files and names reaches no shell."""
+
+import re
+import shlex
+from pathlib import Path
+
+import yaml
+from support.plans import TINY
+from support.workplace import Workplace
+
+HOSTILE = """a; touch escaped; $(touch escaped) `touch escaped` '"; touch escaped; {input} $HOME"""
+
+
+class OwnTables(Workplace):
+    """A workplace with tables of its own."""
+
+    LINKED = tuple(name for name in Workplace.LINKED if name != "tables")
+
+
+def test_free_text_and_file_names_reach_no_shell(tmp_path: Path) -> None:
+    place = OwnTables(tmp_path)
+    (tmp_path / "tables").mkdir()
+    table = {
+        "title": HOSTILE,
+        "dataset": "cifar10",
+        "notes": [HOSTILE],
+        "columns": {HOSTILE: {"objective": "label"}},
+        "rows": {HOSTILE: {"network": "wide_resnet_28_1", "reported": {HOSTILE: 6.7}}},
+    }
+    (tmp_path / "tables/small.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    name = "$(touch escaped); touch escaped.yaml"
+    place.configure({**TINY, "tables": ["small"], "data_root": HOSTILE}, name)
+    done = place.call("-p", "small", "--configfile", "config/digits.yaml", name, mine=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [path.name for path in tmp_path.rglob("*") if "escaped" in path.name] == [name]
+    commands = re.findall(r"\b(replication (?:train|table) .*)", done.stdout + done.stderr)
+    assert {shlex.split(command)[1] for command in commands} == {"train", "table"}
+    page = (tmp_path / "results/tiny/tables/small.html").read_text(encoding="utf-8")
+    assert "touch escaped" in page
