@@ -17,7 +17,6 @@ min_version("9.16")
 
 RULES = read_rules(workflow)
 PLAN = RULES.plan
-# Options of the shell commands, not `params`: a run depends on its recipe, not on names of files.
 CONFIGFILES = RULES.configfile_options
 # It installs this checkout, which Snakemake cannot do in another folder.
 ENVIRONMENT = "../environment.yml"

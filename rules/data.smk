@@ -7,5 +7,8 @@ rule data:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        files=CONFIGFILES,
+        worker=WORKER,
     shell:
-        "replication {WORKER} data {wildcards.dataset:q} {CONFIGFILES} --output {output:q} > {log:q} 2>&1"
+        "replication {params.worker} data {wildcards.dataset:q} {params.files} --output {output:q} > {log:q} 2>&1"

@@ -21,8 +21,9 @@ rule table:
         ENVIRONMENT
     params:
         cells=RULES.table_hash,
+        files=CONFIGFILES,
     shell:
-        "replication table {wildcards.table:q} {CONFIGFILES} > {log:q} 2>&1"
+        "replication table {wildcards.table:q} {params.files} > {log:q} 2>&1"
 
 
 # Collects the cells of all tables in one file.
@@ -38,8 +39,9 @@ rule cells:
         ENVIRONMENT
     params:
         tables=list(PLAN.tables),
+        files=CONFIGFILES,
     shell:
-        "replication cells {CONFIGFILES} > {log:q} 2>&1"
+        "replication cells {params.files} > {log:q} 2>&1"
 
 
 # Tests the paper's claims.
@@ -55,8 +57,10 @@ rule claims:
     localrule: True
     conda:
         ENVIRONMENT
+    params:
+        files=CONFIGFILES,
     shell:
-        "replication claims {CONFIGFILES} > {log:q} 2>&1"
+        "replication claims {params.files} > {log:q} 2>&1"
 
 
 # The targets table1 ... table6 and sensitivity.

@@ -22,8 +22,10 @@ rule train:
     params:
         # A changed recipe reruns what depends on it, and nothing else.
         recipe=RULES.recipe,
+        files=CONFIGFILES,
+        worker=WORKER,
     shell:
         # exec: the signal that asks a training to save a checkpoint would end a shell in between,
         # and a cluster then kills what the job has left behind.
-        "exec replication {WORKER} train {wildcards.run:q} {CONFIGFILES} --threads {threads}"
+        "exec replication {params.worker} train {wildcards.run:q} {params.files} --threads {threads}"
         " > {log:q} 2>&1"

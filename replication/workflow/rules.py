@@ -55,6 +55,20 @@ def read_rules(workflow: Any) -> "Rules":
 
 
 @dataclass(frozen=True)
+class ConfigFiles:
+    """Scale files; their text is the options of a shell command that pass them on.
+
+    As an object and not as text, because Snakemake compares the text of params: a run depends on
+    its recipe, and not on the names of the files that it stands in.
+    """
+
+    files: tuple[Path, ...]
+
+    def __str__(self) -> str:
+        return shlex.join(part for file in self.files for part in ("--configfile", str(file)))
+
+
+@dataclass(frozen=True)
 class Rules:
     """A plan as the rules of the workflow use it."""
 
@@ -75,9 +89,9 @@ class Rules:
         return cls(Plan.read(configfiles), configfiles)
 
     @property
-    def configfile_options(self) -> str:
+    def configfile_options(self) -> "ConfigFiles":
         """Options that pass the scale files to the command ``replication``."""
-        return shlex.join(part for file in self.configfiles for part in ("--configfile", str(file)))
+        return ConfigFiles(self.configfiles)
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:

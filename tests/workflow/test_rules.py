@@ -20,8 +20,8 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rules:
 
 
 def test_scale_files_are_passed_as_options_of_a_shell(rules: Rules) -> None:
-    assert rules.configfile_options == "--configfile 'a b.yaml' --configfile c.yaml"
-    assert Rules(tiny_plan()).configfile_options == ""
+    assert str(rules.configfile_options) == "--configfile 'a b.yaml' --configfile c.yaml"
+    assert str(Rules(tiny_plan()).configfile_options) == ""
 
 
 def test_a_student_depends_on_its_teachers_weights(rules: Rules) -> None:
