@@ -94,7 +94,7 @@ def table(
 @app.command()
 def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Put the tables' measured cells together into cells.csv."""
-    from replication.report.tables import collect_cells
+    from replication.analysis.cells_csv import collect_cells
 
     plan = Plan.read(configfile or [], root=results)
     collect_cells(plan)
