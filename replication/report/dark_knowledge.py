@@ -52,6 +52,7 @@ def gradient_shares(histories: pd.DataFrame) -> Figure:
             color="white",
             linewidth=0.6,
             alpha=0.8,
+            legend=False,
             ax=axes,
         )
         axes.set_title(name)
