@@ -1,16 +1,19 @@
 """The console command ``replication``, same as ``python -m replication``."""
 
 import sys
+from pathlib import Path
 
-from replication.runtime import forkserver
+from replication.runtime.forkserver import OPTION, delegate
 
 
 def main() -> None:
-    """Run the command, by the process that stands by for training where there is one."""
-    arguments = sys.argv[1:]
-    status = forkserver.delegate(arguments) if arguments[:1] == ["train"] else None
+    """Run the command, in a worker process if ``--worker SOCKET`` stands before it."""
+    arguments, status = sys.argv[1:], None
+    if arguments[:1] == [OPTION] and len(arguments) > 1:
+        _, socket, *arguments = arguments
+        status = delegate(Path(socket), arguments)
     if status is None:
-        # Whoever delegates need not wait for this import: a tenth of a small run's time.
+        # A command that is delegated need not wait for this import.
         from replication.cli import run_command
 
         status = run_command(arguments)

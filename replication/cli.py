@@ -17,27 +17,19 @@ from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
-from replication.sweep.budget import budget
 
 app = typer.Typer(
     help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
-# How the workflow tells its jobs which files it was given.
-CONFIGFILES = "REPLICATION_CONFIGFILES"
-# How it tells them where results lie, where that is a local copy of a storage.
-STORED = "REPLICATION_RESULTS"
 TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
     list[Path] | None,
     typer.Option(
         "--configfile",
-        envvar=CONFIGFILES,
         help=f"Scale file, repeatable; the last wins. [{DEFAULT}]",
     ),
 ]
-Results = Annotated[
-    Path, typer.Option("--results", envvar=STORED, help="Folder of all scales' results.")
-]
+Results = Annotated[Path, typer.Option("--results", help="Folder of all scales' results.")]
 
 
 @app.command()
@@ -148,22 +140,28 @@ def verify(
 @app.command()
 def plan(
     configfile: ConfigFiles = None,
-    tables: Annotated[str | None, typer.Option(help="Of these tables: 1,2,sensitivity.")] = None,
+    tables: Annotated[str | None, typer.Option(help="Only these tables: 1,2,sensitivity.")] = None,
     rows: Annotated[
-        str | None, typer.Option(help="Of these rows, * for any text: 'densenet-*'.")
+        str | None, typer.Option(help="Only these rows, * for any text: 'densenet-*'.")
     ] = None,
-    seeds: Annotated[str | None, typer.Option(help="For these seeds: 0-4,7.")] = None,
-    devices: Annotated[str, typer.Option(help="Time on so many cores or GPUs.")] = "1,8,64",
+    seeds: Annotated[str | None, typer.Option(help="These seeds instead: 0-4,7.")] = None,
+    devices: Annotated[
+        str, typer.Option(help="Time with so many trainings at once, one per device.")
+    ] = "1,8,64",
+    tflops: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Speed, in TFLOP/s, for hours before any run is finished."),
+    ] = None,
     runs: Annotated[
         bool, typer.Option("--runs", help="List the runs' ids instead, teachers first.")
     ] = False,
     recipes: Annotated[
         bool, typer.Option("--recipes", help="List the runs as csv, with recipe and parameters.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="The costs for a program.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the costs as JSON.")] = False,
     results: Results = RESULTS,
 ) -> None:
-    """What the runs of a scale cost, what is done of them, and how long the rest takes."""
+    """Show the runs of a scale: how many are done, what they cost and how long the rest takes."""
     found = read_part(configfile or [], tables, rows, seeds, results)
     if runs:
         print("\n".join(found.runs))
@@ -173,24 +171,27 @@ def plan(
 
         print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
         return
-    costs = budget(found, parse_numbers("--devices", devices))
+    from replication.sweep.overview import console, render_costs
+    from replication.sweep.summary import summarise
+
+    at_once = parse_numbers("--devices", devices)
+    with console().status("reading run folders, counting FLOPs"):
+        costs = summarise(found, at_once, tflops)
     if as_json:
         print(json.dumps(asdict(costs), indent=2))
-        return
-    from replication.sweep.overview import show_budget
-
-    show_budget(costs)
+    else:
+        console().print(render_costs(costs))
 
 
 @app.command()
 def status(
     configfile: ConfigFiles = None,
-    once: Annotated[bool, typer.Option("--once", help="Print it once and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
     results: Results = RESULTS,
 ) -> None:
-    """Watch a sweep: cells that are filled, runs in training, failures, time left. Ctrl-C ends it.
+    """Monitor a sweep: filled cells, runs in training, failures, time left. Ctrl-C ends it.
 
-    Reads the folders of the runs, wherever they are trained, and writes nothing.
+    Reads the run folders, also those of other machines, and writes nothing.
     """
     from replication.sweep.overview import show_status
 

@@ -1,11 +1,11 @@
-"""What a person can mend."""
+"""The error that users see as one line."""
 
 
 class InputError(Exception):
-    """A file, key or option the user can mend; the message is one line: what, and the hint.
+    """A file, key or option that the user can correct; the message is one line: what, and the fix.
 
-    What it quotes of other libraries, files and command lines cannot break the line, nor command
-    the terminal.
+    Text quoted from other libraries, files and command lines cannot break the line or send control
+    sequences to the terminal.
     """
 
     def __str__(self) -> str:

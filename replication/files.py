@@ -27,7 +27,7 @@ def checksum(file: Path) -> str:
 
 
 def payload_checksum(file: Path) -> str:
-    """SHA-256 of what follows the header of a safetensors file, which may then hold it.
+    """SHA-256 of the data behind the header of a safetensors file, so that the header can hold it.
 
     Raises:
         OSError: the file is missing or unreadable.
@@ -38,7 +38,7 @@ def payload_checksum(file: Path) -> str:
 
 
 def flush(path: Path) -> None:
-    """Have a file, or a folder's list of names, on the disk before going on."""
+    """Wait until a file, or a folder's list of names, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -47,10 +47,10 @@ def flush(path: Path) -> None:
 
 
 def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name and rename it, so that no reader ever sees half of it.
+    """Write a file under another name and rename it, so that no reader sees half of it.
 
     Raises:
-        InputError: the folder cannot be written, or the disk is full; what was there stays.
+        InputError: the folder cannot be written, or the disk is full; an earlier file is kept.
     """
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
@@ -64,8 +64,8 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
         cause = error.__context__ if isinstance(error.__context__, OSError) else error
         reason = getattr(cause, "strerror", None) or str(cause).splitlines()[0]
         raise InputError(
-            f"{file}: cannot be written ({reason}); make room, give write permission, or move away"
-            " what is in its place"
+            f"{file}: cannot be written ({reason}); free disk space, give write permission, or move"
+            " away what is in its place"
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -73,7 +73,7 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove(*files: Path) -> None:
-    """Delete files, those that are there.
+    """Delete files where they exist.
 
     Raises:
         InputError: one cannot be deleted.

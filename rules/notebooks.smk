@@ -1,91 +1,34 @@
-# The notebooks read results and never train. Each leaves its executed copy, its page, and its figures.
+# The notebooks read results. Each leaves its executed copy, its figures and an HTML page.
+for name, notebook in NOTEBOOKS.items():
+
+    rule:
+        name:
+            f"notebook_{name}"
+        input:
+            RULES.outputs("results/{{scale}}/tables/{table}.html"),
+            "results/{scale}/claims.csv",
+        output:
+            [
+                report(
+                    f"results/{{scale}}/figures/{figure}.svg",
+                    caption="captions/figure.rst",
+                    category="Figures",
+                    labels={"figure": sentence},
+                )
+                for figure, sentence in notebook.figures.items()
+            ],
+            [f"results/{{scale}}/figures/{figure}.png" for figure in notebook.figures],
+            touch(f"results/{{scale}}/notebooks/.{name}.done"),
+        log:
+            # A log, not an output, so that the executed copy of a failed notebook stays.
+            notebook=f"results/{{scale}}/notebooks/{name}.ipynb",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        notebook:
+            f"../notebooks/{name}.ipynb"
 
 
-rule notebook_tables:
-    input:
-        JOBS.outputs("results/{scale}/tables/{table}.html"),
-    output:
-        touch("results/{scale}/notebooks/.tables.done"),
-    log:
-        notebook="results/{scale}/notebooks/tables.ipynb",
-    conda:
-        ENVIRONMENT
-    notebook:
-        "../notebooks/tables.ipynb"
-
-
-rule notebook_figures:
-    input:
-        JOBS.outputs("results/{scale}/tables/{table}.csv"),
-        JOBS.outputs("results/{scale}/cells.csv"),
-    output:
-        [
-            report(
-                f"results/{{scale}}/figures/{name}.svg",
-                caption="captions/figure.rst",
-                category="Figures",
-                labels={"figure": sentence},
-            )
-            for name, sentence in NOTEBOOKS["figures"].figures.items()
-        ],
-        [f"results/{{scale}}/figures/{name}.png" for name in NOTEBOOKS["figures"].figures],
-        touch("results/{scale}/notebooks/.figures.done"),
-    log:
-        notebook="results/{scale}/notebooks/figures.ipynb",
-    conda:
-        ENVIRONMENT
-    notebook:
-        "../notebooks/figures.ipynb"
-
-
-rule notebook_dark_knowledge:
-    input:
-        JOBS.outputs("results/{scale}/cells.csv"),
-    output:
-        [
-            report(
-                f"results/{{scale}}/figures/{name}.svg",
-                caption="captions/figure.rst",
-                category="Figures",
-                labels={"figure": sentence},
-            )
-            for name, sentence in NOTEBOOKS["dark_knowledge"].figures.items()
-        ],
-        [f"results/{{scale}}/figures/{name}.png" for name in NOTEBOOKS["dark_knowledge"].figures],
-        touch("results/{scale}/notebooks/.dark_knowledge.done"),
-    log:
-        notebook="results/{scale}/notebooks/dark_knowledge.ipynb",
-    conda:
-        ENVIRONMENT
-    notebook:
-        "../notebooks/dark_knowledge.ipynb"
-
-
-rule notebook_claims:
-    input:
-        JOBS.outputs("results/{scale}/claims.csv"),
-        JOBS.outputs("results/{scale}/claims_power.csv"),
-    output:
-        [
-            report(
-                f"results/{{scale}}/figures/{name}.svg",
-                caption="captions/figure.rst",
-                category="Figures",
-                labels={"figure": sentence},
-            )
-            for name, sentence in NOTEBOOKS["claims"].figures.items()
-        ],
-        [f"results/{{scale}}/figures/{name}.png" for name in NOTEBOOKS["claims"].figures],
-        touch("results/{scale}/notebooks/.claims.done"),
-    log:
-        notebook="results/{scale}/notebooks/claims.ipynb",
-    conda:
-        ENVIRONMENT
-    notebook:
-        "../notebooks/claims.ipynb"
-
-
-# A log is no output, so that the executed copy of a failing notebook stays.
 rule notebook_page:
     input:
         "results/{scale}/notebooks/.{notebook}.done",
@@ -98,6 +41,7 @@ rule notebook_page:
         ),
     log:
         "results/{scale}/notebooks/{notebook}.log",
+    localrule: True
     conda:
         ENVIRONMENT
     params:
@@ -113,4 +57,4 @@ rule notebook_page:
 
 rule notebooks:
     input:
-        JOBS.pages(),
+        RULES.pages(),

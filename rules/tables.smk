@@ -1,8 +1,8 @@
-# Measures a table's cells, and writes it in four formats.
+# Measures a table's cells, and writes the table in four formats.
 rule table:
     input:
-        JOBS.table_runs,
-        spec=local("tables/{table}.yaml"),
+        RULES.table_runs,
+        spec="tables/{table}.yaml",
     output:
         cells="results/{scale}/cells/{table}.csv",
         csv="results/{scale}/tables/{table}.csv",
@@ -11,48 +11,55 @@ rule table:
             "results/{scale}/tables/{table}.html",
             caption="captions/table.rst",
             category="Tables",
-            labels=JOBS.table_labels,
+            labels=RULES.table_labels,
         ),
         tex="results/{scale}/tables/{table}.tex",
     log:
         "results/{scale}/tables/{table}.log",
+    localrule: True
     conda:
         ENVIRONMENT
+    params:
+        cells=RULES.table_hash,
     shell:
-        "replication table {wildcards.table:q} > {log:q} 2>&1"
+        "replication table {wildcards.table:q} {CONFIGFILES} > {log:q} 2>&1"
 
 
-# Puts the tables' cells together.
+# Collects the cells of all tables in one file.
 rule cells:
     input:
-        JOBS.outputs("results/{{scale}}/cells/{table}.csv"),
+        RULES.outputs("results/{{scale}}/cells/{table}.csv"),
     output:
         "results/{scale}/cells.csv",
     log:
         "results/{scale}/cells.log",
+    localrule: True
     conda:
         ENVIRONMENT
+    params:
+        tables=list(PLAN.tables),
     shell:
-        "replication cells > {log:q} 2>&1"
+        "replication cells {CONFIGFILES} > {log:q} 2>&1"
 
 
-# Decides the paper's claims.
+# Tests the paper's claims.
 rule claims:
     input:
         "results/{scale}/cells.csv",
-        local("tables/claims.yaml"),
+        "tables/claims.yaml",
     output:
         "results/{scale}/claims.csv",
         "results/{scale}/claims_power.csv",
     log:
         "results/{scale}/claims.log",
+    localrule: True
     conda:
         ENVIRONMENT
     shell:
-        "replication claims > {log:q} 2>&1"
+        "replication claims {CONFIGFILES} > {log:q} 2>&1"
 
 
-# snakemake table1 ... table6
+# The targets table1 ... table6 and sensitivity.
 for name in PLAN.tables:
 
     rule:
@@ -60,13 +67,13 @@ for name in PLAN.tables:
             name
         input:
             f"results/{PLAN.scale.scale}/tables/{name}.csv",
-            # Asked for by name, so that a run that somebody has deleted is trained again.
-            JOBS.records(name),
+            # Named here so that a run whose folder was deleted is trained again.
+            RULES.records(name),
 
 
 rule tables:
     input:
-        JOBS.outputs("results/{scale}/tables/{table}.csv"),
-        JOBS.outputs("results/{scale}/cells.csv"),
-        JOBS.outputs("results/{scale}/claims.csv"),
-        JOBS.records(*PLAN.tables),
+        RULES.outputs("results/{scale}/tables/{table}.csv"),
+        RULES.outputs("results/{scale}/cells.csv"),
+        RULES.outputs("results/{scale}/claims.csv"),
+        RULES.records(*PLAN.tables),

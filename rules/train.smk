@@ -1,8 +1,9 @@
 # Trains one run; its folder lies in its teacher's.
 rule train:
     input:
-        JOBS.teacher_model,
-        JOBS.teacher_record,
+        # Preparing the data again does not train again.
+        ancient(RULES.data),
+        RULES.teacher_model,
     output:
         model="results/{scale}/runs/{run}/model.safetensors",
         predictions="results/{scale}/runs/{run}/predictions.safetensors",
@@ -12,16 +13,17 @@ rule train:
         "results/{scale}/runs/{run}/train.log",
     conda:
         ENVIRONMENT
-    threads: JOBS.threads
+    threads: RULES.threads
     resources:
-        gpu=JOBS.gpus,
-        gpu_slots=JOBS.gpu_slots,
-        mem_mb=JOBS.mem_mb,
-        runtime=JOBS.runtime,
+        gpu=RULES.gpus,
+        gpu_slots=RULES.gpu_slots,
+        mem_mb=RULES.mem_mb,
+        runtime=RULES.runtime,
     params:
         # A changed recipe reruns what depends on it, and nothing else.
-        recipe=JOBS.recipe,
+        recipe=RULES.recipe,
     shell:
-        # exec: a shell in between would die of the signal that asks the training to save its state,
-        # and a cluster kills at once what a job has left behind.
-        "exec replication train {wildcards.run:q} --threads {threads} > {log:q} 2>&1"
+        # exec: the signal that asks a training to save a checkpoint would end a shell in between,
+        # and a cluster then kills what the job has left behind.
+        "exec replication {WORKER} train {wildcards.run:q} {CONFIGFILES} --threads {threads}"
+        " > {log:q} 2>&1"

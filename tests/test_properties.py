@@ -154,7 +154,7 @@ def test_an_unknown_key_anywhere_in_a_scale_is_one_line_with_its_name(
 ) -> None:
     config = check_scale(DEFAULT, "default").model_dump(mode="json")
     # Their keys are names of networks.
-    free = {"width_ratios", "network_resources"}
+    free = {"width_ratios", "resources"}
     places = [found for found in mappings_of(config) if not free & set(found[0])]
     path, place = data.draw(st.sampled_from(places))
     place[key] = data.draw(scalars)

@@ -1,0 +1,1 @@
+"""From predictions to tidy frames, statistics and verdicts."""

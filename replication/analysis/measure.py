@@ -11,8 +11,9 @@ from replication import files, metrics
 from replication.ensemble import average
 from replication.errors import InputError
 from replication.files import RETRAIN
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell, Run
+from replication.plan.run import Run
 from replication.runs.folder import PREDICTIONS, RECORD
 from replication.runs.record import check_teacher, read_predictions, read_record
 

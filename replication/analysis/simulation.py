@@ -22,8 +22,9 @@ from replication.analysis.statistics import Array, Summaries, summarise_all, ver
 from replication.config.paper_claims import REGIONS, CellKey, Claims, read_claims
 from replication.config.paper_tables import TABLES
 from replication.config.scale import DEFAULT
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell, Run
+from replication.plan.run import Run
 
 CELL_DRAWS = 10_000
 FAMILY_DRAWS = 2_000

@@ -6,7 +6,7 @@ import pandas as pd
 
 from replication.analysis.cells_csv import CELL
 from replication.analysis.statistics import paired_difference, summarise, verdict
-from replication.plan.run import Cell
+from replication.plan.cells import Cell
 
 VERDICTS = ("replicated", "contradicted", "inconclusive")
 DIFFERENCE = ["delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]

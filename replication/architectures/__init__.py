@@ -1,0 +1,1 @@
+"""The paper's networks as data: names, layers and widths, without torch."""

@@ -1,0 +1,1 @@
+"""The YAML files as checked models: scales, the paper's tables and claims."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.networks import Networks
@@ -143,17 +143,22 @@ class CheckpointSchedule(StrictModel):
 
 
 class Resources(StrictModel):
-    """What a training takes of the machine: as many run side by side as there is room for."""
+    """What the training of one network is given; more once finished runs have taken more."""
 
     threads: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="Of the CPU.")
     gpu_slots: Count = Field(
-        8,
-        description="Of the profile's; a whole GPU has 8, so that with 1 eight trainings share it.",
+        GPU_SLOTS,
+        description="Of the profile's; a whole GPU has 8, so with 1 slot each eight trainings share"
+        " it.",
     )
+    memory_mb: Count = Field(1500, description="Main memory of the first attempt.")
+    minutes: Count = Field(20, description="Time limit of the first attempt.")
 
 
 class Scale(StrictModel):
     """A scale of the replication."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     scale: FolderName = Field(description="Its name; results go to results/<scale>.")
     tables: Annotated[tuple[FolderName, ...], Field(min_length=1)] = Field(
@@ -191,21 +196,38 @@ class Scale(StrictModel):
         "stop", description="What to do with a teacher that is no better than guessing; allow is"
                             " for trials of the workflow.")  # fmt: skip
     checkpoint: CheckpointSchedule = CheckpointSchedule()
-    training_resources: Resources = Resources()
-    network_resources: dict[str, Resources] = Field(
-        {}, description="The same for single networks, by name, instead."
+    resource_table: dict[str, Resources] = Field(
+        {},
+        alias="resources",
+        validate_default=True,
+        description="By network what its training is given; `default` has the rest. A network's"
+        " entry replaces single keys of `default`.",
     )
 
     def resources(self, network: str) -> Resources:
-        """What the training of a network takes of the machine."""
-        return self.network_resources.get(network, self.training_resources)
+        """What the training of a network is given."""
+        return self.resource_table.get(network, self.resource_table["default"])
 
-    @model_validator(mode="after")
-    def _takers_are_networks(self) -> Self:
-        for name in self.network_resources:
-            if name not in NETWORKS:
-                raise ValueError(f"`network_resources`: no network is called `{name}`")
-        return self
+    @field_validator("resource_table", mode="before")
+    @classmethod
+    def _fill_in_the_default(cls, table: object) -> object:
+        if not isinstance(table, dict):
+            return table
+        default = table.get("default", {})
+        if not isinstance(default, dict):
+            return table
+        filled = {
+            name: {**default, **own} if isinstance(own, dict) else own
+            for name, own in table.items()
+        }
+        return {"default": default, **filled}
+
+    @field_validator("resource_table")
+    @classmethod
+    def _names_are_networks(cls, table: dict[str, Resources]) -> dict[str, Resources]:
+        if unknown := sorted(table.keys() - NETWORKS.keys() - {"default"}):
+            raise ValueError(f"no network is called `{unknown[0]}`")
+        return table
 
     def image_recipe(self, family: str) -> ImageRecipe:
         """The recipe of a family of image networks: one for all, or DenseNet's own."""

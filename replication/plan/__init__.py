@@ -1,0 +1,1 @@
+"""From tables, a scale and seeds to the runs to train; without torch."""

@@ -1,6 +1,6 @@
-"""From tables and a scale to the runs that have to be trained, each once.
+"""From tables and a scale to the runs to train, each once.
 
-Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
+Snakemake loads this module at every start, so it imports neither torch nor pandas.
 """
 
 import hashlib
@@ -21,10 +21,11 @@ from replication.config.scale import (
 )
 from replication.config.yaml_model import merge
 from replication.errors import InputError
-from replication.plan.run import Cell, Run, cells_of
+from replication.plan.cells import Cell, cells_of
+from replication.plan.run import Run
 
 RESULTS = Path("results")
-# Which of the scale's decisions each objective takes.
+# The decision of the scale that each objective depends on.
 DECISIONS = {
     "ban+l": "ban_l_weighting",
     "cwtm": "cwtm_weight",
@@ -35,7 +36,7 @@ VARIED = ("networks", "images", "language", "decisions")
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a scale asks for: the cells, and the runs behind them, teachers first."""
+    """The cells of a scale and the runs behind them, teachers first."""
 
     scale: Scale
     tables: dict[str, TableSpec]
@@ -46,7 +47,7 @@ class Plan:
 
     @classmethod
     def read(cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS) -> Self:
-        """Plan a scale from its files, with its results in a folder of ``root``.
+        """Plan the scale of these files; its results go to a folder of ``root``.
 
         Raises:
             InputError: as ``read_config``, ``check_scale`` and ``make``.
@@ -59,7 +60,7 @@ class Plan:
         """Plan the tables of a scale.
 
         Raises:
-            InputError: a table is wrong, or two of its cells want different runs under one name.
+            InputError: a table is invalid, or two cells have different runs under one id.
         """
         specs = {name: read_table(name, tables) for name in scale.tables}
         variants = _variants(specs, scale, tables)
@@ -68,19 +69,18 @@ class Plan:
         )
         runs: dict[str, Run] = {}
         for cell in cells:
-            for shown in cell.runs():
-                for run in (*shown.lineage, shown):
-                    if runs.setdefault(run.id, run) != run:
-                        raise InputError(
-                            f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`:"
-                            f" another cell wants {run.id} with other data or shared layers;"
-                            " give one a `seed_offset`"
-                        )
+            for run in (member for shown in cell.runs() for member in shown.with_lineage):
+                if runs.setdefault(run.id, run) != run:
+                    raise InputError(
+                        f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`: another"
+                        f" cell has {run.id} with other data or shared layers; give one of them a"
+                        " `seed_offset`"
+                    )
         return cls(scale, specs, cells, runs, variants, root)
 
     @property
     def results(self) -> Path:
-        """Folder of everything that this scale produces."""
+        """Folder of the scale's results."""
         return self.root / self.scale.scale
 
     def folder(self, run: Run) -> Path:
@@ -96,7 +96,7 @@ class Plan:
         if run_id not in self.runs:
             raise InputError(
                 f"{run_id}: no such run at scale {self.scale.scale};"
-                " `replication plan --runs` lists those there are"
+                " `replication plan --runs` lists its runs"
             )
         return self.runs[run_id]
 
@@ -114,7 +114,7 @@ class Plan:
         return [cell for cell in self.cells if cell.table == table]
 
     def needed(self, table: str) -> dict[str, Run]:
-        """The runs behind a table, with the teachers of each, by their ids and teachers first.
+        """The runs behind a table and their teachers, by id, teachers first.
 
         Raises:
             InputError: the scale has no such table.
@@ -123,15 +123,15 @@ class Plan:
             member.id: member
             for cell in self.table_cells(table)
             for run in cell.runs()
-            for member in (*run.lineage, run)
+            for member in run.with_lineage
         }
 
     def scale_of(self, run: Run) -> Scale:
-        """The scale by which a run is trained: this one, or its variant."""
+        """The scale that a run is trained with: the plan's, or the run's variant of it."""
         return self.variants[run.variant] if run.variant else self.scale
 
     def training(self, run: Run) -> ImageRecipe | LanguageRecipe:
-        """How a run is trained: the recipe of its network's family, or of its language model."""
+        """The training recipe of a run: its network family's, or its language model's."""
         scale, network = self.scale_of(run), NETWORKS[run.network]
         if network.kind == "image":
             return scale.image_recipe(network.family)
@@ -139,7 +139,7 @@ class Plan:
         return recipe
 
     def recipe(self, run: Run) -> dict[str, Any]:
-        """Everything but the teacher that decides how a run comes out, as plain data."""
+        """Everything except the teacher that determines a run's result, as plain data."""
         scale = self.scale_of(run)
         decision = DECISIONS.get(run.objective)
         return {
@@ -154,37 +154,39 @@ class Plan:
             "share_ends": run.share_ends,
             "training": self.training(run).model_dump(mode="json"),
             "precision": scale.precision,
-            # Which of a student's targets are rounded to half precision.
+            # Cached teacher logits are rounded to half precision, those of a live teacher are not.
             **({"logit_cache_limit_gib": scale.logit_cache_limit_gib} if run.teacher else {}),
         }
 
     def students(self, run: Run) -> list[Run]:
-        """The runs that learn from this one."""
+        """The runs whose teacher is this one."""
         return [other for other in self.runs.values() if other.teacher == run]
 
     def recipe_hash(self, run: Run) -> str:
-        """A short name of the run's recipe: another recipe has another."""
+        """A hash of the run's recipe."""
         return hash_recipe(self.recipe(run))
 
 
 def hash_recipe(recipe: dict[str, Any]) -> str:
-    """A short name of a recipe, whatever the order of its keys."""
+    """A hash of a recipe that does not depend on the order of its keys."""
     text = json.dumps(recipe, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:
-    """Each variant as a whole scale, by its name."""
+    """Each variant as a complete scale, by name."""
     found: dict[str, Scale] = {}
     for name, spec in specs.items():
         for variant, changes in spec.variants.items():
             here = f"{tables / name}.yaml: variant `{variant}`"
             if fixed := [key for key in changes if key not in VARIED]:
                 raise InputError(
-                    f"{here}: `{fixed[0]}` is the same for all of a scale's runs; a variant can"
+                    f"{here}: `{fixed[0]}` is the same for all runs of a scale; a variant can only"
                     f" change {', '.join(VARIED)}"
                 )
             changed = check_scale(merge(scale.model_dump(mode="json"), changes), here)
             if found.setdefault(variant, changed) != changed:
-                raise InputError(f"{here}: another table has one of this name; rename one")
+                raise InputError(
+                    f"{here}: another table has a different variant of this name; rename one"
+                )
     return found

@@ -1,17 +1,14 @@
-"""From the cells of a table to the runs behind them: lineages, ensembles, seeds."""
+"""A run: one training of one network, with the teachers above it."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
-from replication.config.paper_tables import TableSpec
-from replication.config.scale import Corpus, ImageDataset, Scale
+from replication.config.scale import Corpus, ImageDataset
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training of one network under one objective with one seed, from one teacher or none."""
+    """One training of one network with one objective and one seed, from one teacher or none."""
 
     dataset: ImageDataset | Corpus
     network: str
@@ -23,15 +20,20 @@ class Run:
 
     @cached_property
     def id(self) -> str:
-        """The folder below ``runs/``; a run lies inside its teacher's folder."""
-        above = self.teacher.id if self.teacher else self.dataset.name
+        """The run's folder below ``runs/``, which lies inside its teacher's folder."""
+        parent = self.teacher.id if self.teacher else self.dataset.name
         variant = f".{self.variant}" if self.variant else ""
-        return f"{above}/{self.network}.{self.objective}{variant}.{self.seed}"
+        return f"{parent}/{self.network}.{self.objective}{variant}.{self.seed}"
 
     @property
     def lineage(self) -> tuple["Run", ...]:
         """The teachers above this run, generation 0 first."""
         return (*self.teacher.lineage, self.teacher) if self.teacher else ()
+
+    @property
+    def with_lineage(self) -> tuple["Run", ...]:
+        """The teachers above this run, generation 0 first, and the run itself."""
+        return (*self.lineage, self)
 
     @property
     def generation(self) -> int:
@@ -40,97 +42,5 @@ class Run:
 
     @property
     def root_teacher(self) -> "Run":
-        """Generation 0 of the lineage, which may be the run itself."""
+        """Generation 0 of the lineage; the run itself where it has no teacher."""
         return self.teacher.root_teacher if self.teacher else self
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table: for each seed the run it shows, or the members of its ensemble."""
-
-    table: str
-    row: str
-    column: str
-    metric: str
-    part: str
-    members: dict[int, tuple[Run, ...]] = field(hash=False)
-    reported: float | None = None
-    reported_teacher: float | None = None
-    params_reported: float | None = None
-    average: Literal["probabilities", "logits"] = "probabilities"
-
-    @property
-    def reported_difference(self) -> float | None:
-        """The paper's difference to the teacher; None without a teacher or a printed number."""
-        if self.reported is None or self.reported_teacher is None:
-            return None
-        return self.reported - self.reported_teacher
-
-    def teacher(self, seed: int) -> Run | None:
-        """Generation 0 of the cell's lineage; None where the cell is generation 0 itself."""
-        runs = self.members[seed]
-        return runs[-1].root_teacher if runs[-1].teacher else None
-
-    def runs(self) -> Iterator[Run]:
-        """Every run that the cell's numbers need, teachers of the difference included."""
-        for seed, members in self.members.items():
-            teacher = self.teacher(seed)
-            yield from (*members, teacher) if teacher else members
-
-
-def cells_of(
-    name: str, table: TableSpec, scale: Scale, variants: dict[str, Scale]
-) -> Iterator[Cell]:
-    """The cells of a table in the paper's order; ``variants`` are scales by name."""
-    text = table.dataset == "ptb"
-    for row, spec in table.rows.items():
-        for column in table.columns:
-            if table.is_dash(row, column):
-                continue
-            part = table.cell(row, column).part if text else scale.evaluate_on
-            varied = variants.get(table.cell(row, column).variant or "", scale)
-            members = {seed: _members(table, row, column, seed, scale) for seed in scale.seeds}
-            yield Cell(
-                table=name,
-                row=row,
-                column=column,
-                metric=f"{part} perplexity" if text else f"{part} error (%)",
-                part=part,
-                members=members,
-                reported=table.reported(row, column),
-                reported_teacher=reported_teacher(table, row, column),
-                params_reported=spec.params,
-                average=varied.decisions.ensemble,
-            )
-
-
-def _members(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> tuple[Run, ...]:
-    ensemble = table.cell(row, column).ensemble or (column,)
-    return tuple(_run(table, row, member, seed, scale) for member in ensemble)
-
-
-def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Run:
-    cell, teacher = table.cell(row, column), table.teacher(row, column)
-    assert cell.objective is not None  # read_table checks that teachers and members are trained
-    return Run(
-        dataset=getattr(scale.datasets, table.dataset),
-        network=table.network(row, column),
-        objective=cell.objective,
-        seed=seed + cell.seed_offset,
-        teacher=_run(table, teacher.row, teacher.column, seed, scale) if teacher else None,
-        share_ends=cell.share_ends,
-        variant=cell.variant,
-    )
-
-
-def reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
-    """What the paper prints for generation 0 of a cell's lineage."""
-    ensemble = table.cell(row, column).ensemble
-    at = (row, ensemble[-1] if ensemble else column)
-    teacher = table.teacher(*at)
-    if teacher is None:
-        return None
-    while teacher:
-        at = (teacher.row, teacher.column)
-        teacher = table.teacher(*at)
-    return table.reported(*at)

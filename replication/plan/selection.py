@@ -1,4 +1,4 @@
-"""A part of a plan: some of its tables, rows or seeds, or others than the scale names."""
+"""A plan for chosen tables, rows and seeds."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 
 MANY = 10_000
-"""Longest range that is no slip of the keyboard."""
+"""Longest range of seeds; a longer one is a typing error."""
 
 
 def read_part(
@@ -23,11 +23,11 @@ def read_part(
 ) -> Plan:
     """Plan a scale as `Plan.read`, with these tables, rows and seeds instead of its own.
 
-    Each is a list with commas: tables by name or number, rows by name with ``*`` for any text,
+    Each is a comma-separated list: tables by name or number, rows by name with ``*`` for any text,
     seeds as numbers and ranges such as ``0-19``.
 
     Raises:
-        InputError: as ``Plan.read``; no row is called so; or seeds are no numbers.
+        InputError: as ``Plan.read``; no row matches; or seeds are not numbers.
     """
     config = read_config(files)
     if tables:
@@ -45,17 +45,17 @@ def table_name(name: str) -> str:
 
 
 def parse_numbers(option: str, text: str) -> list[int]:
-    """Numbers and ranges, both ends included, each once: ``0-4,7``; ``option`` is what has them.
+    """Parse numbers and inclusive ranges such as ``0-4,7``, without duplicates.
 
     Raises:
-        InputError: it is something else, or nothing.
+        InputError: ``text`` is something else; the message names ``option``.
     """
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip())
         numbers = range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
         if not 0 < len(numbers) <= MANY:
-            raise InputError(f"{option} {text}: numbers and ranges are wanted, such as 0-4,7")
+            raise InputError(f"{option} {text}: give numbers and ranges such as 0-4,7")
         found += numbers
     return list(dict.fromkeys(found))
 
@@ -72,8 +72,6 @@ def _with_rows(plan: Plan, patterns: Sequence[str]) -> Plan:
     cells = tuple(
         cell for cell in plan.cells if any(fnmatchcase(cell.row, pattern) for pattern in patterns)
     )
-    wanted = {
-        member.id: member for cell in cells for run in cell.runs() for member in (*run.lineage, run)
-    }
-    runs = {name: run for name, run in plan.runs.items() if name in wanted}
+    needed = {member.id for cell in cells for run in cell.runs() for member in run.with_lineage}
+    runs = {name: run for name, run in plan.runs.items() if name in needed}
     return replace(plan, cells=cells, runs=runs)

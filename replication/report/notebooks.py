@@ -1,4 +1,4 @@
-"""The notebooks as data: the files that each reads, and the figures that it saves.
+"""The notebooks as data: the tables that each needs, and the figures that it saves.
 
 Snakemake's rules read this, so it imports nothing heavy.
 """
@@ -8,19 +8,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook, its files below ``results/<scale>``, and a caption for each of its figures."""
+    """A notebook: the tables without which it cannot run, and a caption for each figure."""
 
-    inputs: tuple[str, ...]
-    """Files it reads; `{table}` is every table of the scale."""
     tables: tuple[str, ...] = ()
-    """Tables without which it cannot run."""
     figures: dict[str, str] = field(default_factory=dict)
 
 
 NOTEBOOKS = {
-    "tables": Notebook(inputs=("tables/{table}.html", "tables/{table}.csv")),
+    "tables": Notebook(),
     "figures": Notebook(
-        inputs=("tables/{table}.csv", "cells.csv"),
         tables=("table1", "table2", "table3", "table4", "table5", "table6"),
         figures={
             "sweeps": "Teacher and BAN over the number of parameters (tables 1 and 3).",
@@ -31,7 +27,6 @@ NOTEBOOKS = {
         },
     ),
     "dark_knowledge": Notebook(
-        inputs=("cells.csv",),
         tables=("table2",),
         figures={
             "gradient_shares": "Shares of the two terms of the gradient over training.",
@@ -41,7 +36,6 @@ NOTEBOOKS = {
         },
     ),
     "claims": Notebook(
-        inputs=("claims.csv", "claims_power.csv"),
         figures={"claims": "Each claim's difference next to the paper's, in percent."},
     ),
 }

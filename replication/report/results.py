@@ -125,7 +125,7 @@ class Results:
         frame = self._read(name, _whole_csv)
         if missing := [column for column in columns if column not in frame]:
             raise InputError(
-                f"{self.folder / name}: no column {', '.join(missing)}; written by another version;"
+                f"{self.folder / name}: without {', '.join(missing)}, written by another version;"
                 f" delete it and {self._hint}"
             )
         return frame

@@ -9,8 +9,8 @@ from replication.analysis.cells_csv import COLUMNS
 from replication.analysis.measure import Measurements
 from replication.analysis.summary import NUMBERS, summary_line
 from replication.errors import InputError
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell
 from replication.report.rendering import render
 
 PRINTED = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}

@@ -1,0 +1,1 @@
+"""A run's folder: names, record, predictions, history and status; without torch."""

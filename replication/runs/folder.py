@@ -1,4 +1,4 @@
-"""What lies in a run's folder, by name."""
+"""Names of the files in a run's folder."""
 
 MODEL = "model.safetensors"
 PREDICTIONS = "predictions.safetensors"
@@ -8,3 +8,6 @@ RECORD = "run.json"
 FAILURE = "failed.json"
 LOCK = "train.lock"
 LOG = "train.log"
+CHECKPOINT = "checkpoint.pt"
+PREVIOUS_CHECKPOINT = "checkpoint.previous.pt"
+FAILED_CHECKPOINT = "failed.pt"

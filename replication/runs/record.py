@@ -1,7 +1,7 @@
 """The record and predictions in a run's folder, read without torch."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +13,6 @@ from safetensors.numpy import load_file
 
 from replication.errors import InputError
 from replication.files import RETRAIN as RETRAIN
-from replication.files import write_text
 from replication.runs.folder import CONFIG as CONFIG
 from replication.runs.folder import FAILURE as FAILURE
 from replication.runs.folder import HISTORY as HISTORY
@@ -52,17 +51,6 @@ class _Record(BaseModel):
     parameters: int
     result: Annotated[dict[str, float], Field(min_length=1)]
     checksums: _Checksums
-
-
-def write_history(file: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write one line per epoch; a number that an epoch does not have stays empty."""
-    columns = list(rows[0])
-    lines = [[_cell(row[column]) for column in columns] for row in rows]
-    write_text(file, "".join(",".join(line) + "\n" for line in [columns, *lines]))
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

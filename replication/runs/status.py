@@ -3,35 +3,29 @@
 import json
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.folder import FAILURE, LOCK, RECORD
 
 LEASE = 30.0
-"""Seconds without a touch after which a lock's holder counts as gone."""
+"""Seconds after which a lock that was not touched counts as abandoned."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a finished run took: its seconds, and its threads and peaks of memory in MiB.
-
-    A number that the record lacks is None; only a run on GPUs has `gpu_mib`.
-    """
+    """Seconds and peak memory of a finished run; None where its record lacks the number."""
 
     seconds: float | None
-    threads: int
-    host_mib: float | None
-    gpu_mib: float | None
+    memory_mib: float | None
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands; `measured` where it is done, `reason` where it has failed."""
+    """Where a run stands; `measured` of one that is done, `reason` of one that has failed."""
 
     name: Literal["done", "running", "failed", "missing"]
     measured: Measured | None = None
@@ -42,16 +36,17 @@ MISSING, RUNNING = State("missing"), State("running")
 
 
 def state_of(plan: Plan, run: Run) -> State:
-    """Where a run stands: done with the plan's recipe, or in training, failed, or none of these.
+    """Where a run stands.
 
-    A record of another recipe counts as missing, as Snakemake renews it; one that is damaged has
-    failed.
+    A run with a record of another recipe is missing, because Snakemake trains it again. A run with
+    a damaged record has failed.
     """
     folder = plan.folder(run)
     try:
         record = json.loads((folder / RECORD).read_bytes())
         if record["recipe_hash"] == plan.recipe_hash(run):
-            return State("done", _measured(record))
+            seconds, memory = record.get("seconds"), record.get("peak_memory_mib")
+            return State("done", Measured(_positive(seconds), _positive(memory)))
     except OSError:
         pass
     except (ValueError, LookupError, TypeError, RecursionError):
@@ -61,17 +56,8 @@ def state_of(plan: Plan, run: Run) -> State:
     return _failure(folder / FAILURE)
 
 
-def _measured(record: Mapping[str, Any]) -> Measured:
-    return Measured(
-        _positive(record.get("seconds")),
-        math.ceil(_positive(record.get("threads")) or 1),
-        _positive(record.get("peak_memory_mib")),
-        _positive(record.get("peak_gpu_memory_mib")),
-    )
-
-
 def _positive(value: object) -> float | None:
-    """A record's number; None where it is none that can be reckoned with."""
+    """The value if it is a finite positive number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return value if 0 < value < math.inf else None

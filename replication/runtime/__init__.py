@@ -1,0 +1,1 @@
+"""Where and how a training runs: locks, signals, devices, precision, fork server."""

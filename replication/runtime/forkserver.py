@@ -1,20 +1,18 @@
-"""Imports torch and timm once, and forks a process for each run that asks for one.
+"""A process that imports torch once and forks a worker for each command sent to it.
 
-A run of a small scale trains for a few seconds, and importing what it needs takes three. While
-Snakemake works, one process that has done it stands by; ``replication train`` hands its arguments,
-folder, environment and terminal over, and waits for the exit status. Without a server, or where it
-cannot be reached (another machine of a cluster), the command does the work itself: the result is
-the same, byte for byte.
+A run of a small scale trains for a few seconds, and its imports take three. While Snakemake works
+locally, it keeps one such process (`replication.worker`). ``replication --worker SOCKET train ...``
+sends its arguments, working directory, environment and standard streams there, and waits for the
+exit status. If the process cannot be reached (on another machine of a cluster), the command does
+the work itself; the result is the same, byte for byte.
 
-The server listens on a socket in a folder that only its user can enter, and ends when the process
-that started it does.
+The socket lies in a folder that only its user can enter, and the process ends with its parent.
 """
 
 import contextlib
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -27,21 +25,28 @@ from pathlib import Path
 
 from replication.runtime.signals import SIGNALS
 
-VARIABLE = "REPLICATION_FORKSERVER"
+OPTION = "--worker"
 
 
-def start() -> None:
-    """Start a server for the processes that this one will start; it ends when this one does."""
-    folder = tempfile.mkdtemp(prefix="replication-")
-    os.environ[VARIABLE] = str(Path(folder) / "socket")
-    # One thread: idle threads of a numerical library would not survive the forks.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.Popen(
-        [sys.executable, "-m", "replication.runtime.forkserver"],
-        stdin=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-    )
+class ForkServer:
+    """The server of one Snakemake process; its text is the option that sends a command there."""
+
+    def __init__(self) -> None:
+        self.socket: Path | None = None
+
+    def start(self) -> None:
+        """Start the server; it ends when this process does."""
+        self.socket = Path(tempfile.mkdtemp(prefix="replication-")) / "socket"
+        subprocess.Popen(
+            [sys.executable, "-m", "replication.worker", str(self.socket)],
+            stdin=subprocess.PIPE,
+            # One thread: the idle threads of a numerical library do not survive a fork.
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            start_new_session=True,
+        )
+
+    def __str__(self) -> str:
+        return f"{OPTION} {self.socket}" if self.socket else ""
 
 
 def serve(path: Path, work: Callable[[Sequence[str]], int]) -> None:
@@ -58,11 +63,11 @@ def serve(path: Path, work: Callable[[Sequence[str]], int]) -> None:
             with connection:
                 if os.fork() == 0:
                     listener.close()
-                    _child(connection, work)
+                    _work(connection, work)
 
 
-def _child(connection: socket.socket, work: Callable[[Sequence[str]], int]) -> None:
-    """Take over the client's surroundings, work, answer with the exit status; never returns."""
+def _work(connection: socket.socket, work: Callable[[Sequence[str]], int]) -> None:
+    """Take over the client's environment, work, send the exit status; never returns."""
     status: int | None = None
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -82,8 +87,8 @@ def _child(connection: socket.socket, work: Callable[[Sequence[str]], int]) -> N
         with contextlib.suppress(OSError):
             traceback.print_exc()
     finally:
-        # Neither a client that is gone nor a log on a full disk may let this process go on as a
-        # second server. One that has not begun says nothing, and its client does the work itself.
+        # Whatever fails here, this process must not go on as a second server. One that has not
+        # started its work sends nothing, and the client does the work itself.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()
@@ -94,16 +99,13 @@ def _child(connection: socket.socket, work: Callable[[Sequence[str]], int]) -> N
 
 
 def _end_with(connection: socket.socket) -> None:
-    """End this process when its client is gone: nobody waits for the run any more."""
+    """End this process when its client has gone."""
     if not connection.recv(1):
         os._exit(1)
 
 
-def delegate(arguments: Sequence[str]) -> int | None:
-    """Have the server do what ``arguments`` say; its exit status, or None where there is none."""
-    path = os.environ.get(VARIABLE)
-    if not path or not Path(path).exists():
-        return None
+def delegate(path: Path, arguments: Sequence[str]) -> int | None:
+    """Have the server run a command; its exit status, or None if the server cannot be reached."""
     request = {
         "arguments": list(arguments),
         "folder": os.getcwd(),
@@ -111,37 +113,18 @@ def delegate(arguments: Sequence[str]) -> int | None:
     }
     with socket.socket(socket.AF_UNIX) as connection:
         try:
-            connection.connect(path)
+            connection.connect(str(path))
             socket.send_fds(connection, [b"\n"], [0, 1, 2])
             connection.sendall(json.dumps(request).encode() + b"\n")
-            answers = _lines(connection)
-            worker = int(next(answers))
+            replies = _lines(connection)
+            worker = int(next(replies))
         except (OSError, StopIteration):
             return None
         for number in SIGNALS:
             signal.signal(number, lambda signum, frame: os.kill(worker, signum))
-        return int(next(answers, 1))
+        return int(next(replies, 1))
 
 
 def _lines(connection: socket.socket) -> Iterator[str]:
     with connection.makefile("r") as stream:
         yield from stream
-
-
-def main() -> None:
-    """Import what a run needs, and serve until the process that started this one has ended."""
-    import torch._dynamo  # the optimisers import it at their first use
-
-    import replication.training.run  # noqa: F401
-    from replication.cli import run_command
-
-    assert torch.get_num_threads() == 1
-    path = Path(os.environ.pop(VARIABLE))
-    try:
-        serve(path, run_command)
-    finally:
-        shutil.rmtree(path.parent, ignore_errors=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,9 +1,9 @@
-"""Which GPU a training computes on: it claims a device, and small trainings share one by slots.
+"""Claims a GPU for a training; small trainings share one by slots.
 
-A GPU has eight slots; how many a training takes is the scale's (`training_resources`). Snakemake lets
-no more trainings run than there are slots in all, and knows nothing of devices. So each training
-locks slots of one device, by files of this machine that the system unlocks when their process ends,
-however it ends. A device goes by its UUID: its number differs between jobs of a cluster.
+A GPU has eight slots, and a training takes as many as the scale's `resources` say. Snakemake runs
+no more trainings than there are slots in total, but does not pick devices. So each training locks
+slots of one device, with files of this machine that the operating system unlocks when the process
+ends, however it ends. Devices are identified by UUID, because their indices differ between jobs.
 """
 
 import os
@@ -21,7 +21,7 @@ from replication.config.scale import GPU_SLOTS
 from replication.errors import InputError
 
 PAUSE = 1.0
-"""Seconds between two looks for a free device."""
+"""Seconds between two attempts to claim a device."""
 
 
 @contextmanager
@@ -87,9 +87,7 @@ def _make(folder: Path) -> None:
     except OSError:
         own = False
     if not own:
-        raise InputError(
-            f"{folder}: cannot hold the locks of GPUs; remove it, or name another folder by TMPDIR"
-        )
+        raise InputError(f"{folder}: cannot hold the lock files of GPUs; remove it, or set TMPDIR")
 
 
 def _slots(folder: Path, uuid: str) -> list[FileLock]:

@@ -1,8 +1,8 @@
-"""One writer: a run's folder is occupied while it is trained.
+"""One process trains a run at a time: it holds a lock file in the run's folder.
 
-The lock is a file that is created exclusively, which holds over network file systems too, and that
-its holder touches every ten seconds. A holder that has died is recognised on its own machine by its
-process, at once, and from any other by half a minute without a touch.
+The file is created exclusively, which also works on network file systems, and its holder touches it
+every ten seconds. A dead holder is detected at once on its own machine, by its process id, and from
+any other machine after half a minute without a touch.
 """
 
 import sys
@@ -11,15 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import LeaseCompromise as Loss
-from filelock import SoftFileLease, Timeout
+from filelock import LeaseCompromise, SoftFileLease, Timeout
 
-from replication import files
 from replication.errors import InputError
+from replication.files import remove
 from replication.runs.folder import LOCK
 from replication.runs.status import LEASE
 
-LOOKS = 10
+ATTEMPTS = 10
 
 
 class RunLockedError(InputError):
@@ -27,7 +26,7 @@ class RunLockedError(InputError):
 
 
 class RunLock:
-    """A folder's lock while it is held; ``lost`` says how it went, if it did."""
+    """A run's lock while it is held; ``lost`` is the reason if another process has taken it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -36,34 +35,34 @@ class RunLock:
             str(folder / LOCK), lease_duration=LEASE, on_compromise=self._note, is_singleton=False
         )
 
-    def _note(self, loss: Loss) -> None:
-        self.lost = loss.reason
+    def _note(self, compromise: LeaseCompromise) -> None:
+        self.lost = compromise.reason
 
-    def check(self) -> None:
-        """See that the folder is still ours, by the lock itself: call it before writing there.
+    def verify(self) -> None:
+        """Check the lock file itself; call this before writing to the folder.
 
         Raises:
-            RunLockedError: another process has taken it over, after this one stood still for too long.
+            RunLockedError: another process has taken the run over, after this one was suspended.
         """
-        # Whoever looks whether this process is alive puts its lock aside for a moment.
-        for _ in range(LOOKS):
+        # A process that checks whether this one is alive moves the lock file away for a moment.
+        for _ in range(ATTEMPTS):
             if self.lost or self._is_ours():
                 break
             time.sleep(0.1)
         else:
-            self.lost = "another process's"
-        self.look()
+            self.lost = "held by another process"
+        self.raise_if_lost()
 
-    def look(self) -> None:
-        """The same, by what the lock's checkpointer has noticed so far: it costs a step nothing.
+    def raise_if_lost(self) -> None:
+        """Check what the heartbeat thread has noticed so far, which costs a step nothing.
 
         Raises:
-            RunLockedError: as `check`.
+            RunLockedError: as `verify`.
         """
         if self.lost:
             raise RunLockedError(
-                f"{self.folder}: this process stood still, and another may have taken the run over"
-                f" ({LOCK}: {self.lost}); it stops without writing. Let the other one finish"
+                f"{self.folder}: this process was suspended and lost {LOCK} ({self.lost}); it stops"
+                " without writing, because another process may be training the run"
             )
 
     def _is_ours(self) -> bool:
@@ -73,36 +72,38 @@ class RunLock:
 
 @contextmanager
 def acquire(folder: Path) -> Iterator[RunLock]:
-    """Hold a run's folder, which is made if need be.
+    """Hold the lock of a run's folder, which is created if necessary.
 
     Raises:
         RunLockedError: another process holds it; the message says which.
         InputError: the folder cannot be written.
     """
-    run_lock = RunLock(folder)
-    lease = run_lock.lease
+    lock = RunLock(folder)
+    lease = lock.lease
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             lease.acquire(timeout=0)
         except Timeout:
-            # Whether a process of another machine is alive, only its next touch tells.
-            print(f"{folder}: waiting for {_holder(lease)} to show a sign of life", file=sys.stderr)
+            # Only its next touch tells whether a process on another machine is alive.
+            print(
+                f"{folder}: locked by {_holder(lease)}; checking that it is alive", file=sys.stderr
+            )
             lease.acquire(timeout=1.2 * LEASE, poll_interval=LEASE / 60)
     except Timeout:
         raise RunLockedError(
-            f"{folder}: {_holder(lease)} is training this run; let it finish, or stop it and call"
+            f"{folder}: {_holder(lease)} is training this run; let it finish, or stop it and try"
             " again"
         ) from None
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written ({error.strerror}); make room, give write permission, or"
-            " move away what is in its place"
+            f"{folder}: cannot be written ({error.strerror}); free disk space, give write"
+            " permission, or move away what is in its place"
         ) from None
     try:
-        # What a process left that was killed while it wrote: nobody else writes here now.
-        files.remove(*folder.glob(".*.part"))
-        yield run_lock
+        # Left behind by a process that was killed while it wrote.
+        remove(*folder.glob(".*.part"))
+        yield lock
     finally:
         lease.release()
 

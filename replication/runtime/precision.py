@@ -1,4 +1,4 @@
-"""The number format of a forward pass: what the scale asks for, and what the device is fast in."""
+"""The device and the number format of a training: what the scale asks for, or the fastest."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,23 +15,24 @@ Autocast = Callable[[], AbstractContextManager[object]]
 
 
 def find_device(scale: Scale) -> torch.device:
-    """The scale's device; ``auto`` is CUDA where there is one.
+    """The scale's device; ``auto`` is CUDA where available.
 
     Raises:
-        InputError: CUDA is asked for and there is none.
+        InputError: CUDA is requested and not available.
     """
     cuda = torch.cuda.is_available()
     if scale.device == "cuda" and not cuda:
         raise InputError("`device: cuda`: PyTorch finds no CUDA device; use `device: auto`")
-    if not cuda or scale.device == "cpu":
-        return torch.device("cpu")
-    return torch.device("cuda")
+    return torch.device("cuda" if cuda and scale.device != "cpu" else "cpu")
 
 
-def choose(scale: Scale, device: torch.device, kind: Literal["image", "language"]) -> Precision:
-    """The precision of a run; ``auto`` is bfloat16 where the device has fast units for it.
+def choose_precision(
+    scale: Scale, device: torch.device, kind: Literal["image", "language"]
+) -> Precision:
+    """The precision of a run; ``auto`` is bfloat16 where the device has hardware support for it.
 
-    On a CPU those serve convolutions; the language models' small steps are faster in float32.
+    On a CPU that support is for convolutions; the language models' small steps are faster in
+    float32.
     """
     if scale.precision != "auto":
         return scale.precision
@@ -40,8 +41,8 @@ def choose(scale: Scale, device: torch.device, kind: Literal["image", "language"
     return "bfloat16" if kind == "image" and torch.cpu._is_amx_tile_supported() else "float32"
 
 
-def use(precision: Precision, device: torch.device) -> Autocast:
-    """Switch TF32 on or off, and give the context of a forward pass."""
+def configure_precision(precision: Precision, device: torch.device) -> Autocast:
+    """Switch TF32 on or off, and return the context manager of a forward pass."""
     if device.type == "cuda":
         units = "tf32" if precision == "tf32" else "ieee"
         torch.backends.cuda.matmul.fp32_precision = units

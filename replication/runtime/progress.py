@@ -1,4 +1,4 @@
-"""Progress of a training: a bar when someone looks, plain lines in a log."""
+"""Progress of a training: a bar on a terminal, plain lines in a log."""
 
 import sys
 import time
@@ -8,34 +8,35 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from replication.training.context import EpochMetrics
+from replication.runs.history import EpochMetrics
+
+SHOWN = ("train_loss", "train_error", "test_error", "train_perplexity", "validation_perplexity")
 
 
 class EpochProgress:
-    """Reports each epoch of a run, with its numbers and the time left."""
+    """Reports each epoch of a run, with its metrics and the time left."""
 
-    def __init__(self, run_id: str, epochs: int, how: str = "") -> None:
-        """Take what is trained, for how long, and how: device and precision."""
-        self.name, self.how = run_id.rsplit("/", 1)[-1], how
-        self.epochs = epochs
-        self.done = self.before = 0
+    def __init__(self, run_id: str, epochs: int, setting: str = "") -> None:
+        """``setting`` names device and precision and is printed once."""
+        self.name, self.epochs, self.setting = run_id.rsplit("/", 1)[-1], epochs, setting
+        self.first: int | None = None
         self.start = time.monotonic()
         self.bar: Progress | None = None
         if sys.stderr.isatty():
             self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.fields[say]}"),
+                TextColumn("{task.fields[metrics]}"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
-            self.task = self.bar.add_task(f"{self.name}{how}", total=epochs, say="")
+            self.task = self.bar.add_task(f"{self.name}{setting}", total=epochs, metrics="")
 
     def __enter__(self) -> Self:
         if self.bar:
             self.bar.start()
         else:
-            print(f"{self.name}: {self.epochs} epochs{self.how}", file=sys.stderr)
+            print(f"{self.name}: {self.epochs} epochs{self.setting}", file=sys.stderr)
         return self
 
     def __exit__(
@@ -47,24 +48,22 @@ class EpochProgress:
         if self.bar:
             self.bar.stop()
 
-    def epoch(self, row: EpochMetrics) -> None:
-        """Report one finished epoch by its line of the history."""
-        epoch = int(row["epoch"] or 0)
-        if not self.done:
-            # A run that goes on begins behind the epochs of its state.
-            self.before = epoch - 1
-        self.done = epoch
-        shown = {key: value for key, value in row.items() if value is not None and key in SHOWN}
-        say = "  ".join(f"{key.replace('_', ' ')} {value:.4g}" for key, value in shown.items())
+    def report(self, metrics: EpochMetrics) -> None:
+        """Report a finished epoch."""
+        epoch = int(metrics["epoch"] or 0)
+        if self.first is None:
+            self.first = epoch  # a resumed run does not begin with epoch 1
+        shown = "  ".join(
+            f"{key.replace('_', ' ')} {value:.4g}"
+            for key, value in metrics.items()
+            if value is not None and key in SHOWN
+        )
         if self.bar:
-            self.bar.update(self.task, completed=self.done, say=say)
-        else:
-            each = (time.monotonic() - self.start) / (self.done - self.before)
-            left = each * (self.epochs - self.done)
-            print(
-                f"epoch {self.done}/{self.epochs}  {say}  {each:.3g} s each, {left:.0f} s left",
-                file=sys.stderr,
-            )
-
-
-SHOWN = ("train_loss", "train_error", "test_error", "train_perplexity", "validation_perplexity")
+            self.bar.update(self.task, completed=epoch, metrics=shown)
+            return
+        each = (time.monotonic() - self.start) / (epoch - self.first + 1)
+        print(
+            f"epoch {epoch}/{self.epochs}  {shown}  {each:.3g} s each,"
+            f" {each * (self.epochs - epoch):.0f} s left",
+            file=sys.stderr,
+        )

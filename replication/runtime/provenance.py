@@ -1,4 +1,4 @@
-"""Where a result comes from: code, packages, device, and what the training took."""
+"""What a result was computed with: code, package versions, device, memory."""
 
 import functools
 import importlib.metadata
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Versions of Python, of this suite and of the packages that a result depends on."""
+    """Versions of Python, this suite and the packages that a result depends on."""
     return {
         "python": platform.python_version(),
         "born-again-networks": __version__,
@@ -29,7 +29,7 @@ def versions() -> dict[str, str]:
 def code() -> dict[str, str | bool | None]:
     """The commit of this suite's checkout, and whether its files differ from it.
 
-    Both are None where the suite was installed without its history, or git is not there.
+    Both are None where the suite was installed without its history or git is not available.
     """
     unknown: dict[str, str | bool | None] = {"commit": None, "dirty": None}
     try:
@@ -57,7 +57,7 @@ def code() -> dict[str, str | bool | None]:
 
 
 def device_name(device: torch.device) -> str:
-    """The device as a person would call it."""
+    """The name of the GPU, or of the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     for line in _lines(Path("/proc/cpuinfo")):
@@ -71,7 +71,7 @@ def _lines(file: Path) -> list[str]:
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:
-    """The most memory in MiB that this process has held: the machine's, and a GPU's where it is."""
+    """Peak memory of this process in MiB: of the machine and, on CUDA, of the GPU."""
     peaks = {"peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10}
     if device.type == "cuda":
         peaks["peak_gpu_memory_mib"] = torch.cuda.max_memory_allocated(device) >> 20

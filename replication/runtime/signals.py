@@ -1,7 +1,7 @@
-"""Signals that ask a training to stop: it saves its state and exits so that it is started again.
+"""Signals that stop a training: it saves a checkpoint and exits so that it can be resumed.
 
-Schedulers send SIGTERM when they cancel or preempt a job, SIGINT comes from a keyboard, and Slurm
-sends SIGUSR1 ahead of a time limit where a job asks for it (``--signal=USR1@60``).
+Schedulers send SIGTERM when they cancel or preempt a job, a keyboard sends SIGINT, and Slurm sends
+SIGUSR1 ahead of a time limit where a job asks for it (``--signal=USR1@60``).
 """
 
 import os
@@ -14,23 +14,24 @@ from typing import Self
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 EXIT_RESUMABLE = os.EX_TEMPFAIL
-"""Exit status of a run that was stopped and can go on: 75, "temporary failure; try again"."""
+"""Exit status of a run that was stopped and can be resumed: 75, "temporary failure"."""
 
 
-class Interrupted(Exception):  # noqa: N818 - nothing went wrong
-    """A signal has asked the training to stop."""
+class Interrupted(Exception):  # noqa: N818 - not an error
+    """A signal has stopped the training."""
 
 
 class SignalHandler:
-    """Turns signals into `Interrupted`: at once, or where it is deferred, when it is asked for."""
+    """Raises `Interrupted` when a signal arrives; while deferred, only records the signal."""
 
     def __init__(self) -> None:
         self.received: signal.Signals | None = None
         self.deferring = False
 
     def __enter__(self) -> Self:
-        main = threading.current_thread() is threading.main_thread()
-        self.before = {n: signal.signal(n, self._handle) for n in SIGNALS if main}
+        # Only the main thread may set handlers.
+        in_main = threading.current_thread() is threading.main_thread()
+        self.previous = {n: signal.signal(n, self._handle) for n in SIGNALS if in_main}
         return self
 
     def __exit__(
@@ -39,7 +40,7 @@ class SignalHandler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for number, handler in self.before.items():
+        for number, handler in self.previous.items():
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
@@ -49,7 +50,7 @@ class SignalHandler:
 
     @contextmanager
     def deferred(self) -> Iterator[None]:
-        """Within, a signal is only noted in ``received``."""
+        """Within this context, a signal is only recorded in ``received``."""
         self.deferring = True
         try:
             yield

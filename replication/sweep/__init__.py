@@ -1,0 +1,1 @@
+"""What the runs of a plan cost, and how far they are."""

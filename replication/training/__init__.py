@@ -1,1 +1,1 @@
-"""Training: one trainer for images, one for language models, and what they share."""
+"""One training: data, network, teacher, loop, checkpoints, run folder."""

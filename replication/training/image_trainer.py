@@ -11,75 +11,67 @@ from replication.data.augmentation import Augmenter, draw_views
 from replication.data.images import ImageData, Items
 from replication.gradients import cosine, difference, ground_truth_share
 from replication.metrics import error
+from replication.runs.history import EpochMetrics
 from replication.runtime.precision import Autocast
-from replication.runtime.seeding import global_rng_state, seed, set_global_rng_state, stream
-from replication.training.context import EpochMetrics, TrainingContext
+from replication.runtime.seeding import make_generator
+from replication.training.loop import Trainer, TrainingContext
 from replication.training.loss import Loss
 from replication.training.teacher_logits import TeacherLogits
 
 EVALUATION_BATCH = 1000
 
 
-class ImageTraining:
-    """Trains a network for the recipe's epochs and leaves the last epoch's weights in it.
+class ImageTrainer(Trainer[ImageRecipe]):
+    """Trains an image network.
 
     Network, teacher and data are on one device, and no step waits for it. The order of images,
-    their views, DKPP's permutations and drop-out draw from streams of their own, so that changing
-    one leaves the others as they are.
+    their views, DKPP's permutations and dropout use generators of their own, so that changing one
+    leaves the others as they are.
     """
 
-    samples = "images"
+    unit = "images"
 
-    def __init__(self, setting: TrainingContext[ImageRecipe], data: ImageData) -> None:
-        self.setting, self.data, self.recipe = setting, data, setting.recipe
-        self.device = data.train.images.device
-        self.epochs, self.history = setting.recipe.epochs, list[EpochMetrics]()
-        self.seen = self.epochs * len(data.train.labels)
-        self.augment = Augmenter(data.train.images, setting.recipe)
-        self.order = stream(setting.run_id, "order")
-        self.views = stream(setting.run_id, "augmentation")
-        size = (len(data.train.labels), data.classes)
-        self.loss = Loss(setting.run_id, setting.objective, setting.decisions, self.device, size)
-        torch.manual_seed(seed(setting.run_id, "dropout"))
+    def __init__(self, context: TrainingContext[ImageRecipe], data: ImageData) -> None:
+        device, n = data.train.images.device, len(data.train.labels)
+        loss = Loss(context.run_id, context.objective, context.decisions, device, (n, data.classes))
+        super().__init__(context, device, context.recipe.epochs, loss)
+        self.data, self.samples_seen = data, self.epochs * n
+        self.augment = Augmenter(data.train.images, self.recipe)
+        self.order = make_generator(context.run_id, "order")
+        self.views = make_generator(context.run_id, "augmentation")
         self.optimiser = torch.optim.SGD(
-            [parameter for parameter in setting.network.parameters() if parameter.requires_grad],
-            lr=setting.recipe.learning_rate,
-            momentum=setting.recipe.momentum,
-            weight_decay=setting.recipe.weight_decay,
-            nesterov=setting.recipe.momentum > 0,
+            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
+            lr=self.recipe.learning_rate,
+            momentum=self.recipe.momentum,
+            weight_decay=self.recipe.weight_decay,
+            nesterov=self.recipe.momentum > 0,
             fused=True,
         )
         self.schedule = torch.optim.lr_scheduler.MultiStepLR(
-            self.optimiser,
-            milestones=list(setting.recipe.milestones),
-            gamma=setting.recipe.gamma,
+            self.optimiser, milestones=list(self.recipe.milestones), gamma=self.recipe.gamma
         )
-        if isinstance(setting.teacher, nn.Module):
-            assert not setting.teacher.training
-        setting.network.train()
-        self.network = setting.network
-        self._begin_epoch()
+        self.begin_epoch()
 
-    def _begin_epoch(self) -> None:
-        """Shuffle the images and draw their views; streams are kept as they were before."""
-        self.drawn_from = {"order": self.order.get_state(), "views": self.views.get_state()}
+    def begin_epoch(self) -> None:
+        """Shuffle the images and draw their views; remember the generators' states before that."""
+        self.epoch_start = {"order": self.order.get_state(), "views": self.views.get_state()}
         n = len(self.data.train.labels)
         shuffled = torch.randperm(n, generator=self.order).to(self.device)
         views = draw_views(n, self.recipe, self.views).to(self.device)
-        size = self.recipe.batch_size
-        # The last batch is as small as it comes out.
-        parts = torch.stack([shuffled, views]).split(size, dim=1)  # type: ignore[no-untyped-call]
+        # The last batch may be smaller.
+        parts = torch.stack([shuffled, views]).split(  # type: ignore[no-untyped-call]
+            self.recipe.batch_size, dim=1
+        )
         self.batches: list[tuple[Tensor, Tensor]] = [(part[0], part[1]) for part in parts]
-        self.done = 0
-        self.sums = Sums(self.device)
+        self.steps_done = 0
+        self.sums = EpochSums(self.device)
 
     def step(self) -> bool:
-        """Train on the next batch; whether the epoch has another after it."""
-        index, views = self.batches[self.done]
-        labels = self.data.train.labels[index]
-        images = self.augment(index, views)
-        teacher_logits = self._teach(index, views, images)
-        with self.setting.autocast():
+        """Train on the next batch; returns whether the epoch has another one."""
+        index, views = self.batches[self.steps_done]
+        images, labels = self.augment(index, views), self.data.train.labels[index]
+        teacher_logits = self._teacher_logits(index, views, images)
+        with self.context.autocast():
             logits = self.network(images).float()
         loss = self.loss(logits, labels, teacher_logits, index)
         self.optimiser.zero_grad(set_to_none=True)
@@ -87,76 +79,62 @@ class ImageTraining:
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.sums.add(loss.detach(), logits, labels, teacher_logits)
-        self.done += 1
-        return self.done < len(self.batches)
+        self.steps_done += 1
+        return self.steps_done < len(self.batches)
 
-    def _teach(self, index: Tensor, views: Tensor, images: Tensor) -> Tensor | None:
-        """The teacher's logits for the very images that the student sees."""
-        teacher = self.setting.teacher
+    def _teacher_logits(self, index: Tensor, views: Tensor, images: Tensor) -> Tensor | None:
+        """The teacher's logits (b, classes) on the very images that the student sees."""
+        teacher = self.context.teacher
         if isinstance(teacher, TeacherLogits):
             return teacher(index, views)
-        if teacher is None:
-            return None
-        return forward(teacher, images, self.setting.autocast)
+        return None if teacher is None else forward(teacher, images, self.context.autocast)
 
-    def end_epoch(self) -> EpochMetrics:
-        """Close the epoch: its line of the history, with the test error where it is due."""
+    def epoch_metrics(self) -> EpochMetrics:
+        """The epoch's line of the history, with the test error where it is due."""
         epoch = len(self.history) + 1
         rate = self.optimiser.param_groups[0]["lr"]
-        row: EpochMetrics = {"epoch": epoch, "learning_rate": rate, **self.sums.means()}
+        metrics: EpochMetrics = {"epoch": epoch, "learning_rate": rate, **self.sums.means()}
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.epochs:
-            row["test_error"] = error(self.evaluate(), self.data.evaluation.labels)
+            metrics["test_error"] = error(self.evaluate(), self.data.evaluation.labels)
         self.schedule.step()
-        self.history.append(row)
-        if epoch < self.epochs:
-            self._begin_epoch()
-        return row
+        return metrics
 
     def evaluate(self) -> Tensor:
         """The network's logits (n, classes) on the test images, in evaluation mode."""
-        network, images = self.setting.network.eval(), self.data.evaluation.images
-        logits = forward(network, images, self.setting.autocast)
+        network = self.network.eval()
+        logits = forward(network, self.data.evaluation.images, self.context.autocast)
         network.train()
         return logits
 
+    def predictions(self) -> dict[str, Tensor]:
+        """Test ``logits`` (n, classes) and ``labels`` (n,), on the CPU."""
+        return {"logits": self.evaluate().cpu(), "labels": self.data.evaluation.labels.cpu()}
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
-        return {
-            "network": self.setting.network.state_dict(),
+        return super().state_dict() | {
             "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(),
-            "history": self.history,
-            "done": self.done,
+            "epoch_start": self.epoch_start,
             "sums": self.sums.state_dict(),
-            "streams": {**self.drawn_from, "permutation": self.loss.generator.get_state()},
-            "dropout": global_rng_state(self.device),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go back to a state that `state_dict` has given."""
-        self.setting.network.load_state_dict(state["network"])
+        """Restore a state returned by `state_dict`."""
+        self.order.set_state(state["epoch_start"]["order"])
+        self.views.set_state(state["epoch_start"]["views"])
+        self.begin_epoch()
+        super().load_state_dict(state)
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
-        self.history = state["history"]
-        self.order.set_state(state["streams"]["order"])
-        self.views.set_state(state["streams"]["views"])
-        self._begin_epoch()
-        self.done = state["done"]
         self.sums.load_state_dict(state["sums"])
-        self.loss.generator.set_state(state["streams"]["permutation"])
-        set_global_rng_state(state["dropout"], self.device)
-
-
-def predictions(training: ImageTraining) -> dict[str, Tensor]:
-    """What a run leaves for its tables: logits (n, classes) and labels (n,), on the CPU."""
-    return {"logits": training.evaluate().cpu(), "labels": training.data.evaluation.labels.cpu()}
 
 
 @torch.no_grad()
 def forward(network: nn.Module, images: Tensor, autocast: Autocast) -> Tensor:
-    """Logits (n, classes) in float32, in batches as large as they are fast."""
+    """Logits (n, classes) in float32, computed in large batches."""
     with autocast():
-        # Not by calling it: a compiled network would be compiled once more for this batch size.
+        # `forward` instead of a call: a compiled network would compile again for this batch size.
         return torch.cat(
             [network.forward(x).float() for x in torch.split(images, EVALUATION_BATCH)]
         )
@@ -173,13 +151,13 @@ def logits_in_order(
             yield forward(network, augment(index, torch.full_like(index, view)), autocast)
 
 
-class Sums:
-    """An epoch's sums, kept on the device so that no step waits for them."""
+class EpochSums:
+    """Sums over an epoch, kept on the device so that no step waits for it."""
 
     def __init__(self, device: torch.device) -> None:
         self.images = 0
         self.batches = 0
-        self.teacher_logits = False
+        self.has_teacher = False
         self.values = torch.zeros(4, device=device)
 
     @torch.no_grad()
@@ -191,7 +169,7 @@ class Sums:
         wrong = (logits.argmax(-1) != labels).sum()
         share = alike = torch.zeros_like(loss)
         if teacher_logits is not None and logits.grad is not None:
-            self.teacher_logits = True
+            self.has_teacher = True
             ban = difference(logits, teacher_logits)
             share, alike = ground_truth_share(ban, labels).sum(), cosine(logits.grad, ban)
         self.values += torch.stack([loss * n, wrong.to(loss.dtype), share, alike])
@@ -206,9 +184,9 @@ class Sums:
             "train_loss": loss / self.images,
             "train_error": 100 * wrong / self.images,
             "test_error": None,
-            "ground_truth_share": share if self.teacher_logits else None,
-            "dark_knowledge_share": 1 - share if self.teacher_logits else None,
-            "ban_cosine": alike / self.batches if self.teacher_logits else None,
+            "ground_truth_share": share if self.has_teacher else None,
+            "dark_knowledge_share": 1 - share if self.has_teacher else None,
+            "ban_cosine": alike / self.batches if self.has_teacher else None,
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -216,5 +194,5 @@ class Sums:
         return dict(vars(self))
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from these sums."""
+        """Continue from these sums."""
         vars(self).update(state, values=state["values"].to(self.values.device))

@@ -8,14 +8,15 @@ from torch import Tensor
 from replication.config.scale import Decisions
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
-from replication.runtime.seeding import stream
+from replication.runtime.seeding import make_generator
 
 
 class Loss:
-    """The loss of a run on a training set of ``size`` (samples, classes); DKPP draws from it.
+    """The loss of a run; DKPP draws its permutations from ``generator``.
 
     Called with student logits (b, C), labels (b,), teacher logits (b, C) or None, and the index of
-    the samples (b,) or None where they have none, it gives a scalar.
+    the samples (b,) or None where they have none, it returns a scalar. ``size`` is that of the
+    training set: samples, classes.
     """
 
     def __init__(
@@ -26,7 +27,7 @@ class Loss:
         device: torch.device,
         size: tuple[int, int],
     ) -> None:
-        self.generator = stream(run_id, "permutation", device)
+        self.generator = make_generator(run_id, "permutation", device)
         self.function = OBJECTIVES[objective]
         if objective == "ban+l":
             self.function = partial(self.function, weighting=decisions.ban_l_weighting)
@@ -42,7 +43,7 @@ class Loss:
         """The loss of a batch.
 
         Raises:
-            InputError: DKPP is to permute each sample once and samples have no index.
+            InputError: DKPP has to permute each sample once, and samples have no index.
         """
         if self.permutation == "sample":
             if index is None:

@@ -1,4 +1,4 @@
-"""One run from its plan to its folder: data, network, teacher, training, files."""
+"""Trains one run, from its plan to its folder."""
 
 import json
 import time
@@ -10,218 +10,222 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from replication import files
 from replication.architectures.catalogue import NETWORKS
-from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
+from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
 from replication.networks import hub_config
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs import record as runs
-from replication.runtime import failure, precision, provenance
-from replication.runtime.gpu_slots import acquire_device
-from replication.runtime.lock import acquire
-from replication.runtime.precision import Autocast
+from replication.runs.folder import CONFIG, HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.runs.history import EpochMetrics, write_history
+from replication.runtime import provenance
+from replication.runtime.precision import Autocast, choose_precision, configure_precision
 from replication.runtime.progress import EpochProgress
-from replication.runtime.seeding import seed
-from replication.runtime.signals import SignalHandler
-from replication.training import checks
-from replication.training import image_trainer as images
-from replication.training import language_trainer as language
-from replication.training import teacher_logits as answers
+from replication.runtime.seeding import derive_seed
+from replication.runtime.session import open_session
 from replication.training.checkpoint import Checkpointer
-from replication.training.context import EpochMetrics, TrainingContext
-from replication.training.image_trainer import ImageTraining
-from replication.training.language_trainer import LanguageTraining
-from replication.training.loop import fit
+from replication.training.image_trainer import ImageTrainer
+from replication.training.language_trainer import LanguageTrainer
+from replication.training.logit_cache import load_teacher, write_logit_caches
+from replication.training.loop import (
+    TrainingContext,
+    TrainingError,
+    check_finite_predictions,
+    train_epochs,
+)
 from replication.training.setup import (
     Data,
-    Teacher,
-    arguments,
-    build,
+    build_network,
     describe,
     load_data,
-    share_ends,
+    network_arguments,
 )
-from replication.training.teaching import teaching, write_logit_cache
+from replication.training.teacher import Teacher, check_own_weights, share_ends
+from replication.training.teacher_logits import TeacherLogits
 
-HEAD = ("num_classes", "in_chans")
+Record = dict[str, Any]
 
 
-def train(plan: Plan, run: Run, threads: int = 1) -> dict[str, Any]:
+def train(plan: Plan, run: Run, threads: int = 1) -> Record:
     """Train one run and write its folder; returns what ``run.json`` holds.
 
-    The folder is written at the end, ``run.json`` last, each file whole or not at all. A run that
-    was stopped goes on from its saved state. Where it fails, ``failed.json`` says why.
+    The files are written at the end, ``run.json`` last, each whole or not at all. A stopped run
+    continues from its checkpoint. If it fails, ``failed.json`` says why.
 
     Raises:
         InputError: the teacher is missing, damaged or of another recipe; data are missing; shared
-            layers do not fit; the training fails (`checks`); another process trains this run; or
-            the folder cannot be written.
-        Interrupted: a signal asked to stop; the state is saved.
+            layers do not fit; the training diverges; another process trains this run; or the
+            folder cannot be written.
+        Interrupted: a signal stopped the training; a checkpoint is saved.
     """
     started = time.monotonic()
     torch.set_num_threads(threads)
-    folder, slots = plan.folder(run), plan.scale.resources(run.network).gpu_slots
-    with (
-        SignalHandler() as interruption,
-        acquire(folder) as run_lock,
-        failure.noted(folder),
-        failure.named(run),
-        acquire_device(precision.find_device(plan.scale), slots) as device,
-    ):
-        number_format = precision.choose(plan.scale, device, NETWORKS[run.network].kind)
-        autocast = precision.use(number_format, device)
+    with open_session(plan.scale, run, plan.folder(run)) as session:
+        # Prepare
+        device, folder = session.device, session.folder
+        precision = choose_precision(plan.scale, device, NETWORKS[run.network].kind)
+        autocast = configure_precision(precision, device)
         data = load_data(plan, run, device)
-        checks.fits(plan.training(run), data)
-        torch.manual_seed(seed(run.id, "initialisation"))
-        given = arguments(plan, run, data)
-        network = build(plan, run, data, device)
+        torch.manual_seed(derive_seed(run.id, "initialisation"))
+        network = build_network(plan, run, data, device)
         teacher = Teacher.find(plan, run.teacher) if run.teacher else None
-        taught_by = _prepare(plan, run, data, network, teacher, autocast) if teacher else None
-        record = {
-            "run": run.id,
-            "network": {"name": run.network, "arguments": given},
-            "objective": run.objective,
-            "generation": run.generation,
-            "seed": run.seed,
-            "teacher": teacher.named if teacher else None,
-            "lineage": teacher.lineage if teacher else [],
-            "recipe": plan.recipe(run),
-            "recipe_hash": plan.recipe_hash(run),
-            "dataset": describe(run, data),
-            "precision": number_format,
-            "parameters": sum(parameter.numel() for parameter in network.parameters()),
-        }
-        belongs_to = {"recipe": record["recipe_hash"], "teacher": record["teacher"]}
-        belongs_to |= {"run": run.id, "data": data.fingerprint, "precision": number_format}
-        conditions = {
-            "code": provenance.code(),
-            "versions": provenance.versions(),
-            "device": provenance.device_name(device),
-            "threads": threads,
-        }
-        checkpointer = Checkpointer(
-            folder, belongs_to, conditions, plan.scale.checkpoint, interruption, run_lock
-        )
-        training = _training(plan, run, data, network, taught_by, autocast)
-        # From here on there is something to lose: a signal waits for the next step.
-        with interruption.deferred():
-            how = f" in {number_format} on {provenance.device_name(device)}"
-            with EpochProgress(run.id, training.epochs, how) as progress:
+        if teacher:
+            _check_teacher(teacher, run, data, network)
+        source = load_teacher(teacher, run, data, device, autocast) if teacher else None
+        trainer = _make_trainer(plan, run, data, network, source, autocast)
+        record = _describe_run(plan, run, data, network, teacher, precision)
+        conditions = _conditions(device, threads)
+        checkpointer = Checkpointer(session, _identity(record), conditions, plan.scale.checkpoint)
+
+        # Train; from here on there is something to lose, so a signal waits for the next step.
+        with session.signals.deferred():
+            setting = f" in {precision} on {conditions['device']}"
+            with EpochProgress(run.id, trainer.epochs, setting) as progress:
+                report = partial(_report, progress, teacher, source)
                 try:
-                    fit(training, checkpointer, partial(_report, run, progress, teacher, taught_by))
-                    trained = checkpointer.seconds
-                    predictions, result = _measure(plan, training)
-                    checks.finite_predictions(run, predictions)
-                except checks.TrainingError:
-                    checkpointer.fail(training)
+                    train_epochs(trainer, checkpointer, report)
+                    train_seconds = checkpointer.seconds
+
+                    # Evaluate
+                    predictions = trainer.predictions()
+                    check_finite_predictions(run.id, predictions)
+                except TrainingError:
+                    checkpointer.fail(trainer)
                     raise
-            for name, tensors in {
-                runs.MODEL: _weights(network),
-                runs.PREDICTIONS: predictions,
-            }.items():
-                run_lock.check()
-                _write(folder / name, tensors)
-            run_lock.check()
-            runs.write_history(folder / runs.HISTORY, training.history)
+
+            # Write
+            for file, tensors in ((MODEL, _weights(network)), (PREDICTIONS, predictions)):
+                session.lock.verify()
+                write_atomically(folder / file, partial(save_file, tensors))
+            session.lock.verify()
+            write_history(folder / HISTORY, trainer.history)
             if isinstance(data, ImageData):
-                config = json.dumps(_hub_config(run, data, given), indent=2)
-                files.write_text(folder / runs.CONFIG, config + "\n")
-            checksum = files.checksum(folder / runs.MODEL)
-            proceed = partial(checkpointer.after_step, training)
-            write_logit_cache(plan, run, data, network, checksum, autocast, proceed)
+                _write_hub_config(folder / CONFIG, plan, run, data)
+            before_batch = partial(checkpointer.after_step, trainer)
+            model_sha256 = checksum(folder / MODEL)
+            write_logit_caches(plan, run, data, network, model_sha256, autocast, before_batch)
             record |= {
-                "result": result,
-                "checksums": {
-                    name: files.checksum(folder / name)
-                    for name in (runs.MODEL, runs.PREDICTIONS, runs.HISTORY, runs.CONFIG)
-                    if name != runs.CONFIG or isinstance(data, ImageData)
-                },
+                "result": _result(plan, predictions),
+                "checksums": _checksums(folder, data),
                 **conditions,
                 "compile": plan.scale.compile,
                 "attempts": checkpointer.attempts,
                 "earlier": checkpointer.earlier,
-                "seconds": round(checkpointer.before + time.monotonic() - started, 2),
-                f"{training.samples}_per_second": round(training.seen / trained, 1),
+                "seconds": round(checkpointer.seconds_before + time.monotonic() - started, 2),
+                f"{trainer.unit}_per_second": round(trainer.samples_seen / train_seconds, 1),
                 **provenance.peak_memory(device),
             }
-            run_lock.check()
-            files.write_text(folder / runs.RECORD, json.dumps(record, indent=2) + "\n")
+            session.lock.verify()
+            write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
             checkpointer.clear()
     return record
 
 
-def _prepare(
-    plan: Plan, run: Run, data: Data, student: nn.Module, teacher: Teacher, autocast: Autocast
-) -> nn.Module | answers.TeacherLogits:
-    """Check the teacher, share its ends where asked for, and give what the student learns from."""
-    device = next(student.parameters()).device
-    checks.same_data(teacher, data)
-    if plan.scale.teacher_at_chance == "stop":
-        checks.better_than_chance(teacher, data)
+def _check_teacher(teacher: Teacher, run: Run, data: Data, student: nn.Module) -> None:
+    """Check the teacher, and copy its first and last layer into the student where asked."""
+    teacher.check(data)
     if run.share_ends:
+        device = next(student.parameters()).device
         share_ends(student, teacher.network(data, device), run.id)
-    checks.own_weights(run, student, teacher.weights)
-    return teaching(teacher, run, data, device, autocast)
+    check_own_weights(run, student, teacher.weights)
 
 
-def _training(
+def _make_trainer(
     plan: Plan,
     run: Run,
     data: Data,
     network: nn.Module,
-    taught_by: nn.Module | answers.TeacherLogits | None,
+    teacher: nn.Module | TeacherLogits | None,
     autocast: Autocast,
-) -> ImageTraining | LanguageTraining:
+) -> ImageTrainer | LanguageTrainer:
     recipe, decisions = plan.training(run), plan.scale_of(run).decisions
-    student = (run.id, network, run.objective, taught_by)
-    if isinstance(data, ImageData):
-        assert isinstance(recipe, ImageRecipe)
-        if plan.scale.compile:
-            network.compile(dynamic=False)
-        return ImageTraining(TrainingContext(*student, recipe, decisions, autocast), data)
-    assert isinstance(recipe, LanguageRecipe)
-    return LanguageTraining(TrainingContext(*student, recipe, decisions, autocast), data)
+    context: TrainingContext[Any] = TrainingContext(
+        run.id, network, run.objective, teacher, recipe, decisions, autocast
+    )
+    if not isinstance(data, ImageData):
+        return LanguageTrainer(context, data)
+    if plan.scale.compile:
+        network.compile(dynamic=False)
+    return ImageTrainer(context, data)
 
 
 def _report(
-    run: Run,
-    progress: EpochProgress,
-    teacher: Teacher | None,
-    taught_by: nn.Module | answers.TeacherLogits | None,
-    row: EpochMetrics,
+    progress: EpochProgress, teacher: Teacher | None, source: object, metrics: EpochMetrics
 ) -> None:
-    checks.finite(run, row)
-    if isinstance(taught_by, nn.Module) and teacher:
-        checks.untouched(run, taught_by, teacher.weights)
-    progress.epoch(row)
+    if teacher and isinstance(source, nn.Module):
+        teacher.check_unchanged(source)
+    progress.report(metrics)
 
 
-def _measure(
-    plan: Plan, training: ImageTraining | LanguageTraining
-) -> tuple[dict[str, Tensor], dict[str, float]]:
-    """Predictions on the test data, and the result in them."""
-    if isinstance(training, ImageTraining):
-        predictions = images.predictions(training)
-        wrong = error(predictions["logits"], predictions["labels"])
-        return predictions, {f"{plan.scale.evaluate_on} error (%)": wrong}
-    predictions = language.predictions(training)
-    return predictions, {
-        f"{part} perplexity": perplexity(values) for part, values in predictions.items()
+def _describe_run(
+    plan: Plan,
+    run: Run,
+    data: Data,
+    network: nn.Module,
+    teacher: Teacher | None,
+    precision: str,
+) -> Record:
+    """The part of the record that is known before the training."""
+    return {
+        "run": run.id,
+        "network": {"name": run.network, "arguments": network_arguments(plan, run, data)},
+        "objective": run.objective,
+        "generation": run.generation,
+        "seed": run.seed,
+        "teacher": teacher.reference if teacher else None,
+        "lineage": teacher.lineage if teacher else [],
+        "recipe": plan.recipe(run),
+        "recipe_hash": plan.recipe_hash(run),
+        "dataset": describe(run, data),
+        "precision": precision,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }
 
 
-def _hub_config(run: Run, data: ImageData, given: dict[str, Any]) -> dict[str, Any]:
-    size = (data.train.images.shape[2], data.train.images.shape[3])
-    extra = {k: v for k, v in given.items() if k not in HEAD}
-    return hub_config(run.network, data.classes, data.channels, extra, size, data.mean, data.std)
+def _identity(record: Record) -> dict[str, Any]:
+    """What a checkpoint has to agree with."""
+    return {
+        "run": record["run"],
+        "recipe": record["recipe_hash"],
+        "teacher": record["teacher"],
+        "data": record["dataset"]["sha256"],
+        "precision": record["precision"],
+    }
+
+
+def _conditions(device: torch.device, threads: int) -> dict[str, Any]:
+    return {
+        "code": provenance.code(),
+        "versions": provenance.versions(),
+        "device": provenance.device_name(device),
+        "threads": threads,
+    }
+
+
+def _result(plan: Plan, predictions: dict[str, Tensor]) -> dict[str, float]:
+    if "logits" in predictions:
+        wrong = error(predictions["logits"], predictions["labels"])
+        return {f"{plan.scale.evaluate_on} error (%)": wrong}
+    return {f"{part} perplexity": perplexity(values) for part, values in predictions.items()}
+
+
+def _checksums(folder: Path, data: Data) -> dict[str, str]:
+    names = [MODEL, PREDICTIONS, HISTORY, *([CONFIG] if isinstance(data, ImageData) else [])]
+    return {name: checksum(folder / name) for name in names}
+
+
+def _write_hub_config(file: Path, plan: Plan, run: Run, data: ImageData) -> None:
+    """Write what timm's ``local-dir:`` names read."""
+    arguments = network_arguments(plan, run, data)
+    for key in ("num_classes", "in_chans"):
+        del arguments[key]
+    height, width = data.train.images.shape[-2:]
+    config = hub_config(
+        run.network, data.classes, data.channels, arguments, (height, width), data.mean, data.std
+    )
+    write_text(file, json.dumps(config, indent=2) + "\n")
 
 
 def _weights(network: nn.Module) -> dict[str, Tensor]:
     return {key: tensor.contiguous().cpu() for key, tensor in network.state_dict().items()}
-
-
-def _write(file: Path, tensors: dict[str, Tensor]) -> None:
-    files.write_atomically(file, lambda part: save_file(tensors, part))

@@ -1,0 +1,1 @@
+"""Checks whether results follow from each other."""

@@ -112,7 +112,7 @@ def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
     for name, named in record["checksums"].items():
         try:
             if files.checksum(folder / name) != named:
-                yield f"{name} does not have the checksum in {RECORD}"
+                yield f"{name} is not the file that {RECORD} names"
         except InputError as problem:
             yield str(problem)
     try:

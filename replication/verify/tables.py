@@ -13,7 +13,7 @@ from replication.analysis.statistics import verdict
 from replication.analysis.summary import COLUMNS, NUMBERS, VERDICTS, cell_statistics
 from replication.config.paper_claims import read_claims
 from replication.config.paper_tables import TableSpec, read_table
-from replication.plan.run import reported_teacher
+from replication.plan.cells import reported_teacher
 from replication.verify.cells import Values
 from replication.verify.findings import Findings
 

@@ -1,85 +1,112 @@
-"""What the rules of the workflow ask of a plan: files, threads and resources by their wildcards.
+"""What the rules of the workflow ask of a plan: files, threads and resources by wildcards.
 
 Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
 """
 
-import math
+import hashlib
 import os
-from collections.abc import Sequence
+import shlex
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from replication.config.scale import read_config
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebooks import NOTEBOOKS
 from replication.runs.folder import MODEL, PREDICTIONS, RECORD
-from replication.sweep.costs import MIB, Costs
-
-# A run may take so many times its estimate, and is never given less than this.
-MEMORY_MARGIN, LEAST_MB = 1.5, 1500
-TIME_MARGIN, LEAST_MINUTES = 3, 20
+from replication.sweep.job_resources import JobResources
 
 
 class Wildcards(Protocol):
-    """Snakemake's wildcards, as far as the rules' helpers read them."""
+    """The wildcards that the rules use."""
 
+    scale: str
     run: str
     table: str
 
 
-@dataclass(frozen=True)
-class Jobs:
-    """The workflow of a plan, seen from its rules.
+def read_rules(workflow: Any) -> "Rules":
+    """Plan the scale of a Snakemake workflow.
 
-    Where results are ``stored`` elsewhere, a job finds here what its rule names and nothing else.
+    Raises:
+        WorkflowError: Snakemake's options or the scale files are wrong, or results cannot be
+            written. Snakemake prints it without a traceback.
     """
+    if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
+        raise WorkflowError(
+            "create the environment once with `conda env create` and activate it before snakemake;"
+            " leave out --software-deployment-method conda"
+        )
+    if workflow.config_settings.config:
+        raise WorkflowError(
+            "--config does not reach the jobs: write the keys into a file and name it after"
+            " --configfile"
+        )
+    try:
+        return Rules.read(tuple(map(Path, workflow.config_settings.configfiles)))
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Rules:
+    """A plan as the rules of the workflow use it."""
 
     plan: Plan
-    stored: bool = False
+    configfiles: tuple[Path, ...] = ()
 
     @classmethod
-    def find(cls, config: dict[str, Any], files: Sequence[str], stored: bool = False) -> Self:
-        """Plan the scale of a Snakemake workflow, whose jobs will read ``files`` again.
+    def read(cls, configfiles: tuple[Path, ...]) -> Self:
+        """Plan the scale of these files, which every job reads again.
 
         Raises:
-            InputError: as ``Plan.read``; results cannot be written; or ``config`` has more than the
-                files: what stands on Snakemake's command line does not reach the jobs.
+            InputError: as ``Plan.read``; or the results folder cannot be written.
         """
         if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
             RESULTS.exists() and not RESULTS.is_dir()
         ):
-            raise InputError(
-                f"{RESULTS}: no folder that can be written; move it or give permission"
-            )
-        paths = [Path(file) for file in files]
-        if config != read_config(paths):
-            raise InputError(
-                "--config does not reach the runs: write the keys into a file and name it behind"
-                " --configfile"
-            )
-        return cls(Plan.read(paths), stored)
+            raise InputError(f"{RESULTS}: not a writable folder; move it or change its permissions")
+        return cls(Plan.read(configfiles), configfiles)
+
+    @property
+    def configfile_options(self) -> str:
+        """Options that pass the scale files to the command ``replication``."""
+        return shlex.join(part for file in self.configfiles for part in ("--configfile", str(file)))
+
+    @cached_property
+    def datasets(self) -> tuple[str, ...]:
+        """The names of the data sets that the runs are trained on."""
+        return tuple(dict.fromkeys(run.dataset.name for run in self.plan.runs.values()))
 
     def run(self, wildcards: Wildcards) -> Run:
-        """The run that a job of the rule `train` is about."""
+        """The run that a job of the rule `train` trains."""
         return self.plan.run(wildcards.run)
 
+    def data(self, wildcards: Wildcards) -> list[str]:
+        """The description of a run's prepared data set.
+
+        None for a finished run that came without it: Snakemake would prepare the data, and train
+        every run again whose input that is.
+        """
+        run = self.run(wildcards)
+        file = self.plan.results / "data" / f"{run.dataset.name}.json"
+        finished = (self.plan.folder(run) / RECORD).exists()
+        return [] if finished and not file.exists() else [str(file)]
+
     def outputs(self, pattern: str) -> list[str]:
-        """A pattern filled with the scale and each of its tables, each result once."""
+        """A pattern filled in with the scale and each table, without repetitions."""
         scale = self.plan.scale.scale
         filled = [pattern.format(scale=scale, table=table) for table in self.plan.tables]
         return list(dict.fromkeys(filled))
 
     def pages(self) -> list[str]:
-        """The pages of the notebooks whose tables this scale has.
-
-        None where results are stored elsewhere: notebooks read more than their rules can name.
-        """
-        if self.stored:
-            return []
+        """The pages of the notebooks whose tables this scale has."""
         planned = set(self.plan.tables)
         return [
             f"{self.plan.results}/notebooks/{name}.html"
@@ -88,70 +115,79 @@ class Jobs:
         ]
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
-        """The weights that a run learns from: one file, or none."""
+        """The weights of a run's teacher: one file, or none."""
         teacher = self.run(wildcards).teacher
         return [str(self.plan.folder(teacher) / MODEL)] if teacher else []
 
-    def teacher_record(self, wildcards: Wildcards) -> list[str]:
-        """The teacher's run.json, where it does not lie beside the weights anyway."""
-        teacher = self.run(wildcards).teacher
-        return [str(self.plan.folder(teacher) / RECORD)] if teacher and self.stored else []
-
     def threads(self, wildcards: Wildcards) -> int:
-        """Threads of the CPU that a run takes."""
+        """CPU threads of a run."""
         return self.plan.scale.resources(self.run(wildcards).network).threads
 
     def gpu_slots(self, wildcards: Wildcards) -> int:
-        """Slots of a GPU that a run takes, of those that Snakemake is given for all."""
+        """GPU slots of a run, where several runs share a GPU."""
         if self.plan.scale.device == "cpu":
             return 0
         return self.plan.scale.resources(self.run(wildcards).network).gpu_slots
 
     def gpus(self, wildcards: Wildcards) -> int:
-        """GPUs that a run takes, where GPUs are handed out one by one."""
+        """GPUs of a run, where a scheduler assigns whole GPUs."""
         return 0 if self.plan.scale.device == "cpu" else 1
 
     @cached_property
-    def costs(self) -> Costs:
-        """What each run costs, as far as it was measured when the workflow was read."""
-        return Costs(self.plan)
+    def job_resources(self) -> JobResources:
+        """Memory and time of the trainings, from the scale and the runs finished so far."""
+        return JobResources(self.plan)
 
     def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
-        """Memory of the machine in MB that a run is given, twice as much at each attempt."""
-        cost = self.costs.of(self.run(wildcards))
-        needed = cost.host_mib * MIB / 1e6
-        return max(LEAST_MB, math.ceil(needed * MEMORY_MARGIN)) << (attempt - 1)
+        """Main memory in MB that a training is given; each attempt doubles it."""
+        return self.job_resources.memory_mb(self.run(wildcards), attempt)
 
     def runtime(self, wildcards: Wildcards, attempt: int) -> int:
-        """Minutes that a run is given, twice as many at each attempt."""
-        needed = self.costs.of(self.run(wildcards)).seconds / 60
-        return max(LEAST_MINUTES, math.ceil(needed * TIME_MARGIN)) << (attempt - 1)
+        """Minutes that a training is given; each attempt doubles them."""
+        return self.job_resources.minutes(self.run(wildcards), attempt)
 
     def recipe(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
         return self.plan.recipe_hash(self.run(wildcards))
 
     def table_labels(self, wildcards: Wildcards) -> dict[str, str]:
-        """How a table is named in the report."""
+        """The labels of a table in the report."""
         number = wildcards.table.removeprefix("table")
         return {"table": number, "title": self.plan.tables[wildcards.table].title}
 
     def table_runs(self, wildcards: Wildcards) -> list[str]:
-        """The run.json and predictions of every run that a table shows.
-
-        Also the run.json of their teachers, where they do not lie above them anyway.
-        """
+        """The run.json and predictions of every run that a table shows."""
         cells = self.plan.table_cells(wildcards.table)
-        ids = {run.id: run for cell in cells for run in cell.runs()}
-        shown = [
-            str(self.plan.folder(run) / name)
-            for run in ids.values()
-            for name in (RECORD, PREDICTIONS)
-        ]
-        lineages = self.records(wildcards.table) if self.stored else []
-        return list(dict.fromkeys([*shown, *lineages]))
+        folders = {run.id: self.plan.folder(run) for cell in cells for run in cell.runs()}
+        return [str(folder / name) for folder in folders.values() for name in (RECORD, PREDICTIONS)]
+
+    def table_hash(self, wildcards: Wildcards) -> str:
+        """A hash of a table's cells: other seeds, runs or ensembles measure the table again."""
+        cells = repr(self.plan.table_cells(wildcards.table))
+        return hashlib.sha256(cells.encode()).hexdigest()[:16]
 
     def records(self, *tables: str) -> list[str]:
         """The run.json of every run that these tables need."""
         needed = {name: run for table in tables for name, run in self.plan.needed(table).items()}
         return [str(self.plan.folder(run) / RECORD) for run in needed.values()]
+
+    def write_partial_tables(self) -> None:
+        """Write the tables, cells.csv and claims.csv after a sweep in which runs have failed.
+
+        The cells of failed runs stay empty, and their tables say why. An incomplete table is
+        written without its LaTeX file, so that the next call of Snakemake builds it again.
+        """
+        from replication.analysis.claims import build_claims
+        from replication.report.tables import build_table, collect_cells
+
+        try:
+            for name in self.plan.tables:
+                _, reasons = build_table(self.plan, name)
+                for reason in dict.fromkeys(reasons):
+                    print(f"empty cell: {reason}", file=sys.stderr)
+                if reasons:
+                    (self.plan.results / "tables" / f"{name}.tex").unlink()
+            collect_cells(self.plan)
+            build_claims(self.plan)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)

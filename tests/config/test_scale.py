@@ -130,3 +130,31 @@ def test_a_rate_without_a_dot_is_a_number() -> None:
     scale = read_yaml(ROOT / "config" / "digits.yaml")
     scale["images"].update(yaml.safe_load("weight_decay: 5e-4"))
     assert check_scale(scale, "x").images.weight_decay == 5e-4
+
+
+def test_a_network_s_resources_replace_single_keys_of_the_default() -> None:
+    table = {"default": {"threads": 4, "memory_mb": 9000}, "lstm": {"threads": 2}}
+    digits = read_yaml(ROOT / "config" / "digits.yaml")
+    scale = check_scale({**digits, "resources": table}, "mine.yaml")
+    given = {name: scale.resources(name) for name in ("lstm", "densenet_90_60")}
+    assert (given["lstm"].threads, given["lstm"].memory_mb) == (2, 9000)
+    assert given["densenet_90_60"].threads == 4
+    assert check_scale(scale.model_dump(mode="json"), "its own dump") == scale
+    assert check_scale(digits, "digits.yaml").resources("lstm").memory_mb > 0
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"resnet": {"threads": 1}}, "`resources`: no network is called `resnet`"),
+        ({"default": {"threads": 100_000}}, "`resources.default.threads`"),
+        ({"lstm": {"gpu_slots": 0}}, "`resources.lstm.gpu_slots`"),
+        ({"lstm": {"memory": 1}}, "unknown key `resources.lstm.memory`; did you mean `memory_mb`?"),
+        ({"default": None}, "`resources.default`"),
+        ([], "`resources`"),
+    ],
+)
+def test_a_wrong_table_of_resources_is_one_line(table: object, message: str) -> None:
+    config = {**read_yaml(ROOT / "config" / "digits.yaml"), "resources": table}
+    with refused("mine.yaml", message):
+        check_scale(config, "mine.yaml")

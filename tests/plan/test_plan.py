@@ -212,7 +212,7 @@ def test_the_reported_difference_is_to_generation_0_of_the_lineage() -> None:
 
 def test_the_plan_imports_neither_torch_nor_pandas() -> None:
     code = (
-        "import sys; from pathlib import Path; import replication.workflow.rules, replication.workflow.mtimes;"
+        "import sys; from pathlib import Path; import replication.workflow.rules;"
         "from replication.plan.plan import Plan;"
         f"Plan.read([Path({str(ROOT / 'config' / 'paper.yaml')!r})],"
         f" Path({str(ROOT / 'tables')!r}));"

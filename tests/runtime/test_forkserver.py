@@ -1,6 +1,5 @@
 """The process that stands by: same results, exit status, signals, and its end."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,10 +11,7 @@ import yaml
 from support.checks import wait_until
 from support.plans import ROOT, TINY
 
-from replication.runtime import forkserver
-
 RUN = "digits/wide_resnet_28_1.label.0"
-COMMAND = [sys.executable, "-m", "replication", "train"]
 FILES = ["--configfile", str(ROOT / "config/digits.yaml"), "--configfile", "tiny.yaml"]
 
 
@@ -30,8 +26,8 @@ class Owner:
     """A process that starts a server and lives until it is told to end."""
 
     CODE = (
-        "import os, sys; from replication.runtime import forkserver; forkserver.start();"
-        "print(os.environ[forkserver.VARIABLE], flush=True); sys.stdin.read()"
+        "import sys; from replication.runtime.forkserver import ForkServer; server = ForkServer();"
+        "server.start(); print(server.socket, flush=True); sys.stdin.read()"
     )
 
     def __init__(self) -> None:
@@ -57,13 +53,17 @@ def owner() -> Iterator[Owner]:
     owner.end()
 
 
+def command(server: Path | None) -> list[str]:
+    worker = ["--worker", str(server)] if server else []
+    return [sys.executable, "-m", "replication", *worker, "train"]
+
+
 Done = subprocess.CompletedProcess[str]
 
 
 def call(folder: Path, run: str, server: Path | None, *more: str) -> Done:
-    environment = {**os.environ, forkserver.VARIABLE: str(server or "")}
     return subprocess.run(
-        [*COMMAND, run, *FILES, *more], cwd=folder, env=environment, capture_output=True, text=True,
+        [*command(server), run, *FILES, *more], cwd=folder, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
 
@@ -101,9 +101,8 @@ def test_a_signal_reaches_the_training(folder: Path, owner: Owner) -> None:
     (folder / "tiny.yaml").write_text(yaml.safe_dump(long), encoding="utf-8")
     for number in (signal.SIGTERM, signal.SIGKILL):
         with subprocess.Popen(
-            [*COMMAND, RUN, *FILES],
+            [*command(owner.socket), RUN, *FILES],
             cwd=folder,
-            env={**os.environ, forkserver.VARIABLE: str(owner.socket)},
             stderr=subprocess.PIPE,
             text=True,
         ) as client:
@@ -120,7 +119,7 @@ def test_a_signal_reaches_the_training(folder: Path, owner: Owner) -> None:
 def children(owner: Owner) -> list[str]:
     """Processes that the server has forked."""
     found = subprocess.run(
-        ["pgrep", "-f", "replication.runtime.forkserver"],
+        ["pgrep", "-f", "replication.worker"],
         capture_output=True,
         text=True,
         check=False,

@@ -11,8 +11,7 @@ import torch
 from replication.config.scale import GPU_SLOTS
 from replication.errors import InputError
 from replication.runtime import gpu_slots as devices
-from replication.runtime.gpu_slots import claim, claimed
-from replication.training.parallel import Group
+from replication.runtime.gpu_slots import acquire_device, acquire_slots
 
 TWO = ["GPU-a", "GPU-b"]
 
@@ -31,30 +30,33 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_small_trainings_fill_a_device_before_they_begin_another(tmp_path: Path) -> None:
     with ExitStack() as held:
-        found = [held.enter_context(claim(TWO, 3, folder=tmp_path)) for _ in range(4)]
-        assert found == [(0,), (0,), (1,), (1,)]
+        found = [held.enter_context(acquire_slots(TWO, 3, folder=tmp_path)) for _ in range(4)]
+        assert found == [0, 0, 1, 1]
         # Two slots are left on each, and nowhere three.
-        with pytest.raises(NoRoomError), claim(TWO, 3, folder=tmp_path):
+        with pytest.raises(NoRoomError), acquire_slots(TWO, 3, folder=tmp_path):
             pass
-        assert held.enter_context(claim(TWO, 2, folder=tmp_path)) == (0,)
+        assert held.enter_context(acquire_slots(TWO, 2, folder=tmp_path)) == 0
 
 
 def test_a_training_that_takes_a_whole_device_has_it_to_itself(tmp_path: Path) -> None:
-    with claim(TWO, 1, folder=tmp_path) as small, claim(TWO, GPU_SLOTS, folder=tmp_path) as whole:
-        assert (small, whole) == ((0,), (1,))
-        with claim(TWO, 1, folder=tmp_path) as another:
-            assert another == (0,)
-        with pytest.raises(NoRoomError), claim(TWO, GPU_SLOTS, folder=tmp_path):
+    with (
+        acquire_slots(TWO, 1, folder=tmp_path) as small,
+        acquire_slots(TWO, GPU_SLOTS, folder=tmp_path) as whole,
+    ):
+        assert (small, whole) == (0, 1)
+        with acquire_slots(TWO, 1, folder=tmp_path) as another:
+            assert another == 0
+        with pytest.raises(NoRoomError), acquire_slots(TWO, GPU_SLOTS, folder=tmp_path):
             pass
-    with claim(TWO, GPU_SLOTS, folder=tmp_path) as whole:
-        assert whole == (0,)
+    with acquire_slots(TWO, GPU_SLOTS, folder=tmp_path) as whole:
+        assert whole == 0
 
 
 def test_one_that_waits_goes_on_when_there_is_room(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = ExitStack()
-    first.enter_context(claim(["GPU-a"], 5, folder=tmp_path))
+    first.enter_context(acquire_slots(["GPU-a"], 5, folder=tmp_path))
     pauses: list[float] = []
 
     def end_the_first(seconds: float) -> None:
@@ -63,52 +65,43 @@ def test_one_that_waits_goes_on_when_there_is_room(
             first.close()
 
     monkeypatch.setattr(devices.time, "sleep", end_the_first)
-    with claim(["GPU-a"], 4, folder=tmp_path) as found:
-        assert found == (0,)
+    with acquire_slots(["GPU-a"], 4, folder=tmp_path) as found:
+        assert found == 0
     assert len(pauses) == 3
-    assert capsys.readouterr().err == "waiting for 4 of 8 slots on 1 GPU\n"
-
-
-def test_one_training_can_claim_several_devices_or_none(tmp_path: Path) -> None:
-    with claim(["GPU-a", "GPU-b", "GPU-c"], GPU_SLOTS, 2, tmp_path) as found:
-        assert found == (0, 1)
-        with pytest.raises(NoRoomError), claim(TWO, GPU_SLOTS, 2, tmp_path):
-            pass
-        with claim(["GPU-c"], GPU_SLOTS, folder=tmp_path) as left:
-            assert left == (0,)
+    assert capsys.readouterr().err == "waiting for 4 of 8 slots of a GPU\n"
 
 
 def test_a_killed_training_holds_nothing(tmp_path: Path) -> None:
     ready, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        with claim(["GPU-a"], GPU_SLOTS, folder=tmp_path):
+        with acquire_slots(["GPU-a"], GPU_SLOTS, folder=tmp_path):
             os.write(tell, b"1")
             signal.pause()
     os.read(ready, 1)
-    with pytest.raises(NoRoomError), claim(["GPU-a"], 1, folder=tmp_path):
+    with pytest.raises(NoRoomError), acquire_slots(["GPU-a"], 1, folder=tmp_path):
         pass
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    with claim(["GPU-a"], GPU_SLOTS, folder=tmp_path) as found:
-        assert found == (0,)
+    with acquire_slots(["GPU-a"], GPU_SLOTS, folder=tmp_path) as found:
+        assert found == 0
 
 
 def test_a_device_is_known_by_its_uuid_whatever_its_number(tmp_path: Path) -> None:
     with (
-        claim(["GPU-b"], GPU_SLOTS, folder=tmp_path) as alone,
-        claim(TWO, GPU_SLOTS, folder=tmp_path) as found,
+        acquire_slots(["GPU-b"], GPU_SLOTS, folder=tmp_path) as alone,
+        acquire_slots(TWO, GPU_SLOTS, folder=tmp_path) as found,
     ):
-        assert (alone, found) == ((0,), (0,))
-        with pytest.raises(NoRoomError), claim(["GPU-b"], 1, folder=tmp_path):
+        assert (alone, found) == (0, 0)
+        with pytest.raises(NoRoomError), acquire_slots(["GPU-b"], 1, folder=tmp_path):
             pass
 
 
 def test_locks_that_cannot_be_made_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "locks").write_text("a file", encoding="utf-8")
     with (
-        pytest.raises(InputError, match="locks: cannot hold the locks of GPUs"),
-        claim(TWO, 1, folder=tmp_path / "locks"),
+        pytest.raises(InputError, match="locks: cannot hold the lock files of GPUs"),
+        acquire_slots(TWO, 1, folder=tmp_path / "locks"),
     ):
         pass
 
@@ -126,37 +119,8 @@ def test_each_cuda_training_gets_the_number_of_the_device_that_it_holds(
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
     cuda = torch.device("cuda")
-    with claimed(cuda, GPU_SLOTS) as first, claimed(cuda, GPU_SLOTS) as second:
+    with acquire_device(cuda, GPU_SLOTS) as first, acquire_device(cuda, GPU_SLOTS) as second:
         assert [first, second] == [torch.device("cuda", 0), torch.device("cuda", 1)]
         assert chosen == [0, 1]
-    with claimed(torch.device("cpu"), GPU_SLOTS) as processor:
+    with acquire_device(torch.device("cpu"), GPU_SLOTS) as processor:
         assert processor == torch.device("cpu")
-
-
-def test_the_first_of_several_processes_claims_a_device_for_each(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Properties:
-        def __init__(self, number: int) -> None:
-            self.uuid = f"GPU-{number}"
-
-    told: list[list[int]] = []
-
-    class Pair(Group):
-        def largest(self, numbers: torch.Tensor) -> torch.Tensor:
-            told.append(numbers.tolist())
-            return torch.tensor([1, 2])
-
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", Properties)
-    monkeypatch.setattr(torch.cuda, "set_device", lambda number: None)
-    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
-    cuda = torch.device("cuda")
-    with claimed(cuda, GPU_SLOTS) as alone, claimed(cuda, GPU_SLOTS, Pair(0, 2, 0, 2)) as first:
-        # The second holds nothing: the first holds for both.
-        with claimed(cuda, GPU_SLOTS, Pair(1, 2, 1, 2)) as second:
-            found = [alone.index, first.index, second.index]
-        assert found == [0, 1, 2]
-        assert told == [[1, 2], [0, 0]]
-        with pytest.raises(NoRoomError), claimed(cuda, 1):
-            pass

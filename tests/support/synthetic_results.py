@@ -14,8 +14,9 @@ from support.plans import ROOT, tiny_plan
 from replication.analysis.claims import decide_claims
 from replication.analysis.measure import Average, Measurements
 from replication.config.paper_claims import read_claims
+from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Cell, Run
+from replication.plan.run import Run
 from replication.report.results import TABLE_NAMES
 from replication.report.tables import measure_cell
 

@@ -22,13 +22,14 @@ from replication.plan.run import Run
 from replication.runs import record as runs
 from replication.runtime import provenance
 from replication.runtime.precision import find_device
-from replication.runtime.seeding import seed
+from replication.runtime.seeding import derive_seed
 from replication.training import image_trainer as images
-from replication.training.context import Training, TrainingContext
-from replication.training.image_trainer import ImageTraining
-from replication.training.language_trainer import LanguageTraining
+from replication.training.image_trainer import ImageTrainer
+from replication.training.language_trainer import LanguageTrainer
+from replication.training.loop import Trainer, TrainingContext
 from replication.training.run import train
-from replication.training.setup import Teacher, build, load_data
+from replication.training.setup import build_network, load_data
+from replication.training.teacher import Teacher
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -45,9 +46,9 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 def a_training(
     run: Run, network: nn.Module, data: images.ImageData, recipe: Any, **more: Any
-) -> ImageTraining:
+) -> ImageTrainer:
     given = {"objective": run.objective, "teacher": None, **more}
-    return ImageTraining(
+    return ImageTrainer(
         TrainingContext(
             run.id, network, recipe=recipe, decisions=Decisions(), autocast=nullcontext, **given
         ),
@@ -55,7 +56,7 @@ def a_training(
     )
 
 
-def drive(training: Training) -> list[float]:
+def drive(training: Trainer[Any]) -> list[float]:
     """Train to the end; the learning rate of each epoch."""
     while len(training.history) < training.epochs:
         while training.step():
@@ -104,7 +105,9 @@ def test_two_seeds_give_two_networks(plan: Plan) -> None:
 
 def test_the_streams_of_a_run_are_unrelated() -> None:
     purposes = ("initialisation", "order", "augmentation", "permutation", "dropout")
-    seeds = {seed(run, purpose) for run in ("a/b.label.0", "a/b.label.1") for purpose in purposes}
+    seeds = {
+        derive_seed(run, purpose) for run in ("a/b.label.0", "a/b.label.1") for purpose in purposes
+    }
     assert len(seeds) == 10
 
 
@@ -245,7 +248,7 @@ def test_the_teacher_is_in_evaluation_mode_and_stays_as_it_is(
     teacher, before = watched_teacher(plan)
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
-    student = build(plan, run, data, CPU)
+    student = build_network(plan, run, data, CPU)
     drive(a_training(run, student, data, plan.scale.images, teacher=teacher))
     assert not teacher.training
     assert all(torch.equal(before[key], tensor) for key, tensor in teacher.state_dict().items())
@@ -256,7 +259,7 @@ def test_a_teacher_in_training_mode_is_refused(plan: Plan) -> None:
     teacher, _ = watched_teacher(plan)
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
-    student = build(plan, run, data, CPU)
+    student = build_network(plan, run, data, CPU)
     with pytest.raises(AssertionError):
         a_training(run, student, data, plan.scale.images, teacher=teacher.train())
 
@@ -269,7 +272,7 @@ def test_the_teacher_sees_the_students_own_view(
     teacher, _ = watched_teacher(plan)
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
-    student = build(plan, run, data, CPU)
+    student = build_network(plan, run, data, CPU)
     seen: list[torch.Tensor] = []
     student.register_forward_pre_hook(lambda m, inputs: seen.append(inputs[0]))
     teacher_logits: list[torch.Tensor] = []
@@ -292,8 +295,8 @@ def test_a_student_starts_from_weights_of_its_own(plan: Plan) -> None:
     data = load_data(plan, plan.run(BAN), CPU)
     starts = []
     for run_id in (LABEL, BAN):
-        torch.manual_seed(seed(run_id, "initialisation"))
-        starts.append(build(plan, plan.run(run_id), data, CPU).state_dict())
+        torch.manual_seed(derive_seed(run_id, "initialisation"))
+        starts.append(build_network(plan, plan.run(run_id), data, CPU).state_dict())
     weights = [key for key in starts[0] if key.endswith("conv0.weight") or "conv2" in key]
     assert weights
     assert not any(torch.equal(starts[0][key], starts[1][key]) for key in weights)
@@ -305,7 +308,7 @@ def test_evaluation_leaves_the_network_in_training_mode(plan: Plan) -> None:
     run = plan.run(LABEL)
     data = load_data(plan, run, CPU)
     assert isinstance(data, images.ImageData)
-    network = build(plan, run, data, CPU)
+    network = build_network(plan, run, data, CPU)
     training = a_training(run, network, data, plan.scale.images)
     first = training.evaluate()
     assert network.training
@@ -316,9 +319,9 @@ def test_shared_ends_stay_the_teachers_and_everything_else_learns(plan: Plan) ->
     train_lineage(plan, SHARED)
     student = load_file(plan.folder(plan.run(SHARED)) / runs.MODEL)
     teacher = load_file(plan.folder(plan.run(LABEL)) / runs.MODEL)
-    torch.manual_seed(seed(SHARED, "initialisation"))
+    torch.manual_seed(derive_seed(SHARED, "initialisation"))
     data = load_data(plan, plan.run(SHARED), CPU)
-    start = build(plan, plan.run(SHARED), data, CPU).state_dict()
+    start = build_network(plan, plan.run(SHARED), data, CPU).state_dict()
     ends = {"features.conv0.weight", "classifier.weight", "classifier.bias"}
     for key, tensor in student.items():
         if key in ends:
@@ -357,7 +360,7 @@ def test_the_language_rate_decays_when_the_validation_perplexity_stalls(
     )
     perplexities = iter([100.0, 90.0, 89.6, 95.0, 80.0, 79.4])
     monkeypatch.setattr(
-        LanguageTraining,
+        LanguageTrainer,
         "log_likelihoods",
         lambda self, part: -torch.tensor([next(perplexities)]).log(),
     )
@@ -366,14 +369,14 @@ def test_the_language_rate_decays_when_the_validation_perplexity_stalls(
     assert not isinstance(data, images.ImageData)
     setting = TrainingContext(
         run.id,
-        build(plan, run, data, CPU),
+        build_network(plan, run, data, CPU),
         "label",
         None,
         plan.scale.language.lstm,
         Decisions(),
         nullcontext,
     )
-    rates = drive(LanguageTraining(setting, data))
+    rates = drive(LanguageTrainer(setting, data))
     # 89.6 falls by too little, 95 rises; each halves the rate of the next epoch.
     assert rates == [1.0, 1.0, 1.0, 0.5, 0.25, 0.25]
 
@@ -455,7 +458,7 @@ def test_a_teacher_of_other_data_is_refused(plan: Plan) -> None:
     record = runs.read_record(file.parent)
     record["dataset"]["sha256"] = "0"
     file.write_text(json.dumps(record), encoding="utf-8")
-    with pytest.raises(InputError, match=r"label.0: was trained on other data than there are now"):
+    with pytest.raises(InputError, match=r"label.0: was trained on other data"):
         train(plan, plan.run(BAN))
 
 

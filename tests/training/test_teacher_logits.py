@@ -20,11 +20,12 @@ from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
 from replication.runs import record as runs
 from replication.training import teacher_logits as answers
+from replication.training.logit_cache import LogitCache, load_teacher
 from replication.training.loss import Loss
 from replication.training.run import train
-from replication.training.setup import Teacher, load_data
+from replication.training.setup import load_data
+from replication.training.teacher import Teacher
 from replication.training.teacher_logits import TeacherLogits
-from replication.training.teaching import LogitCache, teaching
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -45,7 +46,7 @@ def teacher_logits(plan: Plan, run_id: str) -> tuple[nn.Module, TeacherLogits, A
     run = plan.run(run_id)
     assert run.teacher is not None
     data, teacher = load_data(plan, run, CPU), Teacher.find(plan, run.teacher)
-    found = teaching(teacher, run, data, CPU, nullcontext)
+    found = load_teacher(teacher, run, data, CPU, nullcontext)
     assert isinstance(found, TeacherLogits)
     return teacher.network(data, CPU), found, data
 
@@ -82,7 +83,7 @@ def test_language_students_get_the_teachers_answers_to_their_own_words(plan: Pla
     network, kept, data = teacher_logits(plan, student)
     windows = LogitCache(plan, plan.run(student), data, "", CPU)
     position = 0
-    for logits in windows.in_order(network, nullcontext):
+    for logits in windows.compute(network, nullcontext):
         p = logits.softmax(-1)
         stored = kept(slice(position, position + len(p))).softmax(-1)
         torch.testing.assert_close(stored, p, rtol=5e-3, atol=1e-5)
@@ -120,7 +121,7 @@ def test_answers_over_the_limit_are_not_kept_and_the_teacher_runs(
     run = plan.run(BAN)
     assert run.teacher is not None
     data = load_data(plan, run, CPU)
-    found = teaching(Teacher.find(plan, run.teacher), run, data, CPU, nullcontext)
+    found = load_teacher(Teacher.find(plan, run.teacher), run, data, CPU, nullcontext)
     assert isinstance(found, nn.Module)
     assert not found.training
     train(plan, run)
@@ -157,7 +158,7 @@ def alter(file: Path, change: str) -> None:
 def test_wrong_answers_are_refused_with_one_line(plan: Plan, change: str) -> None:
     train(plan, plan.run(LABEL))
     alter(plan.folder(plan.run(LABEL)) / FILE, change)
-    with pytest.raises(InputError, match=f"{FILE}: .*delete it: the next") as caught:
+    with pytest.raises(InputError, match=f"{FILE}: .*delete it, and the next") as caught:
         train(plan, plan.run(BAN))
     assert "\n" not in str(caught.value)
 
@@ -171,7 +172,7 @@ def test_answers_of_another_teacher_are_refused(plan: Plan) -> None:
     theirs = folder.parent / "densenet_90_60.label.1" / FILE
     assert theirs.read_bytes() != first
     (folder / FILE).write_bytes(theirs.read_bytes())
-    with pytest.raises(InputError, match="answers of another teacher, to other data"):
+    with pytest.raises(InputError, match="logits of another teacher, on other data"):
         train(plan, plan.run(BAN))
 
 

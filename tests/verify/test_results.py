@@ -21,8 +21,8 @@ from replication.errors import InputError
 from replication.plan.plan import Plan, hash_recipe
 from replication.report.tables import build_table, collect_cells
 from replication.runs import record as runs
-from replication.training import checks
 from replication.training import image_trainer as images
+from replication.training.loop import TrainingError
 from replication.training.run import train
 from replication.training.setup import build, load_data
 from replication.verify.results import verify
@@ -424,17 +424,17 @@ def test_the_command_fails_on_an_empty_cell_unless_told_otherwise(
 def test_a_teacher_at_chance_is_refused(plan: Plan) -> None:
     plan = tiny_plan(**KEYS, teacher_at_chance="stop")
     change_record(plan.folder(plan.run(LABEL)), result={"test error (%)": 98.9})
-    with pytest.raises(checks.TrainingError, match=r"label.0: no better than guessing \(98.9,"):
+    with pytest.raises(TrainingError, match=r"label.0: no better than chance \(98.9,"):
         train(plan, plan.run(BAN))
     change_record(plan.folder(plan.run(LABEL)), result={"test error (%)": 50.0})
     train(plan, plan.run(BAN))
     change_record(plan.folder(plan.run(LABEL)), result={"test error (%)": math.nan})
-    with pytest.raises(checks.TrainingError, match=r"no better than guessing \(nan,"):
+    with pytest.raises(TrainingError, match=r"no better than chance \(nan,"):
         train(plan, plan.run(BAN))
     words = plan.run("python_reference/lstm.label.0/lstm.ban+l.0")
     assert words.teacher is not None
     change_record(plan.folder(words.teacher), result={"test perplexity": 500.5})
-    with pytest.raises(checks.TrainingError, match="no better than guessing"):
+    with pytest.raises(TrainingError, match="no better than chance"):
         train(plan, words)
 
 
@@ -449,7 +449,7 @@ def test_a_student_with_its_teachers_weights_is_refused(
         return network
 
     monkeypatch.setattr("replication.training.run.build", copied)
-    with pytest.raises(checks.TrainingError, match="the student has its teacher's weights"):
+    with pytest.raises(TrainingError, match="the student has its teacher's weights"):
         train(plan, plan.run(BAN))
 
 
@@ -461,15 +461,15 @@ def test_a_teacher_whose_statistics_drift_is_noticed(
     data = load_data(plan, run, torch.device("cpu"))
     for member in (*run.lineage, run):
         train(plan, member)
-    teach = images.ImageTraining._teach
+    teach = images.ImageTrainer._teacher_logits
 
-    def drifting(self: images.ImageTraining, *given: Any) -> Any:
+    def drifting(self: images.ImageTrainer, *given: Any) -> Any:
         assert isinstance(self.setting.teacher, nn.Module)
         self.setting.teacher.train()
         return teach(self, *given)
 
-    monkeypatch.setattr(images.ImageTraining, "_teach", drifting)
-    with pytest.raises(checks.TrainingError, match=r"running_.* of its teacher has changed"):
+    monkeypatch.setattr(images.ImageTrainer, "_teacher_logits", drifting)
+    with pytest.raises(TrainingError, match=r"running_.* has changed while its student"):
         train(plan, run)
     assert isinstance(data, images.ImageData)
     # At the first epoch's end, and nothing is left from which to go on with a teacher read anew.

@@ -1,0 +1,101 @@
+"""The cells of a table and the runs behind each: lineages, ensembles, seeds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from replication.config.paper_tables import TableSpec
+from replication.config.scale import Scale
+from replication.plan.run import Run
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: for each seed its run, or the members of its ensemble."""
+
+    table: str
+    row: str
+    column: str
+    metric: str
+    part: str
+    members: dict[int, tuple[Run, ...]] = field(hash=False)
+    reported: float | None = None
+    reported_teacher: float | None = None
+    params_reported: float | None = None
+    average: Literal["probabilities", "logits"] = "probabilities"
+
+    @property
+    def reported_difference(self) -> float | None:
+        """The paper's difference to the teacher; None without a teacher or a printed number."""
+        if self.reported is None or self.reported_teacher is None:
+            return None
+        return self.reported - self.reported_teacher
+
+    def teacher(self, seed: int) -> Run | None:
+        """Generation 0 of the cell's lineage; None where the cell is generation 0 itself."""
+        runs = self.members[seed]
+        return runs[-1].root_teacher if runs[-1].teacher else None
+
+    def runs(self) -> Iterator[Run]:
+        """Every run that the cell's numbers are computed from, including generation 0."""
+        for seed, members in self.members.items():
+            teacher = self.teacher(seed)
+            yield from (*members, teacher) if teacher else members
+
+
+def cells_of(
+    name: str, table: TableSpec, scale: Scale, variants: dict[str, Scale]
+) -> Iterator[Cell]:
+    """The cells of a table in the paper's order; ``variants`` are scales by name."""
+    text = table.dataset == "ptb"
+    for row, spec in table.rows.items():
+        for column in table.columns:
+            if table.is_dash(row, column):
+                continue
+            part = table.cell(row, column).part if text else scale.evaluate_on
+            varied = variants.get(table.cell(row, column).variant or "", scale)
+            members = {seed: _members(table, row, column, seed, scale) for seed in scale.seeds}
+            yield Cell(
+                table=name,
+                row=row,
+                column=column,
+                metric=f"{part} perplexity" if text else f"{part} error (%)",
+                part=part,
+                members=members,
+                reported=table.reported(row, column),
+                reported_teacher=reported_teacher(table, row, column),
+                params_reported=spec.params,
+                average=varied.decisions.ensemble,
+            )
+
+
+def reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
+    """The number that the paper prints for generation 0 of a cell's lineage, if it has one."""
+    ensemble = table.cell(row, column).ensemble
+    at = (row, ensemble[-1] if ensemble else column)
+    teacher = table.teacher(*at)
+    if teacher is None:
+        return None
+    while teacher:
+        at = (teacher.row, teacher.column)
+        teacher = table.teacher(*at)
+    return table.reported(*at)
+
+
+def _members(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> tuple[Run, ...]:
+    ensemble = table.cell(row, column).ensemble or (column,)
+    return tuple(_run(table, row, member, seed, scale) for member in ensemble)
+
+
+def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Run:
+    cell, teacher = table.cell(row, column), table.teacher(row, column)
+    assert cell.objective is not None  # read_table checks that teachers and members are trained
+    return Run(
+        dataset=getattr(scale.datasets, table.dataset),
+        network=table.network(row, column),
+        objective=cell.objective,
+        seed=seed + cell.seed_offset,
+        teacher=_run(table, teacher.row, teacher.column, seed, scale) if teacher else None,
+        share_ends=cell.share_ends,
+        variant=cell.variant,
+    )

@@ -1,0 +1,120 @@
+"""Parameters and FLOPs of networks and trainings, counted by PyTorch.
+
+Image networks are counted on the meta device. The language models select words by value, which the
+meta device cannot do, so they process a hundred words on the CPU.
+"""
+
+import math
+from functools import cache
+from typing import Any
+
+import timm
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from replication.config.scale import ImageDataset, ImageRecipe
+from replication.data import answering
+from replication.data.specs import Images, Text, images_of, text_of
+from replication.networks.language import LANGUAGE_MODELS
+from replication.plan.plan import Plan
+from replication.plan.run import Run
+
+Options = tuple[tuple[str, Any], ...]
+WORDS, TYPES = 100, 40
+"""Words that a language model is counted on, and how many of them are distinct.
+
+So many are distinct in a window of Penn Treebank; each passes the character CNN once.
+"""
+CHARACTERS, LONGEST = 48, 16
+"""Different characters of a vocabulary, and those of its longest word (Kim et al. 2016)."""
+
+
+def parameters(plan: Plan, run: Run) -> int:
+    """Number of parameters of a run's network."""
+    return _parameters(*_network(plan, run))
+
+
+def forward_flops(plan: Plan, run: Run) -> float:
+    """FLOPs of the forward pass of one image or word."""
+    name, options, data = _network(plan, run)
+    if isinstance(data, Images):
+        return _image_flops(name, options, data)
+    return _language_flops(name, options, data)
+
+
+def training_flops(plan: Plan, run: Run) -> float:
+    """FLOPs of a training.
+
+    The forward pass and the backward pass, which is twice as much, of every sample; the teacher's
+    forward pass where its logits are not cached; the evaluations; and the logits for students.
+    """
+    trained, evaluated, cached = _samples(plan, run)
+    total = forward_flops(plan, run) * (3 * trained + evaluated)
+    if plan.students(run):
+        total += forward_flops(plan, run) * cached
+    if run.teacher and not cached:
+        total += forward_flops(plan, run.teacher) * trained
+    return total
+
+
+def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
+    """Images or words that are trained on, evaluated, and cached for students; 0: not cached."""
+    recipe, data = plan.training(run), _data(plan, run)
+    if isinstance(data, Images):
+        assert isinstance(recipe, ImageRecipe)
+        shape = answering.count_views(recipe), data.train, data.classes
+        # The test logits are computed once more at the end.
+        evaluated = (math.ceil(recipe.epochs / recipe.evaluate_every) + 1) * data.test
+    else:
+        shape = 1, data.train - data.train % recipe.batch_size, data.words
+        evaluated = (recipe.epochs + 1) * data.validation + data.test
+    cached = answering.fit(shape, plan.scale.logit_cache_limit_gib)
+    return recipe.epochs * shape[1], evaluated, shape[0] * shape[1] if cached else 0
+
+
+def _network(plan: Plan, run: Run) -> tuple[str, Options, Images | Text]:
+    options = tuple(plan.scale_of(run).networks.options(run.network).items())
+    return run.network, options, _data(plan, run)
+
+
+def _data(plan: Plan, run: Run) -> Images | Text:
+    if isinstance(run.dataset, ImageDataset):
+        return images_of(run.dataset, plan.scale.evaluate_on)
+    return text_of(run.dataset)
+
+
+@cache
+def _parameters(name: str, options: Options, data: Images | Text) -> int:
+    with torch.device("meta"):
+        model = _build(name, options, data)
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@cache
+def _image_flops(name: str, options: Options, images: Images) -> float:
+    with torch.device("meta"):
+        network = _build(name, options, images).eval()
+        image = torch.empty(1, images.channels, images.height, images.width)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        features = network.forward_features(image)
+        # Not forward_head, whose autocast the meta device does not support.
+        network.get_classifier()(features.mean((2, 3)))
+    return float(counter.get_total_flops())
+
+
+@cache
+def _language_flops(name: str, options: Options, text: Text) -> float:
+    words = (torch.arange(WORDS) % TYPES)[None]
+    # In double precision: the counter does not see the matrix products of the kernels for single.
+    model = _build(name, options, text).double().eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(words, model.initial_state(WORDS))
+    return float(counter.get_total_flops()) / WORDS
+
+
+def _build(name: str, options: Options, data: Images | Text) -> Any:
+    if isinstance(data, Images):
+        sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.channels}
+        return timm.create_model(name, **sizes, **dict(options))
+    words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
+    return LANGUAGE_MODELS[name](words, **dict(options))

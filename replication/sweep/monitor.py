@@ -1,0 +1,90 @@
+"""Where a sweep stands, read from the folders of its runs: nothing is written.
+
+The results may be those of another machine, over a network file system.
+"""
+
+import re
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+
+from replication.plan.plan import Plan
+from replication.plan.run import Run
+from replication.runs.folder import LOG
+from replication.sweep.costs import Costs, least_seconds
+
+EPOCH = re.compile(rb"^epoch (\d+)/\d+  (?:.*  )?(\d+(?:\.\d+)?(?:e[+-]\d+)?) s each", re.M)
+
+
+@dataclass(frozen=True)
+class ActiveRun:
+    """A run in training: its finished epochs, and seconds per epoch where its log has them."""
+
+    run: Run
+    epoch: int
+    epochs: int
+    epoch_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """A sweep at one moment.
+
+    `cells` has by table how many cells have all their runs, and how many there are. `seconds_left`
+    is without failed runs and their students; None where nothing is in training or finished.
+    """
+
+    scale: str
+    states: dict[str, int]
+    cells: dict[str, tuple[int, int]]
+    active_runs: tuple[ActiveRun, ...]
+    failed: dict[str, str]
+    seconds_left: float | None
+
+
+def poll(plan: Plan) -> Status:
+    """Where the sweep stands now."""
+    costs = Costs(plan)
+    states = {name: state.name for name, state in costs.states.items()}
+    active = tuple(_active(plan, run) for run in costs.left() if states[run.id] == "running")
+    failed = {name: it.reason for name, it in costs.states.items() if it.name == "failed"}
+    cells = {}
+    for table in plan.tables:
+        filled = [
+            all(states[run.id] == "done" for run in cell.runs()) for cell in plan.table_cells(table)
+        ]
+        cells[table] = sum(filled), len(filled)
+    return Status(
+        scale=plan.scale.scale,
+        states=dict(Counter(states.values())),
+        cells=cells,
+        active_runs=active,
+        failed=failed,
+        seconds_left=_seconds_left(costs, active),
+    )
+
+
+def _active(plan: Plan, run: Run) -> ActiveRun:
+    epochs, log = plan.training(run).epochs, b""
+    with suppress(OSError):
+        log = (plan.folder(run) / LOG).read_bytes()
+    if lines := EPOCH.findall(log):
+        epoch, seconds = lines[-1]
+        return ActiveRun(run, min(int(epoch), epochs), epochs, float(seconds))
+    return ActiveRun(run, 0, epochs, None)
+
+
+def _seconds_left(costs: Costs, active: tuple[ActiveRun, ...]) -> float | None:
+    """Seconds until the sweep ends if as many runs train at once as now, at least."""
+    if not active:
+        return None
+    progress = {found.run: found.epoch / found.epochs for found in active}
+    seconds: dict[Run, float] = {}
+    for run in costs.left():
+        if any(costs.states[member.id].name == "failed" for member in run.with_lineage):
+            continue
+        whole = costs.of(run).seconds
+        if whole is None:
+            return None
+        seconds[run] = whole * (1 - progress.get(run, 0.0))
+    return least_seconds(seconds, len(active))

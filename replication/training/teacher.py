@@ -1,0 +1,175 @@
+"""A student's trained teacher, and the checks that it can teach."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from replication.data.images import ImageData
+from replication.errors import InputError
+from replication.files import RETRAIN, checksum
+from replication.plan.plan import Plan
+from replication.plan.run import Run
+from replication.runs.folder import MODEL, RECORD
+from replication.runs.record import read_record
+from replication.training.loop import TrainingError
+from replication.training.setup import Data, build_network
+
+CHANCE_ERRORS = 3.0
+"""Standard errors by which a teacher has to be better than chance."""
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A trained teacher: the run, its record, and the checksum of its weights."""
+
+    plan: Plan
+    run: Run
+    record: dict[str, Any]
+    checksum: str
+
+    @classmethod
+    def find(cls, plan: Plan, run: Run) -> "Teacher":
+        """Find the teacher in its folder.
+
+        Raises:
+            InputError: it is not trained, damaged, or was trained by another recipe.
+        """
+        folder = plan.folder(run)
+        record, file = read_record(folder), folder / MODEL
+        found = checksum(file)
+        if record.get("recipe_hash") != plan.recipe_hash(run):
+            raise InputError(
+                f"{folder}: trained by another recipe; delete its {RECORD} and call snakemake"
+            )
+        if record.get("checksums", {}).get(MODEL) != found:
+            raise InputError(f"{file}: not the file that {RECORD} names; {RETRAIN}")
+        return cls(plan, run, record, found)
+
+    @property
+    def reference(self) -> dict[str, str]:
+        """How students' records refer to it: by its id and the checksum of its weights."""
+        return {"run": self.run.id, "model_sha256": self.checksum}
+
+    @property
+    def lineage(self) -> list[dict[str, str]]:
+        """All teachers of its students, generation 0 first, itself last."""
+        return [*self.record.get("lineage", []), self.reference]
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """Its weights, on the CPU.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        file = self.plan.folder(self.run) / MODEL
+        try:
+            return load_file(file)
+        except SafetensorError as error:
+            raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
+
+    def network(self, data: Data, device: torch.device) -> nn.Module:
+        """The trained network in evaluation mode, without gradients.
+
+        Raises:
+            InputError: the weights are damaged, or another network's.
+        """
+        network = build_network(self.plan, self.run, data, device)
+        try:
+            network.load_state_dict(self.weights)
+        except RuntimeError as error:
+            file, reason = self.plan.folder(self.run) / MODEL, str(error).splitlines()[0]
+            raise InputError(f"{file}: damaged ({reason}); {RETRAIN}") from None
+        return network.eval().requires_grad_(False)
+
+    def check(self, data: Data) -> None:
+        """Check that the teacher was trained on this data and has learned something.
+
+        Chance is the most frequent class of the test images, or all words equally likely.
+
+        Raises:
+            InputError: it was trained on other data.
+            TrainingError: its test result is no better than chance, and the scale does not allow
+                that.
+        """
+        if self.record["dataset"]["sha256"] != data.fingerprint:
+            raise InputError(
+                f"{self.run.id}: was trained on other data; restore that data, or delete its"
+                " folder and call snakemake again"
+            )
+        (_, result), *_ = self.record["result"].items()
+        chance = _chance(data)
+        if self.plan.scale.teacher_at_chance == "stop" and not result < chance:  # nor NaN
+            raise TrainingError(
+                f"{self.run.id}: no better than chance ({result:.4g}; chance is {chance:.4g}), so"
+                " it cannot teach; change its recipe, or set `teacher_at_chance: allow`"
+            )
+
+    def check_unchanged(self, network: nn.Module) -> None:
+        """Check that a teacher that ran beside its student still has the weights of its file.
+
+        Raises:
+            TrainingError: parameters or running statistics have changed.
+        """
+        for name, tensor in network.state_dict().items():
+            if not torch.equal(tensor.cpu(), self.weights[name]):
+                raise TrainingError(
+                    f"{self.run.id}: {name} has changed while its student trained; a teacher has"
+                    " to stay in evaluation mode"
+                )
+
+
+def _chance(data: Data) -> float:
+    """An error in percent, or a perplexity, that is not significantly better than guessing."""
+    if not isinstance(data, ImageData):
+        return float(len(data.vocabulary))
+    labels = data.evaluation.labels
+    right = labels.bincount().max().item() / len(labels)
+    spread = math.sqrt(right * (1 - right) / len(labels))
+    return 100 * (1 - right - CHANCE_ERRORS * spread)
+
+
+def check_own_weights(run: Run, student: nn.Module, teacher: Mapping[str, Tensor]) -> None:
+    """Check that a student does not start from its teacher's weights (Table 5's ends apart).
+
+    Raises:
+        TrainingError: all its trainable parameters are the teacher's.
+    """
+    own = {name: p for name, p in student.named_parameters() if p.requires_grad}
+    if all(
+        name in teacher
+        and teacher[name].shape == parameter.shape
+        and torch.equal(parameter.detach().cpu(), teacher[name])
+        for name, parameter in own.items()
+    ):
+        raise TrainingError(
+            f"{run.id}: the student has its teacher's weights; it has to start from its own"
+        )
+
+
+def share_ends(student: nn.Module, teacher: nn.Module, run_id: str) -> None:
+    """Copy first convolution and last linear layer from the teacher and freeze them (Table 5).
+
+    Raises:
+        InputError: their shapes differ.
+    """
+    for end in ("first_conv", "classifier"):
+        source, target = (
+            network.get_submodule(network.pretrained_cfg[end])  # type: ignore[index, arg-type]
+            for network in (teacher, student)
+        )
+        try:
+            target.load_state_dict(source.state_dict())
+        except RuntimeError:
+            raise InputError(
+                f"{run_id}: the {end} of student and teacher differ in shape; the teacher has to be"
+                " densenet_90_60 with the scale's own options of `networks.densenet`"
+            ) from None
+        target.requires_grad_(False)

@@ -1,0 +1,24 @@
+"""The process behind `replication.runtime.forkserver`: ``python -m replication.worker SOCKET``."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import torch._dynamo  # the optimisers import it at their first use
+
+import replication.training.run  # noqa: F401 - imported once here instead of in every run
+from replication.cli import run_command
+from replication.runtime.forkserver import serve
+
+
+def main(socket: Path) -> None:
+    """Serve until the process that started this one has ended."""
+    assert torch.get_num_threads() == 1
+    try:
+        serve(socket, run_command)
+    finally:
+        shutil.rmtree(socket.parent, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,56 @@
+"""Memory and time of a training: from the scale, and from finished runs."""
+
+import time
+from pathlib import Path
+
+import pytest
+from support.plans import ROOT, tiny_plan
+from support.run_folders import finish
+
+from replication.plan.plan import Plan
+from replication.sweep.job_resources import JobResources
+
+LABEL = "two_digit_numbers/densenet_90_60.label.0"
+BAN = f"{LABEL}/densenet_90_60.ban.0"
+OTHER = "two_digit_numbers/densenet_80_80.label.0"
+TABLE = {"default": {"memory_mb": 2000, "minutes": 30}, "densenet_80_80": {"minutes": 90}}
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def given(plan: Plan, run: str, attempt: int = 1) -> tuple[int, int]:
+    resources = JobResources(plan)
+    return resources.memory_mb(plan.run(run), attempt), resources.minutes(plan.run(run), attempt)
+
+
+def test_the_first_attempt_is_given_the_table_s_values_and_each_further_one_double() -> None:
+    plan = tiny_plan(resources=TABLE)
+    assert given(plan, LABEL) == (2000, 30)
+    assert given(plan, OTHER) == (2000, 90)
+    assert [given(plan, LABEL, attempt) for attempt in (2, 3)] == [(4000, 60), (8000, 120)]
+
+
+def test_finished_runs_of_the_same_network_raise_it_and_never_lower_it() -> None:
+    plan = tiny_plan(resources=TABLE, seeds=[0, 1, 2])
+    for seed, hours in enumerate((1, 2, 9)):
+        run = plan.run(LABEL.removesuffix("0") + str(seed))
+        finish(plan, run, seconds=3600 * hours, peak_memory_mib=10_000)
+    finish(plan, plan.run(OTHER), seconds=1, peak_memory_mib=1)
+    # The median run took two hours and 10,486 MB; a student is given as much as its teacher.
+    assert given(plan, LABEL) == given(plan, BAN) == (15_729, 360)
+    assert given(plan, OTHER) == (2000, 90)
+
+
+def test_a_sweep_of_thousands_of_runs_is_given_its_resources_in_a_second() -> None:
+    scale = Plan.read([ROOT / "config/paper.yaml"], ROOT / "tables").scale
+    plan = Plan.make(scale.model_copy(update={"seeds": tuple(range(22))}), ROOT / "tables")
+    assert len(plan.runs) > 1800
+    for run in list(plan.runs.values())[:500]:
+        finish(plan, run, seconds=900.0, peak_memory_mib=4000)
+    resources, started = JobResources(plan), time.process_time()
+    for run in plan.runs.values():
+        assert min(resources.memory_mb(run, 1), resources.minutes(run, 1)) > 0
+    assert time.process_time() - started < 1
