@@ -31,9 +31,10 @@ from support.strategies import (
     tables,
 )
 
-from replication.analysis.hypothesis_tests import Region, decide, holm, power
+from replication.analysis.hypothesis_tests import decide, holm, power
 from replication.analysis.measure import error, perplexity
 from replication.analysis.statistics import paired_difference, summarise, verdict
+from replication.config.paper_claims import Region
 from replication.architectures.catalogue import NETWORKS
 from replication.config.paper_tables import read_table
 from replication.config.scale import check_scale
