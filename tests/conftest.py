@@ -11,7 +11,10 @@ import yaml
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from support.plans import BUILT
+from support.small_results import plan, whole
 from support.workplace import Workplace
+
+__all__ = ["plan", "whole"]
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def verify(results: Path, tables: Path = TABLES) -> Findings:
     _remark_on_differences(records, found)
     if (results / "cells.csv").exists():
         cells, values = check_cells(results, records, found)
-        check_tables(results, tables, cells, values, found)
+        check_tables(results, tables, cells, values, records, found)
         check_claims(results, tables, cells, found)
     else:
         found.remarks.append(f"{results / 'cells.csv'}: no such file, so no table was checked")

@@ -11,24 +11,34 @@ from replication.analysis.cells_csv import CELL
 from replication.analysis.claims import decide_claims
 from replication.analysis.statistics import verdict
 from replication.analysis.summary import COLUMNS, NUMBERS, VERDICTS, cell_statistics
-from replication.config.paper_claims import read_claims
+from replication.config.paper_claims import CellKey, read_claims
 from replication.config.paper_tables import TableSpec, read_table
 from replication.plan.cells import reported_teacher
 from replication.verify.cells import Values
-from replication.verify.findings import Findings
+from replication.verify.findings import Findings, Records
 
 # Tolerance for statistics of the same numbers by another version of SciPy.
 CLOSE = 1e-9
 
 
 def check_tables(
-    results: Path, tables: Path, cells: pd.DataFrame, values: Values, found: Findings
+    results: Path,
+    tables: Path,
+    cells: pd.DataFrame,
+    values: Values,
+    records: Records,
+    found: Findings,
 ) -> None:
     """Check each line of the tables with ``cells.csv``, and with the paper's numbers.
 
     Raises:
         InputError: a file of ``tables`` is wrong.
     """
+    params = {
+        (line["table"], line["row"], line["column"]): records[run]["parameters"] / 1e6
+        for line in cells.to_dict("records")
+        if (run := line["run"].split(";")[-1]) in records
+    }
     for name in sorted(set(cells["table"]) - {f.stem for f in (results / "tables").glob("*.csv")}):
         found.remarks.append(f"{results / 'tables' / name}.csv: no such file, but cells.csv has it")
     for file in sorted((results / "tables").glob("*.csv")):
@@ -49,7 +59,7 @@ def check_tables(
                 f"{file}: the paper's numbers were not checked, which needs {tables}/"
             )
         found.problems += [
-            f"{file}: {it}" for it in _table_problems(table, file.stem, values, spec)
+            f"{file}: {it}" for it in _table_problems(table, file.stem, values, params, spec)
         ]
 
 
@@ -68,7 +78,11 @@ def _malformed(table: pd.DataFrame) -> str | None:
 
 
 def _table_problems(
-    table: pd.DataFrame, name: str, values: Values, spec: TableSpec | None
+    table: pd.DataFrame,
+    name: str,
+    values: Values,
+    params: Mapping[CellKey, float],
+    spec: TableSpec | None,
 ) -> Iterator[str]:
     there = [(line["row"], line["column"]) for line in table.to_dict("records")]
     wanted = {(row, column) for of, row, column in values if of == name}
@@ -83,6 +97,8 @@ def _table_problems(
             yield f"{here}: is listed twice, or belongs to {line['table']}"
             continue
         expected = _expected(line, values.get((name, line["row"], line["column"]), {}))
+        if (size := params.get((name, line["row"], line["column"]))) is not None:
+            expected["params"] = size
         if spec:
             if (line["row"], line["column"]) not in cells:
                 yield f"{here}: {name}.yaml has no such cell"

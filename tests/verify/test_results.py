@@ -1,6 +1,5 @@
 """`verify` names whatever does not follow from the other files of the results."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,53 +9,16 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support.plans import ROOT, tiny_plan
+from support.plans import ROOT
+from support.small_results import BAN, LABEL, change_record
 
 from replication import files
-from replication.analysis.cells_csv import collect_cells
-from replication.analysis.claims import build_claims
 from replication.cli import run_command
 from replication.errors import InputError
 from replication.plan.plan import Plan, hash_recipe
-from replication.report.tables import build_table
 from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.runs.record import read_record
-from replication.training.run import train
 from replication.verify.results import verify
-
-LABEL = "two_digit_numbers/wide_resnet_28_2.label.0"
-BAN = f"{LABEL}/wide_resnet_28_2.ban.0"
-KEYS: dict[str, Any] = {"tables": ["table3", "table6"], "seeds": [0, 1]}
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the results of two small tables, of images and of text."""
-    folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        plan = tiny_plan(**KEYS)
-        for run in plan.runs.values():
-            train(plan, run)
-        for name in plan.tables:
-            assert build_table(plan, name)[1] == []
-        collect_cells(plan)
-        build_claims(plan, ROOT / "tables")
-    return folder
-
-
-@pytest.fixture
-def plan(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """The plan of a copy that can be damaged."""
-    shutil.copytree(whole / "results", tmp_path / "results")
-    monkeypatch.chdir(tmp_path)
-    return tiny_plan(**KEYS)
-
-
-def change_record(folder: Path, **keys: Any) -> None:
-    file = folder / RECORD
-    record = json.loads(file.read_text(encoding="utf-8"))
-    file.write_text(json.dumps({**record, **keys}), encoding="utf-8")
 
 
 def change_predictions(folder: Path) -> None:
