@@ -90,7 +90,7 @@ def table(
 @app.command()
 def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Collect the measured cells of all tables in cells.csv."""
-    from replication.report.tables import collect_cells
+    from replication.analysis.cells_csv import collect_cells
 
     plan = Plan.read(configfile or [], root=results)
     collect_cells(plan)

@@ -1,15 +1,16 @@
-"""The claims of the paper, decided: replicated, contradicted or inconclusive, with the evidence.
+"""Decides the claims of the paper: replicated, contradicted or inconclusive, with the evidence.
 
 A claim compares two sides, each a mean of cells, and puts their difference into a region. The
-difference is taken within a seed, so that a student meets the teacher of its own lineage.
+difference is taken within a seed, so that a student is compared with the teacher of its own
+lineage.
 
 * ``replicated``: the difference lies on the claim's side, corrected p below 0.05;
 * ``contradicted``: it lies on the other side, corrected p below 0.05;
-* ``inconclusive``: anything else, also where a cell is not measured or one seed gives no spread.
+* ``inconclusive``: anything else, also if a cell is not measured or one seed gives no spread.
 
-Correction is Holm's, and the family is every claim of the file that could be tested at the scale:
-the claims share runs, so they depend on each other in ways that Holm's procedure need not know,
-and "so many claims replicated" is one sentence, which has to hold as a whole.
+The correction is Holm's over all claims that could be tested at the scale. It needs no assumption
+on how the claims depend on each other (they share runs), and it covers the statement "so many
+claims replicated" as a whole.
 """
 
 from collections.abc import Mapping
@@ -21,24 +22,24 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replication import files
-from replication.analysis.cells_csv import read_cells
+from replication.analysis.cells_csv import CELL, read_cells
 from replication.analysis.hypothesis_tests import (
     LEVEL,
-    Region,
     chance_of_single_runs,
     decide,
     holm,
     power,
     seeds_needed,
     single_run_verdict,
+    spread_of_replicates,
 )
 from replication.analysis.statistics import summarise
-from replication.config.paper_claims import Cell, Claims, ClaimSpec, read_claims
+from replication.config.paper_claims import CellKey, Claims, ClaimSpec, Region, read_claims
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.plan import Plan
 
-KEY = ["table", "row", "column", "seed"]
+KEY = [*CELL, "seed"]
 UNTESTED: dict[str, Any] = dict.fromkeys(["std", "ci_low", "ci_high", "p_value"], np.nan)
 POWERLESS: dict[str, Any] = dict.fromkeys(
     ["power", "power_corrected", "seeds_needed", "seeds_needed_corrected"], np.nan
@@ -46,9 +47,9 @@ POWERLESS: dict[str, Any] = dict.fromkeys(
 
 
 def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
-    """Decide every claim from ``cells.csv``; write ``claims.csv`` and ``claims_power.csv``.
+    """Decide every claim from ``cells.csv``; write the frames of `decide_claims`, return the first.
 
-    They are the two frames of `decide_claims`; the first is returned.
+    They become ``claims.csv`` and ``claims_power.csv``.
 
     Raises:
         InputError: ``cells.csv`` or ``claims.yaml`` is missing, damaged or wrong, or a file cannot
@@ -58,8 +59,8 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
     claims, cells = read_claims(folder), read_cells(file)
     if cells.duplicated(KEY).any():
         raise InputError(
-            f"{file}: damaged (a cell has a seed twice); delete it and build it with:"
-            " snakemake --cores 2"
+            f"{file}: damaged (a cell has a seed twice); delete it and build it with: snakemake"
+            " --cores 2"
         )
     frame, numbers = decide_claims(claims, cells)
     files.write_text(plan.results / "claims.csv", frame.to_csv(index=False))
@@ -72,7 +73,7 @@ def decide_claims(claims: Claims, cells: pd.DataFrame) -> tuple[pd.DataFrame, pd
 
     The first has claim, section, statement, verdict and evidence; the second has the numbers:
     difference and level in points or perplexity, p-values, power and seeds needed at the paper's
-    effect, and what the paper's single runs say alone.
+    effect, and what the paper's single runs alone can tell.
     """
     values = cells.set_index(KEY)["value"].unstack("seed")
     measured = [_measure(name, claims, values) for name in claims.file.claims]
@@ -85,7 +86,7 @@ def decide_claims(claims: Claims, cells: pd.DataFrame) -> tuple[pd.DataFrame, pd
     return frame, pd.DataFrame(measured).drop(columns=["holds", "missing", "region"])
 
 
-def _combine(values: pd.DataFrame, weights: Mapping[Cell, float]) -> NDArray[np.float64]:
+def _combine(values: pd.DataFrame, weights: Mapping[CellKey, float]) -> NDArray[np.float64]:
     """The weighted sum of cells for each seed that has all of them."""
     found = values.reindex(pd.MultiIndex.from_tuples(list(weights))).dropna(axis="columns")
     combined: NDArray[np.float64] = np.array(list(weights.values())) @ found.to_numpy()
@@ -127,9 +128,8 @@ def _measure(name: str, claims: Claims, values: pd.DataFrame) -> dict[str, Any]:
 def _test(differences: NDArray[np.float64], region: Region) -> dict[str, Any]:
     if not len(differences):
         return UNTESTED | {"holds": False}
-    mean, std, low, high, n = summarise(list(differences))
-    # Errors are whole numbers of test samples: seeds can agree, and equal is then no measure of
-    # how far seeds lie apart.
+    mean, std, low, high, _, n = summarise(list(differences))
+    # Errors are counts of test items: equal differences do not mean that seeds do not vary.
     if np.isnan(low):
         return UNTESTED | {"holds": False}
     test = decide(mean, std, n, region)
@@ -138,18 +138,19 @@ def _test(differences: NDArray[np.float64], region: Region) -> dict[str, Any]:
 
 
 def _single_run_verdict(claim: ClaimSpec, claims: Claims) -> str:
-    """What the paper's own runs say, where its spread is known: on the data set of its replicates."""
+    """What the paper's own runs say; their spread is known on the data set of its replicates."""
     contrast = claim.contrast()
     difference, level = claims.reported(contrast), claims.reported(claim.right.weights())
     if claims.datasets(contrast) != {claims.replicates_dataset} or np.isnan(difference):
         return "not applicable"
     region = claim.region(claims.file.margin * level)
-    chance = chance_of_single_runs(claims.spread, list(contrast.values()))
+    spread = spread_of_replicates(claims.replicate_pairs())
+    chance = chance_of_single_runs(spread, list(contrast.values()))
     return single_run_verdict(difference, region, chance)
 
 
 def _power(line: dict[str, Any], family: int) -> dict[str, float]:
-    """Power now and seeds needed, alone and at the strictest level that Holm's procedure asks."""
+    """Power now and seeds needed, at the level 5 % and at the strictest of Holm's procedure."""
     effect, std, region = line["effect"], line["std"], line["region"]
     if np.isnan(effect):
         return {}
@@ -162,7 +163,7 @@ def _power(line: dict[str, Any], family: int) -> dict[str, float]:
 
 
 def _line(claims: Claims, numbers: dict[str, Any], family: int) -> dict[str, str]:
-    """The contract's line of a claim."""
+    """The line of a claim in ``claims.csv``."""
     claim, verdict = claims.file.claims[numbers["claim"]], "inconclusive"
     if numbers["p_corrected"] < LEVEL:
         verdict = "replicated" if numbers["holds"] else "contradicted"
@@ -187,7 +188,7 @@ def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any], family:
     if n == 1:
         parts = [difference, "one seed gives no interval"]
     elif np.isnan(numbers["p_value"]):
-        parts = [difference, f"equal at all {n} seeds, which leaves no spread to test by"]
+        parts = [difference, f"equal at all {n} seeds, so there is no spread for a test"]
     else:
         low, high = _number(numbers["ci_low"]), _number(numbers["ci_high"])
         parts = [

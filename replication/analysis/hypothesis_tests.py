@@ -1,8 +1,8 @@
 """Deciding on a claim from few seeds: the test, Holm's correction, power, and single runs.
 
-A claim puts a difference into a region: below zero, not above a margin, within two margins. One
-t-statistic per finite bound then speaks for the claim and one against it, so that every claim can
-be replicated and contradicted, each at half the level.
+A claim puts a difference into a region: below zero, not above a margin, within two margins. Each
+finite bound gives one t-statistic for the claim and one against it. Every claim can therefore be
+replicated and contradicted, each at half the level.
 """
 
 from bisect import bisect_left
@@ -10,68 +10,64 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from replication.config.paper_claims import Region
 
 LEVEL = 0.05
 POWER = 0.8
-MOST_SEEDS = 10_000
+MAX_SEEDS = 10_000
 
-
-class Region(NamedTuple):
-    """Where a claim puts a difference: between two bounds, one of which may be infinite."""
-
-    low: float
-    high: float
-
-    def depths(self, difference: float) -> list[float]:
-        """How far inside each finite bound a difference lies; negative outside of it."""
-        found = (difference - self.low, self.high - difference)
-        return [depth for depth in found if np.isfinite(depth)]
+Numbers = float | NDArray[np.float64]
 
 
 class Decision(NamedTuple):
     """Two-sided p-value of a claim, and whether the difference lies on the claim's side."""
 
-    p_value: float
-    holds: bool
+    p_value: Numbers
+    holds: bool | NDArray[np.bool_]
 
 
-def decide(mean: float, std: float, n: int, region: Region) -> Decision:
+def decide(mean: Numbers, std: Numbers, n: int, region: tuple[Numbers, Numbers]) -> Decision:
     """Test whether a difference lies in a region: a t-test, or two for a region with two bounds.
 
-    For the claim speaks the larger one-sided p-value of its bounds (Schuirmann's two one-sided
-    tests, TOST), against it the smaller one of the opposite tests; the p-value is twice the smaller
-    of the two. With the bound 0 this is the paired t-test. `n` is at least 2, `std` above 0.
+    The p-value for the claim is the larger one-sided p-value of its bounds (Schuirmann's two
+    one-sided tests, TOST), the one against it the smaller of the opposite tests; the result is
+    twice the smaller of the two. With the bound 0 this is the paired t-test. `n` is at least 2,
+    `std` above 0. Elementwise on arrays; NaN gives NaN.
     """
-    ratios = [depth / (std / np.sqrt(n)) for depth in region.depths(mean)]
-    inside = max(float(stats.t.sf(ratio, n - 1)) for ratio in ratios)
-    outside = min(float(stats.t.cdf(ratio, n - 1)) for ratio in ratios)
-    return Decision(2 * min(inside, outside), inside < outside)
+    low, high = region
+    error = std / np.sqrt(n)
+    above, below = (mean - low) / error, (high - mean) / error
+    inside = np.maximum(stats.t.sf(above, n - 1), stats.t.sf(below, n - 1))
+    outside = np.minimum(stats.t.cdf(above, n - 1), stats.t.cdf(below, n - 1))
+    return Decision(2 * np.minimum(inside, outside), inside < outside)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p-values by Holm's step-down procedure (Scandinavian Journal of Statistics, 1979).
 
-    Whatever the dependence between the tests, the chance of one or more false rejections among
-    those with a corrected p-value below a level is at most that level.
+    Under any dependence between the tests, the chance of one or more false rejections among those
+    with a corrected p-value below a level is at most that level.
     """
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    corrected = np.empty_like(p)
-    corrected[order] = np.minimum(stepped, 1.0)
-    return [float(value) for value in corrected]
+    if not len(p_values):
+        return []
+    corrected: list[float] = multipletests(p_values, LEVEL, method="holm")[1].tolist()
+    return corrected
 
 
 def power(effect: float, std: float, n: int, region: Region, level: float = LEVEL) -> float:
     """Chance that `n` seeds decide a claim when the true difference is `effect`.
 
-    By the noncentral t distribution. Decided is what is true: for the claim where the effect lies
-    in its region, against it elsewhere. For a region with two bounds this is a lower limit.
+    The right decision is for the claim where the effect lies in its region, and against it
+    elsewhere. For a region with two bounds this is a lower limit.
     """
     critical = stats.t.ppf(1 - level / 2, n - 1)
 
     def crossed(depth: float) -> float:
+        # statsmodels' ttest_power gives NaN for large effects and loses digits for small powers.
         return float(stats.nct.sf(critical, n - 1, depth / std * np.sqrt(n)))
 
     depths = region.depths(effect)
@@ -82,7 +78,7 @@ def power(effect: float, std: float, n: int, region: Region, level: float = LEVE
 
 def seeds_needed(effect: float, std: float, region: Region, level: float = LEVEL) -> float:
     """Fewest seeds that decide a claim with a chance of 80 %; NaN where 10,000 do not."""
-    numbers = range(2, MOST_SEEDS + 1)
+    numbers = range(2, MAX_SEEDS + 1)
     at = bisect_left(numbers, POWER, key=lambda n: power(effect, std, n, region, level))
     return numbers[at] if at < len(numbers) else np.nan
 
@@ -95,7 +91,7 @@ class RunSpread(NamedTuple):
 
 
 def spread_of_replicates(replicates: Sequence[tuple[float, float]]) -> RunSpread:
-    """Pooled standard deviation out of pairs of runs of one treatment: sqrt(Σ d² / 2k), k d.o.f."""
+    """Pooled standard deviation from pairs of runs of one treatment: sqrt(Σ d² / 2k), k d.o.f."""
     differences = np.array([one - other for one, other in replicates])
     return RunSpread(float(np.sqrt(np.mean(differences**2) / 2)), len(replicates))
 

@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from replication import files
-from replication import metrics as measures
+from replication import files, metrics
 from replication.ensemble import average
 from replication.errors import InputError
+from replication.files import RETRAIN
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs import record as runs
+from replication.runs.folder import PREDICTIONS, RECORD
+from replication.runs.record import check_teacher, read_predictions, read_record
 
 Average = Literal["probabilities", "logits"]
 
@@ -22,9 +23,9 @@ Average = Literal["probabilities", "logits"]
 class Measurements:
     """Measures runs and ensembles from the files in their folders, each read once.
 
-    A run is measured only where its folder agrees with the plan: the recipe is the plan's, and
-    predictions and teacher are the files that ``run.json`` was written with. The runs of a cell
-    have to be alike in what no recipe fixes: the data they found, and the precision they chose.
+    A run is measured only if its folder agrees with the plan: the recipe is the plan's, and the
+    checksums of predictions and teacher are those in ``run.json``. All runs of a cell must have the
+    same data and precision, which the recipe does not fix.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -40,14 +41,14 @@ class Measurements:
         """
         if run.id not in self.records:
             folder = self.plan.folder(run)
-            record = runs.read_record(folder)
+            record = read_record(folder)
             if record["recipe_hash"] != self.plan.recipe_hash(run):
                 raise InputError(
-                    f"{folder}: trained by another recipe; delete its {runs.RECORD} and call"
+                    f"{folder}: trained with another recipe; delete its {RECORD} and run"
                     " snakemake again"
                 )
             if run.teacher:
-                runs.check_teacher(folder, record, self.record(run.teacher))
+                check_teacher(folder, record, self.record(run.teacher))
             self.records[run.id] = record
         return self.records[run.id]
 
@@ -59,11 +60,11 @@ class Measurements:
         """
         if run.id not in self.predictions:
             folder = self.plan.folder(run)
-            predictions = runs.read_predictions(folder)
-            named = self.record(run)["checksums"][runs.PREDICTIONS]
-            file = folder / runs.PREDICTIONS
+            predictions = read_predictions(folder)
+            named = self.record(run)["checksums"][PREDICTIONS]
+            file = folder / PREDICTIONS
             if files.checksum(file) != named:
-                raise InputError(f"{file}: not the file that {runs.RECORD} names; {runs.RETRAIN}")
+                raise InputError(f"{file}: the checksum is not that in {RECORD}; {RETRAIN}")
             self.predictions[run.id] = predictions
         return self.predictions[run.id]
 
@@ -75,10 +76,10 @@ class Measurements:
         return perplexity(found[0][part])
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
-        """A cell's lines, one per seed.
+        """A cell's lines in ``cells.csv``, one per seed.
 
         Raises:
-            InputError: a run is missing or damaged, or not like the cell's others.
+            InputError: a run is missing or damaged, or differs from the others as `check_alike`.
         """
         self.check_alike(cell)
         return [
@@ -95,10 +96,10 @@ class Measurements:
         ]
 
     def check_alike(self, cell: Cell) -> None:
-        """See that a cell's runs and their teachers have the same data and the same precision.
+        """Check that a cell's runs and their teachers have the same data and the same precision.
 
         Raises:
-            InputError: they have not.
+            InputError: they differ.
         """
         for what, of in {"data": ("dataset", "sha256"), "precision": ("precision",)}.items():
             found: dict[str, Run] = {}
@@ -110,12 +111,12 @@ class Measurements:
             if len(found) > 1:
                 two = " and ".join(f"{value} in {run.id}" for value, run in found.items())
                 raise InputError(
-                    f"runs of different {what} ({two}) make no mean; delete those that are wrong"
-                    " and call snakemake again"
+                    f"cannot average runs of different {what} ({two}); delete the wrong ones and"
+                    " run snakemake again"
                 )
 
     def teachers(self, cell: Cell) -> dict[int, float]:
-        """What generation 0 of the cell's lineage reaches, by seed."""
+        """The value of the cell's generation-0 teacher, by seed; empty if it has none."""
         found = {seed: cell.teacher(seed) for seed in cell.members}
         return {seed: self.value([run], cell.part) for seed, run in found.items() if run}
 
@@ -132,9 +133,9 @@ def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabiliti
     """
     members = torch.from_numpy(logits).double()
     mean = average(members) if of == "probabilities" else members.mean(0)
-    return measures.error(mean, torch.from_numpy(labels))
+    return metrics.error(mean, torch.from_numpy(labels))
 
 
 def perplexity(log_likelihoods: NDArray[Any]) -> float:
     """exp of the mean negative log-likelihood of a word, in nats."""
-    return measures.perplexity(torch.from_numpy(log_likelihoods))
+    return metrics.perplexity(torch.from_numpy(log_likelihoods))

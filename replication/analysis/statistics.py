@@ -4,76 +4,82 @@ The verdict on a cell says whether the paper's *difference to the teacher* shows
 
 * ``replicated``: the 95 % interval of the difference lies on the side of zero that the paper
   reports;
-* ``contradicted``: it lies on the other side, or off zero where the paper reports no difference;
-* ``inconclusive``: it contains zero, or one seed, or pairs without any spread, give none.
+* ``contradicted``: it lies on the other side, or excludes zero where the paper reports no
+  difference;
+* ``inconclusive``: it contains zero, or does not exist: one seed, or pairs that all differ by the
+  same amount.
 
-docs/statistics.md says why, and how often each comes out by chance.
-
-A cell without a teacher, or without a printed number, has no verdict. Levels are not compared:
-another data set has another error.
+A cell without a teacher, or without a printed number, has no verdict. Absolute levels are not
+compared, because another data set has another error. docs/statistics.md gives the reasons and the
+error rates.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
-# What rounding leaves between equal values, in percent or perplexity; of the largest above 1.
+# Rounding error between equal values, in percent or perplexity; relative for values above 1.
 TIED = 1e-9
+
+Array = NDArray[np.float64]
+
+
+class Summaries(NamedTuple):
+    """Mean, standard deviation (n − 1), 95 % t-interval and p-value of many cells, one entry each.
+
+    One value has no standard deviation. One value, or equal values, have neither interval nor
+    p-value: errors are counts of test items, too coarse to show a small spread.
+    """
+
+    mean: Array
+    std: Array
+    low: Array
+    high: Array
+    p_value: Array
 
 
 class Summary(NamedTuple):
-    """Mean, standard deviation (n − 1) and 95 % t-interval.
-
-    NaN where one value gives none; and no interval where all values are the same, which is no
-    certainty: errors are counts of test items, too coarse to see a small spread.
-    """
+    """The same of one cell, with the number of its values; NaN where there is none."""
 
     mean: float
     std: float
     low: float
     high: float
+    p_value: float
     n: int
+
+
+def summarise_all(values: ArrayLike) -> Summaries:
+    """Summarise the last axis: (…, n) → arrays of shape (…); the t-test is against 0."""
+    given = np.asarray(values, dtype=float)
+    mean = given.mean(-1)
+    none = np.full_like(mean, np.nan)
+    if given.shape[-1] == 1:
+        return Summaries(mean, none, none, none, none)
+    tied = np.ptp(given, -1) < TIED * np.maximum(1, np.abs(given).max(-1))
+    std = np.where(tied, 0, given.std(-1, ddof=1))
+    test = stats.ttest_1samp(np.where(tied[..., None], np.nan, given), 0, axis=-1)
+    low, high = test.confidence_interval(CONFIDENCE)
+    return Summaries(mean, std, *map(np.asarray, (low, high, test.pvalue)))
 
 
 def summarise(values: Sequence[float]) -> Summary:
     """Summarise the values of one cell, one per seed."""
-    n, mean = len(values), float(np.mean(values))
-    if n == 1:
-        return Summary(mean, np.nan, np.nan, np.nan, n)
-    if np.ptp(values) < TIED * max(1.0, float(np.max(np.abs(values)))):
-        return Summary(mean, 0.0, np.nan, np.nan, n)
-    std = float(np.std(values, ddof=1))
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / np.sqrt(n)
-    return Summary(mean, std, mean - half, mean + half, n)
+    mean, std, low, high, p_value = map(float, summarise_all(values))
+    return Summary(mean, std, low, high, p_value, len(values))
 
 
-class Difference(NamedTuple):
-    """Mean paired difference with its 95 % t-interval and two-sided p-value.
-
-    NaN for one pair, and for pairs that all differ by the same.
-    """
-
-    mean: float
-    low: float
-    high: float
-    p_value: float
-
-
-def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]) -> Difference:
+def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]) -> Summary:
     """Difference of a cell to its teacher, paired by seed: each to the one of its own lineage."""
-    differences = [values[seed] - teachers[seed] for seed in values]
-    summary = summarise(differences)
-    if np.isnan(summary.low):
-        return Difference(summary.mean, np.nan, np.nan, np.nan)
-    p_value = float(stats.ttest_1samp(differences, 0).pvalue)
-    return Difference(summary.mean, summary.low, summary.high, p_value)
+    return summarise([values[seed] - teachers[seed] for seed in values])
 
 
 def verdict(low: float, high: float, reported_difference: float) -> str:
-    """Decide on a difference by the rule in this module's head."""
+    """Decide on a difference by the rule at the top of this module."""
     if not (low > 0 or high < 0):
         return "inconclusive"
     same_side = (low > 0 and reported_difference > 0) or (high < 0 and reported_difference < 0)

@@ -1,25 +1,37 @@
-"""The claims of the paper as data: which cells each compares, and what it says of them."""
+"""The claims of the paper as data: which cells each compares, and what it says about them."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from replication.analysis.hypothesis_tests import Region, RunSpread, spread_of_replicates
 from replication.config.paper_tables import TABLES, Name, TableSpec, read_table
 from replication.config.yaml_model import Number, StrictModel, read_yaml, validate
 from replication.errors import InputError
 
-Cell = tuple[str, str, str]
+CellKey = tuple[str, str, str]
+"""Table, row and column."""
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Expectation = Literal["lower", "higher", "not lower", "not higher", "equivalent"]
 
-# In margins: a plain `lower` or `higher` has none.
+
+class Region(NamedTuple):
+    """Where a claim puts a difference: between two bounds, one of which may be infinite."""
+
+    low: float
+    high: float
+
+    def depths(self, difference: float) -> list[float]:
+        """How far inside each finite bound a difference lies; negative outside of it."""
+        found = (difference - self.low, self.high - difference)
+        return [depth for depth in found if math.isfinite(depth)]
+
+
+# In units of the margin, which `lower` and `higher` do not use.
 REGIONS: dict[Expectation, Region] = {
     "lower": Region(-math.inf, 0),
     "higher": Region(0, math.inf),
@@ -36,18 +48,18 @@ class CellsSpec(StrictModel):
     rows: Names = Field(description="Rows of the table.")
     columns: Names = Field(description="Columns of the table; all of them in each of the rows.")
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[CellKey]:
         """The cells that are averaged."""
         return [(self.table, *at) for at in product(self.rows, self.columns)]
 
-    def weights(self) -> dict[Cell, float]:
+    def weights(self) -> dict[CellKey, float]:
         """The weight of each cell in the mean."""
         return dict.fromkeys(self.cells(), 1 / len(self.cells()))
 
     @model_validator(mode="after")
     def _names_a_cell_once(self) -> Self:
         if len(set(self.cells())) < len(self.cells()):
-            raise ValueError("a row or column stands twice; name each once")
+            raise ValueError("a row or column is listed twice; name each once")
         return self
 
 
@@ -56,7 +68,7 @@ class SideSpec(CellsSpec):
 
     minus: CellsSpec | None = Field(None, description="What is subtracted: a gain, or a gap.")
 
-    def contrast(self) -> dict[Cell, float]:
+    def contrast(self) -> dict[CellKey, float]:
         """The weight of each cell in the mean, and in what is subtracted from it."""
         return _subtract(self.weights(), self.minus.weights() if self.minus else {})
 
@@ -78,7 +90,7 @@ class ClaimSpec(StrictModel):
         """Whether the claim depends on the margin."""
         return self.expect not in ("lower", "higher")
 
-    def contrast(self) -> dict[Cell, float]:
+    def contrast(self) -> dict[CellKey, float]:
         """The weight of each cell in the difference of left and right."""
         return _subtract(self.left.contrast(), self.right.contrast())
 
@@ -108,7 +120,7 @@ class ClaimsFile(StrictModel):
     )
 
     @model_validator(mode="after")
-    def _twins_are_two(self) -> Self:
+    def _replicates_are_two(self) -> Self:
         if len(self.replicates.columns) != 2:
             raise ValueError("`replicates` has two columns: the same treatment under two seeds")
         return self
@@ -116,22 +128,18 @@ class ClaimsFile(StrictModel):
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims, and the tables that they are about."""
+    """The claims, and the tables that they mention."""
 
     file: ClaimsFile
     tables: Mapping[str, TableSpec]
 
-    def reported(self, weights: Mapping[Cell, float]) -> float:
+    def reported(self, weights: Mapping[CellKey, float]) -> float:
         """A weighted sum of the paper's printed numbers; NaN where it does not print one."""
         printed = {cell: self.tables[cell[0]].reported(*cell[1:]) for cell in weights}
-        found = [
-            weight * value
-            for cell, weight in weights.items()
-            if (value := printed[cell]) is not None
-        ]
-        return sum(found) if len(found) == len(weights) else float("nan")
+        found = [w * value for cell, w in weights.items() if (value := printed[cell]) is not None]
+        return sum(found) if len(found) == len(weights) else math.nan
 
-    def datasets(self, cells: Iterable[Cell]) -> set[str]:
+    def datasets(self, cells: Iterable[CellKey]) -> set[str]:
         """The paper's data sets that cells are measured on."""
         return {self.tables[table].dataset for table, _, _ in cells}
 
@@ -140,15 +148,14 @@ class Claims:
         """The data set on which the paper prints one treatment twice."""
         return self.tables[self.file.replicates.table].dataset
 
-    @cached_property
-    def spread(self) -> RunSpread:
-        """What the paper's single runs differ by: from its replicates."""
-        table = self.file.replicates.table
-        pairs = [
-            [self.reported({(table, row, column): 1.0}) for column in self.file.replicates.columns]
-            for row in self.file.replicates.rows
-        ]
-        return spread_of_replicates([(one, other) for one, other in pairs])
+    def replicate_pairs(self) -> list[tuple[float, float]]:
+        """The two printed numbers of each treatment that the paper reports twice."""
+        cells = self.file.replicates
+        one, other = (
+            [self.reported({(cells.table, row, column): 1.0}) for row in cells.rows]
+            for column in cells.columns
+        )
+        return list(zip(one, other, strict=True))
 
 
 def read_claims(folder: Path = TABLES) -> Claims:
@@ -174,7 +181,7 @@ def read_claims(folder: Path = TABLES) -> Claims:
         kinds = {dataset == "ptb" for dataset in claims.datasets(claim.contrast())}
         if len(kinds) > 1:
             raise InputError(f"{path}: `claims.{name}`: compares errors with perplexities")
-    if math.isnan(claims.spread.std):
+    if math.isnan(claims.reported(file.replicates.weights())):
         raise InputError(
             f"{path}: `replicates`: the paper prints no number there; name cells it prints"
         )
@@ -191,7 +198,7 @@ def _sides(file: ClaimsFile) -> Iterator[tuple[str, CellsSpec]]:
                 yield f"claims.{name}.{key}.minus", side.minus
 
 
-def _check_cell(table: TableSpec, cell: Cell, where: str) -> None:
+def _check_cell(table: TableSpec, cell: CellKey, where: str) -> None:
     name, row, column = cell
     for kind, given, known in (("row", row, table.rows), ("column", column, table.columns)):
         if given not in known:
@@ -201,7 +208,9 @@ def _check_cell(table: TableSpec, cell: Cell, where: str) -> None:
         raise InputError(f"{where}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
 
 
-def _subtract(left: Mapping[Cell, float], right: Mapping[Cell, float]) -> dict[Cell, float]:
+def _subtract(
+    left: Mapping[CellKey, float], right: Mapping[CellKey, float]
+) -> dict[CellKey, float]:
     """The difference of two weighted sums; what cancels is left out."""
     weights = {cell: left.get(cell, 0.0) - right.get(cell, 0.0) for cell in (*left, *right)}
     return {cell: weight for cell, weight in weights.items() if abs(weight) > 1e-12}

@@ -24,6 +24,13 @@ class Cell:
     params_reported: float | None = None
     average: Literal["probabilities", "logits"] = "probabilities"
 
+    @property
+    def reported_difference(self) -> float | None:
+        """The paper's difference to the teacher; None without a teacher or a printed number."""
+        if self.reported is None or self.reported_teacher is None:
+            return None
+        return self.reported - self.reported_teacher
+
     def teacher(self, seed: int) -> Run | None:
         """Generation 0 of the cell's lineage; None where the cell is generation 0 itself."""
         runs = self.members[seed]

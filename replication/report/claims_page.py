@@ -1,4 +1,4 @@
-"""The page of the claims: how many hold, with what evidence, and how many seeds would decide."""
+"""The claims page: statements with their evidence, power, and a forest plot."""
 
 from __future__ import annotations
 
@@ -10,26 +10,15 @@ import pandas as pd
 from great_tables import GT, loc, style
 from matplotlib.figure import Figure
 
-from replication.report.layout import MARKS
-from replication.report.plotting import REFERENCE, STYLE, canvas, intervals, legend_below
+from replication.report.layout import MARKS, VERDICT_COLOURS
+from replication.report.plotting import PAPER, REFERENCE, STYLE, canvas, intervals, legend_below
 
-COLOURS = {"replicated": "#00735c", "contradicted": "#b34700", "inconclusive": "#6b7280"}
 SIGNS = {"lower": "↓", "higher": "↑", "not lower": "≥", "not higher": "≤", "equivalent": "≈"}
 MEASURED: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "elinewidth": 1}
-PAPER: dict[str, Any] = {"s": 14, "marker": "D", "facecolors": "none", "edgecolors": "#222222"}
-
-
-def verdict_counts(claims: pd.DataFrame) -> pd.DataFrame:
-    """Count the verdicts of ``claims.csv``: a line per section, a column per verdict."""
-    counts = pd.crosstab(claims["section"], claims["verdict"])
-    counts = counts.reindex(claims["section"].unique()).reindex(columns=list(MARKS), fill_value=0)
-    counts.columns.name = None
-    counts.loc["all"] = counts.sum()
-    return counts.assign(claims=counts.sum(axis=1))
 
 
 def _table(frame: pd.DataFrame, **options: Any) -> GT:
-    """A great table in the report's look."""
+    """A great table in the style of the report."""
     return GT(frame, **options).tab_options(
         table_font_size="12px",
         column_labels_font_weight="bold",
@@ -40,11 +29,11 @@ def _table(frame: pd.DataFrame, **options: Any) -> GT:
 
 
 def statements(claims: pd.DataFrame) -> GT:
-    """Lay ``claims.csv`` out by section: statement, verdict and evidence."""
+    """Show ``claims.csv`` by section: statement, verdict and evidence."""
     marked = claims["verdict"].map(lambda verdict: f"{MARKS[verdict]}\N{NO-BREAK SPACE}{verdict}")
     shown = claims.assign(verdict=marked)[["section", "statement", "verdict", "evidence"]]
     table = _table(shown, groupname_col="section")
-    for verdict, colour in COLOURS.items():
+    for verdict, colour in VERDICT_COLOURS.items():
         rows = list(claims.index[claims["verdict"] == verdict])
         if rows:
             table = table.tab_style(style.text(color=colour), loc.body("verdict", rows))
@@ -52,7 +41,7 @@ def statements(claims: pd.DataFrame) -> GT:
 
 
 def power_table(power: pd.DataFrame) -> GT:
-    """Lay ``claims_power.csv`` out: difference, p-values, and the seeds that would decide."""
+    """Show ``claims_power.csv``: difference, p-values, and the seeds that would decide."""
     columns = {
         "claim": "claim",
         "n": "seeds",
@@ -79,8 +68,8 @@ def power_table(power: pd.DataFrame) -> GT:
 def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     """Draw each claim's difference with its 95 % interval beside the paper's.
 
-    In percent of the right side's mean. Behind a claim's name stands what it says of the
-    difference. A claim that is not measured has the paper's only.
+    In percent of the right side's mean. The sign after a claim's name is what it says about the
+    difference. A claim that is not measured shows only the paper's value.
     """
     percent = 100 / power["level"].where(power["level"] > 0)
     frame = power.merge(claims[["claim", "verdict"]], on="claim", validate="one_to_one").assign(
@@ -94,10 +83,10 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     axes = grid[0, 0]
     axes.axvline(0, **REFERENCE)
     reach = 1.1 * float(np.nanmax(frame[["mean", "paper"]].abs()))
-    for verdict, colour in COLOURS.items():
+    for verdict, colour in VERDICT_COLOURS.items():
         mine = frame[frame["verdict"] == verdict]
         intervals(axes, mine, (-reach, reach), color=colour, label=verdict, **MEASURED)
-    axes.scatter(frame["paper"], frame["y"], label="the paper’s single runs", **PAPER)
+    axes.plot(frame["paper"], frame["y"], label="the paper’s single runs", **PAPER)
     axes.set(
         ylim=(len(frame) - 0.5, -0.5),
         xlabel="difference in % of what it is compared with",

@@ -1,6 +1,6 @@
-"""The figures of §3.2: the gradient's two terms, CWTM's weights, and what permutation destroys.
+"""The figures of §3.2: the two terms of the gradient, CWTM's weights, and DKPP's permutation.
 
-Everything comes from what the runs of table 2 left behind; nothing is trained.
+They read histories and predictions of the runs of table 2; nothing is trained.
 """
 
 from __future__ import annotations
@@ -33,17 +33,28 @@ def _probabilities(logits: NDArray[Any]) -> NDArray[Any]:
 def gradient_shares(histories: pd.DataFrame) -> Figure:
     """Draw the two terms' shares of the squared distance from student to teacher over training.
 
-    `histories`: one line per row, column (objective), seed and epoch. The areas are the mean over
+    `histories`: one line per row, column (objective), seed and epoch. The areas are means over
     networks and seeds, the white lines are the networks (§3.2).
     """
     figure, (grid,) = canvas(1, len(NAMES), 2.3, sharex=True, sharey=True)
     for (objective, name), axes in zip(NAMES.items(), grid, strict=True):
         mine = histories[histories["column"] == objective]
         mean = mine.groupby("epoch")["ground_truth_share"].mean()
+        # seaborn has no plot of stacked areas.
         axes.stackplot(mean.index, mean, 1 - mean, labels=list(TERMS), colors=list(TERMS.values()))
-        for _, network in mine.groupby("row"):
-            line = network.groupby("epoch")["ground_truth_share"].mean()
-            axes.plot(line.index, line, color="white", linewidth=0.6, alpha=0.8)
+        networks = mine.groupby(["row", "epoch"], as_index=False)["ground_truth_share"].mean()
+        sns.lineplot(
+            networks,
+            x="epoch",
+            y="ground_truth_share",
+            units="row",
+            estimator=None,
+            color="white",
+            linewidth=0.6,
+            alpha=0.8,
+            legend=False,
+            ax=axes,
+        )
         axes.set_title(name)
         axes.set_xlabel("epoch")
         axes.margins(0)
@@ -58,7 +69,7 @@ def gradient_shares(histories: pd.DataFrame) -> Figure:
 def gradient_cosine(histories: pd.DataFrame) -> Figure:
     """Draw the cosine of each objective's gradient to BAN's over training, one panel per network.
 
-    `histories` as for the shares; the band spans the seeds.
+    `histories` as for the shares; bands show the range over the seeds.
     """
     networks = list(histories["row"].unique())
     figure, (grid,) = canvas(1, len(networks), 2.4, sharex=True, sharey=True)
@@ -82,10 +93,10 @@ def gradient_cosine(histories: pd.DataFrame) -> Figure:
 
 @mpl.rc_context(STYLE)
 def confidence_weights(predictions: Predictions) -> Figure:
-    """Draw how unequally CWTM weighs samples, beside equation 9, which takes p of the true class.
+    """Draw the distribution of CWTM's weights, and of those of equation 9 (p of the true class).
 
     `predictions`: by network, a teacher's test logits (n, classes) and labels (n,). The whole test
-    set counts as one batch, and weights are times n: a plain mean has all of them at one (§3.2).
+    set is one batch, and weights are multiplied by n: in a plain mean all of them are 1 (§3.2).
     """
     import torch
 
@@ -104,7 +115,7 @@ def confidence_weights(predictions: Predictions) -> Figure:
         for (label, weights), colour in zip(
             kinds.items(), (COLOURS["cwtm"], "#5b6670"), strict=True
         ):
-            axes.ecdf(weights * n, color=colour, label=label)
+            sns.ecdfplot(x=weights * n, color=colour, label=label, ax=axes)
         axes.axvline(1, label="equal weights", **REFERENCE)
         axes.set_title(network)
         axes.set_xlabel("weight × n")
@@ -115,7 +126,7 @@ def confidence_weights(predictions: Predictions) -> Figure:
 
 
 def _by_argmax(probabilities: NDArray[Any]) -> NDArray[Any]:
-    """Mean distribution of the samples that share an argmax, (classes, classes); no diagonal."""
+    """Mean distribution of the samples with the same argmax, (classes, classes); no diagonal."""
     classes = probabilities.shape[1]
     argmax = probabilities.argmax(-1)
     members = np.eye(classes)[argmax]
@@ -129,24 +140,25 @@ def _by_argmax(probabilities: NDArray[Any]) -> NDArray[Any]:
 def similarity_structure(logits: NDArray[Any], seed: int = 0) -> Figure:
     """Draw a teacher's mean probability of each class by its argmax, as it is and permuted (DKPP).
 
-    `logits`: (n, classes) of test samples. The permutation keeps a sample's argmax and the values
-    of the rest, and with them the entropy; lost is only which classes are resembled (§3.2).
+    `logits`: (n, classes) of test samples. The permutation keeps a sample's argmax, the values of
+    the other classes and the entropy; it destroys which classes are similar (§3.2).
     """
     import torch
 
     from replication.objectives import permute_dark_knowledge
 
-    teacher_logits = _probabilities(logits)
+    probabilities = _probabilities(logits)
     generator = torch.Generator().manual_seed(seed)
-    permuted = permute_dark_knowledge(torch.from_numpy(teacher_logits), generator).numpy()
+    permuted = permute_dark_knowledge(torch.from_numpy(probabilities), generator).numpy()
     panels = {
-        "teacher (BAN)": _by_argmax(teacher_logits),
+        "teacher (BAN)": _by_argmax(probabilities),
         "permuted (DKPP)": _by_argmax(permuted),
     }
     low, high = np.nanquantile(panels["teacher (BAN)"], [0.05, 0.995])
     figure, (grid,) = canvas(1, 2, 3.6, sharex=True, sharey=True)
     for (name, means), axes in zip(panels.items(), grid, strict=True):
         norm = LogNorm(max(low, 1e-6), max(high, 1e-5))
+        # seaborn's heatmap would write every cell of 100 classes into the SVG.
         image = axes.imshow(means, norm=norm, cmap="cividis", interpolation="nearest")
         axes.grid(False)
         axes.set_title(name)

@@ -13,10 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from replication.analysis.cells_csv import CELL
+from replication.report.layout import VERDICT_COLOURS
 from replication.report.plotting import (
-    CELL,
     COLOURS,
     NAMES,
+    PAPER,
     REFERENCE,
     STYLE,
     canvas,
@@ -26,7 +28,7 @@ from replication.report.plotting import (
     limits,
 )
 
-FAMILIES = {"wide-resnet": "Wide-ResNet", "densenet": "DenseNet"}
+FAMILY_LABELS = {"wide-resnet": "Wide-ResNet", "densenet": "DenseNet"}
 SWEEPS = [("table1", "wide-resnet"), ("table1", "densenet"), ("table3", "wide-resnet")]
 GENERATIONS = {"teacher": 0, "ban-1": 1, "ban-2": 2, "ban-3": 3, "ens*2": 2.25, "ens*3": 3.25}
 STUDENTS = {
@@ -34,21 +36,16 @@ STUDENTS = {
     "ban": "BAN student",
     "densenet-90-60 student": "DenseNet-90-60 student",
 }
-VERDICTS: dict[str, dict[str, Any]] = {
-    "replicated": {"color": "#009e73", "marker": "o"},
-    "inconclusive": {"color": "#8a8f98", "marker": "s"},
-    "contradicted": {"color": "#d55e00", "marker": "X"},
-}
-PAPER: dict[str, Any] = {"marker": "D", "markersize": 4.5, "mfc": "none", "linestyle": "none"}
+VERDICT_MARKERS = {"replicated": "o", "inconclusive": "s", "contradicted": "X"}
 REMARK: dict[str, Any] = {"color": "#6b7280", "fontsize": 7, "fontstyle": "italic"}
 TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]
 
 
 def _with_teachers(cells: pd.DataFrame) -> pd.DataFrame:
-    """Put beside every line of a student that of its generation-0 teacher, as `teacher_…`.
+    """Join every line of a student with that of its generation-0 teacher, as `teacher_…`.
 
-    A run's id is the folder tree of its lineage, after the data set: generation 0 stands first. An
-    ensemble has the lineage of its last member.
+    A run's id lists its lineage after the data set, generation 0 first. An ensemble has the lineage
+    of its last member.
     """
     root_teacher = cells["run"].str.extract(r"([^/;]+/[^/;]+)/[^;]+$", expand=False)
     same = ["table", "metric", "seed"]
@@ -59,10 +56,10 @@ def _with_teachers(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def differences(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn values into differences to the generation-0 teacher: the measured ones paired by seed.
+    """Turn values into differences to the generation-0 teacher, paired by seed where measured.
 
-    Keeps the cells that have a teacher. Changed are mean, ci_low, ci_high and reported in `frame`,
-    and value in `cells`.
+    Keeps the cells that have a teacher. Changes mean, ci_low, ci_high and reported in `frame`, and
+    value in `cells`.
     """
     seeds = _with_teachers(cells)
     reported = frame.set_index(CELL)["reported"].rename("teacher_reported")
@@ -76,13 +73,13 @@ def differences(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame,
 
 
 def _level_limits(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[float, float]:
-    """Limits for errors, which are never below zero, though an interval may reach there."""
+    """Limits for errors, which are never negative, though an interval may be."""
     low, high = limits(frame, cells)
     return max(low, 0), high
 
 
 def _parameters(axes: Axes, sizes: pd.Series) -> None:
-    """Give a logarithmic axis the networks' own parameter counts as ticks."""
+    """Make the axis logarithmic, with the networks' parameter counts as ticks."""
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(FixedLocator(sizes.unique().tolist()))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -107,7 +104,7 @@ def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
             label = NAMES.get(column, column)
             estimates(above, mine, cells, COLOURS[column], within, label=label)
             below.plot(mine["row"].map(printed), mine["reported"], "D-", color=COLOURS[column])
-        above.set_title(f"Table {table[-1]}, {FAMILIES[family]}")
+        above.set_title(f"Table {table[-1]}, {FAMILY_LABELS[family]}")
         below.set_xlabel("parameters (millions)")
         _parameters(above, of_family["params"])
         _parameters(below, of_family["row"].map(printed))
@@ -156,7 +153,7 @@ def treatments(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
             mine = ours[(ours["row"] == network) & (ours["column"] == column)]
             label = "measured: mean, 95 % interval, seeds"
             estimates(axes, mine, seeds, COLOURS[column], within, label=label)
-            axes.plot(mine["reported"], mine["y"] - 0.3, color="black", label="paper", **PAPER)
+            axes.plot(mine["reported"], mine["y"] - 0.3, label="paper", **PAPER)
         axes.set_title(network)
         axes.set_xlabel("difference to teacher\n(percentage points)")
     grid[0, 0].set_yticks(list(places.values()), list(NAMES.values()))
@@ -167,9 +164,9 @@ def treatments(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 
 @mpl.rc_context(STYLE)
 def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Draw students of another architecture, measured beside paper: tables 3, 4 and 5."""
+    """Draw students of another architecture, measured next to paper: tables 3, 4 and 5."""
     tables = ["table3", "table4", "table5"]
-    # Table 4 has one column: who is teacher and who student stands in its rows.
+    # Table 4 has one column; its rows say which network is the teacher.
     role = frame["row"].str.startswith("teacher").map({True: "teacher", False: "ban"})
     kind = frame["column"].mask(frame["table"] == "table4", role).replace("baseline", "teacher")
     rows = [frame.loc[frame["table"] == table, "row"].unique() for table in tables]
@@ -183,7 +180,7 @@ def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
             mine = mine.assign(y=mine["row"].map(places) + 0.18 * (1 - lane))
             style = {"linestyle": "none", "label": label}
             estimates(left, mine, cells, COLOURS[student], within, **style)
-            right.plot(mine["reported"], mine["y"], color=COLOURS[student], **PAPER)
+            right.plot(mine["reported"], mine["y"], **PAPER | {"color": COLOURS[student]})
         left.set_yticks(list(places.values()), list(names))
         left.set_ylim(0.6 - len(names), 0.6)
         left.set_title(f"Table {table[-1]}, measured")
@@ -205,12 +202,13 @@ def agreement(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         axes.axhline(0, **REFERENCE)
         axes.axvline(0, **REFERENCE)
         within = limits(ours[chosen], seeds, pd.Series([0.0]))
-        for verdict, style in VERDICTS.items():
+        for verdict, marker in VERDICT_MARKERS.items():
             mine = ours[chosen & (ours["verdict"] == verdict)].assign(x=ours["reported"])
             label = f"{verdict} ({(ours['verdict'] == verdict).sum()})"
+            style = {"marker": marker, "color": VERDICT_COLOURS[verdict], "linestyle": "none"}
             thin = {"elinewidth": 0.7, "capsize": 0, "markeredgewidth": 0}
-            intervals(axes, mine, within, linestyle="none", label=label, **thin, **style)
-        _differences_apart(axes)
+            intervals(axes, mine, within, label=label, **thin, **style)
+        _stretch_around_zero(axes)
         axes.margins(x=0.1)
         axes.set_title(unit)
         axes.set_xlabel("paper’s difference to the teacher")
@@ -222,8 +220,8 @@ def agreement(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     return figure
 
 
-def _differences_apart(axes: Axes) -> None:
-    """Spread both axes around zero, where most cells lie, and compress them far from it."""
+def _stretch_around_zero(axes: Axes) -> None:
+    """Scale both axes by asinh: most cells lie near zero, a few far from it."""
     axes.set_xscale("asinh", linear_width=1)
     axes.set_yscale("asinh", linear_width=1)
     for axis in (axes.xaxis, axes.yaxis):

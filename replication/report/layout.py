@@ -1,4 +1,4 @@
-"""A table's tidy frame as rows × columns of texts, and the sentences that say what they are."""
+"""A table's tidy frame as rows × columns of texts, and the notes that explain them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 MARKS = {"replicated": "✓", "contradicted": "✗", "inconclusive": "○"}
+VERDICT_COLOURS = {"replicated": "#00735c", "contradicted": "#b34700", "inconclusive": "#6b7280"}
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What one cell shows, as text: empty where there is nothing to show."""
+class RenderedCell:
+    """The texts of one cell; empty where there is nothing to show."""
 
     mean: str
     interval: str
@@ -29,7 +30,7 @@ class Layout:
 
     rows: list[str]
     columns: list[str]
-    cells: dict[tuple[str, str], Cell]
+    cells: dict[tuple[str, str], RenderedCell]
     params: dict[str, tuple[str, str]]
 
 
@@ -50,22 +51,22 @@ def _difference(line: dict[Any, Any]) -> str:
 
 
 def _competitors(frame: pd.DataFrame) -> list[str]:
-    """The columns within whose values the best is sought: a row's, or the only column's."""
+    """The columns of the frame that define a group with one best value: a row, or a column."""
     return ["metric"] if frame["column"].nunique() == 1 else ["metric", "row"]
 
 
 def _best(frame: pd.DataFrame, values: str) -> pd.Series[bool]:
-    """Whether a cell holds its group's lowest value at the printed precision."""
+    """Whether a cell has the lowest value of its group at the printed precision."""
     rounded = frame[values].round(2)
     groups = rounded.groupby([frame[name] for name in _competitors(frame)])
     return (rounded == groups.transform("min")) & (groups.transform("count") > 1)
 
 
 def layout(frame: pd.DataFrame) -> Layout:
-    """Lay the tidy frame of one table out as in the paper: params only where it prints them."""
+    """Lay out the tidy frame of one table as in the paper: params only where it prints them."""
     lines = frame.assign(best=_best(frame, "mean"), reported_best=_best(frame, "reported"))
     cells = {
-        (line["row"], line["column"]): Cell(
+        (line["row"], line["column"]): RenderedCell(
             mean=_number(line["mean"]) if line["n"] else "–",
             interval=_number((line["ci_high"] - line["ci_low"]) / 2),
             reported=_number(line["reported"]),
@@ -87,9 +88,9 @@ def layout(frame: pd.DataFrame) -> Layout:
 
 
 def notes(frame: pd.DataFrame, note: str) -> list[str]:
-    """Say what the numbers are: metric, data (`note`), seeds, interval, bold and verdicts."""
+    """Explain the numbers: metric, data (`note`), seeds, interval, bold and verdicts."""
     metrics = " and ".join(frame["metric"].unique())
-    seeds_of = frame["n"].where(frame["n"] > 0, frame["n"].max())  # an empty cell says so below
+    seeds_of = frame["n"].where(frame["n"] > 0, frame["n"].max())  # empty cells have own notes
     low, high = int(seeds_of.min()), int(seeds_of.max())
     seeds = f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
     spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"

@@ -1,11 +1,14 @@
-"""The notebooks as data: the tables that each reads, and the figures that it saves."""
+"""The notebooks as data: the tables that each needs, and the figures that it saves.
+
+Snakemake's rules read this, so it imports nothing heavy.
+"""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook: tables it cannot do without, and its figures, each with a sentence on it."""
+    """A notebook: the tables without which it cannot run, and a caption for each figure."""
 
     tables: tuple[str, ...] = ()
     figures: dict[str, str] = field(default_factory=dict)
@@ -26,17 +29,13 @@ NOTEBOOKS = {
     "dark_knowledge": Notebook(
         tables=("table2",),
         figures={
-            "gradient_shares": (
-                "Shares of the ground-truth and the dark-knowledge term over training."
-            ),
+            "gradient_shares": "Shares of the two terms of the gradient over training.",
             "confidence_weights": "Distribution of the weights of CWTM and of equation 9.",
             "gradient_cosine": "Cosine of each treatment's gradient to BAN's over training.",
-            "similarity_structure": (
-                "Teacher's mean probability of each class, as teacher_logits and permuted."
-            ),
+            "similarity_structure": "Teacher's mean probability of each class, plain and permuted.",
         },
     ),
     "claims": Notebook(
-        figures={"claims": "Each claim's difference beside the paper's, in percent."},
+        figures={"claims": "Each claim's difference next to the paper's, in percent."},
     ),
 }

@@ -1,4 +1,4 @@
-"""What the figures share: style, colours, and how an estimate is drawn."""
+"""Shared by the figures: style, colours, and how an estimate is drawn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-CELL = ["table", "row", "column"]
+from replication.analysis.cells_csv import CELL
+
 NAMES = {"ban": "BAN", "ban+l": "BAN+L", "cwtm": "CWTM", "dkpp": "DKPP"}
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = {
@@ -21,6 +22,13 @@ COLOURS = {
     "dkpp": "#cc79a7",
     "densenet-90-60 student": "#d55e00",
     "ensemble": "#009e73",
+}
+PAPER: dict[str, Any] = {
+    "marker": "D",
+    "markersize": 4,
+    "mfc": "none",
+    "color": "#222222",
+    "linestyle": "none",
 }
 SEED: dict[str, Any] = {"s": 15, "alpha": 0.5, "linewidths": 0, "zorder": 4}
 ARROWHEAD: dict[str, Any] = {
@@ -54,7 +62,7 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.3,
     "lines.markersize": 5,
     "errorbar.capsize": 2,
-    # Without a salt of its own, an SVG's identifiers differ from one writing to the next.
+    # Without a fixed salt, the identifiers in an SVG change with every call.
     "svg.hashsalt": "born-again",
 }
 
@@ -89,9 +97,9 @@ def legend_below(figure: Figure) -> None:
 
 
 def limits(frame: pd.DataFrame, cells: pd.DataFrame, *beside: pd.Series) -> tuple[float, float]:
-    """Limits of an axis on which means, seeds and what is shown `beside` them can be told apart.
+    """Limits of an axis on which means, seeds and the values `beside` them are distinguishable.
 
-    Intervals get half as much room on either side: of few seeds they are many times as wide.
+    Intervals get half as much room on either side: with few seeds they are many times as wide.
     """
     seen = pd.concat([frame["mean"], cells.merge(frame[CELL], on=CELL)["value"], *beside])
     room = (seen.max() - seen.min()) / 2 or 1
@@ -102,17 +110,18 @@ def limits(frame: pd.DataFrame, cells: pd.DataFrame, *beside: pd.Series) -> tupl
 
 
 def intervals(axes: Axes, frame: pd.DataFrame, within: tuple[float, float], **style: Any) -> None:
-    """Draw each line's mean and interval, with an arrowhead where it goes on beyond the limits.
+    """Draw each line's mean and interval, with an arrowhead where the interval is cut off.
 
-    The lines stand at their `x`, or across at their `y` where the frame has that column.
+    The lines of the frame are placed at their `x`, or horizontally at their `y` if it has one.
     """
+    # seaborn's errorbar functions compute intervals from raw values; these come from the tables.
     place, value, heads = ("y", "x", "<>") if "y" in frame else ("x", "y", "v^")
     low, high = within
-    reach = [
+    lengths = [
         frame["mean"] - frame["ci_low"].clip(lower=low),
         frame["ci_high"].clip(upper=high) - frame["mean"],
     ]
-    points: dict[str, Any] = {place: frame[place], value: frame["mean"], f"{value}err": reach}
+    points: dict[str, Any] = {place: frame[place], value: frame["mean"], f"{value}err": lengths}
     axes.errorbar(**points, ecolor=(style["color"], 0.5), **style)
     beyond = (frame["ci_low"] < low, frame["ci_high"] > high)
     for end, head, cut in zip(within, heads, beyond, strict=True):
@@ -132,10 +141,15 @@ def estimates(
 ) -> None:
     """Draw each line's mean and interval, and the values of its seeds as light dots.
 
-    The lines stand as in `intervals`, and the axis gets the limits `within`.
+    Placed as in `intervals`; `within` are the limits of the axis.
     """
-    look: dict[str, Any] = {"color": colour, "marker": "o", "elinewidth": 1, "zorder": 3} | style
-    intervals(axes, frame, within, **look)
+    options: dict[str, Any] = {
+        "color": colour,
+        "marker": "o",
+        "elinewidth": 1,
+        "zorder": 3,
+    } | style
+    intervals(axes, frame, within, **options)
     place, value = ("y", "x") if "y" in frame else ("x", "y")
     seeds = cells.merge(frame[[*CELL, place]], on=CELL)
     dots: dict[str, Any] = {place: seeds[place], value: seeds["value"]}

@@ -1,8 +1,7 @@
-"""A table of results as Markdown, HTML and LaTeX: the paper's layout, beside its numbers."""
+"""A table of results as Markdown, HTML and LaTeX, in the paper's layout with its numbers."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -10,23 +9,21 @@ from typing import Any
 import pandas as pd
 from great_tables import GT, html
 
-from replication.report.layout import MARKS, Cell, layout, notes
+from replication.report.layout import MARKS, VERDICT_COLOURS, RenderedCell, layout, notes
 
 LATEX_MARKS = {"replicated": r"$\surd$", "contradicted": r"$\times$", "inconclusive": r"$\circ$"}
 DASH = "–"
 
 CSS = (
     ".gt_table td, .gt_table th { white-space: nowrap; font-variant-numeric: tabular-nums; }",
-    # Jupyter stripes every table, which cuts through a cell's two lines.
+    # Jupyter stripes every table, also between the two lines of a cell.
     ".gt_table tr { background: none; }",
     ".note { white-space: normal; width: 0; min-width: max(100%, 38em); }",
-    # Behind our value and the paper's alike, so that the two stand right above each other.
+    # The same after our value and the paper's, so that the two are aligned.
     ".spread { display: inline-block; text-align: left; }",
     ".interval { font-size: 75%; color: #4b5563; font-weight: normal; }",
     ".paper { font-size: 90%; color: #6b7280; }",
-    ".replicated { color: #00735c; }",
-    ".contradicted { color: #b34700; }",
-    ".inconclusive { color: #6b7280; }",
+    *(f".{verdict} {{ color: {colour}; }}" for verdict, colour in VERDICT_COLOURS.items()),
 )
 
 LATEX = r"""%% needs the packages booktabs and graphicx
@@ -57,10 +54,10 @@ MARKDOWN_ESCAPES = str.maketrans({c: rf"\{c}" for c in r"\`*_|"} | {"<": "&lt;",
 
 def _grid(
     frame: pd.DataFrame,
-    cell: Callable[[Cell], str],
+    cell: Callable[[RenderedCell], str],
     params: Callable[[tuple[str, str]], str],
 ) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of the table; the row's name stands first and is not escaped."""
+    """Header and lines of the table; the first entry of a line is the row's name, not escaped."""
     table = layout(frame)
     head = [*(["params (M)"] if table.params else []), *table.columns]
     lines = [
@@ -85,7 +82,7 @@ def _heading(frame: pd.DataFrame, title: str) -> str:
 def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:
     """Render one table's tidy frame as a GitHub pipe table with its heading and notes."""
 
-    def cell(it: Cell) -> str:
+    def cell(it: RenderedCell) -> str:
         measured = f"**{it.mean}**" if it.best else it.mean
         interval = f" ± {it.interval}" if it.interval else ""
         mark = f" {MARKS[it.verdict]}" if it.verdict else ""
@@ -108,7 +105,7 @@ def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:
 
 
 def _scoped(rule: str, name: str) -> str:
-    """Keep a rule to one table: the fragment may stand in a page of many."""
+    """Limit a rule to one table: a page may contain several fragments."""
     selectors, block = rule.split("{")
     return ", ".join(f"#{name} {each.strip()}" for each in selectors.split(",")) + " {" + block
 
@@ -116,10 +113,10 @@ def _scoped(rule: str, name: str) -> str:
 def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
     """Render one table's tidy frame as a self-contained HTML fragment.
 
-    A verdict's mark carries the difference to the teacher as a tooltip.
+    The mark of a verdict has the difference to the teacher as its tooltip.
     """
 
-    def cell(it: Cell) -> str:
+    def cell(it: RenderedCell) -> str:
         measured = f"<b>{it.mean}</b>" if it.best else it.mean
         interval = f'<span class="interval">±{it.interval}</span>' if it.interval else ""
         mark = (
@@ -165,17 +162,17 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
 
 
 def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
-    """Render one table's tidy frame as a `booktabs` float, the paper's values on lines between."""
+    """Render one table's tidy frame as a `booktabs` float, the paper's values on own lines."""
 
     def bold(text: str, best: bool) -> str:
         return rf"\textbf{{{text}}}" if best else text
 
-    def measured(it: Cell) -> str:
+    def measured(it: RenderedCell) -> str:
         interval = rf"\,{{\scriptsize$\pm${it.interval}}}" if it.interval else ""
         mark = f" {LATEX_MARKS[it.verdict]}" if it.verdict else ""
         return f"{bold(it.mean, it.best)}{interval}{mark}"
 
-    def reported(it: Cell) -> str:
+    def reported(it: RenderedCell) -> str:
         return (
             rf"\footnotesize\itshape {bold(it.reported, it.reported_best)}" if it.reported else ""
         )
@@ -202,32 +199,7 @@ def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
 def render(frame: pd.DataFrame, title: str, note: str) -> dict[str, str]:
     """Render one table's tidy frame in every format, by file ending: `md`, `html` and `tex`.
 
-    `frame` is `results/<scale>/tables/table<k>.csv`; `note` is a sentence on the scale's data.
+    `frame` is `results/<scale>/tables/table<k>.csv`; `note` describes the scale's data.
     """
     formats = {"md": to_markdown, "html": to_html, "tex": to_latex}
     return {ending: write(frame, title, note) for ending, write in formats.items()}
-
-
-def title_and_note(frame: pd.DataFrame, markdown: str) -> tuple[str, str]:
-    """The title and the note that `to_markdown` was given, out of what it wrote of a frame."""
-    plain = re.sub(r"\\(.)|&(lt|gt);", _unescaped, markdown)
-    heading, _, rest = plain.partition("\n\n")
-    title = heading[2:-2].removeprefix(_heading(frame, ""))
-    before, after = (notes(frame, "\n")[0]).split("\n")
-    remark = next((line for line in rest.split("\n\n") if line.startswith(before)), before)
-    return title, remark.removeprefix(before).removesuffix(after).rstrip("\n")
-
-
-def _unescaped(match: re.Match[str]) -> str:
-    return match[1] or {"lt": "<", "gt": ">"}[match[2]]
-
-
-def verdict_counts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Count the verdicts in the frame of many tables: a line per table, a column per verdict."""
-    judged = frame.dropna(subset="verdict")
-    counts = pd.crosstab(judged["table"], judged["verdict"]).reindex(
-        columns=list(MARKS), fill_value=0
-    )
-    counts.columns.name = None
-    counts.loc["all"] = counts.sum()
-    return counts.assign(cells=counts.sum(axis=1))

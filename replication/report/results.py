@@ -1,4 +1,4 @@
-"""The files of one scale's results as frames: what the notebooks read."""
+"""The results of one scale as frames, and what the notebooks share to show them."""
 
 from __future__ import annotations
 
@@ -9,31 +9,38 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from IPython.core.getipython import get_ipython
+from IPython.display import HTML, Image, display
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from replication.analysis.cells_csv import read_cells
+from replication.analysis.summary import COLUMNS
 from replication.errors import InputError
-from replication.runs.record import HISTORY, read_predictions
+from replication.report.notebooks import NOTEBOOKS
+from replication.report.plotting import save
+from replication.runs.folder import HISTORY
+from replication.runs.record import read_predictions
 
 T = TypeVar("T")
 
-TABLES = tuple(f"table{number}" for number in range(1, 7))
+TABLE_NAMES = tuple(f"table{number}" for number in range(1, 7))
 
 
 @dataclass(frozen=True)
 class Results:
     """The folder `results/<scale>`.
 
-    Every reader raises InputError, one line with file and command, for a missing or damaged file.
+    Every reader raises InputError with file and command if a file is missing or damaged.
     """
 
     folder: Path
 
     @classmethod
     def find(cls, results: str | Path, scale: str) -> Results:
-        """Find the scale's folder, with `results` in the working directory or in the one above it.
+        """Find the scale's folder, with `results` in the working directory or its parent.
 
-        Jupyter starts a notebook in the notebook's own folder.
+        Jupyter starts a notebook in the folder of the notebook.
         """
         here, above = Path(results, scale), Path("..", results, scale)
         return cls(above if above.is_dir() and not here.is_dir() else here)
@@ -44,15 +51,30 @@ class Results:
 
     def tables(self) -> pd.DataFrame:
         """Tidy frame of all six tables."""
-        return pd.concat([self.table(name) for name in TABLES], ignore_index=True)
+        return pd.concat([self.table(name) for name in TABLE_NAMES], ignore_index=True)
 
-    def html(self, name: str) -> str:
-        """One table as the HTML fragment that stands beside its csv."""
-        return self._read(f"tables/{name}.html", lambda path: path.read_text(encoding="utf-8"))
+    def built_tables(self) -> pd.DataFrame:
+        """Tidy frame of those of the six tables that are built."""
+        built = [name for name in TABLE_NAMES if (self.folder / f"tables/{name}.csv").exists()]
+        frames = [self.table(name) for name in built]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+
+    def show_table(self, name: str) -> None:
+        """Display a table in a notebook, or the reason why it cannot be shown."""
+        try:
+            text = self._read(f"tables/{name}.html", lambda path: path.read_text(encoding="utf-8"))
+            display(HTML(text))
+        except InputError as error:
+            print(error)
+
+    def show(self, name: str, figure: Figure) -> Image:
+        """Save a figure of a notebook as SVG and PNG, and return it as an image to display."""
+        alt = next(it.figures[name] for it in NOTEBOOKS.values() if name in it.figures)
+        return Image(filename=save(figure, self.folder / "figures", name), alt=alt, retina=True)
 
     def cells(self) -> pd.DataFrame:
         """One line per cell and seed: table, row, column, seed, metric, value, run."""
-        return read_cells(self.folder / "cells.csv", self._cure)
+        return read_cells(self.folder / "cells.csv", self._hint)
 
     def claims(self) -> pd.DataFrame:
         """One line per claim: claim, section, statement, verdict, evidence."""
@@ -67,8 +89,7 @@ class Results:
         cells = self.cells().query("table == @table and column in @columns")
         if cells.empty:
             raise InputError(
-                f"{self.folder / 'cells.csv'}: nothing of {table} in {', '.join(columns)};"
-                f" {self._cure}"
+                f"{self.folder / 'cells.csv'}: no {', '.join(columns)} of {table}; {self._hint}"
             )
         return pd.concat(
             [
@@ -81,7 +102,7 @@ class Results:
         )
 
     def predictions(self, table: str, column: str) -> dict[str, dict[str, NDArray[Any]]]:
-        """Test predictions behind one column of a table, all seeds of a row one after the other.
+        """Test predictions behind one column of a table, the seeds of a row concatenated.
 
         By row: `logits` (seeds * n, classes) float32 and `labels` (seeds * n,) int64.
         """
@@ -96,7 +117,7 @@ class Results:
         }
 
     @property
-    def _cure(self) -> str:
+    def _hint(self) -> str:
         return f"build it with: snakemake --cores 2 --configfile config/{self.folder.name}.yaml"
 
     def _frame(self, name: str, *columns: str) -> pd.DataFrame:
@@ -104,8 +125,8 @@ class Results:
         frame = self._read(name, _whole_csv)
         if missing := [column for column in columns if column not in frame]:
             raise InputError(
-                f"{self.folder / name}: without {', '.join(missing)}, as another version wrote it;"
-                f" delete it and {self._cure}"
+                f"{self.folder / name}: without {', '.join(missing)}, written by another version;"
+                f" delete it and {self._hint}"
             )
         return frame
 
@@ -114,12 +135,22 @@ class Results:
         try:
             return read(path)
         except FileNotFoundError as error:
-            raise InputError(f"{path}: not there; {self._cure}") from error
+            raise InputError(f"{path}: no such file; {self._hint}") from error
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: damaged ({error}); delete it and {self._cure}") from error
+            raise InputError(f"{path}: damaged ({error}); delete it and {self._hint}") from error
 
 
 def _whole_csv(path: Path) -> pd.DataFrame:
     if not path.read_bytes().endswith(b"\n"):
-        raise ValueError("empty, or cut within a line")
+        raise ValueError("empty or truncated")
     return pd.read_csv(path)
+
+
+def open_results(scale: str, results: str | Path) -> Results:
+    """The results that a notebook shows: of the scale of Snakemake's job, or of its own parameters.
+
+    Snakemake leaves a notebook's parameters as they are and adds a variable `snakemake`.
+    """
+    shell = get_ipython()
+    job = shell.user_ns.get("snakemake") if shell else None
+    return Results.find(results, job.wildcards.scale if job else scale)

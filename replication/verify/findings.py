@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Records = Mapping[str, Mapping[str, Any]]
-"""The records that could be read, by the ids of their runs."""
+"""The readable records, by run id."""
+
+# Relative tolerance for errors and perplexities, computed from predictions again.
+CLOSE = 1e-6
 
 
 @dataclass
 class Findings:
-    """What does not fit, what a reader should know, and how much was looked at."""
+    """Problems, remarks for the reader, and how much was checked."""
 
     problems: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -20,12 +23,12 @@ class Findings:
 
     @property
     def counted(self) -> str:
-        """How much was looked at, in words."""
+        """How much was checked, in words."""
         return f"{self.runs} runs, {self.cells} numbers of cells.csv, {self.tables} tables checked"
 
 
-def within(value: object, *keys: str) -> Any:
-    """What stands in a record under keys, or None where somebody wrote something else there."""
+def nested(value: object, *keys: str) -> Any:
+    """The value under nested keys of a record, or None if one of them is missing."""
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value

@@ -1,4 +1,4 @@
-"""Checks that tables and claims follow from ``cells.csv``, and every rendering from its table."""
+"""Checks that tables and claims follow from ``cells.csv``."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,35 +7,44 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from replication.analysis.cells_csv import CELL
 from replication.analysis.claims import decide_claims
-from replication.analysis.statistics import paired_difference, summarise, verdict
-from replication.config.paper_claims import read_claims
+from replication.analysis.statistics import verdict
+from replication.analysis.summary import COLUMNS, NUMBERS, VERDICTS, cell_statistics
+from replication.config.paper_claims import CellKey, read_claims
 from replication.config.paper_tables import TableSpec, read_table
 from replication.plan.cells import reported_teacher
-from replication.report.layout import MARKS
-from replication.report.rendering import render, title_and_note
-from replication.report.tables import LINE, NUMBERS
-from replication.verify.cells import KEY, Values
-from replication.verify.findings import Findings
+from replication.verify.cells import Values
+from replication.verify.findings import Findings, Records
 
-# Statistics are the same functions of the same numbers, by whatever version of SciPy.
+# Tolerance for statistics of the same numbers by another version of SciPy.
 CLOSE = 1e-9
 
 
 def check_tables(
-    results: Path, tables: Path, cells: pd.DataFrame, values: Values, found: Findings
+    results: Path,
+    tables: Path,
+    cells: pd.DataFrame,
+    values: Values,
+    records: Records,
+    found: Findings,
 ) -> None:
-    """Check each line of the tables against ``cells.csv``, and each rendering against its csv.
+    """Check each line of the tables with ``cells.csv``, and with the paper's numbers.
 
     Raises:
         InputError: a file of ``tables`` is wrong.
     """
+    params = {
+        (line["table"], line["row"], line["column"]): records[run]["parameters"] / 1e6
+        for line in cells.to_dict("records")
+        if (run := line["run"].split(";")[-1]) in records
+    }
     for name in sorted(set(cells["table"]) - {f.stem for f in (results / "tables").glob("*.csv")}):
-        found.remarks.append(f"{results / 'tables' / name}.csv: not there, though cells.csv has it")
+        found.remarks.append(f"{results / 'tables' / name}.csv: no such file, but cells.csv has it")
     for file in sorted((results / "tables").glob("*.csv")):
         found.tables += 1
         try:
-            table = pd.read_csv(file, dtype=dict.fromkeys(KEY, str))
+            table = pd.read_csv(file, dtype=dict.fromkeys(CELL, str))
         except (OSError, ValueError) as problem:
             found.problems.append(f"{file}: damaged ({problem})")
             continue
@@ -46,29 +55,34 @@ def check_tables(
         if (tables / f"{file.stem}.yaml").exists():
             spec = read_table(file.stem, tables)
         else:
-            found.remarks.append(f"{file}: the paper's numbers were not checked without {tables}/")
+            found.remarks.append(
+                f"{file}: the paper's numbers were not checked, which needs {tables}/"
+            )
         found.problems += [
-            f"{file}: {it}" for it in _table_problems(table, file.stem, values, spec)
+            f"{file}: {it}" for it in _table_problems(table, file.stem, values, params, spec)
         ]
-        found.problems += _rendering_problems(file, table)
 
 
 def _malformed(table: pd.DataFrame) -> str | None:
-    """Why a csv is no table of this suite's."""
-    if list(table.columns) != LINE or table.empty:
-        return "other columns than a table has, or no lines"
+    """Why a csv is not a table of this suite; None if it is."""
+    if list(table.columns) != COLUMNS or table.empty:
+        return "wrong columns, or no lines"
     for column in (*NUMBERS, "n"):
         if not (pd.api.types.is_numeric_dtype(table[column]) or table[column].isna().all()):
-            return f"{column} has something that is no number"
-    if table[[*KEY, "metric", "n"]].isna().any(axis=None):
-        return "lines without a name, a metric or a number of seeds"
-    if wrong := set(table["verdict"].dropna()) - set(MARKS):
-        return f"verdict is {', '.join(map(str, sorted(wrong)))}, and there is no such"
+            return f"{column} has a value that is not a number"
+    if table[[*CELL, "metric", "n"]].isna().any(axis=None):
+        return "lines without row, column, metric or n"
+    if wrong := set(table["verdict"].dropna()) - set(VERDICTS):
+        return f"unknown verdict {', '.join(map(str, sorted(wrong)))}"
     return None
 
 
 def _table_problems(
-    table: pd.DataFrame, name: str, values: Values, spec: TableSpec | None
+    table: pd.DataFrame,
+    name: str,
+    values: Values,
+    params: Mapping[CellKey, float],
+    spec: TableSpec | None,
 ) -> Iterator[str]:
     there = [(line["row"], line["column"]) for line in table.to_dict("records")]
     wanted = {(row, column) for of, row, column in values if of == name}
@@ -76,13 +90,15 @@ def _table_problems(
         cells = {(row, column) for row in spec.rows for column in spec.columns}
         wanted |= {at for at in cells if not spec.is_dash(*at)}
     for row, column in sorted(wanted - set(there)):
-        yield f"has no line of {row}, {column}"
+        yield f"has no line for {row}, {column}"
     for line in table.to_dict("records"):
         here = f"{line['row']}, {line['column']}"
         if line["table"] != name or there.count((line["row"], line["column"])) > 1:
-            yield f"{here}: stands twice, or is of {line['table']}"
+            yield f"{here}: is listed twice, or belongs to {line['table']}"
             continue
-        expected = _summary(line, values.get((name, line["row"], line["column"]), {}))
+        expected = _expected(line, values.get((name, line["row"], line["column"]), {}))
+        if (size := params.get((name, line["row"], line["column"]))) is not None:
+            expected["params"] = size
         if spec:
             if (line["row"], line["column"]) not in cells:
                 yield f"{here}: {name}.yaml has no such cell"
@@ -90,42 +106,28 @@ def _table_problems(
             expected |= _printed(line, spec)
         for what, value in expected.items():
             if not _same(line[what], value):
-                yield f"{here}: {what} is {line[what]}, and what it follows from gives {value}"
+                yield f"{here}: {what} is {line[what]}, cells.csv and the paper give {value}"
 
 
-def _summary(
+def _expected(
     line: Mapping[Any, Any], measured: Mapping[int, tuple[float, float | None]]
 ) -> dict[str, object]:
-    """What a line of a table has to hold, by the values of its seeds."""
-    if not measured:
-        empty = ["mean", "std", "ci_low", "ci_high", "delta_vs_teacher", "p_value", "verdict"]
-        return {"n": 0, **dict.fromkeys(empty, np.nan)}
+    """What a line of a table must contain, by the values of its seeds."""
     own = {seed: value for seed, (value, _) in measured.items()}
-    level = summarise(list(own.values()))
-    expected: dict[str, object] = {
-        "n": level.n,
-        "mean": level.mean,
-        "std": level.std,
-        "ci_low": level.low,
-        "ci_high": level.high,
-    }
     teachers = {seed: teacher for seed, (_, teacher) in measured.items() if teacher is not None}
-    if teachers.keys() == own.keys():
-        difference = paired_difference(own, teachers)
-        expected |= {
-            "delta_vs_teacher": difference.mean,
-            "delta_ci_low": difference.low,
-            "delta_ci_high": difference.high,
-            "p_value": difference.p_value,
-        }
-        if isinstance(line["verdict"], str):
-            sides = {verdict(difference.low, difference.high, side) for side in (-1.0, 0.0, 1.0)}
-            expected["verdict"] = line["verdict"] if line["verdict"] in sides else min(sides)
+    paired = teachers if teachers.keys() == own.keys() else {}
+    expected: dict[str, object] = {**cell_statistics(own, paired)}
+    if not measured:
+        expected["verdict"] = None
+    elif paired and isinstance(line["verdict"], str):
+        low, high = line["delta_ci_low"], line["delta_ci_high"]
+        possible = {verdict(low, high, side) for side in (-1.0, 0.0, 1.0)}
+        expected["verdict"] = line["verdict"] if line["verdict"] in possible else min(possible)
     return expected
 
 
 def _printed(line: Mapping[Any, Any], spec: TableSpec) -> dict[str, object]:
-    """What a line has to hold by the paper: its numbers, and the verdict that follows from them."""
+    """What a line must contain by the paper: its numbers, and the verdict that follows."""
     row, column = line["row"], line["column"]
     own, teacher = spec.reported(row, column), reported_teacher(spec, row, column)
     expected: dict[str, object] = {"reported": own, "params_reported": spec.rows[row].params}
@@ -137,25 +139,8 @@ def _printed(line: Mapping[Any, Any], spec: TableSpec) -> dict[str, object]:
     return expected
 
 
-def _rendering_problems(file: Path, table: pd.DataFrame) -> Iterator[str]:
-    """Whether Markdown, HTML and LaTeX say what the csv does, under one title and note."""
-    written = {ending: file.with_suffix(f".{ending}") for ending in ("md", "html", "tex")}
-    texts = {}
-    for ending, path in written.items():
-        try:
-            texts[ending] = path.read_text(encoding="utf-8")
-        except (OSError, ValueError) as problem:
-            yield f"{path}: cannot be read ({problem})"
-    if "md" not in texts:
-        return
-    expected = render(table, *title_and_note(table, texts["md"]))
-    for ending, text in texts.items():
-        if text != expected[ending]:
-            yield f"{written[ending]}: does not show what {file.name} and its Markdown say"
-
-
 def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findings) -> None:
-    """Decide the claims again and compare, where ``tables`` has them.
+    """Decide the claims again and compare, if ``tables`` has them.
 
     Raises:
         InputError: ``claims.yaml`` is wrong.
@@ -164,9 +149,9 @@ def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findin
     if not any(file.exists() for file in files):
         return
     if not (tables / "claims.yaml").exists():
-        found.remarks.append(f"{files[0]}: not checked, for which {tables}/claims.yaml is needed")
+        found.remarks.append(f"{files[0]}: not checked, which needs {tables}/claims.yaml")
         return
-    if cells.duplicated([*KEY, "seed"]).any():
+    if cells.duplicated([*CELL, "seed"]).any():
         return
     for file, expected in zip(files, decide_claims(read_claims(tables), cells), strict=True):
         try:
@@ -175,17 +160,15 @@ def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findin
             found.problems.append(f"{file}: damaged ({problem})")
             continue
         if list(claims.columns) != list(expected.columns) or len(claims) != len(expected):
-            found.problems.append(f"{file}: other lines or columns than there are claims")
+            found.problems.append(f"{file}: wrong columns or number of claims")
             continue
-        for line, wanted in zip(
-            claims.to_dict("records"), expected.to_dict("records"), strict=True
-        ):
-            for what, value in wanted.items():
-                if not _same(line[what], value):
-                    found.problems.append(
-                        f"{file}: {wanted['claim']}: {what} is {line[what]}, and cells.csv gives"
-                        f" {value}"
-                    )
+        pairs = zip(claims.to_dict("records"), expected.to_dict("records"), strict=True)
+        found.problems += [
+            f"{file}: {wanted['claim']}: {what} is {line[what]}, cells.csv gives {value}"
+            for line, wanted in pairs
+            for what, value in wanted.items()
+            if not _same(line[what], value)
+        ]
 
 
 def _same(found: Any, expected: Any) -> bool:

@@ -13,22 +13,23 @@ from support.plans import ROOT, tiny_plan
 from replication.analysis import simulation
 from replication.analysis.cells_csv import COLUMNS
 from replication.analysis.claims import decide_claims
-from replication.analysis.hypothesis_tests import Region, holm, power
+from replication.analysis.hypothesis_tests import holm, power
 from replication.analysis.simulation import (
-    DRAWS,
+    CELL_DRAWS,
     EFFECTS,
-    FAMILIES,
+    FAMILY_DRAWS,
     ITEMS,
     SPREAD,
     CellRates,
     FamilyRates,
+    correct_all,
     decide_all,
     draw_cells,
     draw_pairs,
     simulate_cells,
     simulate_families,
 )
-from replication.config.paper_claims import read_claims
+from replication.config.paper_claims import Region, read_claims
 
 TEXT = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
 Rates = Sequence[CellRates] | Sequence[FamilyRates]
@@ -59,20 +60,20 @@ def distances(rates: Rates, draws: int, of: int) -> list[float]:
 
 
 def test_the_printed_rates_of_a_cell_are_those_of_a_simulation() -> None:
-    assert f"{DRAWS:,} simulations for each number" in TEXT
-    found = distances(simulate_cells(draws=250, seed=1), 250, DRAWS)
+    assert f"{CELL_DRAWS:,} simulations for each number" in TEXT
+    found = distances(simulate_cells(draws=250, seed=1), 250, CELL_DRAWS)
     assert max(map(abs, found)) < 4.5
     # All of them together see a drift that none of them sees alone.
     assert np.sqrt(np.mean(np.square(found))) < 1.3
 
 
 def test_the_printed_rates_of_all_claims_are_those_of_a_simulation() -> None:
-    assert f"{FAMILIES:,} simulations of all runs" in TEXT
+    assert f"{FAMILY_DRAWS:,} simulations of all runs" in TEXT
     files = [ROOT / "config" / "digits.yaml"]
     rates = simulate_families(draws=25, seed=1, files=files, tables=ROOT / "tables")
     claims = read_claims(ROOT / "tables").file.claims
     assert printed(rates)["normal", "2"][0] == (len(claims), 0)
-    found = distances(rates, 25, FAMILIES)
+    found = distances(rates, 25, FAMILY_DRAWS)
     assert max(map(abs, found)) < 4.5
     assert np.sqrt(np.mean(np.square(found))) < 1.3
 
@@ -81,21 +82,21 @@ def test_the_printed_rates_of_all_claims_are_those_of_a_simulation() -> None:
 @pytest.mark.parametrize("n", [2, 5])
 def test_claims_are_decided_in_the_simulation_as_in_the_suite(noise: str, n: int) -> None:
     plan, claims = tiny_plan(), read_claims(ROOT / "tables")
-    drawn, _ = draw_cells(plan, noise, n, 1, np.random.default_rng(n))
-    errors = {cell: values[0] for cell, values in drawn.items()}
+    errors, _ = draw_cells(plan, noise, n, 1, np.random.default_rng(n))
     lines = [
         (*cell, seed, "test error (%)", value, "run")
         for cell, values in errors.items()
-        for seed, value in enumerate(values)
+        for seed, value in enumerate(values[0])
     ]
     frame = pd.DataFrame(lines, columns=COLUMNS)
     _, numbers = decide_claims(claims, frame)
     decisions = decide_all(claims, errors)
-    p = np.array([decision.p_value for decision in decisions])
+    p = np.array([decision.p_value for decision in decisions])[:, 0]
     assert p == pytest.approx(numbers["p_value"].to_numpy(), nan_ok=True, rel=1e-9)
     tested = ~np.isnan(p)
     corrected = numbers["p_corrected"].to_numpy()[tested]
     assert holm(p[tested].tolist()) == pytest.approx(corrected.tolist(), rel=1e-9)
+    assert correct_all(p[:, None])[tested, 0] == pytest.approx(corrected, rel=1e-9)
 
 
 @pytest.mark.parametrize("noise", simulation.ITEMS)

@@ -1,12 +1,10 @@
-"""Figures and notebooks: drawn from synthetic results, the same bytes every time."""
+"""Figures are drawn from synthetic results, with the same bytes every time."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,11 +13,10 @@ from PIL import Image
 from support import synthetic_results
 from support.plans import ROOT
 
-from replication.errors import InputError
 from replication.report import claims_page, dark_knowledge, figures
 from replication.report.notebooks import NOTEBOOKS
 from replication.report.plotting import ARROWHEAD, estimates, limits, save
-from replication.report.results import TABLES, Results
+from replication.report.results import Results
 
 FOLDER = ROOT / "notebooks"
 GOES_ON = ARROWHEAD["label"]
@@ -150,96 +147,6 @@ def test_mean_by_argmax_leaves_the_argmax_out() -> None:
 
 
 def test_drawing_and_rendering_import_no_torch() -> None:
-    modules = "figures, dark_knowledge, claims_page, rendering, reading, notebooks"
-    code = f"import sys; from replication import {modules}; sys.exit('torch' in sys.modules)"
+    modules = "figures, dark_knowledge, claims_page, rendering, results, notebooks"
+    code = f"import sys; from replication.report import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.parametrize("missing", ["cells.csv", "tables/table3.csv"])
-def test_a_missing_file_is_one_line_with_its_name_and_the_command(
-    tmp_path: Path, missing: str
-) -> None:
-    found = Results(synthetic_results.write(tmp_path / "fashion"))
-    (found.folder / missing).unlink()
-    with pytest.raises(InputError) as caught:
-        figures.sweeps(found.tables(), found.cells())
-    message = str(caught.value)
-    assert missing in message
-    assert "snakemake --cores 2 --configfile config/fashion.yaml" in message
-    assert "\n" not in message
-
-
-def test_a_damaged_file_is_one_line_with_its_name(tmp_path: Path) -> None:
-    (tmp_path / "cells.csv").write_text("")
-    with pytest.raises(InputError, match=r"cells\.csv: damaged"):
-        Results(tmp_path).cells()
-
-
-def test_results_are_found_beside_and_above_the_working_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for folder in ("results/digits", "notebooks"):
-        (tmp_path / folder).mkdir(parents=True)
-    for folder in (".", "notebooks"):
-        monkeypatch.chdir(tmp_path / folder)
-        assert Results.find("results", "digits").folder.is_dir()
-    assert Results.find("results", "paper").folder == Path("results/paper")
-
-
-@pytest.mark.parametrize("notebook", ["tables", "figures", "dark_knowledge", "claims"])
-def test_notebooks_are_committed_without_outputs_and_as_snakemake_needs_them(
-    notebook: str,
-) -> None:
-    path = FOLDER / f"{notebook}.ipynb"
-    content = nbformat.read(path, as_version=4)
-    nbformat.validate(content)
-    assert content.metadata["language_info"]["name"] == "python"
-    assert content.metadata["kernelspec"]["name"] == "python3"
-    code = [cell for cell in content.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
-    assert code[0].metadata["tags"] == ["parameters"]
-    assert len({cell.id for cell in content.cells}) == len(content.cells)
-
-
-@pytest.mark.parametrize("notebook", NOTEBOOKS)
-def test_notebooks_show_every_figure_that_is_declared(notebook: str) -> None:
-    source = json.loads((FOLDER / f"{notebook}.ipynb").read_text())
-    code = "".join("".join(cell["source"]) for cell in source["cells"])
-    assert [name for name in NOTEBOOKS[notebook].figures if f'show("{name}"' not in code] == []
-
-
-def _run(notebook: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Run a notebook's code as a script in `folder`; returns what it prints."""
-    content = nbformat.read(FOLDER / f"{notebook}.ipynb", as_version=4)
-    code = [cell.source for cell in content.cells if cell.cell_type == "code"]
-    monkeypatch.chdir(folder)
-    command = [sys.executable, "-c", "\n".join(code)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    return run.stdout + run.stderr
-
-
-def test_notebooks_save_the_declared_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = synthetic_results.write(tmp_path / "results" / "digits")
-    (tmp_path / "notebooks").mkdir()
-    for notebook in NOTEBOOKS:
-        assert "Error" not in _run(notebook, tmp_path / "notebooks", monkeypatch)
-    wanted = {
-        f"{name}.{end}"
-        for notebook in NOTEBOOKS.values()
-        for name in notebook.figures
-        for end in ("svg", "png")
-    }
-    assert {path.name for path in (folder / "figures").iterdir()} == wanted
-
-
-def test_the_tables_notebook_names_a_table_that_is_not_built_and_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = synthetic_results.write(tmp_path / "results" / "digits")
-    (folder / "tables/table4.csv").unlink()
-    printed = _run("tables", tmp_path, monkeypatch)
-    assert "table4.csv: not there; build it with: snakemake" in printed
-    assert "Traceback" not in printed
-    assert TABLES[-1] in printed.splitlines()[-2]

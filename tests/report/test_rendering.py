@@ -11,7 +11,7 @@ import pytest
 from support import synthetic_results
 
 from replication.report.layout import layout, notes
-from replication.report.rendering import render, to_html, to_latex, to_markdown, verdict_counts
+from replication.report.rendering import render, to_html, to_latex, to_markdown
 
 TITLE = "CIFAR-100 & its 100 classes_of 50 %"
 NOTE = "Two-digit numbers, 8×16 pixels."
@@ -183,11 +183,3 @@ def test_latex_compiles(tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-2000:]
-
-
-def test_verdicts_are_counted_by_table_with_their_sum() -> None:
-    frame = pd.concat(FRAMES.values())
-    counts = verdict_counts(frame)
-    assert list(counts.index) == [*FRAMES, "all"]
-    assert counts.loc["all", "cells"] == frame["verdict"].notna().sum()
-    assert counts.loc["table2", "replicated"] == (FRAMES["table2"]["verdict"] == "replicated").sum()

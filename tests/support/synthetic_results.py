@@ -1,4 +1,4 @@
-"""Results as the suite leaves them, made of the paper's numbers and noise."""
+"""Results in the suite's format, made from the paper's numbers and noise."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from replication.config.paper_claims import read_claims
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.report.results import TABLES
-from replication.report.tables import summary_line
+from replication.report.results import TABLE_NAMES
+from replication.report.tables import measure_cell
 
 SEEDS = 3
 EPOCHS = 12
-SPECS = tiny_plan(tables=TABLES).tables
+SPECS = tiny_plan(tables=TABLE_NAMES).tables
 # Parameters in millions by row, in whichever table they are printed.
 SIZES = {
     row: spec.params
@@ -33,8 +33,8 @@ SIZES = {
 HISTORY = ["epoch", "learning_rate", "train_loss", "train_error", "test_error"]
 
 
-class Invented(Measurements):
-    """What the paper prints in each cell, with a deviation of the cell's own and one per seed."""
+class Synthetic(Measurements):
+    """The paper's number in each cell, with one deviation per cell and one per seed."""
 
     def __init__(self, plan: Plan, noise: float) -> None:
         super().__init__(plan)
@@ -48,7 +48,7 @@ class Invented(Measurements):
                 self.values.setdefault((members, cell.part), value)
 
     def check_alike(self, cell: Cell) -> None:
-        """Invented numbers have no records."""
+        """Synthetic numbers have no records."""
 
     def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
         return self.values[tuple(members), part]
@@ -61,14 +61,14 @@ def results(
     seeds: int = SEEDS, noise: float = 0.25
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """`cells.csv`, and by name `tables/table<k>.csv`."""
-    plan = tiny_plan(tables=TABLES, seeds=list(range(seeds)))
-    invented = Invented(plan, noise)
-    rows = {cell: invented.rows(cell) for cell in plan.cells}
+    plan = tiny_plan(tables=TABLE_NAMES, seeds=list(range(seeds)))
+    synthetic = Synthetic(plan, noise)
+    measured = {cell: measure_cell(cell, synthetic) for cell in plan.cells}
     frames = {
-        name: pd.DataFrame([summary_line(c, invented, rows[c]) for c in plan.table_cells(name)])
+        name: pd.DataFrame([measured[cell][1] for cell in plan.table_cells(name)])
         for name in plan.tables
     }
-    return pd.DataFrame(list(chain.from_iterable(rows.values()))), frames
+    return pd.DataFrame(list(chain.from_iterable(rows for rows, _ in measured.values()))), frames
 
 
 def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
@@ -86,7 +86,7 @@ def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
 
 
 def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """Logits over side² classes, pairs of digits: a class resembles those that share a digit."""
+    """Logits over side² classes, pairs of digits: classes that share a digit are similar."""
     labels = generator.integers(0, side * side, n)
     classes = np.arange(side * side)
     tens = labels[:, None] // side == classes // side
@@ -97,7 +97,7 @@ def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str,
 
 
 def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) -> Path:
-    """Write a scale's results: cells, the six tables, and what table 2's runs leave behind."""
+    """Write a scale's results: cells, claims, the six tables, and files of table 2's runs."""
     generator = np.random.default_rng(1)
     (folder / "tables").mkdir(parents=True)
     cells, frames = results(seeds)

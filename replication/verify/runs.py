@@ -1,0 +1,158 @@
+"""Checks run folders: each by itself, and with its teacher.
+
+A run's files have the checksums in its record. The record names the run of the folder, a recipe
+with the right hash, and the teachers in whose folders it lies; the result follows from the
+predictions.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from replication import files
+from replication.analysis.measure import error, perplexity
+from replication.errors import InputError
+from replication.plan.plan import hash_recipe
+from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
+from replication.runs.record import (
+    LOGITS_SUM,
+    learned_from,
+    logits_of,
+    read_predictions,
+    read_record,
+)
+from replication.verify.findings import CLOSE, Findings, Records, nested
+
+CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
+# What a network stores besides its parameters.
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
+
+
+def check_runs(root: Path, found: Findings) -> Records:
+    """Check each run, teachers first; returns the records that can be read."""
+    records: dict[str, dict[str, Any]] = {}
+    data: dict[str, dict[str, str]] = defaultdict(dict)
+    folders = {file.parent for name in (RECORD, MODEL) for file in root.rglob(name)}
+    folders |= {file.parent for file in root.rglob(FAILURE)}
+    for folder in sorted(folders):
+        found.runs += 1
+        run_id = folder.relative_to(root).as_posix()
+        try:
+            record = read_record(folder)
+        except InputError as problem:
+            found.problems.append(str(problem))
+            continue
+        records[run_id] = record
+        problems = (
+            *_record_problems(run_id, record, records),
+            *_file_problems(folder, record),
+            *_result_problems(folder, record),
+        )
+        found.problems += [f"{folder}: {problem}" for problem in problems]
+        recipe = record["recipe"]
+        shown = str((recipe.get("dataset"), recipe.get("evaluate_on")))
+        first = data[shown].setdefault(record["dataset"]["sha256"], run_id)
+        if len(data[shown]) > 1 and first == run_id:
+            found.problems.append(
+                f"{folder}: its data are not those of {next(iter(data[shown].values()))}, under the"
+                " same name"
+            )
+        if any((folder / name).exists() for name in CHECKPOINTS):
+            found.remarks.append(f"{folder}: the run is finished, but still has a checkpoint")
+        if record.get("earlier"):
+            found.remarks.append(f"{folder}: resumed with other threads, versions or device")
+    return records
+
+
+def _record_problems(run_id: str, record: dict[str, Any], records: Records) -> Iterator[str]:
+    """Compare a record with the name of its folder and with its teachers."""
+    if record["run"] != run_id:
+        yield f"its {RECORD} belongs to {record['run']}"
+    if hash_recipe(record["recipe"]) != record["recipe_hash"]:
+        yield f"the recipe in its {RECORD} does not match recipe_hash"
+    dataset, *above, own = run_id.split("/")
+    network, _, rest = own.partition(".")
+    objective, seed = rest.split(".")[0], rest.rpartition(".")[2]
+    for value, *keys in (
+        (dataset, "dataset", "name"),
+        (dataset, "recipe", "dataset", "name"),
+        (network, "network", "name"),
+        (network, "recipe", "network", "name"),
+        (objective, "objective"),
+        (objective, "recipe", "objective"),
+        (seed, "seed"),
+        (str(len(above)), "generation"),
+    ):
+        if str(written := nested(record, *keys)) != value:
+            yield f"its {RECORD} has {written} for `{'.'.join(keys)}`, its folder has {value}"
+    if not above:
+        if record["teacher"] is not None:
+            yield f"its {RECORD} names a teacher, but its folder is in none"
+        return
+    teachers = ["/".join([dataset, *above[: n + 1]]) for n in range(len(above))]
+    if teachers[-1] not in records:
+        yield "its teacher is missing or cannot be read"
+    elif not learned_from(record, records[teachers[-1]]):
+        yield "it learned from another teacher than the one its folder is in"
+    elif all(teacher in records for teacher in teachers):
+        lineage = [{"run": it, "model_sha256": records[it]["checksums"][MODEL]} for it in teachers]
+        if record.get("lineage") != lineage:
+            yield f"its {RECORD} has another lineage than its folder"
+
+
+def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+    """Compare the files with the checksums in the record."""
+    for name in (HISTORY, CONFIG):
+        if (folder / name).exists() and name not in record["checksums"]:
+            yield f"its {RECORD} has no checksum of {name}"
+    for name, named in record["checksums"].items():
+        try:
+            if files.checksum(folder / name) != named:
+                yield f"{name} is not the file that {RECORD} names"
+        except InputError as problem:
+            yield str(problem)
+    try:
+        with safe_open(folder / MODEL, "numpy") as model:
+            sizes = [
+                int(np.prod(model.get_slice(key).get_shape()))
+                for key in model.keys()  # noqa: SIM118
+                if not key.endswith(BUFFERS)
+            ]
+        if sum(sizes) != record["parameters"]:
+            yield f"its weights have {sum(sizes)} parameters, not as many as in {RECORD}"
+    except (OSError, SafetensorError):
+        pass  # reported by its checksum
+    for file in folder.glob("teacher_logits.*.safetensors"):
+        try:
+            with safe_open(file, "numpy") as stored:
+                belongs = logits_of(stored.metadata())
+            if belongs.get("teacher") != record["checksums"][MODEL]:
+                yield f"{file.name} belongs to other weights"
+            elif belongs.get(LOGITS_SUM) != files.payload_checksum(file):
+                yield f"{file.name} does not have the checksum in its header"
+        except (OSError, SafetensorError) as problem:
+            yield f"{file.name} is damaged ({problem})"
+
+
+def _result_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+    """Compare the recorded result with that of the predictions."""
+    try:
+        predictions = read_predictions(folder)
+    except InputError as problem:
+        yield str(problem)
+        return
+    if "logits" in predictions:
+        shape = (nested(record, "dataset", "evaluation"), nested(record, "dataset", "classes"))
+        if predictions["logits"].shape != shape:
+            yield f"predictions of shape {predictions['logits'].shape} do not fit its data"
+            return
+        measured = [error(predictions["logits"][None], predictions["labels"])]
+    else:
+        measured = [perplexity(predictions[part]) for part in ("validation", "test")]
+    recorded = list(record["result"].values())
+    if len(recorded) != len(measured) or not np.allclose(recorded, measured, rtol=CLOSE):
+        yield f"its result is recorded as {recorded}, its predictions give {measured}"

@@ -1,0 +1,167 @@
+"""The file of claims: what it covers, what the paper prints for it, and how errors are reported."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support.plans import ROOT
+
+from replication.config.paper_claims import read_claims
+from replication.errors import InputError
+
+CLAIMS = read_claims(ROOT / "tables")
+TEXT = (ROOT / "tables" / "claims.yaml").read_text(encoding="utf-8")
+
+
+def test_there_are_claims_on_every_table_and_their_ids_are_unique() -> None:
+    ids = re.findall(r"^  ([a-z0-9-]+):$", TEXT, re.M)
+    assert list(CLAIMS.file.claims) == ids
+    assert len(ids) >= 25
+    assert {cell[0] for c in CLAIMS.file.claims.values() for cell in c.contrast()} == {
+        f"table{number}" for number in range(1, 7)
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"), [("table1", ["ban"]), ("table2", ["ban", "ban+l", "cwtm", "dkpp"])]
+)
+def test_each_network_and_treatment_is_compared_with_its_teacher(
+    table: str, columns: list[str]
+) -> None:
+    compared = {tuple(c.contrast()) for c in CLAIMS.file.claims.values()}
+    for row in CLAIMS.tables[table].rows:
+        for column in columns:
+            assert ((table, row, column), (table, row, "teacher")) in compared
+
+
+def test_replicates_are_the_papers_ban_and_ban_1() -> None:
+    assert CLAIMS.replicates_dataset == "cifar100"
+    assert CLAIMS.replicate_pairs() == [
+        (16.95, 17.61),
+        (16.69, 16.62),
+        (16.36, 16.26),
+        (16.0, 16.13),
+    ]
+
+
+def test_reported_differences_are_the_papers() -> None:
+    reported = {name: CLAIMS.reported(c.contrast()) for name, c in CLAIMS.file.claims.items()}
+    assert reported["ban-densenet-112-33"] == pytest.approx(16.95 - 18.25)
+    assert reported["cifar10-densenet-gap-narrows"] == pytest.approx((3.61 - 3.54) - (3.84 - 3.37))
+    assert reported["wide-resnet-teacher-beats-labels"] == pytest.approx(16.79 - 17.69)
+    assert reported["robust-to-depth"] == pytest.approx((16.95 + 16.43 + 16.64 + 16.64) / 4 - 17.69)
+    assert reported["lstm-test"] == pytest.approx(68.56 - 71.87)
+
+
+def test_claims_that_the_papers_own_numbers_do_not_support_are_known() -> None:
+    outside = {
+        name
+        for name, c in CLAIMS.file.claims.items()
+        if min(
+            c.region(CLAIMS.file.margin * CLAIMS.reported(c.right.weights())).depths(
+                round(CLAIMS.reported(c.contrast()), 6)
+            )
+        )
+        <= 0
+    }
+    assert outside == {
+        "cifar10-ban-wide-resnet-28-10",
+        "cifar10-ban-densenet-80-120",
+        "cwtm-densenet-80-80",
+    }
+
+
+Change = Callable[[dict[str, Any]], object]
+FIRST = "cifar10-ban-all"
+
+
+def first(file: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = file["claims"][FIRST]
+    return found
+
+
+def side(table: str, row: str, column: str) -> dict[str, Any]:
+    return {"table": table, "rows": [row], "columns": [column]}
+
+
+WRONG: dict[str, tuple[Change, str]] = {
+    "misspelt key": (lambda f: first(f).update(expects="lower"), "did you mean `expect`?"),
+    "key left out": (lambda f: first(f).pop("section"), f"`claims.{FIRST}.section` is missing"),
+    "unknown test": (lambda f: first(f).update(expect="less"), f"`claims.{FIRST}.expect`"),
+    "unknown table": (
+        lambda f: first(f)["left"].update(table="table9"),
+        f"`claims.{FIRST}.left`: no table `table9`",
+    ),
+    "unknown row": (
+        lambda f: first(f)["right"].update(rows=["densenet-91-60"]),
+        f"`claims.{FIRST}.right`: table1 has no row `densenet-91-60`",
+    ),
+    "unknown column": (
+        lambda f: first(f)["left"].update(columns=["bam"]),
+        "table1 has no column `bam`; there are: teacher, ban",
+    ),
+    "dash": (
+        lambda f: first(f)["left"].update(
+            table="table2", rows=["densenet-80-120"], columns=["ban-3"]
+        ),
+        "table2 has a dash at `densenet-80-120` / `ban-3`",
+    ),
+    "unknown row to subtract": (
+        lambda f: first(f)["left"].update(
+            minus={"table": "table1", "rows": ["resnet"], "columns": ["ban"]}
+        ),
+        f"`claims.{FIRST}.left.minus`: table1 has no row `resnet`",
+    ),
+    "row twice": (
+        lambda f: first(f)["left"].update(rows=["densenet-90-60", "densenet-90-60"]),
+        "listed twice",
+    ),
+    "no row": (lambda f: first(f)["left"].update(rows=[]), f"`claims.{FIRST}.left.rows`"),
+    "nothing to compare": (
+        lambda f: first(f).update(right=first(f)["left"]),
+        "left and right are the same cells",
+    ),
+    "error with perplexity": (
+        lambda f: first(f).update(
+            right={"table": "table6", "rows": ["lstm"], "columns": ["teacher test"]}
+        ),
+        f"`claims.{FIRST}`: compares errors with perplexities",
+    ),
+    "statement of two lines": (
+        lambda f: first(f).update(statement="one\ntwo"),
+        f"`claims.{FIRST}.statement`",
+    ),
+    "margin that is none": (lambda f: f.update(margin=0), "`margin`"),
+    "three replicates": (
+        lambda f: f["replicates"].update(columns=["ban", "ban-1", "ban-2"]),
+        "`replicates` has two columns",
+    ),
+    "no claims": (lambda f: f.update(claims={}), "`claims`"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_file_is_one_line_with_file_and_key(name: str, tmp_path: Path) -> None:
+    change, message = WRONG[name]
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
+    # Anchors are shared objects; a copy without them can be changed in one place.
+    file = yaml.safe_load(yaml.dump(yaml.safe_load(TEXT), Dumper=NoAliases))
+    change(file)
+    path = tmp_path / "tables" / "claims.yaml"
+    path.write_text(yaml.safe_dump(file), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_claims(tmp_path / "tables")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+class NoAliases(yaml.SafeDumper):
+    """Writes every anchor out."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True

@@ -1,0 +1,41 @@
+"""What notebooks read: files are found, and a missing one is named with the command."""
+
+from pathlib import Path
+
+import pytest
+from support import synthetic_results
+
+from replication.errors import InputError
+from replication.report import figures
+from replication.report.results import Results
+
+
+@pytest.mark.parametrize("missing", ["cells.csv", "tables/table3.csv"])
+def test_a_missing_file_is_one_line_with_its_name_and_the_command(
+    tmp_path: Path, missing: str
+) -> None:
+    found = Results(synthetic_results.write(tmp_path / "fashion"))
+    (found.folder / missing).unlink()
+    with pytest.raises(InputError) as caught:
+        figures.sweeps(found.tables(), found.cells())
+    message = str(caught.value)
+    assert missing in message
+    assert "snakemake --cores 2 --configfile config/fashion.yaml" in message
+    assert "\n" not in message
+
+
+def test_a_damaged_file_is_one_line_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").write_text("")
+    with pytest.raises(InputError, match=r"cells\.csv: damaged"):
+        Results(tmp_path).cells()
+
+
+def test_results_are_found_beside_and_above_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("results/digits", "notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+    for folder in (".", "notebooks"):
+        monkeypatch.chdir(tmp_path / folder)
+        assert Results.find("results", "digits").folder.is_dir()
+    assert Results.find("results", "paper").folder == Path("results/paper")

@@ -1,0 +1,101 @@
+"""A table leaves cells with missing or damaged runs empty, and says why."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from support.plans import tiny_plan
+from support.small_results import BAN, KEYS, LABEL, change_record
+
+from replication.analysis.cells_csv import collect_cells
+from replication.cli import run_command
+from replication.plan.plan import Plan
+from replication.report.tables import build_table
+from replication.runs.folder import FAILURE, PREDICTIONS, RECORD
+
+Damage = Callable[[Path], object]
+DAMAGE: dict[str, tuple[Damage, str]] = {
+    "a seed is missing": (lambda r: shutil.rmtree(r / "runs" / BAN), "the run is not trained"),
+    "a run has failed": (
+        lambda r: [
+            (r / "runs" / BAN / RECORD).unlink(),
+            (r / "runs" / BAN / FAILURE).write_text('{"reason": "out of memory"}'),
+        ],
+        "the run has failed: out of memory",
+    ),
+    "predictions of another checksum": (
+        lambda r: save_file(
+            {k: v.clone() for k, v in load_file(r / "runs" / BAN / PREDICTIONS).items()}
+            | {"labels": torch.zeros(100, dtype=torch.int64)},
+            r / "runs" / BAN / PREDICTIONS,
+        ),
+        "the checksum is not that in run.json",
+    ),
+    "another teacher": (
+        lambda r: change_record(r / "runs" / BAN, teacher={"run": LABEL, "model_sha256": "0"}),
+        "learned from another teacher than the one it lies in",
+    ),
+    "another recipe": (
+        lambda r: change_record(r / "runs" / BAN, recipe_hash="0"),
+        "trained with another recipe",
+    ),
+    "other data": (
+        lambda r: change_record(r / "runs" / BAN, dataset={"sha256": "0"}),
+        "runs of different data",
+    ),
+    "another precision": (
+        lambda r: change_record(r / "runs" / BAN, precision="bfloat16"),
+        "runs of different precision",
+    ),
+    "another version": (
+        lambda r: (r / "runs" / BAN / RECORD).write_text('{"run": "a"}'),
+        "as another version wrote it",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
+    plan: Plan, name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage, message = DAMAGE[name]
+    before = pd.read_csv(plan.results / "tables/table3.csv")
+    damage(plan.results)
+    frame, reasons = build_table(plan, "table3")
+    empty = frame[frame["n"] == 0]
+    assert ("wide-resnet-28-2", "ban") in set(zip(empty["row"], empty["column"], strict=True))
+    assert empty[["mean", "std", "ci_low", "delta_vs_teacher", "verdict"]].isna().all(axis=None)
+    assert any(message in reason for reason in reasons), reasons
+    # Nothing else has changed, and no cell is averaged over fewer seeds.
+    rest = frame["n"] > 0
+    assert (frame["n"][rest] == 2).all()
+    shown = ["row", "column", "mean", "verdict"]
+    pd.testing.assert_frame_equal(
+        frame.loc[rest, shown], before.loc[rest, shown], check_dtype=False
+    )
+    collect_cells(plan)
+    cells = pd.read_csv(plan.results / "cells.csv")
+    assert len(cells.query("row == 'wide-resnet-28-2' and column == 'ban'")) == 0
+    for suffix in ("md", "html", "tex"):
+        text = (plan.results / f"tables/table3.{suffix}").read_text(encoding="utf-8")
+        assert "Empty cell: wide-resnet-28-2, ban" in text
+
+
+def test_the_command_fails_on_an_empty_cell_unless_allowed(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plan = tiny_plan(**KEYS)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(whole / "results", tmp_path / "results")
+    monkeypatch.setattr(Plan, "read", classmethod(lambda cls, files, root: plan))
+    assert run_command(["table", "3", "6"]) == 0
+    shutil.rmtree(plan.folder(plan.run(BAN)))
+    assert run_command(["table", "3"]) == 1
+    said = capfd.readouterr().err.splitlines()
+    assert said[0].startswith("empty cell: wide-resnet-28-2, ban: results/tiny/runs/")
+    assert said[-1].startswith("error: 1 cells stay empty for the reasons above")
+    assert run_command(["table", "--holes", "3"]) == 0
