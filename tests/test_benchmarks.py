@@ -23,7 +23,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "cpu"
 TINY = Case(
     "tiny",
     "wide_resnet_28_1",
-    {"depth_ratio": "1/4", "width_ratio": "1/4", "dropout": 0.0},
+    {"depth_ratio": "1/4", "width_ratio": "1/2", "dropout": 0.0},
     steps=1,
 )
 
