@@ -1,4 +1,4 @@
-"""What the console command ``replication`` does; `__main__` is where it begins."""
+"""The commands of ``replication``; each takes the scale that its ``--configfile`` options name."""
 
 import json
 import os
@@ -20,7 +20,10 @@ from replication.plan.selection import parse_numbers, read_part, table_name
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 app = typer.Typer(
-    help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    help="Replicates Born-Again Neural Networks (Furlanello et al., ICML 2018).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
@@ -54,14 +57,14 @@ def train(
 def table(
     names: Annotated[list[str], typer.Argument(help="Tables of the paper: 2 or table2.")],
     configfile: ConfigFiles = None,
-    holes: Annotated[
-        bool, typer.Option("--holes", help="Empty cells are no failure of the command.")
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Succeed although cells stay empty.")
     ] = False,
     results: Results = RESULTS,
 ) -> None:
     """Measure the cells of tables and write them as csv, Markdown, HTML and LaTeX.
 
-    A cell that lacks a run stays empty, and the table says why.
+    A cell whose runs are incomplete stays empty, and the table says why.
     """
     plan = Plan.read(configfile or [], root=results)
     names = [table_name(name) for name in names]
@@ -75,18 +78,18 @@ def table(
         for reason in dict.fromkeys(reasons):
             print(f"empty cell: {reason}", file=sys.stderr)
         empty += len(reasons)
-        # At once, so that a log has it before what is said at the end.
+        # Flushed, so that a log shows it before the error.
         print(plan.results / "tables" / f"{name}.md", flush=True)
-    if empty and not holes:
+    if empty and not allow_missing:
         raise InputError(
-            f"{empty} cells stay empty for the reasons above; mend them and call again, or accept"
-            " them by --holes"
+            f"{empty} cells stay empty for the reasons above; fix them and call again, or accept"
+            " them with --allow-missing"
         )
 
 
 @app.command()
 def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
-    """Put the tables' measured cells together into cells.csv."""
+    """Collect the measured cells of all tables in cells.csv."""
     from replication.report.tables import collect_cells
 
     plan = Plan.read(configfile or [], root=results)
@@ -96,7 +99,7 @@ def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 
 @app.command()
 def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
-    """Decide the paper's claims from cells.csv and write claims.csv and claims_power.csv."""
+    """Test the paper's claims on cells.csv and write claims.csv and claims_power.csv."""
     plan = Plan.read(configfile or [], root=results)
     from replication.analysis.claims import build_claims
 
@@ -138,9 +141,9 @@ def data(
 def verify(
     results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
 ) -> None:
-    """Check results, anybody's: every file, lineage and number against those that it follows from.
+    """Check results: every file, lineage and number against those that it follows from.
 
-    Prints a line for each that does not fit, and fails if there is one.
+    Prints a line for each inconsistency, and fails if there is one.
     """
     from replication.verify.results import verify as verify_results
 
@@ -151,7 +154,7 @@ def verify(
         print(f"note: {remark}")
     print(f"{results}: {found.counted}")
     if found.problems:
-        raise InputError(f"{results}: {len(found.problems)} things do not fit, as said above")
+        raise InputError(f"{results}: {len(found.problems)} inconsistencies, listed above")
 
 
 @app.command()
@@ -189,11 +192,11 @@ def plan(
         print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
         return
     from replication.sweep.overview import console, render_costs
-    from replication.sweep.summary import summarise
+    from replication.sweep.summary import summarise_costs
 
     at_once = parse_numbers("--devices", devices)
     with console().status("reading run folders, counting FLOPs"):
-        costs = summarise(found, at_once, tflops)
+        costs = summarise_costs(found, at_once, tflops)
     if as_json:
         print(json.dumps(asdict(costs), indent=2))
     else:
@@ -227,8 +230,8 @@ def schema(name: Annotated[str, typer.Argument(help="scale or table")]) -> None:
 def run_command(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status.
 
-    What the user can mend is one line and 1, or with ``REPLICATION_TRACEBACK=1`` a traceback; a
-    run that was stopped and can go on is 75.
+    An error that the user can correct prints one line, or with ``REPLICATION_TRACEBACK=1`` a
+    traceback, and returns 1; a run that was stopped and can be resumed returns 75.
     """
     try:
         app(arguments)

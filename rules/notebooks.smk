@@ -1,5 +1,5 @@
 # The notebooks read results. Each leaves its executed copy, its figures and an HTML page.
-for name, notebook in NOTEBOOKS.items():
+for name, spec in NOTEBOOKS.items():
 
     rule:
         name:
@@ -7,6 +7,7 @@ for name, notebook in NOTEBOOKS.items():
         input:
             RULES.outputs("results/{{scale}}/tables/{table}.html"),
             "results/{scale}/claims.csv",
+            f"notebooks/{name}.ipynb",
         output:
             [
                 report(
@@ -15,9 +16,9 @@ for name, notebook in NOTEBOOKS.items():
                     category="Figures",
                     labels={"figure": sentence},
                 )
-                for figure, sentence in notebook.figures.items()
+                for figure, sentence in spec.figures.items()
             ],
-            [f"results/{{scale}}/figures/{figure}.png" for figure in notebook.figures],
+            [f"results/{{scale}}/figures/{figure}.png" for figure in spec.figures],
             touch(f"results/{{scale}}/notebooks/.{name}.done"),
         log:
             # A log, not an output, so that the executed copy of a failed notebook stays.
@@ -25,8 +26,11 @@ for name, notebook in NOTEBOOKS.items():
         localrule: True
         conda:
             ENVIRONMENT
+        params:
+            # Snakemake reads the path below when the loop has ended.
+            name=name,
         notebook:
-            f"../notebooks/{name}.ipynb"
+            "../notebooks/{params.name}.ipynb"
 
 
 rule notebook_page:

@@ -12,8 +12,10 @@ import pytest
 import torch
 from support.plans import ROOT, TINY
 from support.workplace import Workplace
+from typer.main import get_command
 
 from replication import objectives
+from replication.cli import app
 from replication.config.scale import Scale
 from replication.data import specs
 
@@ -80,6 +82,21 @@ def test_every_test_and_function_that_a_document_names_exists(document: Path) ->
     assert missing == []
 
 
+@documents
+def test_every_command_and_option_that_a_document_names_exists(document: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    missing = []
+    for name, rest in re.findall(
+        r"(?:^ *|`)replication ([a-z]+)\b([^`\n#]*)", document.read_text("utf-8"), re.M
+    ):
+        known = commands[name].params if name in commands else []
+        options = {option for parameter in known for option in parameter.opts}
+        unknown = set(re.findall(r"--[\w-]+", rest)) - options
+        if name not in commands or unknown:
+            missing.append(f"replication {name} {' '.join(unknown)}")
+    assert missing == []
+
+
 def test_the_code_map_lists_every_package_and_module() -> None:
     _, _, code_map = README.read_text("utf-8").partition("## Code map")
     first_cells = re.findall(r"^\| (`.*?) \|", code_map.partition("\n## ")[0], re.M)
@@ -124,9 +141,10 @@ def test_the_objective_of_the_readme_is_one() -> None:
 
 
 def test_the_data_set_of_the_guide_is_one() -> None:
-    names = {"ImageSpec": specs.ImageSpec, "_IMAGES": specs._IMAGES}
-    found = eval(f"{{{snippet(CONTRIBUTING, 'python', '# replication/data/specs.py')}}}", names)
-    (spec,) = found.values()
+    space = {"ImageSpec": specs.ImageSpec, "_IMAGES": specs._IMAGES}
+    entry = snippet(CONTRIBUTING, "python", "# replication/data/specs.py")
+    exec(f"found = {{{entry}}}", space)
+    (spec,) = space["found"].values()  # type: ignore[attr-defined]
     assert callable(resolve_name(spec.loader))
 
 

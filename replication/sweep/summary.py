@@ -42,7 +42,9 @@ class PlanCost:
     least_hours: dict[int, float]
 
 
-def summarise(plan: Plan, at_once: Sequence[int] = (), tflops: float | None = None) -> PlanCost:
+def summarise_costs(
+    plan: Plan, at_once: Sequence[int] = (), tflops: float | None = None
+) -> PlanCost:
     """Costs of a plan; ``tflops`` is the speed for a plan of which no run is finished.
 
     Raises:

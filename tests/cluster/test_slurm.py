@@ -1,4 +1,4 @@
-"""Sweeps by `profiles/slurm` on a real Slurm: what is lost comes back, each run trained once."""
+"""Sweeps with `profiles/slurm` on a real Slurm: lost jobs are resubmitted and resume."""
 
 import json
 import os
@@ -18,8 +18,10 @@ from support.checks import wait_until
 from support.plans import ROOT, TINY
 from support.workplace import PATH, Workplace
 
+pytestmark = pytest.mark.long
+
 RUN = "digits/wide_resnet_28_1.label.0"
-# A training of some seconds, that saves its state when it is told to stop and at no other time.
+# A training of some seconds that saves a checkpoint only when it is told to stop.
 LONG: dict[str, Any] = {
     **TINY,
     "tables": ["table1"],
@@ -33,7 +35,7 @@ SECONDS = 330
 
 @dataclass(frozen=True)
 class Job:
-    """A job as Slurm tells of it: limits as it prints them, `asked` of generic resources."""
+    """A job as Slurm lists it: limits as printed, and the generic resources it asked for."""
 
     id: str
     state: str
@@ -73,12 +75,12 @@ class Sweep(Workplace):
         return self.started[-1]
 
     def finish(self, *arguments: str) -> None:
-        """Call Snakemake, or wait for the one that runs, until it has succeeded."""
+        """Call Snakemake, or wait for the running one; it has to succeed."""
         process = self.start(*arguments) if arguments else self.started[-1]
         assert process.wait(SECONDS) == 0, self.log.read_text(encoding="utf-8")[-6000:]
 
     def jobs(self) -> list[Job]:
-        """Every job that this workplace has submitted, the first one first."""
+        """Every job that this workplace has submitted, in order."""
         names = ("JobID", "State", "TimeLimit", "MinMemory", "tres-per-job", "Comment", "WorkDir")
         wanted = ",".join(f"{name}:300" for name in names)
         lines = ask("squeue", "--states=all", f"--Format={wanted}").splitlines()
@@ -91,7 +93,7 @@ class Sweep(Workplace):
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def trainer(self, run: str) -> tuple[str, str]:
-        """The process that trains a run, and the command of the one that started it."""
+        """The id of the process that trains a run, and its parent's command line."""
         lock = self.folder / "results/tiny/runs" / run / "train.lock"
         found = re.search(r"^pid=(\d+)$", lock.read_text(encoding="utf-8"), re.M)
         assert found
@@ -106,7 +108,7 @@ class Sweep(Workplace):
         return found
 
     def wait_for_epoch(self, run: str, epoch: int) -> Job:
-        """Wait until a training that has just begun gets there; gives its job."""
+        """Wait until a training has reached an epoch; returns its job."""
 
         def there() -> bool:
             assert self.started[-1].poll() is None, self.log.read_text(encoding="utf-8")[-6000:]
@@ -137,7 +139,7 @@ def cancelled(sweep: Sweep) -> None:
 def over_time(sweep: Sweep) -> None:
     sweep.configure({**LONG, "images": {**LONG["images"], "epochs": 600}})
     sweep.start(f"results/tiny/runs/{RUN}/run.json")
-    # Slurm counts in minutes, and looks every half of one.
+    # Slurm counts in minutes, and checks every half minute.
     job = sweep.wait_for_epoch(RUN, 5)
     ask("scontrol", "update", f"JobId={job.id}", "TimeLimit=1")
     sweep.finish()
@@ -156,7 +158,7 @@ def killed(sweep: Sweep) -> None:
         sweep.wait_for_epoch(f"python_reference/{network}.label.0", 1)
     snakemake.send_signal(signal.SIGKILL)
     snakemake.wait()
-    # As the page says, with this workplace's prefix, profile and files.
+    # The commands of docs/cluster.md, with this workplace's prefix, profile and files.
     page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
     found = re.search(r"```sh\n(.*scancel)\n(.*--unlock)\n(.*)\n```", page)
     assert found
@@ -172,11 +174,11 @@ SCENARIOS: list[Callable[[Sweep], None]] = [over_time, killed, to_tables, cancel
 
 @pytest.fixture(scope="module")
 def sweeps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[Sweep]]]:
-    """What becomes of each scenario: all of them at a time, in one Slurm."""
+    """The result of each scenario; all run at the same time in one Slurm."""
     folder = tmp_path_factory.mktemp("slurm")
     places = [Sweep(folder / scenario.__name__) for scenario in SCENARIOS]
 
-    def play(scenario: Callable[[Sweep], None], sweep: Sweep) -> Sweep:
+    def run(scenario: Callable[[Sweep], None], sweep: Sweep) -> Sweep:
         scenario(sweep)
         return sweep
 
@@ -184,7 +186,7 @@ def sweeps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futur
         with slurm.cluster(folder / "cluster"), ThreadPoolExecutor() as pool:
             try:
                 yield {
-                    scenario.__name__: pool.submit(play, scenario, sweep)
+                    scenario.__name__: pool.submit(run, scenario, sweep)
                     for scenario, sweep in zip(SCENARIOS, places, strict=True)
                 }
             finally:
@@ -202,32 +204,32 @@ def test_a_sweep_ends_in_finished_tables(sweeps: Sweeps) -> None:
     table = pd.read_csv(sweep.folder / "results/tiny/tables/table6.csv")
     assert (table["n"] == 1).all()
     assert (sweep.folder / "results/tiny/claims.csv").exists()
-    # Trainings are Slurm's, the rest is done where Snakemake runs.
+    # Slurm runs the trainings; everything else runs beside Snakemake.
     assert [job.state for job in sweep.jobs()] == ["COMPLETED"] * 4
     assert {job.comment.startswith("rule_train_") for job in sweep.jobs()} == {True}
     assert {job.asked for job in sweep.jobs()} == {"N/A"}
 
 
-def test_a_training_is_its_jobs_own_process(sweeps: Sweeps) -> None:
-    # One of Snakemake's would escape the job's memory limit, accounting and end.
+def test_a_training_is_a_process_of_its_job(sweeps: Sweeps) -> None:
+    # A child of Snakemake would escape the job's memory limit and accounting.
     trainer, parent, processes = sweeps["cancelled"].result().processes
     # No shell in between, which a signal to both would end, and with it the job.
     assert "-m\0snakemake" in parent
     assert trainer in {line.split()[0] for line in processes.splitlines()[1:]}
 
 
-def test_a_cancelled_job_comes_back_and_goes_on_from_its_state(sweeps: Sweeps) -> None:
+def test_a_cancelled_job_is_resubmitted_and_resumes(sweeps: Sweeps) -> None:
     sweep = sweeps["cancelled"].result()
     assert_resumed(sweep)
     first, second = sweep.jobs()
     assert (first.state, second.state) == ("CANCELLED", "COMPLETED")
     assert first.asked == second.asked == "gres:gpu:1"
-    # The next attempt is given more.
+    # The second attempt gets more.
     assert minutes(second) > minutes(first)
     assert int(second.memory.rstrip("M")) > int(first.memory.rstrip("M"))
 
 
-def test_a_job_is_warned_of_its_time_limit_and_goes_on_in_another(sweeps: Sweeps) -> None:
+def test_a_job_near_its_time_limit_saves_and_resumes_in_another(sweeps: Sweeps) -> None:
     sweep = sweeps["over_time"].result()
     assert_resumed(sweep)
     first, second = sweep.jobs()
@@ -236,7 +238,7 @@ def test_a_job_is_warned_of_its_time_limit_and_goes_on_in_another(sweeps: Sweeps
     assert second.state == "COMPLETED"
 
 
-def test_a_job_over_its_memory_is_given_more(sweeps: Sweeps) -> None:
+def test_a_job_over_its_memory_gets_more(sweeps: Sweeps) -> None:
     sweep = sweeps["over_memory"].result()
     assert [job.state for job in sweep.jobs()] == ["FAILED", "COMPLETED"]
     log, *others = (sweep.folder / ".snakemake/slurm_logs").rglob("*.log")
@@ -245,7 +247,7 @@ def test_a_job_over_its_memory_is_given_more(sweeps: Sweeps) -> None:
     assert not others
 
 
-def test_a_killed_snakemake_is_recovered_from_as_documented(sweeps: Sweeps) -> None:
+def test_a_killed_snakemake_is_recovered_as_documented(sweeps: Sweeps) -> None:
     sweep = sweeps["killed"].result()
     done = [job.comment for job in sweep.jobs() if job.state == "COMPLETED"]
     assert len(done) == len(set(done)) == 4

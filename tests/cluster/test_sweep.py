@@ -1,4 +1,4 @@
-"""A sweep of 1,820 runs, whose trainings are stand-ins: none is lost, whatever fails."""
+"""A sweep of 1,820 stub trainings: no run is lost when trainings fail and Snakemake is killed."""
 
 import os
 import random
@@ -13,12 +13,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support.plans import ROOT
-from support.stub_training import StandIn
+from support.stub_training import StubTraining
 from support.workplace import PATH, Workplace
 
 from benchmarks.costs import PEAK
 from replication.plan.plan import Plan
 from replication.verify.results import verify
+
+pytestmark = pytest.mark.long
 
 TABLES = [*(f"table{number}" for number in range(1, 7)), "sensitivity"]
 KEYS = {"tables": TABLES, "seeds": list(range(20))}
@@ -32,12 +34,12 @@ FAILING = 0.05
 
 @dataclass(frozen=True)
 class Sweep:
-    """A workplace where a sweep has come to its end, and the stand-in that did its trainings."""
+    """A workplace with a finished sweep, and the stub trainings that it ran."""
 
     place: Workplace
     plan: Plan
-    trainings: StandIn
-    fates: dict[str, list[str]]
+    trainings: StubTraining
+    outcomes: dict[str, list[str]]
     killed_after: int
 
 
@@ -50,21 +52,21 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Sweep:
     place = Workplace(folder / "place")
     place.configure(KEYS)
     plan = Plan.read([ROOT / "config/paper.yaml", place.folder / "mine.yaml"], ROOT / "tables")
-    trainings = StandIn(folder, plan)
+    trainings = StubTraining(folder, plan)
     chance = random.Random(0)
-    fates = {
+    outcomes = {
         run: chance.choices(["fail", "stop", "half"], k=chance.randint(1, 3))
         for run in plan.runs
         if chance.random() < FAILING
     }
-    trainings.doom(fates)
+    trainings.inject_failures(outcomes)
     killed_after = kill_in_the_middle(place.folder, trainings)
     call(place.folder, trainings, "--unlock")
     call(place.folder, trainings)
-    return Sweep(place, plan, trainings, fates, killed_after)
+    return Sweep(place, plan, trainings, outcomes, killed_after)
 
 
-def call(folder: Path, trainings: StandIn, *arguments: str) -> str:
+def call(folder: Path, trainings: StubTraining, *arguments: str) -> str:
     done = subprocess.run(
         [*SWEEP, *arguments],
         cwd=folder,
@@ -78,7 +80,7 @@ def call(folder: Path, trainings: StandIn, *arguments: str) -> str:
     return done.stdout
 
 
-def kill_in_the_middle(folder: Path, trainings: StandIn) -> int:
+def kill_in_the_middle(folder: Path, trainings: StubTraining) -> int:
     """Start the sweep, and kill it and its jobs halfway; returns how many attempts there were."""
     with subprocess.Popen(
         SWEEP,
@@ -119,24 +121,24 @@ def test_a_sweep_ends_with_every_run_in_its_place(sweep: Sweep) -> None:
     assert found == set(sweep.plan.runs)
 
 
-def test_a_run_is_trained_once_unless_it_was_in_flight_when_the_kill_came(sweep: Sweep) -> None:
+def test_a_run_is_trained_once_unless_it_was_training_when_the_kill_came(sweep: Sweep) -> None:
     attempts = sweep.trainings.attempts()
-    done = Counter(run for run, fate in attempts if fate == "done")
+    done = Counter(run for run, outcome in attempts if outcome == "done")
     assert set(done) == set(sweep.plan.runs)
     again = {run for run, times in done.items() if times > 1}
     before = [run for run, _ in attempts[: sweep.killed_after]]
-    # Those that trained, and those whose end Snakemake had not yet taken note of.
+    # Those in training, and those that Snakemake had not yet recorded as finished.
     assert again <= set(before[-4 * AT_ONCE :])
     assert max(done.values()) <= 2
 
 
 def test_a_failed_run_is_tried_until_it_succeeds(sweep: Sweep) -> None:
-    came_to: dict[str, list[str]] = {}
-    for run, fate in sweep.trainings.attempts():
-        came_to.setdefault(run, []).append(fate)
-    assert len(sweep.fates) > 50
-    for run, fates in sweep.fates.items():
-        assert came_to[run][: len(fates) + 1] == [*fates, "done"]
+    found: dict[str, list[str]] = {}
+    for run, outcome in sweep.trainings.attempts():
+        found.setdefault(run, []).append(outcome)
+    assert len(sweep.outcomes) > 50
+    for run, outcomes in sweep.outcomes.items():
+        assert found[run][: len(outcomes) + 1] == [*outcomes, "done"]
 
 
 def test_every_cell_of_a_sweep_has_all_its_seeds(sweep: Sweep) -> None:
@@ -147,11 +149,11 @@ def test_every_cell_of_a_sweep_has_all_its_seeds(sweep: Sweep) -> None:
     assert len(cells) == 20 * len(sweep.plan.cells)
 
 
-def test_after_a_sweep_nothing_is_left_to_be_done(sweep: Sweep) -> None:
+def test_after_a_sweep_nothing_is_left_to_do(sweep: Sweep) -> None:
     assert "Nothing to be done" in call(sweep.place.folder, sweep.trainings, "--dry-run")
 
 
-def test_the_results_of_a_sweep_fit_together(sweep: Sweep) -> None:
+def test_the_results_of_a_sweep_are_consistent(sweep: Sweep) -> None:
     found = verify(sweep.place.folder / sweep.plan.results)
     assert found.problems == []
     assert (found.runs, found.tables) == (RUNS, len(TABLES))

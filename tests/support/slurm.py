@@ -1,9 +1,9 @@
-"""A real Slurm on this machine for the tests: installed, started, stopped, nothing left behind.
+"""A real Slurm on this machine for the tests, removed without a trace.
 
-``cluster(folder)`` starts ``python slurm_cluster.py folder`` beside the tests. That process runs
-both daemons, on loopback only, and ends them when its standard input is closed: tests that fail,
-and tests that are killed, leave neither daemons nor a configuration. What Snakemake starts in a job
-finds the configuration nowhere but in ``/etc/slurm``; one that is not ours is never touched.
+``cluster(folder)`` starts this file as a process, which runs both daemons on loopback only. It ends
+them when its standard input is closed, so that failed and killed tests leave neither daemons nor a
+configuration. The configuration has to be in ``/etc/slurm``, where Snakemake's jobs look for it; a
+configuration that the tests have not written is never touched.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ PARTS = {"cpu": "Default=YES", "gpu": ""}
 
 
 class Unavailable(Exception):  # noqa: N818
-    """There can be no Slurm on this machine; the message says why."""
+    """Slurm cannot run on this machine; the message says why."""
 
 
 def install() -> None:
-    """Have Slurm's programs on this machine, from its distribution's packages.
+    """Install Slurm's programs from the distribution's packages, if they are missing.
 
     Raises:
-        Unavailable: they are not there and cannot be installed, or Slurm is already in use here.
+        Unavailable: they cannot be installed, or this machine has a Slurm of its own.
     """
     if os.geteuid():
         raise Unavailable("Slurm's daemons need root to start jobs")
@@ -58,24 +58,24 @@ def install() -> None:
 
 
 def missing() -> list[str]:
-    """The programs of Slurm that are not on this machine."""
+    """The programs of Slurm that this machine lacks."""
     return [name for name in PROGRAMS if not shutil.which(name)]
 
 
 def _check_ours() -> None:
     for file in (CONFIG, GPUS):
         if file.exists() and not file.read_text(encoding="utf-8").startswith(OURS):
-            raise Unavailable(f"{file} is of a Slurm that is not the tests'")
+            raise Unavailable(f"{file} belongs to a Slurm that the tests did not start")
 
 
 @contextlib.contextmanager
 def cluster(folder: Path) -> Iterator[None]:
-    """A cluster of one node, with 8 CPUs and 2 GPUs that it does not have, until the block ends.
+    """A cluster of one node that claims 8 CPUs and 2 GPUs, until the block ends.
 
-    ``folder`` takes its state and the daemons' logs.
+    Its state and the daemons' logs are in ``folder``.
 
     Raises:
-        Unavailable: it does not start; the message is what its logs say.
+        Unavailable: it does not start; the message quotes its logs.
     """
     install()
     process = subprocess.Popen(
@@ -114,7 +114,7 @@ def _configuration(folder: Path) -> str:
         "SlurmctldHost": f"{host}(127.0.0.1)",
         "SlurmctldPort": controller,
         "SlurmdPort": node,
-        # Nobody proves who he is, so nobody but this machine may ask.
+        # Without authentication, so reachable from this machine only.
         "AuthType": "auth/none",
         "CredType": "cred/none",
         "CommunicationParameters": "NoCtldInAddrAny,NoInAddrAny",
@@ -151,7 +151,7 @@ def _prepare(folder: Path) -> None:
         (folder / name).mkdir(parents=True, exist_ok=True)
     devices = [folder / f"gpu{number}" for number in range(2)]
     for device in devices:
-        # Slurm hands out what is a device; /dev/null is one that every machine has.
+        # Slurm wants device files; /dev/null is one that every machine has.
         os.mknod(device, 0o20666, os.makedev(1, 3))
     _check_ours()
     CONFIG.write_text(_configuration(folder), encoding="utf-8")
@@ -177,7 +177,7 @@ def _wait(until: str, command: list[str], seconds: float) -> bool:
 
 def run(folder: Path) -> None:
     """Run the daemons until standard input is closed or a signal says to stop; stop their jobs."""
-    # In the `finally` below everything is undone, whoever ends this process.
+    # The `finally` below cleans up, whatever ends this process.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     daemons: list[subprocess.Popen[bytes]] = []

@@ -1,4 +1,4 @@
-"""Trainings replaced by a stand-in: run folders invented beforehand, put in place by a script."""
+"""Trainings replaced by a stub: run folders made beforehand, put in place by a script."""
 
 from __future__ import annotations
 
@@ -21,17 +21,23 @@ from replication.plan.run import Run
 from replication.runs import record as runs
 
 SAMPLES, CLASSES = 40, 10
-# Takes the place of `replication train`; anything else goes on to the real command. Each attempt
-# at a run takes the next word of its fate: what is left at the end is to be done.
+# Replaces `replication train` and `replication data`; other commands go to the real one. Each
+# attempt at a run takes the next word of the file `outcomes` and leaves the rest.
 SCRIPT = """\
 #!/bin/sh
+[ "$1" = --worker ] && shift 2
+if [ "$1" = data ]; then
+    for output; do :; done
+    echo {{}} > "$output"
+    exit
+fi
 [ "$1" = train ] || exec {real} "$@"
-from={invented}/$2
+from={finished}/$2
 to={results}/runs/$2
 sleep 0.00$(($$ % 10))
-read -r fate rest < "$from/fate" && echo "$rest" > "$from/fate"
-echo "$2 ${{fate:-done}}" >> {log}
-case $fate in
+read -r outcome rest < "$from/outcomes" && echo "$rest" > "$from/outcomes"
+echo "$2 ${{outcome:-done}}" >> {log}
+case $outcome in
 fail) exit 1 ;;
 stop) exit 75 ;;
 half) cp "$from/model.safetensors" "$from/predictions.safetensors" "$to/" && kill -9 $$ ;;
@@ -41,34 +47,34 @@ exec cp "$from/model.safetensors" "$from/predictions.safetensors" "$from/history
 """
 
 
-class StandIn:
-    """A stand-in for the trainings of a plan, whose results lie in a folder of their own."""
+class StubTraining:
+    """Takes the place of a plan's trainings; their results lie ready in ``finished``."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:
-        self.invented, self.log = folder / "invented", folder / "attempts"
-        invent(plan, self.invented)
+        self.finished, self.log = folder / "finished", folder / "attempts"
+        write_finished_runs(plan, self.finished)
         self.log.touch()
         (folder / "bin").mkdir()
         script = folder / "bin/replication"
         real = shutil.which("replication", path=PATH)
-        places = {"invented": self.invented, "log": self.log, "results": plan.results}
+        places = {"finished": self.finished, "log": self.log, "results": plan.results}
         script.write_text(SCRIPT.format(real=real, **places), encoding="utf-8")
         script.chmod(0o755)
         self.environment = {**os.environ, "PATH": f"{folder / 'bin'}:{PATH}"}
 
-    def doom(self, fates: Mapping[str, Sequence[str]]) -> None:
-        """Say what the first attempts at runs come to: `fail`, `stop` or `half`."""
-        for run, words in fates.items():
-            (self.invented / run / "fate").write_text(" ".join(words) + "\n", encoding="utf-8")
+    def inject_failures(self, outcomes: Mapping[str, Sequence[str]]) -> None:
+        """Set the outcomes of the first attempts at runs: `fail`, `stop` or `half`."""
+        for run, words in outcomes.items():
+            (self.finished / run / "outcomes").write_text(" ".join(words) + "\n", encoding="utf-8")
 
     def attempts(self) -> list[tuple[str, str]]:
-        """Every attempt so far: the run, and what came of it."""
+        """Every attempt so far: the run and its outcome."""
         lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [(run, fate) for run, _, fate in (line.partition(" ") for line in lines)]
+        return [(run, outcome) for run, _, outcome in (line.partition(" ") for line in lines)]
 
 
-def invent(plan: Plan, folder: Path, salt: int = 0) -> None:
-    """Write what trainings of all runs of a plan could have left; with another ``salt``, others."""
+def write_finished_runs(plan: Plan, folder: Path, salt: int = 0) -> None:
+    """Write run folders as trainings of a plan leave them; another ``salt`` gives other results."""
     for number, run in enumerate(plan.runs.values()):
         _write_run(plan, run, folder, np.random.default_rng((salt, number)))
 
@@ -77,10 +83,10 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
     folder = root / run.id
     folder.mkdir(parents=True)
     save_file({"weight": generator.random(4, np.float32)}, folder / runs.MODEL)
-    predictions, result, about = _measured(plan, run, generator)
+    predictions, result, about = _results(plan, run, generator)
     save_file(predictions, folder / runs.PREDICTIONS)
     (folder / runs.HISTORY).write_text("epoch,train_loss\n1,0.5\n", encoding="utf-8")
-    (folder / "fate").touch()
+    (folder / "outcomes").touch()
     lineage = [
         {"run": it.id, "model_sha256": files.checksum(root / it.id / runs.MODEL)}
         for it in run.lineage
@@ -107,10 +113,10 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
     (folder / runs.RECORD).write_text(json.dumps(record), encoding="utf-8")
 
 
-def _measured(
+def _results(
     plan: Plan, run: Run, generator: np.random.Generator
 ) -> tuple[dict[str, np.ndarray], dict[str, float], dict[str, Any]]:
-    """Predictions, the result that follows from them, and what a record says of the data."""
+    """Predictions, the result that follows from them, and the record's fields on the data."""
     if not isinstance(run.dataset, ImageDataset):
         parts = {
             part: generator.normal(-4, 0.3, SAMPLES).astype(np.float32)

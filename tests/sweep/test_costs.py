@@ -9,7 +9,7 @@ from support.run_folders import finish
 from replication.errors import InputError
 from replication.plan.run import Run
 from replication.sweep.costs import Costs, least_seconds, longest_chain
-from replication.sweep.summary import summarise
+from replication.sweep.summary import summarise_costs
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 BAN = f"{LABEL}/densenet_90_60.ban.0"
@@ -30,7 +30,7 @@ def test_without_finished_runs_hours_are_flops_at_the_speed_that_the_user_names(
     assert Costs(plan).of(run) == (None, "flops")
     flops = Costs(plan).flops(run)
     assert Costs(plan, tflops=2.0).of(run) == (flops / 2e12, "flops")
-    unknown, known = summarise(plan), summarise(plan, tflops=2.0)
+    unknown, known = summarise_costs(plan), summarise_costs(plan, tflops=2.0)
     assert unknown.total.flops_left == known.total.flops_left > flops
     assert (unknown.total.hours_left, unknown.chain_hours) == (None, None)
     assert unknown.chain == known.chain
@@ -58,7 +58,7 @@ def test_a_finished_run_tells_the_time_of_its_network_and_scales_to_others() -> 
 
 def test_a_table_costs_what_the_tables_before_it_do_not_have() -> None:
     plan = tiny_plan(tables=["table2", "table4", "table5"])
-    found = summarise(plan)
+    found = summarise_costs(plan)
     assert [(line.table, line.runs, line.new) for line in found.tables] == [
         ("table2", 31, 31), ("table4", 8, 7), ("table5", 15, 13),
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def test_what_is_done_is_spent_and_no_longer_to_do() -> None:
     plan = tiny_plan(tables=["table1"])
     teacher = "digits/wide_resnet_28_1.label.0"
     finish(plan, plan.run(teacher), seconds=7200.0)
-    found = summarise(plan)
+    found = summarise_costs(plan)
     assert found.states == {"done": 1, "missing": len(plan.runs) - 1}
     assert (found.total.hours_spent, found.tables[0].done) == (2.0, 1)
     assert teacher not in found.chain
@@ -100,4 +100,4 @@ def test_no_schedule_is_shorter_than_the_chain_or_the_work(seconds: dict[Run, fl
     assert [least_seconds(seconds, n) for n in (1, 2, 64)] == [14, 9, 9]
     assert least_seconds({}, 3) == 0
     with pytest.raises(InputError, match="at least 1"):
-        summarise(tiny_plan(tables=["table1"]), [1, 0])
+        summarise_costs(tiny_plan(tables=["table1"]), [1, 0])

@@ -18,7 +18,7 @@ from support.run_folders import fail, finish, hold
 from replication.plan.plan import Plan
 from replication.sweep.monitor import poll
 from replication.sweep.overview import WIDTH, render_costs, render_status
-from replication.sweep.summary import summarise
+from replication.sweep.summary import summarise_costs
 
 LABEL = "digits/wide_resnet_28_1.label.0"
 FILES = (Path("config/digits.yaml"), Path("tiny.yaml"))
@@ -48,20 +48,20 @@ def command(*arguments: str) -> list[str]:
 
 def test_the_costs_say_what_they_are_based_on() -> None:
     plan = tiny_plan(tables=["table1"])
-    text = shown(render_costs(summarise(plan, [1, 64])))
+    text = shown(render_costs(summarise_costs(plan, [1, 64])))
     assert "tiny: 16 runs, 1 seed: 0 done 16 missing" in text
     assert "hours are those at --tflops N" in text
     assert "Longest chain: 2 trainings: " in text
     assert "at once" not in text
-    assert "with 64 trainings at once" in shown(render_costs(summarise(plan, [64], tflops=1)))
+    assert "with 64 trainings at once" in shown(render_costs(summarise_costs(plan, [64], tflops=1)))
     finish(plan, plan.run(LABEL), seconds=7200.0)
-    text = shown(render_costs(summarise(plan)))
+    text = shown(render_costs(summarise_costs(plan)))
     assert "table1 16 16 1 2 " in text
     assert "scaled: finished runs of other networks" in text
     assert "--tflops" not in text
     for run in plan.runs.values():
         finish(plan, run, seconds=3600.0)
-    text = shown(render_costs(summarise(plan)))
+    text = shown(render_costs(summarise_costs(plan)))
     assert "all 16 16 16 16 0" in text
     assert "Longest chain" not in text
 

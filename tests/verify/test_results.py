@@ -280,7 +280,7 @@ def test_whatever_does_not_fit_is_named(
     assert not any("\n" in problem for problem in problems)
     assert run_command(["verify", str(plan.results)]) == 1
     said = capfd.readouterr().err.splitlines()
-    assert said[-1].startswith(f"error: {plan.results}: {len(problems)} things do not fit")
+    assert said[-1].startswith(f"error: {plan.results}: {len(problems)} inconsistencies")
 
 
 def flip(file: Path, where: float) -> None:

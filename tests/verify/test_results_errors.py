@@ -38,4 +38,4 @@ def test_a_damaged_file_is_named(name: str, project: Project) -> None:
 
 def test_a_recipe_without_keys_is_named(project: Project) -> None:
     project.change_record(TEACHER, recipe={}, code="none", versions=[])
-    project.refuses(VERIFY, "results/tiny: ", "things do not fit")
+    project.refuses(VERIFY, "results/tiny: ", "inconsistencies")
