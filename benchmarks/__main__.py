@@ -71,7 +71,7 @@ def everything(
             save(comparison.table(lines), results / "comparison.csv")
             save(comparison.rounds_table(measured), results / "rounds.csv", show=False)
         if "ladder" in parts:
-            save(ladder.climb(pictures(), chosen, rounds), results / "ladder.csv")
+            save(ladder.measure_variants(pictures(), chosen, rounds), results / "ladder.csv")
         if "costs" in parts:
             save(costs.table(chosen), results / "costs.csv")
         points: list[growth.Point] = []

@@ -16,7 +16,7 @@ from benchmarks.cases import BATCH, Case, Pictures
 from benchmarks.contestants import Contestant, Plain, Task, TimmTask
 from benchmarks.measure import flops, peak_flops, ratios
 from benchmarks.torchdistill_loop import TorchDistill
-from benchmarks.turns import Round, Seat, alternate
+from benchmarks.turns import Round, Worker, alternate
 
 PEERS = (Plain, TimmTask, TorchDistill)
 
@@ -66,7 +66,7 @@ class Line:
 def contestants(
     case: Case, pictures: Pictures, device: torch.device, folder: Path
 ) -> dict[str, Entry]:
-    """Everybody, by name; answers are kept in the folder."""
+    """Everybody, by name; teacher logits are stored in the folder."""
     entries = {
         peer.name: Entry(Ready(peer, case, pictures, device), torch.float32, True) for peer in PEERS
     }
@@ -81,14 +81,15 @@ def compare(
     case: Case, pictures: Pictures, device: torch.device, rounds: int, folder: Path
 ) -> tuple[list[Line], list[Round]]:
     """Measure one network: a line for each contestant, and every round behind it."""
-    ours.place_answers(pictures, folder)
+    ours.write_random_logits(pictures, folder)
     everybody = contestants(case, pictures, device, folder)
     with ExitStack() as stack:
-        seats = [
-            stack.enter_context(Seat(name, entry.make, device)) for name, entry in everybody.items()
+        workers = [
+            stack.enter_context(Worker(name, entry.make, device))
+            for name, entry in everybody.items()
         ]
-        measured = alternate(seats, case.steps, rounds)
-        memory = {seat.name: seat.memory() for seat in seats}
+        measured = alternate(workers, case.steps, rounds)
+        memory = {worker.name: worker.memory() for worker in workers}
     peaks = {e.precision: peak_flops(device, e.precision) for e in everybody.values()}
     work = {asks: flops(case, asks) / BATCH for asks in (True, False)}
     speed = {

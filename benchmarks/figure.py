@@ -38,7 +38,7 @@ def draw(results: Path, file: Path) -> None:
         curves(students, studies["students"], [colour(str(n)) for n in names(studies["students"])])
         students.set(xlabel="students of one teacher", ylabel="s", ylim=(0, None))
         students.xaxis.get_major_locator().set_params(integer=True)
-        students.set_title("Seconds for all students, their teacher's answers included", fontsize=9)
+        students.set_title("Seconds for all students, their teacher's logits included", fontsize=9)
         curves(width, studies["width"], [colour(str(n)) for n in names(studies["width"])])
         logarithmic(width, sorted(set(studies["width"]["x"])))
         width.set(xlabel="k of Wide-ResNet-16-k", ylabel="images/s")

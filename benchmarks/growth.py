@@ -36,7 +36,7 @@ def widths(
 ) -> Iterator[Point]:
     """Images per second of Wide-ResNet-16-k, ours and the plain loop."""
     best = ours.automatic(device)
-    ours.place_answers(pictures, folder)
+    ours.write_random_logits(pictures, folder)
     for k in ks:
         case = wide_resnet_16(k)
         makers: dict[str, Ready] = {Plain.name: Ready(Plain, case, pictures, device)}
@@ -51,18 +51,22 @@ def widths(
 def students(
     pictures: Pictures, device: torch.device, folder: Path, counts: Sequence[int]
 ) -> Iterator[Point]:
-    """Seconds until so many students of one teacher are trained, its answers included.
+    """Seconds until so many students of one teacher are trained, its logits included.
 
     Of a Wide-ResNet-16-1 on 512 images. The paper shows each image 200 times in 162 views; here it
-    is 22 times in 18 views, by a crop of one pixel, so that answering all views once is the same
-    part of a training.
+    is 22 times in 18 views, by a crop of one pixel, so that computing all logits once is the same
+    share of a training.
     """
     case, few, best = wide_resnet_16(1), pictures.first(512), ours.automatic(device)
     epochs, recipe = 22, ours.RECIPE.model_copy(update={"crop_padding": 1})
     steps = epochs * len(few.labels) // BATCH
     for cached in (False, True):
         kind = ours.Kind(best, cached)
-        spent = ours.answer(Task.make(case, few, device), kind, recipe, folder) if cached else 0.0
+        spent = (
+            ours.compute_logits(Task.make(case, few, device), kind, recipe, folder)
+            if cached
+            else 0.0
+        )
         for number in range(1, max(counts) + 1):
             student = ours.Ours(Task.make(case, few, device), kind, folder, recipe)
             spent += student.seconds(steps, warm=0)

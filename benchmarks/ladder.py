@@ -17,14 +17,14 @@ from benchmarks.measure import medians, ratios
 from benchmarks.turns import race
 from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import ban
-from replication.runtime.precision import Precision, use
+from replication.runtime.precision import Precision, configure_precision
 
 NETWORKS = ("Wide-ResNet-16-1", "DenseNet-BC-3-12")
 
 
 @dataclass(frozen=True)
-class Rung:
-    """What has changed so far."""
+class Variant:
+    """The changes made so far to the plain loop."""
 
     name: str
     channels_last: bool = False
@@ -34,37 +34,37 @@ class Rung:
     compiled: bool = False
 
 
-def rungs(best: Precision) -> list[Rung]:
+def variants(best: Precision) -> list[Variant]:
     """From the plain loop without workers to what the suite does."""
     return [
-        Rung("images in memory, a batch cut at once"),
-        Rung("channels last", True),
-        Rung(f"{best}", True, best),
-        Rung("the teacher's answers kept", True, best, True),
-        Rung("fused SGD", True, best, True, True),
-        Rung("compiled", True, best, True, True, True),
+        Variant("images in memory, a batch cut at once"),
+        Variant("channels last", True),
+        Variant(f"{best}", True, best),
+        Variant("cached teacher logits", True, best, True),
+        Variant("fused SGD", True, best, True, True),
+        Variant("compiled", True, best, True, True, True),
     ]
 
 
-class Climber:
-    """A plain loop at one rung."""
+class VariantLoop:
+    """The plain loop with the changes of a variant."""
 
-    def __init__(self, task: Task, rung: Rung) -> None:
-        self.task, self.rung = task, rung
-        self.autocast = use(rung.precision, task.device)
-        if rung.channels_last:
+    def __init__(self, task: Task, variant: Variant) -> None:
+        self.task, self.variant = task, variant
+        self.autocast = configure_precision(variant.precision, task.device)
+        if variant.channels_last:
             task.student.to(memory_format=torch.channels_last)
             task.teacher.to(memory_format=torch.channels_last)
         task.student.train()
-        if rung.compiled:
-            task.student.compile(mode="default", dynamic=False)
+        if variant.compiled:
+            task.student.compile(dynamic=False)
         self.labels = task.pictures.labels.to(task.device)
         self.augment = Augmenter(
             task.pictures.normalised.to(task.device), ours.RECIPE.crop_padding, ours.RECIPE.flip
         )
         self.generator = torch.Generator().manual_seed(0)
-        self.answers = torch.randn(len(self.labels), CLASSES, device=task.device)
-        self.optimiser = torch.optim.SGD(task.student.parameters(), **SGD, fused=rung.fused)
+        self.cached_logits = torch.randn(len(self.labels), CLASSES, device=task.device)
+        self.optimiser = torch.optim.SGD(task.student.parameters(), **SGD, fused=variant.fused)
         self.batches = self.endless()
 
     def endless(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -88,14 +88,16 @@ class Climber:
         """One batch."""
         index, views = next(self.batches)
         images = self.augment(index, views)
-        if not self.rung.channels_last:
+        if not self.variant.channels_last:
             # With one channel both formats are contiguous; the strides decide.
             images = images.clone(memory_format=torch.contiguous_format)
         with torch.no_grad():
-            answered = (
-                self.answers[index] if self.rung.cached else self.ask(self.task.teacher, images)
+            teacher_logits = (
+                self.cached_logits[index]
+                if self.variant.cached
+                else self.ask(self.task.teacher, images)
             )
-        loss = ban(self.ask(self.task.student, images), self.labels[index], answered)
+        loss = ban(self.ask(self.task.student, images), self.labels[index], teacher_logits)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
@@ -108,17 +110,19 @@ class Climber:
         """Nothing runs beside it."""
 
 
-def climb(pictures: Pictures, device: torch.device, rounds: int) -> pd.DataFrame:
-    """Images per second at every rung, each with all changes above it.
+def measure_variants(pictures: Pictures, device: torch.device, rounds: int) -> pd.DataFrame:
+    """Images per second of every variant, each with all changes above it.
 
-    ``gain`` is the median over rounds of the speed by that of the rung above in the same round.
+    ``gain`` is the median over rounds of the speed by that of the variant above in the same round.
     """
     rows = []
     for name in NETWORKS:
         case = CASES[name]
         makers: dict[str, Ready] = {Plain.name: Ready(Plain, case, pictures, device)}
-        for rung in rungs(ours.automatic(device)):
-            makers[rung.name] = Ready(partial(Climber, rung=rung), case, pictures, device)
+        for variant in variants(ours.automatic(device)):
+            makers[variant.name] = Ready(
+                partial(VariantLoop, variant=variant), case, pictures, device
+            )
         measured = race(makers, case.steps, rounds, device)
         below = Plain.name
         for step, speed in medians(measured).items():

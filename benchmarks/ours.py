@@ -6,7 +6,6 @@ from pathlib import Path
 from time import perf_counter
 
 import torch
-from replication.training.context import TrainingContext
 from torch import nn
 
 from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
@@ -15,9 +14,10 @@ from replication.config.scale import Decisions, ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.images import ImageData, Items
 from replication.plan.plan import Plan
-from replication.runtime.precision import Precision, choose, use
-from replication.training import teacher_logits as answers
-from replication.training.image_trainer import ImageTraining, logits_in_order
+from replication.runtime.precision import Precision, choose_precision, configure_precision
+from replication.training import teacher_logits as logits_file
+from replication.training.image_trainer import ImageTrainer, logits_in_order
+from replication.training.loop import TrainingContext
 from replication.training.teacher_logits import TeacherLogits
 
 RECIPE = ImageRecipe(
@@ -35,7 +35,7 @@ RECIPE = ImageRecipe(
 
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "tf32": torch.float32}
-# Of the files of answers that this package writes.
+# Of the files of teacher logits that this package writes.
 IDENTITY = {"teacher": "benchmark"}
 
 
@@ -60,7 +60,7 @@ class Ours:
 
     def __init__(self, task: Task, kind: Kind, folder: Path, recipe: ImageRecipe = RECIPE) -> None:
         self.task, self.kind, self.recipe = task, kind, recipe
-        self.autocast = use(kind.precision, task.device)
+        self.autocast = configure_precision(kind.precision, task.device)
         data = image_data(task)
         setting = TrainingContext(
             "benchmark",
@@ -72,17 +72,17 @@ class Ours:
             self.autocast,
         )
         if kind.compiled:
-            task.student.compile(mode="default", dynamic=False)
-        self.training = ImageTraining(setting, data)
+            task.student.compile(dynamic=False)
+        self.training = ImageTrainer(setting, data)
 
     def teacher(self, folder: Path) -> nn.Module | TeacherLogits | None:
-        """None, the network, or a file of answers to every view of every image."""
+        """None, the network, or stored logits on every view of every image."""
         if self.kind.objective == "label":
             return None
         if not self.kind.cached:
             return self.task.teacher.to(memory_format=torch.channels_last)
-        shape = shape_of_answers(self.task.pictures, self.recipe)
-        stored = answers.read(answers.path(folder, shape[0]), shape, IDENTITY)
+        shape = logits_shape(self.task.pictures, self.recipe)
+        stored = logits_file.read(logits_file.path(folder, shape[0]), shape, IDENTITY)
         return stored.to(self.task.device)
 
     def step(self) -> None:
@@ -107,34 +107,34 @@ def image_data(task: Task) -> ImageData:
     return ImageData(items, one, CLASSES, *statistics, "").to(task.device)
 
 
-def shape_of_answers(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
+def logits_shape(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
     """Views, images and classes."""
     return count_views(recipe.crop_padding, recipe.flip), len(pictures.labels), CLASSES
 
 
-def place_answers(pictures: Pictures, folder: Path) -> None:
-    """Write a file of random numbers for answers, where there is none.
+def write_random_logits(pictures: Pictures, folder: Path) -> None:
+    """Write a file of random teacher logits if there is none.
 
-    What it takes to read them does not depend on them; `answer` measures what computing takes.
+    Reading takes the same time whatever they are; `compute_logits` measures the computation.
     """
-    shape = shape_of_answers(pictures, RECIPE)
-    file = answers.path(folder, shape[0])
+    shape = logits_shape(pictures, RECIPE)
+    file = logits_file.path(folder, shape[0])
     if not file.exists():
         logits = torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)
-        answers.write(file, TeacherLogits(logits), IDENTITY)
+        logits_file.write(file, TeacherLogits(logits), IDENTITY)
 
 
-def answer(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
-    """Seconds in which a teacher answers to all views, and its answers are written and mapped."""
-    shape = shape_of_answers(task.pictures, recipe)
-    file = answers.path(folder, shape[0])
+def compute_logits(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
+    """Seconds to compute a teacher's logits on all views, write them and map the file."""
+    shape = logits_shape(task.pictures, recipe)
+    file = logits_file.path(folder, shape[0])
     file.unlink(missing_ok=True)
     train = image_data(task).train
     teacher = task.teacher.to(memory_format=torch.channels_last)
-    autocast = use(kind.precision, task.device)
+    autocast = configure_precision(kind.precision, task.device)
     synchronise(task.device)
     started = perf_counter()
-    answers.read_or_write(
+    logits_file.read_or_write(
         file, shape, IDENTITY, partial(logits_in_order, teacher, train, recipe, autocast)
     )
     return perf_counter() - started
@@ -143,7 +143,7 @@ def answer(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
 def automatic(device: torch.device) -> Precision:
     """What `precision: auto` takes on this device."""
     scale = Plan.read([]).scale.model_copy(update={"precision": "auto"})
-    return choose(scale, device, "image")
+    return choose_precision(scale, device, "image")
 
 
 def kinds(device: torch.device) -> list[Kind]:

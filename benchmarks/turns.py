@@ -1,4 +1,4 @@
-"""Contestants in processes of their own that take turns."""
+"""Worker processes, one for each contestant, that take turns."""
 
 import multiprocessing
 import re
@@ -32,7 +32,7 @@ class Round:
         return self.steps * BATCH / self.seconds
 
 
-class Seat:
+class Worker:
     """A contestant in a process of its own: what one loads or sets does not reach another.
 
     It waits, without computing, until it is asked for a turn.
@@ -43,7 +43,7 @@ class Seat:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         # No daemon: those may not have the children that load data.
-        self.process = context.Process(target=_sit, args=(make, theirs, device), daemon=False)
+        self.process = context.Process(target=_serve, args=(make, theirs, device), daemon=False)
         self.process.start()
         theirs.close()
 
@@ -70,7 +70,7 @@ class Seat:
         return float(self.connection.recv())
 
 
-def _sit(make: Callable[[], Contestant], connection: Connection, device: torch.device) -> None:
+def _serve(make: Callable[[], Contestant], connection: Connection, device: torch.device) -> None:
     torch.backends.cudnn.benchmark = device.type == "cuda"
     # Loaders start their workers as they would anywhere on this system.
     multiprocessing.set_start_method(None, force=True)
@@ -85,29 +85,29 @@ def _sit(make: Callable[[], Contestant], connection: Connection, device: torch.d
         contestant.close()
 
 
-def alternate(seats: Sequence[Seat], steps: int, rounds: int, warm: int = 2) -> list[Round]:
+def alternate(workers: Sequence[Worker], steps: int, rounds: int, warm: int = 2) -> list[Round]:
     """Let each take a turn in every round, another one first each time.
 
     What slows the machine for a while then slows neighbours alike, so that ratios within a round
     hold where times do not. A first turn, and ``warm`` steps before each other, are not timed.
     """
-    for seat in seats:
-        seat.seconds(1, warm)
+    for worker in workers:
+        worker.seconds(1, warm)
     found: list[Round] = []
     for number in range(rounds):
-        first = number % len(seats)
-        for seat in (*seats[first:], *seats[:first]):
-            found.append(Round(seat.name, number, steps, seat.seconds(steps, warm)))
+        first = number % len(workers)
+        for worker in (*workers[first:], *workers[:first]):
+            found.append(Round(worker.name, number, steps, worker.seconds(steps, warm)))
     return found
 
 
 def race(
     makers: Mapping[str, Callable[[], Contestant]], steps: int, rounds: int, device: torch.device
 ) -> list[Round]:
-    """Give everybody a seat, and let them take turns."""
+    """Start a worker for each, and let them take turns."""
     with ExitStack() as stack:
-        seats = [stack.enter_context(Seat(*maker, device)) for maker in makers.items()]
-        return alternate(seats, steps, rounds)
+        workers = [stack.enter_context(Worker(*maker, device)) for maker in makers.items()]
+        return alternate(workers, steps, rounds)
 
 
 def peak_memory(device: torch.device) -> float:

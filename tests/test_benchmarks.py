@@ -14,16 +14,16 @@ from benchmarks.cases import CASES, Case, Pictures, wide_resnet_16
 from benchmarks.compare import Line, Ready, rounds_table, table
 from benchmarks.contestants import Peer, Plain, Task, TimmTask
 from benchmarks.figure import draw
-from benchmarks.ladder import Climber, Rung, rungs
+from benchmarks.ladder import Variant, VariantLoop, variants
 from benchmarks.measure import flops, machine, medians, ratios
-from benchmarks.turns import Round, Seat, alternate
+from benchmarks.turns import Round, Worker, alternate
 
 CPU = torch.device("cpu")
 RESULTS = ROOT / "benchmarks" / "results" / "cpu"
 TINY = Case(
     "tiny",
     "wide_resnet_28_1",
-    {"depth_ratio": "1/4", "width_ratio": "1/4", "dropout": 0.0},
+    {"depth_ratio": "1/4", "width_ratio": "1/2", "dropout": 0.0},
     steps=1,
 )
 
@@ -95,31 +95,31 @@ def test_a_loader_gives_each_image_cut_mirrored_and_normalised(pictures: Picture
     assert pictures.normalised.std() == pytest.approx(1, abs=1e-3)
 
 
-def test_a_student_of_kept_answers_takes_the_step_of_a_live_teacher(
+def test_a_student_of_cached_logits_takes_the_step_of_one_with_a_live_teacher(
     task: Callable[[], Task], tmp_path: Path
 ) -> None:
     recipe = ours.RECIPE.model_copy(update={"crop_padding": 1})
     live, cached = task(), task()
     before = weights(live)
-    assert ours.answer(cached, ours.Kind("float32"), recipe, tmp_path) > 0
+    assert ours.compute_logits(cached, ours.Kind("float32"), recipe, tmp_path) > 0
     for given, kind in ((live, ours.Kind("float32")), (cached, ours.Kind("float32", True))):
         ours.Ours(given, kind, tmp_path, recipe).step()
     assert torch.allclose(weights(cached) - before, weights(live) - before, atol=1e-4)
 
 
-def test_every_rung_trains(task: Callable[[], Task]) -> None:
-    for rung in rungs("bfloat16"):
-        if rung.compiled:
+def test_every_variant_trains(task: Callable[[], Task]) -> None:
+    for variant in variants("bfloat16"):
+        if variant.compiled:
             continue
         given = task()
         before = weights(given)
-        Climber(given, rung).step()
-        assert not torch.equal(before, weights(given)), rung.name
+        VariantLoop(given, variant).step()
+        assert not torch.equal(before, weights(given)), variant.name
 
 
-def test_the_lowest_rung_differs_from_the_plain_loop_in_its_data_alone() -> None:
-    lowest = rungs("bfloat16")[0]
-    assert lowest == Rung(lowest.name)
+def test_the_first_variant_differs_from_the_plain_loop_in_its_data_alone() -> None:
+    lowest = variants("bfloat16")[0]
+    assert lowest == Variant(lowest.name)
 
 
 class Fake:
@@ -133,18 +133,18 @@ class Fake:
 
 def test_contestants_take_turns_and_another_begins_each_round() -> None:
     log: list[str] = []
-    seats = [Fake("a", 1.0, log), Fake("b", 0.5, log)]
-    rounds = alternate(seats, steps=4, rounds=3)  # type: ignore[arg-type]
+    workers = [Fake("a", 1.0, log), Fake("b", 0.5, log)]
+    rounds = alternate(workers, steps=4, rounds=3)  # type: ignore[arg-type]
     assert "".join(log) == "ab" + "ab" + "ba" + "ab"
     assert medians(rounds) == {"a": 128.0, "b": 256.0}
     assert ratios(rounds, "b", "a") == [2.0, 2.0, 2.0]
 
 
-def test_a_seat_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
-    with Seat(Plain.name, Ready(Plain, TINY, pictures, CPU), CPU) as seat:
-        assert seat.seconds(1, warm=0) > 0
-        assert seat.memory() > 100
-    assert seat.process.exitcode == 0
+def test_a_worker_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
+    with Worker(Plain.name, Ready(Plain, TINY, pictures, CPU), CPU) as worker:
+        assert worker.seconds(1, warm=0) > 0
+        assert worker.memory() > 100
+    assert worker.process.exitcode == 0
 
 
 def test_a_teacher_adds_a_forward_pass_to_the_operations_of_a_step() -> None:

@@ -19,7 +19,7 @@ from support.project import (
     contents,
 )
 
-from replication.data import images
+from replication.data.images import load_images
 
 PAGE = 4096
 MODEL, PREDICTIONS = "model.safetensors", "predictions.safetensors"
@@ -108,6 +108,6 @@ def test_data_are_read_from_a_read_only_folder(disk: Project) -> None:
     archive.unlink()
     make_read_only(disk)
     before = contents(disk.folder)
-    train, test = images.cifar("CIFAR10")(disk / "data")
-    assert (len(train.labels), len(test.labels)) == (50, 10)
+    data = load_images("cifar10", disk / "data")
+    assert (len(data.train.labels), len(data.evaluation.labels)) == (50, 10)
     assert contents(disk.folder) == before
