@@ -191,8 +191,9 @@ class Rules:
         The cells of failed runs stay empty, and their tables say why. An incomplete table is
         written without its LaTeX file, so that the next call of Snakemake builds it again.
         """
+        from replication.analysis.cells_csv import collect_cells
         from replication.analysis.claims import build_claims
-        from replication.report.tables import build_table, collect_cells
+        from replication.report.tables import build_table
 
         try:
             for name in self.plan.tables:
