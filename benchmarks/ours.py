@@ -1,7 +1,6 @@
 """The suite's own training, as a run of a table does it: everything that knows its interface."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -134,9 +133,9 @@ def compute_logits(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) ->
     autocast = configure_precision(kind.precision, task.device)
     synchronise(task.device)
     started = perf_counter()
-    logits_file.read_or_write(
-        file, shape, IDENTITY, partial(logits_in_order, teacher, train, recipe, autocast)
-    )
+    computed = logits_file.compute(shape, logits_in_order(train, recipe, teacher, autocast))
+    logits_file.write(file, computed, IDENTITY)
+    logits_file.read(file, shape, IDENTITY)
     return perf_counter() - started
 
 

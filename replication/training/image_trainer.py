@@ -143,7 +143,7 @@ def forward(network: nn.Module, images: Tensor, autocast: Autocast) -> Tensor:
 
 
 def logits_in_order(
-    network: nn.Module, train: Items, recipe: ImageRecipe, autocast: Autocast
+    train: Items, recipe: ImageRecipe, network: nn.Module, autocast: Autocast
 ) -> Iterator[Tensor]:
     """A network's logits (b, classes) on all views of the training images, view by view."""
     augment = Augmenter(train.images, recipe.crop_padding, recipe.flip)

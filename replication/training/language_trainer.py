@@ -146,10 +146,11 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
 
 @torch.no_grad()
 def logits_in_order(
-    network: nn.Module, train: Tensor, recipe: LanguageRecipe, autocast: Autocast
+    train: Tensor, recipe: LanguageRecipe, network: nn.Module, autocast: Autocast
 ) -> Iterator[Tensor]:
     """A network's logits (steps · batch, words) on the training text, window by window."""
     hidden = initial_state(network, recipe)
+    train = train.to(hidden[0].device)
     for inputs, _ in windows(train, recipe.batch_size, recipe.bptt):
         with autocast():
             logits, hidden = forward(network, inputs, hidden)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,62 +23,42 @@ from replication.training.teacher_logits import Identity, Shape, TeacherLogits
 
 @dataclass(frozen=True)
 class LogitCache:
-    """The file of the logits that ``student`` learns from.
+    """The file of the logits that a student learns from, and what it holds."""
+
+    file: Path
+    shape: Shape
+    identity: Identity
+    compute: Callable[[nn.Module, Autocast], Iterator[Tensor]]
+    """The logits in order, from the teacher's network in evaluation mode."""
+
+
+def find_cache(
+    plan: Plan, student: Run, data: Data, checksum: str, device: torch.device
+) -> LogitCache | None:
+    """The cache of a student's teacher; None if it exceeds the limit and the teacher runs live.
 
     ``checksum`` is that of the teacher's weights, ``device`` the one that computes the logits.
     """
-
-    plan: Plan
-    student: Run
-    data: Data
-    checksum: str
-    device: torch.device
-
-    @property
-    def recipe(self) -> ImageRecipe | LanguageRecipe:
-        """The student's recipe, which determines the views and windows that it sees."""
-        return self.plan.training(self.student)
-
-    @property
-    def shape(self) -> Shape:
-        """Views, samples and classes."""
-        if isinstance(self.data, ImageData):
-            assert isinstance(self.recipe, ImageRecipe)
-            views = count_views(self.recipe.crop_padding, self.recipe.flip)
-            return views, len(self.data.train.labels), self.data.classes
-        words = len(self.data.train) - len(self.data.train) % self.recipe.batch_size
-        return 1, words, len(self.data.vocabulary)
-
-    @property
-    def within_limit(self) -> bool:
-        """Whether the logits are within the scale's limit; otherwise the teacher runs live."""
-        return teacher_logits.within_limit(self.shape, self.plan.scale.logit_cache_limit_gib)
-
-    @property
-    def file(self) -> Path:
-        """Their file, in the teacher's folder."""
-        assert self.student.teacher is not None
-        folder = self.plan.folder(self.student.teacher)
-        if isinstance(self.data, ImageData):
-            return teacher_logits.path(folder, self.shape[0])
-        return teacher_logits.path(folder, self.recipe.batch_size, "column")
-
-    @property
-    def identity(self) -> Identity:
-        """What they belong to."""
-        kind = NETWORKS[self.student.network].kind
-        precision = choose_precision(self.plan.scale, self.device, kind)
-        return {"teacher": self.checksum, "data": self.data.fingerprint, "precision": precision}
-
-    def compute(self, network: nn.Module, autocast: Autocast) -> Iterator[Tensor]:
-        """The logits in order, from the teacher's network in evaluation mode."""
-        device = next(network.parameters()).device
-        if isinstance(self.data, ImageData):
-            assert isinstance(self.recipe, ImageRecipe)
-            return image_trainer.logits_in_order(network, self.data.train, self.recipe, autocast)
-        assert isinstance(self.recipe, LanguageRecipe)
-        train = self.data.train.to(device)
-        return language_trainer.logits_in_order(network, train, self.recipe, autocast)
+    assert student.teacher is not None
+    folder, recipe = plan.folder(student.teacher), plan.training(student)
+    compute: Callable[[nn.Module, Autocast], Iterator[Tensor]]
+    if isinstance(data, ImageData):
+        assert isinstance(recipe, ImageRecipe)
+        views = count_views(recipe.crop_padding, recipe.flip)
+        shape = views, len(data.train.labels), data.classes
+        file = teacher_logits.path(folder, views)
+        compute = partial(image_trainer.logits_in_order, data.train, recipe)
+    else:
+        assert isinstance(recipe, LanguageRecipe)
+        words = len(data.train) - len(data.train) % recipe.batch_size
+        shape = 1, words, len(data.vocabulary)
+        file = teacher_logits.path(folder, recipe.batch_size, "column")
+        compute = partial(language_trainer.logits_in_order, data.train, recipe)
+    if not teacher_logits.within_limit(shape, plan.scale.logit_cache_limit_gib):
+        return None
+    precision = choose_precision(plan.scale, device, NETWORKS[student.network].kind)
+    identity = {"teacher": checksum, "data": data.fingerprint, "precision": precision}
+    return LogitCache(file, shape, identity, compute)
 
 
 def load_teacher(
@@ -88,16 +69,13 @@ def load_teacher(
     Raises:
         InputError: logits or weights are damaged or belong to something else.
     """
-    cache = LogitCache(teacher.plan, student, data, teacher.checksum, device)
-    if not cache.within_limit:
+    cache = find_cache(teacher.plan, student, data, teacher.checksum, device)
+    if cache is None:
         return teacher.network(data, device)
-    found = teacher_logits.read_or_write(
-        cache.file,
-        cache.shape,
-        cache.identity,
-        lambda: cache.compute(teacher.network(data, device), autocast),
-    )
-    return found.to(device)
+    if not cache.file.exists():
+        parts = cache.compute(teacher.network(data, device), autocast)
+        teacher_logits.write(cache.file, teacher_logits.compute(cache.shape, parts), cache.identity)
+    return teacher_logits.read(cache.file, cache.shape, cache.identity).to(device)
 
 
 def write_logit_caches(
@@ -117,14 +95,15 @@ def write_logit_caches(
         InputError: the folder cannot be written, or the disk is full.
     """
 
-    def watched(parts: Iterator[Tensor]) -> Iterator[Tensor]:
-        for part in parts:
-            before_batch()
-            yield part
-
     network.eval()
     device = next(network.parameters()).device
-    caches = [LogitCache(plan, it, data, checksum, device) for it in plan.students(run)]
-    for cache in {cache.file: cache for cache in caches if cache.within_limit}.values():
-        found = teacher_logits.compute(cache.shape, watched(cache.compute(network, autocast)))
-        teacher_logits.write(cache.file, found, cache.identity)
+    found = (find_cache(plan, it, data, checksum, device) for it in plan.students(run))
+    for cache in {cache.file: cache for cache in found if cache}.values():
+
+        def watched(parts: Iterator[Tensor]) -> Iterator[Tensor]:
+            for part in parts:
+                before_batch()
+                yield part
+
+        logits = teacher_logits.compute(cache.shape, watched(cache.compute(network, autocast)))
+        teacher_logits.write(cache.file, logits, cache.identity)

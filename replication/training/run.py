@@ -81,18 +81,17 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
         # Train; from here on there is something to lose, so a signal waits for the next step.
         with session.signals.deferred():
             setting = f" in {precision} on {conditions['device']}"
-            with EpochProgress(run.id, trainer.epochs, setting) as progress:
-                report = partial(_report, progress, teacher, source)
-                try:
-                    train_epochs(trainer, checkpointer, report)
-                    train_seconds = checkpointer.seconds
+            progress = EpochProgress(run.id, trainer.epochs, setting)
+            try:
+                train_epochs(trainer, checkpointer, partial(_report, progress, teacher, source))
+                train_seconds = checkpointer.seconds
 
-                    # Evaluate
-                    predictions = trainer.predictions()
-                    check_finite_predictions(run.id, predictions)
-                except TrainingError:
-                    checkpointer.fail(trainer)
-                    raise
+                # Evaluate
+                predictions = trainer.predictions()
+                check_finite_predictions(run.id, predictions)
+            except TrainingError:
+                checkpointer.fail(trainer)
+                raise
 
             # Write
             for file, tensors in ((MODEL, _weights(network)), (PREDICTIONS, predictions)):

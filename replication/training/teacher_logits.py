@@ -11,7 +11,7 @@ to 0.008, a relative error of 0.8 % in a probability.
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -127,16 +127,3 @@ def read(file: Path, shape: Shape, identity: Identity) -> TeacherLogits:
     if not intact:
         raise InputError(f"{file}: damaged (wrong checksum); {DELETE}")
     return TeacherLogits(logits)
-
-
-def read_or_write(
-    file: Path, shape: Shape, identity: Identity, parts: Callable[[], Iterator[Tensor]]
-) -> TeacherLogits:
-    """The logits in the file, which is computed and written first where it is missing.
-
-    Raises:
-        InputError: as `read` and `write`.
-    """
-    if not file.exists():
-        write(file, compute(shape, parts()), identity)
-    return read(file, shape, identity)

@@ -126,7 +126,7 @@ def test_changing_the_augmentation_leaves_the_order_of_images_as_it_was(
         orders.append([])
         changed = tiny_plan(**keys)
         train(changed, changed.run(LABEL))
-    # Then come the answers, which have an order of their own.
+    # The logits for students follow, in an order of their own.
     assert orders[0][:400] == orders[1][:400]
     epochs = [sorted(orders[0][:200]), sorted(orders[0][200:400])]
     assert epochs == [list(range(200))] * 2

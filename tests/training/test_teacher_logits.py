@@ -1,4 +1,4 @@
-"""A teacher's answers: as good as the teacher itself, its own and nobody else's."""
+"""Cached teacher logits: as good as the live teacher, and never those of another."""
 
 import json
 from contextlib import nullcontext
@@ -19,8 +19,8 @@ from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
 from replication.runs import record as runs
-from replication.training import teacher_logits as answers
-from replication.training.logit_cache import LogitCache, load_teacher
+from replication.training import teacher_logits
+from replication.training.logit_cache import find_cache, load_teacher
 from replication.training.loss import Loss
 from replication.training.run import train
 from replication.training.setup import load_data
@@ -41,8 +41,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     return tiny_plan(**VIEWS)
 
 
-def teacher_logits(plan: Plan, run_id: str) -> tuple[nn.Module, TeacherLogits, Any]:
-    """The teacher's network and its answers, and the data."""
+def cached_logits(plan: Plan, run_id: str) -> tuple[nn.Module, TeacherLogits, Any]:
+    """The teacher's network, its cached logits, and the data."""
     run = plan.run(run_id)
     assert run.teacher is not None
     data, teacher = load_data(plan, run, CPU), Teacher.find(plan, run.teacher)
@@ -52,11 +52,11 @@ def teacher_logits(plan: Plan, run_id: str) -> tuple[nn.Module, TeacherLogits, A
 
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
-def test_every_objective_has_the_same_loss_and_gradient_by_answers_as_by_the_teacher(
+def test_every_objective_has_the_same_loss_and_gradient_on_cached_logits(
     plan: Plan, objective: str
 ) -> None:
     train(plan, plan.run(LABEL))
-    network, kept, data = teacher_logits(plan, BAN)
+    network, kept, data = cached_logits(plan, BAN)
     generator = torch.Generator().manual_seed(0)
     recipe = plan.scale.images
     views = draw_views(200, recipe.crop_padding, recipe.flip, generator)
@@ -79,11 +79,12 @@ def test_every_objective_has_the_same_loss_and_gradient_by_answers_as_by_the_tea
     torch.testing.assert_close(kept(index, views[index]), live, rtol=2**-10, atol=1e-3)
 
 
-def test_language_students_get_the_teachers_answers_to_their_own_words(plan: Plan) -> None:
+def test_language_students_get_the_teachers_logits_on_their_own_words(plan: Plan) -> None:
     train(plan, plan.run(LSTM))
     student = f"{LSTM}/lstm.ban+l.0"
-    network, kept, data = teacher_logits(plan, student)
-    windows = LogitCache(plan, plan.run(student), data, "", CPU)
+    network, kept, data = cached_logits(plan, student)
+    windows = find_cache(plan, plan.run(student), data, "", CPU)
+    assert windows
     position = 0
     for logits in windows.compute(network, nullcontext):
         p = logits.softmax(-1)
@@ -93,7 +94,7 @@ def test_language_students_get_the_teachers_answers_to_their_own_words(plan: Pla
     assert position == kept.logits.shape[1]
 
 
-def test_a_teacher_leaves_answers_that_its_students_share(plan: Plan) -> None:
+def test_a_teacher_writes_logits_that_its_students_share(plan: Plan) -> None:
     train(plan, plan.run(LABEL))
     file = plan.folder(plan.run(LABEL)) / FILE
     assert load_file(file)["logits"].shape == (18, 200, 100)
@@ -102,7 +103,7 @@ def test_a_teacher_leaves_answers_that_its_students_share(plan: Plan) -> None:
     assert file.stat().st_mtime_ns == written
 
 
-def test_a_student_has_missing_answers_written_and_comes_out_the_same(plan: Plan) -> None:
+def test_a_student_writes_missing_logits_and_ends_the_same(plan: Plan) -> None:
     train(plan, plan.run(LABEL))
     train(plan, plan.run(BAN))
     weights = (plan.folder(plan.run(BAN)) / runs.MODEL).read_bytes()
@@ -114,12 +115,12 @@ def test_a_student_has_missing_answers_written_and_comes_out_the_same(plan: Plan
     assert (plan.folder(plan.run(BAN)) / runs.MODEL).read_bytes() == weights
 
 
-def test_answers_over_the_limit_are_not_kept_and_the_teacher_runs(
+def test_logits_over_the_limit_are_not_cached_and_the_teacher_runs(
     plan: Plan, tmp_path: Path
 ) -> None:
     plan = tiny_plan(**VIEWS, logit_cache_limit_gib=18 * 200 * 100 * 2 / 2**30 - 1e-9)
     train(plan, plan.run(LABEL))
-    assert not list(plan.folder(plan.run(LABEL)).glob("answers*"))
+    assert not list(plan.folder(plan.run(LABEL)).glob("teacher_logits*"))
     run = plan.run(BAN)
     assert run.teacher is not None
     data = load_data(plan, run, CPU)
@@ -127,7 +128,7 @@ def test_answers_over_the_limit_are_not_kept_and_the_teacher_runs(
     assert isinstance(found, nn.Module)
     assert not found.training
     train(plan, run)
-    assert not list(tmp_path.rglob("answers*"))
+    assert not list(tmp_path.rglob("teacher_logits*"))
 
 
 def alter(file: Path, change: str) -> None:
@@ -157,7 +158,7 @@ def alter(file: Path, change: str) -> None:
         *("of numbers that have changed", "a folder"),
     ],
 )
-def test_wrong_answers_are_refused_with_one_line(plan: Plan, change: str) -> None:
+def test_wrong_logits_are_refused_with_one_line(plan: Plan, change: str) -> None:
     train(plan, plan.run(LABEL))
     alter(plan.folder(plan.run(LABEL)) / FILE, change)
     with pytest.raises(InputError, match=f"{FILE}: .*delete it, and the next") as caught:
@@ -165,7 +166,7 @@ def test_wrong_answers_are_refused_with_one_line(plan: Plan, change: str) -> Non
     assert "\n" not in str(caught.value)
 
 
-def test_answers_of_another_teacher_are_refused(plan: Plan) -> None:
+def test_logits_of_another_teacher_are_refused(plan: Plan) -> None:
     train(plan, plan.run(LABEL))
     folder = plan.folder(plan.run(LABEL))
     first = (folder / FILE).read_bytes()
@@ -178,22 +179,23 @@ def test_answers_of_another_teacher_are_refused(plan: Plan) -> None:
         train(plan, plan.run(BAN))
 
 
-def test_answers_in_another_precision_are_refused(plan: Plan) -> None:
+def test_logits_in_another_precision_are_refused(plan: Plan) -> None:
     # As `precision: auto` takes on another machine: the recipes are the same.
     train(plan, plan.run(LABEL))
     file, run = plan.folder(plan.run(LABEL)) / FILE, plan.run(BAN)
     data = load_data(plan, run, CPU)
     for precision in ("float32", "bfloat16"):
         plan = tiny_plan(**VIEWS, precision=precision)
-        kept = LogitCache(plan, run, data, files.checksum(file.parent / runs.MODEL), CPU)
+        kept = find_cache(plan, run, data, files.checksum(file.parent / runs.MODEL), CPU)
+        assert kept
         if precision == "float32":
-            answers.read(file, kept.shape, kept.identity)
+            teacher_logits.read(file, kept.shape, kept.identity)
         else:
             with pytest.raises(InputError, match="or in another precision"):
-                answers.read(file, kept.shape, kept.identity)
+                teacher_logits.read(file, kept.shape, kept.identity)
 
 
-def test_students_that_read_in_other_columns_have_answers_of_their_own(plan: Plan) -> None:
+def test_students_with_another_batch_size_have_logits_of_their_own(plan: Plan) -> None:
     # 5,000 words fill 10 columns and 20 alike, in another order.
     by_columns = {
         n: tiny_plan(datasets={"ptb": {"train": 5000}}, language={"lstm": {"batch_size": n}})
@@ -201,7 +203,8 @@ def test_students_that_read_in_other_columns_have_answers_of_their_own(plan: Pla
     }
     run = plan.run(f"{LSTM}/lstm.ban+l.0")
     data = load_data(by_columns[10], by_columns[10].run(run.id), CPU)
-    kept = {n: LogitCache(p, p.run(run.id), data, "", CPU) for n, p in by_columns.items()}
+    caches = {n: find_cache(p, p.run(run.id), data, "", CPU) for n, p in by_columns.items()}
+    kept = {n: cache for n, cache in caches.items() if cache}
     assert kept[10].shape == kept[20].shape
     assert kept[10].identity == kept[20].identity
     assert {n: it.file.name for n, it in kept.items()} == {
@@ -209,22 +212,22 @@ def test_students_that_read_in_other_columns_have_answers_of_their_own(plan: Pla
     }
 
 
-def test_a_retrained_teacher_renews_its_answers(plan: Plan) -> None:
+def test_a_retrained_teacher_renews_its_logits(plan: Plan) -> None:
     train(plan, plan.run(LABEL))
     changed = tiny_plan(**{**VIEWS, "images": {**VIEWS["images"], "learning_rate": 0.05}})
     train(changed, changed.run(LABEL))
     train(changed, changed.run(BAN))
 
 
-def test_answers_keep_what_a_softmax_sees_of_large_logits() -> None:
+def test_cached_logits_keep_the_softmax_of_large_logits() -> None:
     logits = torch.tensor([[300.0, 299.0, 0.0], [-5e4, 5e4, 5e4]])
-    kept = answers.compute((1, 2, 3), iter([logits]))
+    kept = teacher_logits.compute((1, 2, 3), iter([logits]))
     index = torch.tensor([0, 1])
     torch.testing.assert_close(kept(index).softmax(-1), logits.softmax(-1), rtol=1e-3, atol=1e-6)
     assert kept(index).amax(-1).tolist() == [0, 0]
 
 
-def test_answers_are_read_by_view_and_by_image() -> None:
+def test_cached_logits_are_read_by_view_and_by_image() -> None:
     logits = torch.arange(2 * 3 * 4).view(2, 3, 4).half()
     kept = TeacherLogits(logits)
     found = kept(torch.tensor([2, 0]), torch.tensor([1, 0]))
@@ -234,9 +237,9 @@ def test_answers_are_read_by_view_and_by_image() -> None:
 
 def test_the_file_is_mapped_and_not_read(plan: Plan, tmp_path: Path) -> None:
     file, shape = tmp_path / "a.safetensors", (1, 2**19, 64)
-    answers.write(file, TeacherLogits(torch.zeros(shape, dtype=torch.float16)), {})
+    teacher_logits.write(file, TeacherLogits(torch.zeros(shape, dtype=torch.float16)), {})
     before = resident()
-    kept = answers.read(file, shape, {})
+    kept = teacher_logits.read(file, shape, {})
     assert resident() - before < file.stat().st_size / 4
     kept(torch.tensor([5]))
 
