@@ -12,13 +12,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from replication.errors import InputError
-from replication.files import RETRAIN as RETRAIN
-from replication.runs.folder import CONFIG as CONFIG
-from replication.runs.folder import FAILURE as FAILURE
-from replication.runs.folder import HISTORY as HISTORY
-from replication.runs.folder import MODEL as MODEL
-from replication.runs.folder import PREDICTIONS as PREDICTIONS
-from replication.runs.folder import RECORD as RECORD
+from replication.files import RETRAIN
+from replication.runs.folder import FAILURE, MODEL, PREDICTIONS, RECORD
 
 LOGITS_OF, LOGITS_SUM = "logits_of", "logits_sha256"
 
@@ -88,20 +83,20 @@ def learned_from(record: Mapping[str, Any], teacher: Mapping[str, Any]) -> bool:
 
 
 def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str, Any]) -> None:
-    """See that a run learned from the teacher in whose folder it lies, by both their records.
+    """Check that a run learned from the teacher whose folder it is in, by both their records.
 
     Raises:
         InputError: it learned from another.
     """
     if not learned_from(record, teacher):
         raise InputError(
-            f"{folder}: learned from another teacher than the one it lies in; delete its {RECORD}"
+            f"{folder}: learned from another teacher than the one whose folder it is in; delete its {RECORD}"
             " and call snakemake again"
         )
 
 
 def logits_of(metadata: Mapping[str, str] | None) -> dict[str, str]:
-    """What a file of answers says it belongs to, by its metadata; nothing where it does not."""
+    """What a file of teacher logits belongs to, by its metadata; nothing where it does not say."""
     try:
         found = json.loads((metadata or {}).get(LOGITS_OF, ""))
     except ValueError:

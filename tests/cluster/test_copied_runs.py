@@ -13,7 +13,7 @@ from support.stub_training import StubTraining, write_finished_runs
 from support.workplace import Workplace, count_jobs
 
 from replication.plan.plan import Plan
-from replication.runs import record as runs
+from replication.runs.folder import RECORD
 from replication.verify.results import verify
 
 pytestmark = pytest.mark.long
@@ -108,7 +108,7 @@ def test_a_student_of_another_teacher_is_named_with_what_to_do(tree: Tree, tmp_p
     assert f"{STUDENT}: " in log
     assert "another teacher" in log
     assert "run.json" in log
-    (tree.runs / STUDENT / runs.RECORD).unlink()
+    (tree.runs / STUDENT / RECORD).unlink()
     assert tree.build() == {STUDENT}
     assert verify(tree.results).problems == []
 

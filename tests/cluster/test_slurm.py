@@ -261,7 +261,7 @@ def test_a_killed_snakemake_is_recovered_as_documented(sweeps: Sweeps) -> None:
 
 def assert_resumed(sweep: Sweep) -> None:
     assert sweep.record(RUN)["attempts"] == 2
-    assert sweep.training_log(RUN).count("goes on from") == 1
+    assert sweep.training_log(RUN).count("resumed from") == 1
 
 
 def minutes(job: Job) -> int:

@@ -18,7 +18,7 @@ from replication.analysis.measure import error, perplexity
 from replication.config.scale import ImageDataset
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs import record as runs
+from replication.runs.folder import HISTORY, MODEL, PREDICTIONS, RECORD
 
 SAMPLES, CLASSES = 40, 10
 # Replaces `replication train` and `replication data`; other commands go to the real one. Each
@@ -82,14 +82,13 @@ def write_finished_runs(plan: Plan, folder: Path, salt: int = 0) -> None:
 def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator) -> None:
     folder = root / run.id
     folder.mkdir(parents=True)
-    save_file({"weight": generator.random(4, np.float32)}, folder / runs.MODEL)
+    save_file({"weight": generator.random(4, np.float32)}, folder / MODEL)
     predictions, result, about = _results(plan, run, generator)
-    save_file(predictions, folder / runs.PREDICTIONS)
-    (folder / runs.HISTORY).write_text("epoch,train_loss\n1,0.5\n", encoding="utf-8")
+    save_file(predictions, folder / PREDICTIONS)
+    (folder / HISTORY).write_text("epoch,train_loss\n1,0.5\n", encoding="utf-8")
     (folder / "outcomes").touch()
     lineage = [
-        {"run": it.id, "model_sha256": files.checksum(root / it.id / runs.MODEL)}
-        for it in run.lineage
+        {"run": it.id, "model_sha256": files.checksum(root / it.id / MODEL)} for it in run.lineage
     ]
     record = {
         "run": run.id,
@@ -106,11 +105,10 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
         "parameters": 4,
         "result": result,
         "checksums": {
-            name: files.checksum(folder / name)
-            for name in (runs.MODEL, runs.PREDICTIONS, runs.HISTORY)
+            name: files.checksum(folder / name) for name in (MODEL, PREDICTIONS, HISTORY)
         },
     }
-    (folder / runs.RECORD).write_text(json.dumps(record), encoding="utf-8")
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
 
 
 def _results(

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from replication.plan.plan import Plan
-from replication.runs import record as runs
+from replication.runs.folder import HISTORY, MODEL, PREDICTIONS
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 WIDE = "digits/wide_resnet_28_1.label.0"
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 LSTM = "python_reference/lstm.label.0"
-RESULTS = (runs.MODEL, runs.PREDICTIONS, runs.HISTORY)
+RESULTS = (MODEL, PREDICTIONS, HISTORY)
 # Everything that draws random numbers draws some, and every step saves a checkpoint.
 KEYS: dict[str, Any] = {
     "networks": {"wide_resnet": {"dropout": 0.3}},

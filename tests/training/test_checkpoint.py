@@ -22,7 +22,8 @@ from replication.config.scale import CheckpointSchedule
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.runs import folder as folder_names
-from replication.runs import record as runs
+from replication.runs.folder import FAILURE, MODEL, RECORD
+from replication.runs.record import read_record
 from replication.runtime import lock
 from replication.runtime.signals import Interrupted
 from replication.training.checkpoint import Checkpointer
@@ -221,11 +222,11 @@ def test_a_checkpoint_of_another_teacher_is_refused(
     other = tiny_plan(**{**KEYS, "seeds": [1]})
     train(other, other.run(WIDE.replace("label.0", "label.1")))
     theirs = other.folder(other.run(WIDE.replace("label.0", "label.1")))
-    for name in (runs.MODEL, "teacher_logits.18-views.safetensors"):
+    for name in (MODEL, "teacher_logits.18-views.safetensors"):
         shutil.copy(theirs / name, folder / name)
-    record = runs.read_record(folder)
-    record["checksums"] = runs.read_record(theirs)["checksums"]
-    (folder / runs.RECORD).write_text(json.dumps(record), encoding="utf-8")
+    record = read_record(folder)
+    record["checksums"] = read_record(theirs)["checksums"]
+    (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(InputError, match=r"checkpoint.pt: belongs to another teacher"):
         train(plan, student)
 
@@ -299,4 +300,4 @@ def test_a_process_that_lost_its_lock_writes_nothing(
     monkeypatch.setattr(Checkpointer, "after_epoch", lose)
     with pytest.raises(lock.RunLockedError, match=r"was suspended and lost train\.lock"):
         train(plan, plan.run(WIDE))
-    assert not {path.name for path in folder.iterdir()} & {runs.RECORD, runs.FAILURE}
+    assert not {path.name for path in folder.iterdir()} & {RECORD, FAILURE}

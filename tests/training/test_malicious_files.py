@@ -9,7 +9,8 @@ from support.archives import Payload
 from support.project import STUDENT, TEACHER, TRAIN_STUDENT, TRAIN_TEACHER, Project
 
 from replication.errors import InputError
-from replication.runs import record as runs
+from replication.runs.folder import MODEL, PREDICTIONS
+from replication.runs.record import read_predictions
 
 
 def write_malicious(file: Path, kind: str, marker: Path) -> None:
@@ -43,10 +44,10 @@ def test_a_malicious_checkpoint_is_ignored(kind: str, project: Project) -> None:
     assert not (project / "marker").exists()
 
 
-@pytest.mark.parametrize("name", [runs.MODEL, "teacher_logits.9-views.safetensors"])
+@pytest.mark.parametrize("name", [MODEL, "teacher_logits.9-views.safetensors"])
 def test_a_malicious_teacher_is_refused(name: str, project: Project) -> None:
     write_malicious(project.of(TEACHER, name), "zip", project / "marker")
-    if name == runs.MODEL:  # with a record that names its checksum
+    if name == MODEL:  # with a record that names its checksum
         project.update_checksum(TEACHER, name)
         project.of(TEACHER, "teacher_logits.9-views.safetensors").unlink()
     project.refuses(TRAIN_STUDENT, f"{name}: damaged")
@@ -54,8 +55,8 @@ def test_a_malicious_teacher_is_refused(name: str, project: Project) -> None:
 
 
 def test_malicious_predictions_are_refused(project: Project) -> None:
-    file = project.of(STUDENT, runs.PREDICTIONS)
+    file = project.of(STUDENT, PREDICTIONS)
     write_malicious(file, "zip", project / "marker")
-    with pytest.raises(InputError, match=f"{runs.PREDICTIONS}: damaged"):
-        runs.read_predictions(file.parent)
+    with pytest.raises(InputError, match=f"{PREDICTIONS}: damaged"):
+        read_predictions(file.parent)
     assert not (project / "marker").exists()

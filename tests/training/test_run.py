@@ -19,7 +19,8 @@ from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs import record as runs
+from replication.runs.folder import FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.runs.record import read_predictions, read_record
 from replication.runtime import provenance
 from replication.runtime.precision import find_device
 from replication.runtime.seeding import derive_seed
@@ -73,7 +74,7 @@ def train_lineage(plan: Plan, run_id: str) -> None:
 
 def contents(plan: Plan, run_id: str) -> dict[str, bytes]:
     folder = plan.folder(plan.run(run_id))
-    names = (runs.MODEL, runs.PREDICTIONS, runs.HISTORY)
+    names = (MODEL, PREDICTIONS, HISTORY)
     return {name: (folder / name).read_bytes() for name in names}
 
 
@@ -136,7 +137,7 @@ def test_changing_the_augmentation_leaves_the_order_of_images_as_it_was(
 def test_the_folder_says_what_was_done(plan: Plan) -> None:
     train_lineage(plan, BAN)
     folder = plan.folder(plan.run(BAN))
-    record = json.loads((folder / runs.RECORD).read_text(encoding="utf-8"))
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     assert record["run"] == BAN
     assert record["generation"] == 1
     assert record["seed"] == 0
@@ -151,17 +152,17 @@ def test_the_folder_says_what_was_done(plan: Plan) -> None:
     assert record["recipe"] == plan.recipe(plan.run(BAN))
     assert record["teacher"] == {
         "run": LABEL,
-        "model_sha256": files.checksum(folder.parent / runs.MODEL),
+        "model_sha256": files.checksum(folder.parent / MODEL),
     }
     for name, checksum in record["checksums"].items():
         assert files.checksum(folder / name) == checksum
-    predictions = runs.read_predictions(folder)
+    predictions = read_predictions(folder)
     wrong = (predictions["logits"].argmax(-1) != predictions["labels"]).mean() * 100
     assert record["result"] == {"test error (%)": pytest.approx(wrong)}
-    lines = (folder / runs.HISTORY).read_text(encoding="utf-8").splitlines()
+    lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + plan.scale.images.epochs
     assert {path.name for path in folder.iterdir()} == {
-        runs.MODEL, runs.PREDICTIONS, runs.HISTORY, runs.RECORD, "config.json"
+        MODEL, PREDICTIONS, HISTORY, RECORD, "config.json"
     }  # fmt: skip
 
 
@@ -169,9 +170,9 @@ def test_a_trained_generation_loads_by_timm_in_one_line(plan: Plan) -> None:
     train(plan, plan.run(LABEL))
     folder = plan.folder(plan.run(LABEL))
     data = load_data(plan, plan.run(LABEL), CPU)
-    predicted = torch.from_numpy(runs.read_predictions(folder)["logits"])
-    name, arguments = runs.read_record(folder)["network"].values()
-    by_file = timm.create_model(name, checkpoint_path=folder / runs.MODEL, **arguments)
+    predicted = torch.from_numpy(read_predictions(folder)["logits"])
+    name, arguments = read_record(folder)["network"].values()
+    by_file = timm.create_model(name, checkpoint_path=folder / MODEL, **arguments)
     by_folder = timm.create_model(f"local-dir:{folder}", pretrained=True)
     for network in (by_file, by_folder):
         with torch.no_grad():
@@ -186,11 +187,11 @@ def test_predictions_are_the_last_epochs_weights_not_the_best(
     plan = tiny_plan(images={"epochs": 6, "milestones": [5], "gamma": 100.0, "evaluate_every": 1})
     train(plan, plan.run("digits/wide_resnet_28_10.label.0"))
     folder = plan.folder(plan.run("digits/wide_resnet_28_10.label.0"))
-    lines = (folder / runs.HISTORY).read_text(encoding="utf-8").splitlines()
+    lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines()
     errors = [line.split(",")[4] for line in lines[1:]]
     assert float(errors[3]) < 70
     assert float(errors[5]) > 80
-    record = runs.read_record(folder)
+    record = read_record(folder)
     assert record["result"]["test error (%)"] == pytest.approx(float(errors[5]), rel=1e-4)
 
 
@@ -226,7 +227,7 @@ def test_image_networks_learn_by_sgd_with_nesterov_and_decay_on_everything(
     ((group,),) = (optimiser.param_groups for optimiser in made)
     assert (group["momentum"], group["nesterov"], group["dampening"]) == (0.9, True, 0)
     assert group["weight_decay"] == 5e-4
-    weights = load_file(plan.folder(plan.run(LABEL)) / runs.MODEL)
+    weights = load_file(plan.folder(plan.run(LABEL)) / MODEL)
     learned = [key for key in weights if "running" not in key and "num_batches" not in key]
     assert len(group["params"]) == len(learned)
 
@@ -317,8 +318,8 @@ def test_evaluation_leaves_the_network_in_training_mode(plan: Plan) -> None:
 
 def test_shared_ends_stay_the_teachers_and_everything_else_learns(plan: Plan) -> None:
     train_lineage(plan, SHARED)
-    student = load_file(plan.folder(plan.run(SHARED)) / runs.MODEL)
-    teacher = load_file(plan.folder(plan.run(LABEL)) / runs.MODEL)
+    student = load_file(plan.folder(plan.run(SHARED)) / MODEL)
+    teacher = load_file(plan.folder(plan.run(LABEL)) / MODEL)
     torch.manual_seed(derive_seed(SHARED, "initialisation"))
     data = load_data(plan, plan.run(SHARED), CPU)
     start = build_network(plan, plan.run(SHARED), data, CPU).state_dict()
@@ -334,14 +335,14 @@ def test_a_baseline_shares_nothing(plan: Plan) -> None:
     baseline = "two_digit_numbers/wide_resnet_as_dense_1_100.label.0"
     train(plan, plan.run(baseline))
     train(plan, plan.run(LABEL))
-    ours, teacher = (load_file(plan.folder(plan.run(r)) / runs.MODEL) for r in (baseline, LABEL))
+    ours, teacher = (load_file(plan.folder(plan.run(r)) / MODEL) for r in (baseline, LABEL))
     for key in ("features.conv0.weight", "classifier.weight"):
         assert not torch.equal(ours[key], teacher[key])
 
 
 def test_language_students_read_the_words_with_their_teacher(plan: Plan) -> None:
     train_lineage(plan, f"{LSTM}/lstm.ban+l.0")
-    found = runs.read_predictions(plan.folder(plan.run(f"{LSTM}/lstm.ban+l.0")))
+    found = read_predictions(plan.folder(plan.run(f"{LSTM}/lstm.ban+l.0")))
     corpus = load_data(plan, plan.run(LSTM), CPU)
     assert not isinstance(corpus, images.ImageData)
     assert {name: len(values) for name, values in found.items()} == {
@@ -389,13 +390,13 @@ def truncate(file: Path) -> None:
 
 
 WRONG_TEACHERS: dict[str, tuple[Damage, str]] = {
-    "not trained": (lambda p, r: (p.folder(r) / runs.RECORD).unlink(), "run.json: no such file"),
-    "without weights": (lambda p, r: (p.folder(r) / runs.MODEL).unlink(), "model.safetensors"),
-    "damaged": (lambda p, r: truncate(p.folder(r) / runs.MODEL), "not the file that run.json"),
-    "damaged record": (lambda p, r: truncate(p.folder(r) / runs.RECORD), "run.json: damaged"),
+    "not trained": (lambda p, r: (p.folder(r) / RECORD).unlink(), "run.json: no such file"),
+    "without weights": (lambda p, r: (p.folder(r) / MODEL).unlink(), "model.safetensors"),
+    "damaged": (lambda p, r: truncate(p.folder(r) / MODEL), "not the file that run.json"),
+    "damaged record": (lambda p, r: truncate(p.folder(r) / RECORD), "run.json: damaged"),
     "of another recipe": (
-        lambda p, r: (p.folder(r) / runs.RECORD).write_text(
-            json.dumps({**runs.read_record(p.folder(r)), "recipe_hash": "0"}), encoding="utf-8"
+        lambda p, r: (p.folder(r) / RECORD).write_text(
+            json.dumps({**read_record(p.folder(r)), "recipe_hash": "0"}), encoding="utf-8"
         ),
         "trained by another recipe",
     ),
@@ -420,8 +421,8 @@ def test_a_training_that_diverges_says_so(plan: Plan) -> None:
     ):
         train(plan, plan.run(LABEL))
     folder = plan.folder(plan.run(LABEL))
-    assert {path.name for path in folder.iterdir()} == {runs.FAILURE, "failed.pt"}
-    reason = json.loads((folder / runs.FAILURE).read_text(encoding="utf-8"))["reason"]
+    assert {path.name for path in folder.iterdir()} == {FAILURE, "failed.pt"}
+    reason = json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"]
     assert "the loss is not finite" in reason
 
 
@@ -431,7 +432,7 @@ def test_a_last_step_that_diverges_is_no_result(plan: Plan) -> None:
     with pytest.raises(InputError, match="the predictions are not finite after the last step"):
         train(plan, plan.run(LABEL))
     folder = plan.folder(plan.run(LABEL))
-    assert {path.name for path in folder.iterdir()} == {runs.FAILURE, "failed.pt"}
+    assert {path.name for path in folder.iterdir()} == {FAILURE, "failed.pt"}
 
 
 @pytest.mark.parametrize("rate", [1e4, 1e30])
@@ -454,8 +455,8 @@ def test_a_failed_training_leaves_nothing_to_go_on_from_by_a_better_recipe(plan:
 
 def test_a_teacher_of_other_data_is_refused(plan: Plan) -> None:
     train(plan, plan.run(LABEL))
-    file = plan.folder(plan.run(LABEL)) / runs.RECORD
-    record = runs.read_record(file.parent)
+    file = plan.folder(plan.run(LABEL)) / RECORD
+    record = read_record(file.parent)
     record["dataset"]["sha256"] = "0"
     file.write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(InputError, match=r"label.0: was trained on other data"):
@@ -465,10 +466,10 @@ def test_a_teacher_of_other_data_is_refused(plan: Plan) -> None:
 def test_a_record_names_all_teachers(plan: Plan) -> None:
     train_lineage(plan, BAN)
     teachers = [
-        {"run": run, "model_sha256": files.checksum(plan.folder(plan.run(run)) / runs.MODEL)}
+        {"run": run, "model_sha256": files.checksum(plan.folder(plan.run(run)) / MODEL)}
         for run in (LABEL, BAN)
     ]
-    assert runs.read_record(plan.folder(plan.run(BAN)))["lineage"] == teachers[:1]
+    assert read_record(plan.folder(plan.run(BAN)))["lineage"] == teachers[:1]
     assert Teacher.find(plan, plan.run(BAN)).lineage == teachers
 
 

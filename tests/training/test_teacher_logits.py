@@ -18,7 +18,8 @@ from replication.data.images import ImageData
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
-from replication.runs import record as runs
+from replication.runs.folder import MODEL
+from replication.runs.record import LOGITS_OF
 from replication.training import teacher_logits
 from replication.training.logit_cache import find_cache, load_teacher
 from replication.training.loss import Loss
@@ -106,13 +107,13 @@ def test_a_teacher_writes_logits_that_its_students_share(plan: Plan) -> None:
 def test_a_student_writes_missing_logits_and_ends_the_same(plan: Plan) -> None:
     train(plan, plan.run(LABEL))
     train(plan, plan.run(BAN))
-    weights = (plan.folder(plan.run(BAN)) / runs.MODEL).read_bytes()
+    weights = (plan.folder(plan.run(BAN)) / MODEL).read_bytes()
     file = plan.folder(plan.run(LABEL)) / FILE
     first = file.read_bytes()
     file.unlink()
     train(plan, plan.run(BAN))
     assert file.read_bytes() == first
-    assert (plan.folder(plan.run(BAN)) / runs.MODEL).read_bytes() == weights
+    assert (plan.folder(plan.run(BAN)) / MODEL).read_bytes() == weights
 
 
 def test_logits_over_the_limit_are_not_cached_and_the_teacher_runs(
@@ -133,11 +134,11 @@ def test_logits_over_the_limit_are_not_cached_and_the_teacher_runs(
 
 def alter(file: Path, change: str) -> None:
     logits = load_file(file)["logits"]
-    identity = {"teacher": files.checksum(file.parent / runs.MODEL), "data": "?"}
+    identity = {"teacher": files.checksum(file.parent / MODEL), "data": "?"}
     if change == "truncated":
         file.write_bytes(file.read_bytes()[:1000])
     elif change == "of other data":
-        save_file({"logits": logits}, file, metadata={runs.LOGITS_OF: json.dumps(identity)})
+        save_file({"logits": logits}, file, metadata={LOGITS_OF: json.dumps(identity)})
     elif change == "without a word of what they are":
         save_file({"logits": logits}, file)
     elif change == "an empty file":
@@ -186,7 +187,7 @@ def test_logits_in_another_precision_are_refused(plan: Plan) -> None:
     data = load_data(plan, run, CPU)
     for precision in ("float32", "bfloat16"):
         plan = tiny_plan(**VIEWS, precision=precision)
-        kept = find_cache(plan, run, data, files.checksum(file.parent / runs.MODEL), CPU)
+        kept = find_cache(plan, run, data, files.checksum(file.parent / MODEL), CPU)
         assert kept
         if precision == "float32":
             teacher_logits.read(file, kept.shape, kept.identity)
