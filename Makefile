@@ -56,12 +56,12 @@ report: tables
 
 test: $(ENVIRONMENT)
 	@echo "== running the tests; some minutes on two cores"
-	pytest -m "not long" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@echo "== skipped the long tests (Slurm, sweeps of thousands of runs, random kills): make test-all runs them"
 
 test-all: $(ENVIRONMENT)
 	@echo "== running the long tests"
-	pytest -m long -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	pytest -m long -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 benchmark: $(ENVIRONMENT)
 	@echo "== measuring; some 25 minutes on two cores, which should have nothing else to do"

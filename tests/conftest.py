@@ -1,4 +1,4 @@
-"""Fixtures that tests of several packages share, and how tests are divided among processes."""
+"""Fixtures that tests of several packages share, and the order of the tests."""
 
 import os
 import signal
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from filelock import FileLock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -25,26 +26,35 @@ LONG_TIMEOUT = 1200
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have pytest-xdist keep modules together, and first those that share the built workplace."""
+    """Start with the tests of the built workplace, and mark the long ones."""
     for item in items:
-        built = "built" in getattr(item, "fixturenames", ())
-        group = "built" if built else item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
         if item.path.parent.name == "cluster":
             item.add_marker(pytest.mark.long)
-        if built or item.get_closest_marker("long"):
+        if _uses_built(item) or item.get_closest_marker("long"):
             item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))
-    items.sort(key=lambda item: "built" not in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: not _uses_built(item))
+
+
+def _uses_built(item: pytest.Item) -> bool:
+    return "built" in getattr(item, "fixturenames", ())
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
-    """The default scale in a reduced form, with everything built once."""
-    place = Workplace(tmp_path_factory.mktemp("built"))
-    place.configure(BUILT)
-    done = place.call()
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return place
+    """The default scale in a reduced form, built once; each process of pytest-xdist has a copy."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    with FileLock(f"{shared}.lock"):
+        if not shared.exists():
+            building = shared.with_name("building")
+            building.mkdir()
+            place = Workplace(building)
+            place.configure(BUILT)
+            done = place.call()
+            assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+            building.rename(shared)
+    (own / "built").mkdir()
+    return Workplace(shared).copy(own / "built")
 
 
 @pytest.fixture(scope="session")

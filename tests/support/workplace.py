@@ -23,7 +23,8 @@ class Workplace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in self.LINKED:
-            (folder / name).symlink_to(ROOT / name)
+            if not (folder / name).exists():
+                (folder / name).symlink_to(ROOT / name)
 
     def copy(self, folder: Path) -> Self:
         """A workplace with the same configuration, results and metadata, to be changed freely."""
