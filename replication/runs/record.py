@@ -90,8 +90,8 @@ def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str,
     """
     if not learned_from(record, teacher):
         raise InputError(
-            f"{folder}: learned from another teacher than the one whose folder it is in; delete its {RECORD}"
-            " and call snakemake again"
+            f"{folder}: trained by another teacher than the one whose folder it is in; delete its"
+            f" {RECORD} and call snakemake again"
         )
 
 

@@ -13,6 +13,8 @@ from replication import __version__
 
 PACKAGES = ("torch", "torchvision", "timm", "numpy", "safetensors")
 ROOT = Path(__file__).resolve().parents[2]
+DESCRIBE = "describe --always --abbrev=40 --dirty --exclude=*"
+GIT = ["git", "-C", str(ROOT), *DESCRIBE.split()]
 
 
 @functools.cache
@@ -33,21 +35,7 @@ def code() -> dict[str, str | bool | None]:
     """
     unknown: dict[str, str | bool | None] = {"commit": None, "dirty": None}
     try:
-        done = subprocess.run(
-            [
-                "git",
-                "-C",
-                str(ROOT),
-                "describe",
-                "--always",
-                "--abbrev=40",
-                "--dirty",
-                "--exclude=*",
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(GIT, capture_output=True, text=True, check=False)
     except OSError:
         return unknown
     if done.returncode or not (ROOT / ".git").exists():
@@ -60,14 +48,11 @@ def device_name(device: torch.device) -> str:
     """The name of the GPU, or of the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    for line in _lines(Path("/proc/cpuinfo")):
+    file = Path("/proc/cpuinfo")
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else []:
         if line.startswith("model name"):
             return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
 
 def peak_memory(device: torch.device) -> dict[str, int]:
