@@ -78,7 +78,8 @@ def fashion_mnist(root: Path, download: bool = False) -> Parts:
             content = gzip.decompress(archive.read_bytes())
             files.write_atomically(file, partial(Path.write_bytes, data=content))
 
-    def read(part: Literal["train", "t10k"]) -> Items:
+    def read(train: bool) -> Items:
+        part = "train" if train else "t10k"
         images, labels = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
         try:
             items = Items(read_image_file(str(images)), read_label_file(str(labels)))
@@ -95,9 +96,7 @@ def fashion_mnist(root: Path, download: bool = False) -> Parts:
         return Items(items.images[:, None] / 255, items.labels)
 
     hint = "or install Debian's package dataset-fashion-mnist"
-    return _load(
-        lambda: (read("train"), read("t10k")), provide, download, root, "Fashion-MNIST", hint
-    )
+    return _load(read, provide, download, root, "Fashion-MNIST", hint)
 
 
 def _cifar(name: Literal["CIFAR10", "CIFAR100"], root: Path, download: bool = False) -> Parts:
@@ -120,7 +119,7 @@ def _cifar(name: Literal["CIFAR10", "CIFAR100"], root: Path, download: bool = Fa
         return Items(images / 255, torch.tensor(dataset.targets))
 
     hint = f"or put {kind.filename} there"
-    return _load(lambda: (read(True), read(False)), provide, download, root, name, hint)
+    return _load(read, provide, download, root, name, hint)
 
 
 cifar10 = partial(_cifar, "CIFAR10")
@@ -128,28 +127,28 @@ cifar100 = partial(_cifar, "CIFAR100")
 
 
 def _load(
-    read: Callable[[], Parts],
+    read: Callable[[bool], Items],
     provide: Callable[[], None],
     download: bool,
     root: Path,
     name: str,
     hint: str,
 ) -> Parts:
-    """Read a data set; if it is missing or damaged and ``download`` is true, provide it first.
+    """Read both parts; if one is missing or damaged and ``download`` is true, provide them first.
 
-    Processes that want to provide the same data set wait for each other. A complete data set is
-    read without writing to its folder.
+    Processes that provide the same data set wait for each other. A complete one is read without
+    writing to its folder.
     """
     try:
         try:
-            return read()
+            return read(True), read(False)
         except (FileNotFoundError, RuntimeError):  # missing, or its checksums do not match
             if not download:
                 raise
             root.mkdir(parents=True, exist_ok=True)
             with FileLock(root / f".{name}.lock"):
                 provide()
-                return read()
+                return read(True), read(False)
     except UNREADABLE as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         if download:

@@ -102,7 +102,7 @@ def _generator(purpose: str) -> torch.Generator:
 
 def _subset(items: Items, count: int | None, key: str) -> Items:
     total = len(items.labels)
-    if count is not None and count > total:
+    if count and count > total:
         raise InputError(f"{key} asks for {count} images, the data set has {total}; lower it")
     return items.take(shuffled(total, "subset")[:count]) if count else items
 

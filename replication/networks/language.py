@@ -1,7 +1,5 @@
 """The language models of Table 6: an LSTM and a character CNN under an LSTM."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pkgutil import resolve_name
