@@ -81,8 +81,7 @@ def dkpp(
     """
     import torch
 
-    if permutation == "sample":
-        assert keys is not None
+    assert permutation != "sample" or keys is not None
     if permutation == "batch":
         shape = (1, student_logits.shape[-1])
         keys = torch.rand(shape, generator=generator, device=student_logits.device)
