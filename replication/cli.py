@@ -127,10 +127,13 @@ def data(
         )
     if output and name is None:
         raise InputError(f"--output {output}: describes one data set; name it before the options")
-    from replication.data.prepare import prepare
+    from replication.data.prepare import describe, load
 
     for dataset in [datasets[name]] if name else datasets.values():
-        found = prepare(dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on)
+        loaded = load(
+            dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on, download=True
+        )
+        found = describe(dataset.name, loaded)
         counts = ", ".join(f"{key} {n:,}" for key, n in found.items() if isinstance(n, int))
         print(f"{found['name']}: {counts}; sha256 {found['sha256']}")
         if output:

@@ -25,22 +25,12 @@ def cross_entropy(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
     return functional.cross_entropy(logits, target, **options)
 
 
-def label(
-    student_logits: Tensor,
-    labels: Tensor,
-    teacher_logits: Tensor | None = None,
-    generator: torch.Generator | None = None,
-) -> Tensor:
+def label(student_logits: Tensor, labels: Tensor, *_: object) -> Tensor:
     """Mean over the batch of CE(y, q); its gradient at sample s is (q − y) / b (Eq. 1)."""
     return cross_entropy(student_logits, labels)
 
 
-def ban(
-    student_logits: Tensor,
-    labels: Tensor,
-    teacher_logits: Tensor,
-    generator: torch.Generator | None = None,
-) -> Tensor:
+def ban(student_logits: Tensor, labels: Tensor, teacher_logits: Tensor, *_: object) -> Tensor:
     """Mean over the batch of CE(p, q); its gradient at sample s is (q − p) / b (Eq. 2)."""
     return cross_entropy(student_logits, teacher_logits.detach().softmax(-1))
 
@@ -49,12 +39,11 @@ def ban_l(
     student_logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
-    generator: torch.Generator | None = None,
-    *,
+    *_: object,
     weighting: Literal["mean", "sum"] = "mean",
 ) -> Tensor:
     """Mean, or sum, of the label and the BAN loss ("BAN+L", §4.2)."""
-    total = label(student_logits, labels) + ban(student_logits, labels, teacher_logits, generator)
+    total = label(student_logits, labels) + ban(student_logits, labels, teacher_logits)
     return total / 2 if weighting == "mean" else total
 
 
@@ -62,8 +51,7 @@ def cwtm(
     student_logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
-    generator: torch.Generator | None = None,
-    *,
+    *_: object,
     weight: Literal["max", "true class"] = "max",
 ) -> Tensor:
     """Confidence weighted by teacher max: Σ_s w_s CE(y, q), gradient w_s (q − y) (§3.2).
@@ -93,8 +81,7 @@ def dkpp(
     """
     import torch
 
-    if permutation == "sample":
-        assert keys is not None
+    assert permutation != "sample" or keys is not None
     if permutation == "batch":
         shape = (1, student_logits.shape[-1])
         keys = torch.rand(shape, generator=generator, device=student_logits.device)
@@ -113,9 +100,7 @@ def confidence_weights(teacher_logits: Tensor, labels: Tensor | None = None) -> 
 
 
 def permute_dark_knowledge(
-    probabilities: Tensor,
-    generator: torch.Generator | None = None,
-    keys: Tensor | None = None,
+    probabilities: Tensor, generator: torch.Generator | None = None, keys: Tensor | None = None
 ) -> Tensor:
     """φ of DKPP: keep each row's largest entry in place and permute the others at random (§3.2).
 
@@ -138,26 +123,18 @@ def permute_dark_knowledge(
 
 @dataclass(frozen=True)
 class Objective:
-    """An objective: its function, and the decision of the scale that it depends on.
+    """An objective, called as its function.
 
     ``decision`` is a key of the scale's `decisions`, ``option`` the function's argument for it.
-    Called as the function.
     """
 
     function: Callable[..., Tensor]
     decision: str | None = None
     option: str | None = None
 
-    def __call__(
-        self,
-        student_logits: Tensor,
-        labels: Tensor,
-        teacher_logits: Tensor | None,
-        generator: torch.Generator | None = None,
-        **options: Any,
-    ) -> Tensor:
+    def __call__(self, *batch: Any, **options: Any) -> Tensor:
         """The loss of a batch, a scalar."""
-        return self.function(student_logits, labels, teacher_logits, generator, **options)
+        return self.function(*batch, **options)
 
 
 OBJECTIVES: dict[str, Objective] = {

@@ -141,10 +141,11 @@ def test_the_objective_of_the_readme_is_one() -> None:
 
 
 def test_the_data_set_of_the_guide_is_one() -> None:
-    space = {"ImageSpec": specs.ImageSpec, "_IMAGES": specs._IMAGES}
+    space = dict(vars(specs))
     entry = snippet(CONTRIBUTING, "python", "# replication/data/specs.py")
     exec(f"found = {{{entry}}}", space)
-    (spec,) = space["found"].values()  # type: ignore[attr-defined]
+    (spec,) = space["found"].values()
+    assert (spec.classes, spec.shape) == (100, (3, 32, 64))
     assert callable(resolve_name(spec.loader))
 
 
@@ -160,21 +161,20 @@ print(*timm.create_model(name, num_classes=7, in_chans=1)(torch.randn(2, 1, 8, 8
 """
 FAMILY = """
 from replication.architectures.catalogue import FAMILIES, NETWORKS, Family, Network
-FAMILIES["plain"] = Family("__main__:Plain")
+FAMILIES["plain"] = Family("__main__:plain")
 NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
-from collections import OrderedDict
-import timm, torch
-from torch import nn
+from timm.layers.norm_act import BatchNormAct2d
 from replication.architectures.scaling import scaled
-from replication.networks.base import ImageNetwork
+from replication.networks.families import _stem
 {snippet}
+import timm, torch
 network = timm.create_model("plain_64", num_classes=7, in_chans=1, width_ratio="1/8")
 print(*network(torch.randn(2, 1, 8, 8)).shape)
 """
 
 
 @pytest.mark.parametrize(
-    ("code", "file"), [(SIZE, "architectures/catalogue.py"), (FAMILY, "networks/plain.py")]
+    ("code", "file"), [(SIZE, "architectures/catalogue.py"), (FAMILY, "networks/families.py")]
 )
 def test_the_networks_of_the_guide_are_built_by_timm(code: str, file: str) -> None:
     # In a process of its own, as timm's registry forgets nothing.

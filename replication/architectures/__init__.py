@@ -1,1 +1,1 @@
-"""The paper's networks as data: names, layers and widths, without torch."""
+"""The paper's networks as data: families, names and sizes, without torch."""

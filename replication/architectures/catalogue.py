@@ -1,17 +1,16 @@
 """The registries of network families and of the paper's networks, readable without torch."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["image", "language"]
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(NamedTuple):
     """A family of networks.
 
-    ``constructor`` names its class or function, as in `pkgutil.resolve_name`. Arguments of an image
-    network are `num_classes` and `in_chans`, the first of a language model is the vocabulary; then
+    ``constructor`` names a function or class, as in `pkgutil.resolve_name`. For images it makes the
+    features of an `ImageNetwork` from `in_chans`, for language a model from the vocabulary; then
     come the arguments of `Network.kwargs` and the options of the family in the scale's `networks`.
     """
 
@@ -19,16 +18,16 @@ class Family:
     kind: Kind = "image"
 
 
-_NETWORKS = "replication.networks."
+_IMAGE, _LANGUAGE = "replication.networks.families:", "replication.networks.language:"
 
 FAMILIES = {
-    "wide_resnet": Family(_NETWORKS + "wide_resnet:WideResNet"),
-    "densenet": Family(_NETWORKS + "densenet:DenseNet"),
-    "wide_resnet_as_dense": Family(_NETWORKS + "residual_students:WideResNetAsDense"),
-    "pre_resnet_as_dense": Family(_NETWORKS + "residual_students:PreResNetAsDense"),
-    "pre_resnet": Family(_NETWORKS + "pre_resnet:PreResNet"),
-    "lstm": Family(_NETWORKS + "language:lstm", "language"),
-    "cnn_lstm": Family(_NETWORKS + "language:cnn_lstm", "language"),
+    "wide_resnet": Family(_IMAGE + "wide_resnet"),
+    "densenet": Family(_IMAGE + "densenet"),
+    "wide_resnet_as_dense": Family(_IMAGE + "wide_resnet_as_dense"),
+    "pre_resnet_as_dense": Family(_IMAGE + "pre_resnet_as_dense"),
+    "pre_resnet": Family(_IMAGE + "pre_resnet"),
+    "lstm": Family(_LANGUAGE + "Lstm", "language"),
+    "cnn_lstm": Family(_LANGUAGE + "CnnLstm", "language"),
 }
 
 
@@ -61,34 +60,28 @@ NETWORKS: dict[str, Network] = {
     "densenet_80_120": Network("densenet", {"units": 12, "growth": 120}),
     # Table 4
     **{
-        f"densenet_90_60_{name}_depth": Network(
-            "densenet", {**_DENSENET_90_60, "depth_factor": factor}
+        f"densenet_90_60_{name}": Network("densenet", {**_DENSENET_90_60, factor: value})
+        for name, factor, value in (
+            ("half_depth", "depth_factor", "1/2"),
+            ("double_depth", "depth_factor", 2),
+            ("triple_depth", "depth_factor", 3),
+            ("quadruple_depth", "depth_factor", 4),
+            ("compression_50", "compression_factor", "1/2"),
+            ("compression_75", "compression_factor", "3/4"),
+            ("compression_150", "compression_factor", "3/2"),
         )
-        for name, factor in {"half": "1/2", "double": 2, "triple": 3, "quadruple": 4}.items()
-    },
-    **{
-        f"densenet_90_60_compression_{percent}": Network(
-            "densenet", {**_DENSENET_90_60, "compression_factor": factor}
-        )
-        for percent, factor in {50: "1/2", 75: "3/4", 150: "3/2"}.items()
     },
     # Table 5
     "pre_resnet_1001": Network("pre_resnet", {"units": 111}),
     **{
-        f"pre_resnet_14_{percent}": Network(
-            "pre_resnet_as_dense", {"units": 14, "relative_width": relative_width}
-        )
-        for percent, relative_width in {50: "1/2", 100: 1}.items()
-    },
-    **{
-        f"wide_resnet_as_dense_{units}_{percent}": Network(
-            "wide_resnet_as_dense", {"units": units, "relative_width": relative_width}
-        )
-        for units, percent, relative_width in (
-            (1, 100, 1),
-            (2, 100, 1),
-            (4, 50, "1/2"),
-            (4, 100, 1),
+        f"{name}_{units}_{percent}": Network(family, {"units": units, "relative_width": width})
+        for name, family, units, percent, width in (
+            ("pre_resnet", "pre_resnet_as_dense", 14, 50, "1/2"),
+            ("pre_resnet", "pre_resnet_as_dense", 14, 100, 1),
+            ("wide_resnet_as_dense", "wide_resnet_as_dense", 1, 100, 1),
+            ("wide_resnet_as_dense", "wide_resnet_as_dense", 2, 100, 1),
+            ("wide_resnet_as_dense", "wide_resnet_as_dense", 4, 50, "1/2"),
+            ("wide_resnet_as_dense", "wide_resnet_as_dense", 4, 100, 1),
         )
     },
     # Table 6

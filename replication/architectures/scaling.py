@@ -1,7 +1,5 @@
 """Exact shrinking ratios."""
 
-from __future__ import annotations
-
 import math
 from fractions import Fraction
 

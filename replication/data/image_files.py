@@ -1,7 +1,8 @@
 """The image data sets as files: where they come from, and how they are read.
 
 A loader takes the folder of all data sets and whether it may download what is missing. It returns
-the training and the test part, in the order of the files, with pixels in [0, 1].
+the training and the test part, in the order of the files, with pixels in [0, 1]. It raises an
+`InputError` where files are missing, damaged, or cannot be downloaded.
 """
 
 import gzip
@@ -16,7 +17,6 @@ from typing import Literal
 import numpy as np
 import torch
 from filelock import FileLock
-from torch import Tensor
 
 from replication import files
 from replication.data.download import download as fetch
@@ -33,9 +33,6 @@ def digits(root: Path, download: bool = False) -> Parts:
     """scikit-learn's 8×8 digits: 1,198 for training and 599, a third of each class, for testing.
 
     Neither argument is used: the digits are part of scikit-learn.
-
-    Raises:
-        InputError: scikit-learn is missing, or its file is damaged.
     """
     # Read directly: importing scikit-learn would cost every run a second.
     package = importlib.util.find_spec("sklearn")
@@ -64,9 +61,6 @@ def fashion_mnist(root: Path, download: bool = False) -> Parts:
     """Fashion-MNIST, 28×28: 60,000 for training and 10,000 for testing.
 
     Unpacked from Debian's package where it is installed, else downloaded.
-
-    Raises:
-        InputError: files are missing, damaged, or cannot be downloaded.
     """
     from torchvision.datasets import FashionMNIST
     from torchvision.datasets.mnist import read_image_file, read_label_file
@@ -84,52 +78,29 @@ def fashion_mnist(root: Path, download: bool = False) -> Parts:
             content = gzip.decompress(archive.read_bytes())
             files.write_atomically(file, partial(Path.write_bytes, data=content))
 
-    def read(part: Literal["train", "t10k"]) -> Items:
+    def read(train: bool) -> Items:
+        part = "train" if train else "t10k"
         images, labels = raw / f"{part}-images-idx3-ubyte", raw / f"{part}-labels-idx1-ubyte"
-        items = Items(_read_idx(images, read_image_file), _read_idx(labels, read_label_file))
-        n = len(items.labels)
-        if items.images.shape != (n, 28, 28) or not n or items.labels.max() > 9:
+        try:
+            items = Items(read_image_file(str(images)), read_label_file(str(labels)))
+            n = len(items.labels)
+            if items.images.shape != (n, 28, 28) or not n or items.labels.max() > 9:
+                raise ValueError("they do not belong together")
+        except FileNotFoundError:
+            raise
+        except (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
             raise InputError(
-                f"{images} and {labels} do not belong together; delete both and {PREPARE}"
-            )
+                f"{images} or {labels} is damaged ({str(error) or 'no idx file'}); delete both and"
+                f" {PREPARE}"
+            ) from None
         return Items(items.images[:, None] / 255, items.labels)
 
     hint = "or install Debian's package dataset-fashion-mnist"
-    return _load(
-        lambda: (read("train"), read("t10k")), provide, download, root, "Fashion-MNIST", hint
-    )
+    return _load(read, provide, download, root, "Fashion-MNIST", hint)
 
 
-def _read_idx(file: Path, read: Callable[[str], Tensor]) -> Tensor:
-    try:
-        return read(str(file))
-    except FileNotFoundError:
-        raise
-    except (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{file}: damaged ({str(error) or 'no idx file'}); delete it and {PREPARE}"
-        ) from None
-
-
-def cifar10(root: Path, download: bool = False) -> Parts:
-    """CIFAR-10, 32×32 in colour: 50,000 for training and 10,000 for testing.
-
-    Raises:
-        InputError: files are missing, damaged, or cannot be downloaded.
-    """
-    return _cifar("CIFAR10", root, download)
-
-
-def cifar100(root: Path, download: bool = False) -> Parts:
-    """CIFAR-100, 32×32 in colour: 50,000 for training and 10,000 for testing.
-
-    Raises:
-        InputError: files are missing, damaged, or cannot be downloaded.
-    """
-    return _cifar("CIFAR100", root, download)
-
-
-def _cifar(name: Literal["CIFAR10", "CIFAR100"], root: Path, download: bool) -> Parts:
+def _cifar(name: Literal["CIFAR10", "CIFAR100"], root: Path, download: bool = False) -> Parts:
+    """32×32 in colour: 50,000 for training and 10,000 for testing."""
     import torchvision.datasets
 
     kind = getattr(torchvision.datasets, name)
@@ -148,32 +119,36 @@ def _cifar(name: Literal["CIFAR10", "CIFAR100"], root: Path, download: bool) -> 
         return Items(images / 255, torch.tensor(dataset.targets))
 
     hint = f"or put {kind.filename} there"
-    return _load(lambda: (read(True), read(False)), provide, download, root, name, hint)
+    return _load(read, provide, download, root, name, hint)
+
+
+cifar10 = partial(_cifar, "CIFAR10")
+cifar100 = partial(_cifar, "CIFAR100")
 
 
 def _load(
-    read: Callable[[], Parts],
+    read: Callable[[bool], Items],
     provide: Callable[[], None],
     download: bool,
     root: Path,
     name: str,
     hint: str,
 ) -> Parts:
-    """Read a data set; if it is missing or damaged and ``download`` is true, provide it first.
+    """Read both parts; if one is missing or damaged and ``download`` is true, provide them first.
 
-    Processes that want to provide the same data set wait for each other. A complete data set is
-    read without writing to its folder.
+    Processes that provide the same data set wait for each other. A complete one is read without
+    writing to its folder.
     """
     try:
         try:
-            return read()
+            return read(True), read(False)
         except (FileNotFoundError, RuntimeError):  # missing, or its checksums do not match
             if not download:
                 raise
             root.mkdir(parents=True, exist_ok=True)
             with FileLock(root / f".{name}.lock"):
                 provide()
-                return read()
+                return read(True), read(False)
     except UNREADABLE as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         if download:

@@ -1,7 +1,7 @@
 """Image data sets, whole and as tensors: no loader workers, batches by indexing."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Literal, NamedTuple
@@ -11,9 +11,6 @@ from torch import Tensor
 
 from replication.data.specs import HELD_OUT, IMAGE_DATASETS
 from replication.errors import InputError
-
-# Splits and pairs are part of a data set's definition: the same for every run, whatever its seed.
-SPLIT_SEED = 0
 
 
 class Items(NamedTuple):
@@ -55,7 +52,7 @@ class ImageData:
         train, evaluation = (
             Items(*(tensor.to(device) for tensor in part)) for part in (self.train, self.evaluation)
         )
-        return ImageData(train, evaluation, self.classes, self.mean, self.std, self.fingerprint)
+        return replace(self, train=train, evaluation=evaluation)
 
 
 def load_images(
@@ -98,13 +95,14 @@ def shuffled(n: int, purpose: str) -> Tensor:
 
 
 def _generator(purpose: str) -> torch.Generator:
-    digest = hashlib.sha256(f"{purpose}/{SPLIT_SEED}".encode()).digest()
+    # Splits and pairs define a data set: they are the same for every run, whatever its seed.
+    digest = hashlib.sha256(f"{purpose}/0".encode()).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 
 
 def _subset(items: Items, count: int | None, key: str) -> Items:
     total = len(items.labels)
-    if count is not None and count > total:
+    if count and count > total:
         raise InputError(f"{key} asks for {count} images, the data set has {total}; lower it")
     return items.take(shuffled(total, "subset")[:count]) if count else items
 
@@ -115,9 +113,8 @@ def _pairs(items: Items, count: int | None, key: str) -> Items:
     drawn = torch.randint(total, (2, count or total), generator=_generator("pairs"))
     left, right = (items.take(index) for index in drawn)
     classes = int(items.labels.max()) + 1
-    return Items(
-        torch.cat([left.images, right.images], dim=-1), left.labels * classes + right.labels
-    )
+    images = torch.cat([left.images, right.images], dim=-1)
+    return Items(images, left.labels * classes + right.labels)
 
 
 def _normalise(train: Items, test: Items, classes: int) -> ImageData:
@@ -129,15 +126,8 @@ def _normalise(train: Items, test: Items, classes: int) -> ImageData:
     std = torch.tensor([channel.std(correction=0) for channel in channels])
 
     def normalised(items: Items) -> Items:
-        shape = (1, -1, 1, 1)
-        images = (items.images - mean.view(shape)) / std.view(shape)
+        images = (items.images - mean[:, None, None]) / std[:, None, None]
         return Items(images.float(), items.labels)
 
-    return ImageData(
-        train=normalised(train),
-        evaluation=normalised(test),
-        classes=classes,
-        mean=tuple(mean.tolist()),
-        std=tuple(std.tolist()),
-        fingerprint=digest.hexdigest(),
-    )
+    constants = tuple(mean.tolist()), tuple(std.tolist())
+    return ImageData(normalised(train), normalised(test), classes, *constants, digest.hexdigest())

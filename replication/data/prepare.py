@@ -1,4 +1,4 @@
-"""Preparation of the data, the step before training: download, unpack, check, describe."""
+"""Any data set by name: loaded, and where that is allowed downloaded first; and described."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,37 +34,11 @@ def load(
 
 def describe(name: str, data: ImageData | Corpus) -> dict[str, Any]:
     """What a run records of its data: name, counts, and a SHA-256 of every item in order."""
+    counts: dict[str, Any]
     if isinstance(data, ImageData):
-        return {
-            "name": name,
-            "classes": data.classes,
-            "train": len(data.train.labels),
-            "evaluation": len(data.evaluation.labels),
-            "mean": data.mean,
-            "std": data.std,
-            "sha256": data.fingerprint,
-        }
-    return {
-        "name": name,
-        "words": len(data.vocabulary),
-        "train": len(data.train),
-        "validation": len(data.validation),
-        "test": len(data.test),
-        "sha256": data.fingerprint,
-    }
-
-
-def prepare(
-    name: str,
-    root: str | Path,
-    sizes: Mapping[str, int | None],
-    evaluate_on: Literal["test", "validation"] = "test",
-) -> dict[str, Any]:
-    """Download and unpack a data set where it is missing, check it, and describe it.
-
-    Processes that prepare the same data set wait for each other.
-
-    Raises:
-        InputError: as `load`.
-    """
-    return describe(name, load(name, root, sizes, evaluate_on, download=True))
+        parts = {"train": len(data.train.labels), "evaluation": len(data.evaluation.labels)}
+        counts = {"classes": data.classes, **parts, "mean": data.mean, "std": data.std}
+    else:
+        streams = {part: len(getattr(data, part)) for part in ("train", "validation", "test")}
+        counts = {"words": len(data.vocabulary), **streams}
+    return {"name": name, **counts, "sha256": data.fingerprint}

@@ -9,18 +9,17 @@ class ImageSpec:
     """An image data set: its classes, the shape of an image, and the sizes of its two parts.
 
     ``loader`` names the function that reads it, as in `pkgutil.resolve_name`: (root, download) to
-    the training and the test `Items`. Where ``pairs`` is true, the loader's items are single ones,
-    of which two are put side by side; classes and width are those of a pair.
+    the training and the test `Items`. ``shape`` is (channels, height, width). Where ``pairs`` is
+    true, the loader's items are single ones, of which two are put side by side; classes and shape
+    are those of a pair.
     """
 
     label: str
+    loader: str
     classes: int
-    channels: int
-    height: int
-    width: int
+    shape: tuple[int, int, int]
     train: int
     test: int
-    loader: str
     pairs: bool = False
 
 
@@ -32,94 +31,58 @@ class TextSpec:
     """
 
     label: str
+    loader: str
     words: int
     train: int
     validation: int
     test: int
-    loader: str
+
+
+def _pairs_of(spec: ImageSpec, label: str) -> ImageSpec:
+    channels, height, width = spec.shape
+    shape = (channels, height, 2 * width)
+    return replace(spec, label=label, classes=spec.classes**2, shape=shape, pairs=True)
 
 
 _IMAGES, _TEXT = "replication.data.image_files:", "replication.data.text_files:"
+_DIGITS = ImageSpec(
+    "scikit-learn’s digits", _IMAGES + "digits", classes=10, shape=(1, 8, 8), train=1198, test=599
+)
+_FASHION_MNIST = ImageSpec(
+    "Fashion-MNIST",
+    _IMAGES + "fashion_mnist",
+    classes=10,
+    shape=(1, 28, 28),
+    train=60_000,
+    test=10_000,
+)
+_CIFAR10 = ImageSpec(
+    "CIFAR-10", _IMAGES + "cifar10", classes=10, shape=(3, 32, 32), train=50_000, test=10_000
+)
 
 DATASETS: dict[str, ImageSpec | TextSpec] = {
-    "digits": ImageSpec(
-        label="scikit-learn’s digits",
-        classes=10,
-        channels=1,
-        height=8,
-        width=8,
-        train=1198,
-        test=599,
-        loader=_IMAGES + "digits",
-    ),
-    "two_digit_numbers": ImageSpec(
-        label="two-digit numbers of scikit-learn’s digits",
-        classes=100,
-        channels=1,
-        height=8,
-        width=16,
-        train=1198,
-        test=599,
-        loader=_IMAGES + "digits",
-        pairs=True,
-    ),
-    "fashion_mnist": ImageSpec(
-        label="Fashion-MNIST",
-        classes=10,
-        channels=1,
-        height=28,
-        width=28,
-        train=60_000,
-        test=10_000,
-        loader=_IMAGES + "fashion_mnist",
-    ),
-    "fashion_mnist_pairs": ImageSpec(
-        label="pairs of Fashion-MNIST items",
-        classes=100,
-        channels=1,
-        height=28,
-        width=56,
-        train=60_000,
-        test=10_000,
-        loader=_IMAGES + "fashion_mnist",
-        pairs=True,
-    ),
-    "cifar10": ImageSpec(
-        label="CIFAR-10",
-        classes=10,
-        channels=3,
-        height=32,
-        width=32,
-        train=50_000,
-        test=10_000,
-        loader=_IMAGES + "cifar10",
-    ),
-    "cifar100": ImageSpec(
-        label="CIFAR-100",
-        classes=100,
-        channels=3,
-        height=32,
-        width=32,
-        train=50_000,
-        test=10_000,
-        loader=_IMAGES + "cifar100",
-    ),
+    "digits": _DIGITS,
+    "two_digit_numbers": _pairs_of(_DIGITS, "two-digit numbers of scikit-learn’s digits"),
+    "fashion_mnist": _FASHION_MNIST,
+    "fashion_mnist_pairs": _pairs_of(_FASHION_MNIST, "pairs of Fashion-MNIST items"),
+    "cifar10": _CIFAR10,
+    "cifar100": replace(_CIFAR10, label="CIFAR-100", loader=_IMAGES + "cifar100", classes=100),
     # The text differs between versions of Python; these are the sizes in CPython 3.11.
     "python_reference": TextSpec(
-        label="the Python language reference",
+        "the Python language reference",
+        _TEXT + "python_reference",
         words=1000,
         train=44_190,
         validation=5_513,
         test=5_516,
-        loader=_TEXT + "python_reference",
     ),
     "penn_treebank": TextSpec(
-        label="Penn Treebank",
+        "Penn Treebank",
+        _TEXT + "penn_treebank",
         words=10_000,
         train=929_589,
         validation=73_760,
         test=82_430,
-        loader=_TEXT + "penn_treebank",
     ),
 }
 IMAGE_DATASETS = {name: spec for name, spec in DATASETS.items() if isinstance(spec, ImageSpec)}
@@ -140,11 +103,10 @@ def image_spec(
 ) -> ImageSpec:
     """An image data set as a scale uses it: with its numbers of training and evaluation images."""
     spec = IMAGE_DATASETS[name]
-    whole = (spec.train, spec.test)
     if evaluate_on == "validation":
         held_out = spec.train // HELD_OUT
-        whole = (spec.train - held_out, held_out)
-    return replace(spec, train=train or whole[0], test=test or whole[1])
+        spec = replace(spec, train=spec.train - held_out, test=held_out)
+    return replace(spec, train=train or spec.train, test=test or spec.test)
 
 
 def text_spec(name: str, words: int | None = None, train: int | None = None) -> TextSpec:

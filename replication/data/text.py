@@ -1,9 +1,8 @@
 """Word-level corpora as tensors: loaded, spelled, and cut into windows (Table 6)."""
 
-import dataclasses
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
@@ -62,11 +61,11 @@ def load_corpus(
     spec = TEXT_DATASETS[name]
     corpus: Corpus = resolve_name(spec.loader)(root / name, words or spec.words, download)
     total = len(corpus.train)
-    if train is not None and train > total:
+    if train and train > total:
         raise InputError(
             f"{name}: `train` asks for {train} words, the data set has {total}; lower it"
         )
-    return dataclasses.replace(corpus, train=corpus.train[:train])
+    return replace(corpus, train=corpus.train[:train])
 
 
 def characters(vocabulary: Sequence[str]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from pkgutil import resolve_name
 from typing import Any
 
@@ -55,7 +56,7 @@ def hub_config(
 def _register(name: str, network: Network) -> None:
     def create(pretrained: bool = False, **kwargs: Any) -> ImageNetwork:
         model: ImageNetwork = build_model_with_cfg(
-            resolve_name(FAMILIES[network.family].constructor),
+            partial(ImageNetwork, resolve_name(FAMILIES[network.family].constructor)),
             name,
             pretrained,
             **{**network.kwargs, **kwargs},

@@ -2,36 +2,37 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from timm.layers.classifier import create_classifier
-from timm.layers.norm_act import BatchNormAct2d
-from timm.models.densenet import DenseTransition
 from torch import nn
-
-from replication.architectures.layers import Layer, Layers, Norm, Stem, Transition
 
 
 class ImageNetwork(nn.Module):
     """A classifier of images in timm's conventions: features, global pooling, one linear layer.
 
-    `features` begins with the first convolution under the name `conv0`; it maps images of shape
-    (n, in_chans, height, width) to (n, num_features, h, w). Logits are (n, num_classes).
+    `family` makes the features by name from `in_chans` and `arguments`: the first convolution is
+    `conv0`, the last layer a normalisation. They map images of shape (n, in_chans, height, width)
+    to (n, num_features, h, w). Logits are (n, num_classes).
     Convolutions are initialised after He et al. (2015) with fan-out, batch normalisation with
     weight 1 and bias 0, the linear layer with bias 0 (Zagoruyko & Komodakis 2016).
     """
 
     def __init__(
-        self, features: nn.Sequential, num_features: int, num_classes: int, global_pool: str
+        self,
+        family: Callable[..., dict[str, nn.Module]],
+        num_classes: int = 10,
+        in_chans: int = 3,
+        global_pool: str = "avg",
+        **arguments: Any,
     ) -> None:
         super().__init__()
-        self.features = features
-        self.num_features = self.head_hidden_size = num_features
-        conv0 = features.get_submodule("conv0")
-        assert isinstance(conv0, nn.Conv2d)
-        self.in_chans = conv0.in_channels
+        self.features = nn.Sequential(OrderedDict(family(in_chans, **arguments)))
+        self.in_chans = in_chans
+        self.num_features = self.head_hidden_size = len(self.features[-1].get_parameter("weight"))
         self.reset_classifier(num_classes, global_pool)
-        for module in features.modules():
+        for module in self.features.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
@@ -68,20 +69,3 @@ class ImageNetwork(nn.Module):
         self.classifier = classifier.to(self.features.get_parameter("conv0.weight").device)
         if isinstance(self.classifier, nn.Linear):
             nn.init.zeros_(self.classifier.bias)
-
-
-def build(
-    layers: Layers, in_chans: int, make: Callable[[Layer], nn.Module]
-) -> tuple[nn.Sequential, int]:
-    """A network's features and their width, in channels; `make` makes a family's own modules."""
-    modules: OrderedDict[str, nn.Module] = OrderedDict()
-    for name, layer in layers.items():
-        if isinstance(layer, Stem):
-            modules[name] = nn.Conv2d(in_chans, layer.out_chs, 3, padding=1, bias=False)
-        elif isinstance(layer, Transition):
-            modules[name] = DenseTransition(*layer)
-        elif isinstance(layer, Norm):
-            modules[name] = BatchNormAct2d(layer.out_chs)
-        else:
-            modules[name] = make(layer)
-    return nn.Sequential(modules), layer.out_chs

@@ -92,7 +92,7 @@ def _parameters(name: str, options: Options, data: ImageSpec | TextSpec) -> int:
 def _image_flops(name: str, options: Options, images: ImageSpec) -> float:
     with torch.device("meta"):
         network = _build(name, options, images).eval()
-        image = torch.empty(1, images.channels, images.height, images.width)
+        image = torch.empty(1, *images.shape)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         features = network.forward_features(image)
         # Not forward_head, whose autocast the meta device does not support.
@@ -112,7 +112,7 @@ def _language_flops(name: str, options: Options, text: TextSpec) -> float:
 
 def _build(name: str, options: Options, data: ImageSpec | TextSpec) -> Any:
     if isinstance(data, ImageSpec):
-        sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.channels}
+        sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.shape[0]}
         return timm.create_model(name, **sizes, **dict(options))
     words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
     return create_language_model(name, words, **dict(options))

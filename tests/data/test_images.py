@@ -64,7 +64,7 @@ def test_a_loaded_data_set_has_the_sizes_of_its_specification(
 ) -> None:
     data = load_images(name, Path(), evaluate_on=part, **sizes)
     spec = image_spec(name, evaluate_on=part, **sizes)
-    assert data.train.images.shape == (spec.train, spec.channels, spec.height, spec.width)
+    assert data.train.images.shape == (spec.train, *spec.shape)
     assert len(data.evaluation.labels) == spec.test
     assert data.classes == spec.classes
 

@@ -16,14 +16,7 @@ from torch.nn.functional import conv1d, cross_entropy
 
 from replication.architectures.scaling import scaled
 from replication.data.text import Corpus, characters, load_corpus, windows
-from replication.networks.language import (
-    CnnLstm,
-    Highway,
-    Lstm,
-    cnn_lstm,
-    create_language_model,
-    lstm,
-)
+from replication.networks.language import CnnLstm, Highway, Lstm, create_language_model
 
 VOCABULARY = ("<unk>", "<eos>", *string.ascii_lowercase, "statement", "__init_subclass__", "N")
 PENN_TREEBANK_SIZED = tuple(f"word{i}" for i in range(10_000))
@@ -74,12 +67,12 @@ def test_full_size_has_the_printed_parameters(name: str, printed: float) -> None
 
 def test_the_papers_single_layer_is_far_from_its_printed_parameters() -> None:
     with torch.device("meta"):
-        model = lstm(PENN_TREEBANK_SIZED, layers=1)
+        model = Lstm(PENN_TREEBANK_SIZED, layers=1)
     assert parameters_in_millions(model) == pytest.approx(33.02, abs=0.01)
 
 
 def test_the_character_cnn_has_the_sizes_of_lstm_char_large() -> None:
-    model = cnn_lstm(VOCABULARY)
+    model = CnnLstm(VOCABULARY)
     kernels = [tuple(layer.weight.shape) for layer in model.characters.convolutions]
     maps = (50, 100, 150, 200, 200, 200, 200)
     assert kernels == [(m, 15, w) for w, m in enumerate(maps, 1)]
@@ -140,7 +133,7 @@ def test_a_state_dict_survives_safetensors(name: str, tmp_path: Path) -> None:
 
 
 def test_one_matrix_embeds_the_words_and_scores_them() -> None:
-    model, tokens = lstm(VOCABULARY, width_ratio="1/50").eval(), torch.zeros(4, 1, dtype=torch.long)
+    model, tokens = Lstm(VOCABULARY, width_ratio="1/50").eval(), torch.zeros(4, 1, dtype=torch.long)
     before, _ = model(tokens, model.initial_state(1))
     with torch.no_grad():
         model.embedding.weight[5] += 1
@@ -158,7 +151,7 @@ def states_in_training_and_evaluation(model: Lstm | CnnLstm) -> tuple[Tensor, Te
 
 
 def test_drop_out_leaves_the_recurrent_connections_alone() -> None:
-    model = lstm(VOCABULARY, width_ratio="1/50", dropout=0.9)
+    model = Lstm(VOCABULARY, width_ratio="1/50", dropout=0.9)
     nn.init.zeros_(model.embedding.weight)  # drop-out on the input then changes nothing
     trained, evaluated = states_in_training_and_evaluation(model)
     torch.testing.assert_close(trained[0], evaluated[0])
@@ -166,7 +159,7 @@ def test_drop_out_leaves_the_recurrent_connections_alone() -> None:
 
 
 def test_drop_out_acts_on_the_embedded_words_of_the_lstm() -> None:
-    model = lstm(VOCABULARY, width_ratio="1/50", layers=1)
+    model = Lstm(VOCABULARY, width_ratio="1/50", layers=1)
     assert not torch.allclose(*states_in_training_and_evaluation(model))
 
 
@@ -215,7 +208,7 @@ def test_a_highway_whose_gate_is_open_is_its_transform() -> None:
 
 
 def test_word_vectors_are_those_of_the_whole_padded_vocabulary() -> None:
-    cnn = cnn_lstm(VOCABULARY, width_ratio="1/10").characters
+    cnn = CnnLstm(VOCABULARY, width_ratio="1/10").characters
     padded = nn.functional.pad(characters(VOCABULARY), (0, 30))
     embedded = cnn.embedding(padded).transpose(1, 2)
     expected = torch.cat(
@@ -253,7 +246,7 @@ def unigram_perplexity(corpus: Corpus) -> float:
 
 
 def test_evaluation_in_columns_counts_every_token() -> None:
-    model = lstm(VOCABULARY, width_ratio="1/50")
+    model = Lstm(VOCABULARY, width_ratio="1/50")
     stream = some_tokens(101, 1).flatten()
     nn.init.zeros_(model.embedding.weight)
     log_probabilities = model.bias.log_softmax(0)

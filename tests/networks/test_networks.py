@@ -18,10 +18,9 @@ from torch import nn
 
 import replication.networks
 from replication.architectures.catalogue import FAMILIES, NETWORKS
-from replication.architectures.layers import WideUnit
 from replication.config.networks import Networks
 from replication.networks import hub_config
-from replication.networks.wide_resnet import WideBlock
+from replication.networks.blocks import WideBlock
 
 IMAGE_NETWORKS = [name for name, network in NETWORKS.items() if network.kind == "image"]
 RESIDUAL_STUDENTS = [name for name in IMAGE_NETWORKS if "as_dense" in NETWORKS[name].family]
@@ -253,7 +252,7 @@ def test_a_decimal_ratio_is_the_fraction_that_it_reads_as() -> None:
 
 
 def test_dropout_silences_the_second_convolution_in_training_only() -> None:
-    block, images = WideBlock(WideUnit(4, 4, 1), dropout=1.0), torch.randn(2, 4, 8, 8)
+    block, images = WideBlock(4, 4, 1, dropout=1.0), torch.randn(2, 4, 8, 8)
     assert torch.equal(block(images), images)
     assert not torch.allclose(block.eval()(images), images)
 
