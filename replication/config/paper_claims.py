@@ -15,7 +15,9 @@ from replication.errors import InputError
 
 CellKey = tuple[str, str, str]
 """Table, row and column."""
+Weights = Mapping[CellKey, float]
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+ClaimName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 Expectation = Literal["lower", "higher", "not lower", "not higher", "equivalent"]
 
 
@@ -80,10 +82,7 @@ class ClaimSpec(StrictModel):
     statement: Name = Field(description="What is claimed, in our words, on one line.")
     left: SideSpec = Field(description="What the claim is about.")
     right: SideSpec = Field(description="What it is compared with.")
-    expect: Expectation = Field(
-        description="Where the left lies: `not lower`, `not higher` and `equivalent` within the"
-        " file's margin."
-    )
+    expect: Expectation = Field(description="Where the left lies; all but two allow the margin.")
 
     @property
     def uses_margin(self) -> bool:
@@ -109,15 +108,9 @@ class ClaimSpec(StrictModel):
 class ClaimsFile(StrictModel):
     """``tables/claims.yaml``."""
 
-    margin: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        description="What counts as no difference, as a fraction of the right side's mean."
-    )
-    replicates: CellsSpec = Field(
-        description="Two columns of one treatment: what the paper's single runs differ by."
-    )
-    claims: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")], ClaimSpec] = Field(
-        min_length=1
-    )
+    margin: Number = Field(gt=0, lt=1, description="No difference; a fraction of the right's mean.")
+    replicates: CellsSpec = Field(description="Two columns of one treatment under two seeds.")
+    claims: dict[ClaimName, ClaimSpec] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _replicates_are_two(self) -> Self:
@@ -133,7 +126,7 @@ class Claims:
     file: ClaimsFile
     tables: Mapping[str, TableSpec]
 
-    def reported(self, weights: Mapping[CellKey, float]) -> float:
+    def reported(self, weights: Weights) -> float:
         """A weighted sum of the paper's printed numbers; NaN where it does not print one."""
         printed = {cell: self.tables[cell[0]].reported(*cell[1:]) for cell in weights}
         found = [w * value for cell, w in weights.items() if (value := printed[cell]) is not None]
@@ -150,12 +143,8 @@ class Claims:
 
     def replicate_pairs(self) -> list[tuple[float, float]]:
         """The two printed numbers of each treatment that the paper reports twice."""
-        cells = self.file.replicates
-        one, other = (
-            [self.reported({(cells.table, row, column): 1.0}) for row in cells.rows]
-            for column in cells.columns
-        )
-        return list(zip(one, other, strict=True))
+        printed = [self.reported({cell: 1.0}) for cell in self.file.replicates.cells()]
+        return list(zip(printed[::2], printed[1::2], strict=True))
 
 
 def read_claims(folder: Path = TABLES) -> Claims:
@@ -183,7 +172,7 @@ def read_claims(folder: Path = TABLES) -> Claims:
             raise InputError(f"{path}: `claims.{name}`: compares errors with perplexities")
     if math.isnan(claims.reported(file.replicates.weights())):
         raise InputError(
-            f"{path}: `replicates`: the paper prints no number there; name cells it prints"
+            f"{path}: `replicates`: the paper prints no number there; name other cells"
         )
     return claims
 
@@ -208,9 +197,7 @@ def _check_cell(table: TableSpec, cell: CellKey, where: str) -> None:
         raise InputError(f"{where}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
 
 
-def _subtract(
-    left: Mapping[CellKey, float], right: Mapping[CellKey, float]
-) -> dict[CellKey, float]:
+def _subtract(left: Weights, right: Weights) -> dict[CellKey, float]:
     """The difference of two weighted sums; what cancels is left out."""
     weights = {cell: left.get(cell, 0.0) - right.get(cell, 0.0) for cell in (*left, *right)}
     return {cell: weight for cell, weight in weights.items() if abs(weight) > 1e-12}

@@ -42,6 +42,11 @@ class Cell:
             teacher = self.teacher(seed)
             yield from (*members, teacher) if teacher else members
 
+    def needed(self) -> Iterator[Run]:
+        """The cell's runs and all of their teachers, teachers first."""
+        for run in self.runs():
+            yield from run.with_lineage
+
 
 def cells_of(
     name: str, table: TableSpec, scale: Scale, variants: dict[str, Scale]
@@ -54,14 +59,17 @@ def cells_of(
                 continue
             part = table.cell(row, column).part if text else scale.evaluate_on
             varied = variants.get(table.cell(row, column).variant or "", scale)
-            members = {seed: _members(table, row, column, seed, scale) for seed in scale.seeds}
+            columns = table.cell(row, column).ensemble or (column,)
             yield Cell(
                 table=name,
                 row=row,
                 column=column,
                 metric=f"{part} perplexity" if text else f"{part} error (%)",
                 part=part,
-                members=members,
+                members={
+                    seed: tuple(_run(table, row, member, seed, scale) for member in columns)
+                    for seed in scale.seeds
+                },
                 reported=table.reported(row, column),
                 reported_teacher=reported_teacher(table, row, column),
                 params_reported=spec.params,
@@ -71,20 +79,10 @@ def cells_of(
 
 def reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
     """The number that the paper prints for generation 0 of a cell's lineage, if it has one."""
-    ensemble = table.cell(row, column).ensemble
-    at = (row, ensemble[-1] if ensemble else column)
-    teacher = table.teacher(*at)
-    if teacher is None:
-        return None
-    while teacher:
+    start = at = (row, (table.cell(row, column).ensemble or (column,))[-1])
+    while teacher := table.teacher(*at):
         at = (teacher.row, teacher.column)
-        teacher = table.teacher(*at)
-    return table.reported(*at)
-
-
-def _members(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> tuple[Run, ...]:
-    ensemble = table.cell(row, column).ensemble or (column,)
-    return tuple(_run(table, row, member, seed, scale) for member in ensemble)
+    return None if at == start else table.reported(*at)
 
 
 def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Run:

@@ -12,13 +12,7 @@ from typing import Any, Self
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.paper_tables import TABLES, TableSpec, read_table
-from replication.config.scale import (
-    ImageRecipe,
-    LanguageRecipe,
-    Scale,
-    check_scale,
-    read_config,
-)
+from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
@@ -41,14 +35,18 @@ class Plan:
     root: Path = RESULTS
 
     @classmethod
-    def read(cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS) -> Self:
+    def read(
+        cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS, **override: Any
+    ) -> Self:
         """Plan the scale of these files; its results go to a folder of ``root``.
+
+        ``override`` has keys of the scale instead of those in the files.
 
         Raises:
             InputError: as ``read_config``, ``check_scale`` and ``make``.
         """
         source = " + ".join(map(str, files)) or "default scale"
-        return cls.make(check_scale(read_config(files), source), tables, root)
+        return cls.make(check_scale(read_config(files) | override, source), tables, root)
 
     @classmethod
     def make(cls, scale: Scale, tables: Path = TABLES, root: Path = RESULTS) -> Self:
@@ -64,7 +62,7 @@ class Plan:
         )
         runs: dict[str, Run] = {}
         for cell in cells:
-            for run in (member for shown in cell.runs() for member in shown.with_lineage):
+            for run in cell.needed():
                 if runs.setdefault(run.id, run) != run:
                     raise InputError(
                         f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`: another"
@@ -114,12 +112,7 @@ class Plan:
         Raises:
             InputError: the scale has no such table.
         """
-        return {
-            member.id: member
-            for cell in self.table_cells(table)
-            for run in cell.runs()
-            for member in run.with_lineage
-        }
+        return {run.id: run for cell in self.table_cells(table) for run in cell.needed()}
 
     def scale_of(self, run: Run) -> Scale:
         """The scale that a run is trained with: the plan's, or the run's variant of it."""
@@ -140,10 +133,7 @@ class Plan:
         return {
             "dataset": run.dataset.model_dump(mode="json"),
             "evaluate_on": scale.evaluate_on,
-            "network": {
-                "name": run.network,
-                "options": scale.networks.options(run.network),
-            },
+            "network": {"name": run.network, "options": scale.networks.options(run.network)},
             "objective": run.objective,
             "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
             "share_ends": run.share_ends,
@@ -164,8 +154,7 @@ class Plan:
 
 def hash_recipe(recipe: dict[str, Any]) -> str:
     """A hash of a recipe that does not depend on the order of its keys."""
-    text = json.dumps(recipe, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:

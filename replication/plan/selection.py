@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from replication.config.scale import check_scale, read_config
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 
@@ -29,13 +29,12 @@ def read_part(
     Raises:
         InputError: as ``Plan.read``; no row matches; or seeds are not numbers.
     """
-    config = read_config(files)
+    override: dict[str, Any] = {}
     if tables:
-        config["tables"] = [table_name(name) for name in _listed(tables)]
+        override["tables"] = [table_name(name) for name in _listed(tables)]
     if seeds:
-        config["seeds"] = parse_numbers("--seeds", seeds)
-    source = " + ".join(map(str, files)) or "default scale"
-    plan = Plan.make(check_scale(config, source), root=root)
+        override["seeds"] = parse_numbers("--seeds", seeds)
+    plan = Plan.read(files, root=root, **override)
     return _with_rows(plan, _listed(rows)) if rows else plan
 
 
@@ -72,6 +71,6 @@ def _with_rows(plan: Plan, patterns: Sequence[str]) -> Plan:
     cells = tuple(
         cell for cell in plan.cells if any(fnmatchcase(cell.row, pattern) for pattern in patterns)
     )
-    needed = {member.id for cell in cells for run in cell.runs() for member in run.with_lineage}
+    needed = {run.id for cell in cells for run in cell.needed()}
     runs = {name: run for name, run in plan.runs.items() if name in needed}
     return replace(plan, cells=cells, runs=runs)

@@ -8,6 +8,7 @@ import math
 from collections import defaultdict
 from functools import cached_property
 from statistics import median
+from typing import Literal
 
 from replication.plan.plan import Plan
 from replication.plan.run import Run
@@ -26,15 +27,17 @@ class JobResources:
 
     def memory_mb(self, run: Run, attempt: int) -> int:
         """Megabytes of main memory."""
-        measured = [found.memory_mib for found in self._measured[run.dataset.name, run.network]]
-        least = _at_least(measured, MEMORY_MARGIN * MB_PER_MIB)
+        least = math.ceil(MEMORY_MARGIN * MB_PER_MIB * self._median(run, "memory_mib"))
         return max(self.plan.scale.resources(run.network).memory_mb, least) << (attempt - 1)
 
     def minutes(self, run: Run, attempt: int) -> int:
         """Time limit in minutes."""
-        measured = [found.seconds for found in self._measured[run.dataset.name, run.network]]
-        least = _at_least(measured, TIME_MARGIN / 60)
+        least = math.ceil(TIME_MARGIN / 60 * self._median(run, "seconds"))
         return max(self.plan.scale.resources(run.network).minutes, least) << (attempt - 1)
+
+    def _median(self, run: Run, what: Literal["memory_mib", "seconds"]) -> float:
+        found = [getattr(it, what) for it in self._measured[run.dataset.name, run.network]]
+        return median([value for value in found if value is not None] or [0.0])
 
     @cached_property
     def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:
@@ -43,8 +46,3 @@ class JobResources:
             if measured := state_of(self.plan, run).measured:
                 found[run.dataset.name, run.network].append(measured)
         return found
-
-
-def _at_least(measured: list[float | None], factor: float) -> int:
-    known = [value for value in measured if value is not None]
-    return math.ceil(factor * median(known)) if known else 0
