@@ -5,7 +5,7 @@ Snakemake loads this module at every start, so it imports neither torch nor pand
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +20,7 @@ from replication.plan.cells import Cell, cells_of
 from replication.plan.run import Run
 
 RESULTS = Path("results")
+Keys = Mapping[str, Any]
 VARIED = ("networks", "images", "language", "decisions")
 
 
@@ -36,17 +37,17 @@ class Plan:
 
     @classmethod
     def read(
-        cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS, **override: Any
+        cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS, keys: Keys | None = None
     ) -> Self:
         """Plan the scale of these files; its results go to a folder of ``root``.
 
-        ``override`` has keys of the scale instead of those in the files.
+        ``keys`` are instead of those in the files.
 
         Raises:
             InputError: as ``read_config``, ``check_scale`` and ``make``.
         """
         source = " + ".join(map(str, files)) or "default scale"
-        return cls.make(check_scale(read_config(files) | override, source), tables, root)
+        return cls.make(check_scale({**read_config(files), **(keys or {})}, source), tables, root)
 
     @classmethod
     def make(cls, scale: Scale, tables: Path = TABLES, root: Path = RESULTS) -> Self:

@@ -29,12 +29,12 @@ def read_part(
     Raises:
         InputError: as ``Plan.read``; no row matches; or seeds are not numbers.
     """
-    override: dict[str, Any] = {}
+    keys: dict[str, Any] = {}
     if tables:
-        override["tables"] = [table_name(name) for name in _listed(tables)]
+        keys["tables"] = [table_name(name) for name in _listed(tables)]
     if seeds:
-        override["seeds"] = parse_numbers("--seeds", seeds)
-    plan = Plan.read(files, root=root, **override)
+        keys["seeds"] = parse_numbers("--seeds", seeds)
+    plan = Plan.read(files, root=root, keys=keys)
     return _with_rows(plan, _listed(rows)) if rows else plan
 
 

@@ -4,7 +4,7 @@ FLOPs are counted, and torch imported, only for a run whose network has not been
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cached_property
 from statistics import median
 from typing import Literal, NamedTuple
@@ -29,11 +29,16 @@ class Costs:
     """Costs of a plan's runs, from their folders as they are now.
 
     ``tflops`` is the speed, in 1e12 FLOPs per second, for a plan of which no run is finished.
+    ``left`` has the runs that are not done, teachers first, ``spent`` the seconds of finished ones.
     """
 
     def __init__(self, plan: Plan, tflops: float | None = None) -> None:
         self.plan, self.tflops = plan, tflops
         self.states = {name: state_of(plan, run) for name, run in plan.runs.items()}
+        self.left = [run for run in plan.runs.values() if self.states[run.id].name != "done"]
+        measured = {run: self.states[run.id].measured for run in plan.runs.values()}
+        self.spent = {run: it.seconds for run, it in measured.items() if it and it.seconds}
+        self._measured = _grouped((_treatment(run), spent) for run, spent in self.spent.items())
         self._teachers = {run.teacher.id for run in plan.runs.values() if run.teacher}
         self._flops: dict[Hashable, float] = {}
 
@@ -58,31 +63,21 @@ class Costs:
             self._flops[key] = training_flops(self.plan, run)
         return self._flops[key]
 
-    def left(self) -> list[Run]:
-        """The runs that are not done, teachers first."""
-        return [run for run in self.plan.runs.values() if self.states[run.id].name != "done"]
-
-    def seconds_spent(self, run: Run) -> float:
-        """Seconds that a finished run took; 0 where it is not finished."""
-        measured = self.states[run.id].measured
-        return measured.seconds or 0.0 if measured else 0.0
-
     @cached_property
-    def _measured(self) -> dict[Hashable, list[float]]:
-        """Seconds of the finished runs."""
-        found = defaultdict[Hashable, list[float]](list)
-        for run in filter(self.seconds_spent, self.plan.runs.values()):
-            found[_treatment(run)].append(self.seconds_spent(run))
-        return dict(found)
+    def _seconds_per_flop(self) -> dict[Hashable, list[float]]:
+        """Of finished runs, by family of networks and of all."""
+        return _grouped(
+            (key, spent / self.flops(run))
+            for run, spent in self.spent.items()
+            for key in (NETWORKS[run.network].family, "all")
+        )
 
-    @cached_property
-    def _seconds_per_flop(self) -> dict[str, list[float]]:
-        """The same per FLOP, by family of networks and of all."""
-        found = defaultdict[str, list[float]](list)
-        for run in filter(self.seconds_spent, self.plan.runs.values()):
-            for key in (NETWORKS[run.network].family, "all"):
-                found[key].append(self.seconds_spent(run) / self.flops(run))
-        return dict(found)
+
+def _grouped(pairs: Iterable[tuple[Hashable, float]]) -> dict[Hashable, list[float]]:
+    found = defaultdict[Hashable, list[float]](list)
+    for key, value in pairs:
+        found[key].append(value)
+    return found
 
 
 def _network(run: Run) -> Hashable:

@@ -37,7 +37,7 @@ class JobResources:
 
     def _median(self, run: Run, what: Literal["memory_mib", "seconds"]) -> float:
         found = [getattr(it, what) for it in self._measured[run.dataset.name, run.network]]
-        return median([value for value in found if value is not None] or [0.0])
+        return float(median([value for value in found if value is not None] or [0]))
 
     @cached_property
     def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:

@@ -1,7 +1,7 @@
 """What a plan costs, table by table, and the longest chain of generations that is left."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from replication.errors import InputError
@@ -14,8 +14,8 @@ from replication.sweep.costs import Basis, Costs, least_seconds, longest_chain
 class TableCost:
     """Costs of a table's new runs, those that the tables before it do not have.
 
-    Hours are of training, one run after the other. `hours_left` is None where no speed is known;
-    `flops_left` are those of the runs left that have not been measured.
+    Hours are of one run after the other, `hours_left` None where no speed is known; `flops_left`
+    are those of the runs left that have not been measured.
     """
 
     table: str
@@ -56,12 +56,11 @@ def summarise_costs(
     tables, seen = [], set[str]()
     for name in plan.tables:
         if needed := plan.needed(name):
-            new = [run for run in needed.values() if run.id not in seen]
-            tables.append(_table(name, costs, len(needed), new))
+            tables.append(_table(name, costs, needed, seen))
             seen |= needed.keys()
-    total = _table("all", costs, len(plan.runs), plan.runs.values())
+    total = _table("all", costs, plan.runs, set())
     timed = total.hours_left is not None
-    weights = {run: costs.of(run).seconds or costs.flops(run) for run in costs.left()}
+    weights = {run: costs.of(run).seconds or costs.flops(run) for run in costs.left}
     chain = longest_chain(weights)
     return PlanCost(
         scale=plan.scale.scale,
@@ -75,16 +74,16 @@ def summarise_costs(
     )
 
 
-def _table(name: str, costs: Costs, runs: int, new: Iterable[Run]) -> TableCost:
-    new = list(new)
+def _table(name: str, costs: Costs, runs: dict[str, Run], seen: set[str]) -> TableCost:
+    new = [run for run in runs.values() if run.id not in seen]
     left = {run: costs.of(run) for run in new if costs.states[run.id].name != "done"}
     seconds = [cost.seconds for cost in left.values() if cost.seconds is not None]
     return TableCost(
         table=name,
-        runs=runs,
+        runs=len(runs),
         new=len(new),
         done=len(new) - len(left),
-        hours_spent=sum(map(costs.seconds_spent, new)) / 3600,
+        hours_spent=sum(costs.spent.get(run, 0.0) for run in new) / 3600,
         hours_left=sum(seconds) / 3600 if len(seconds) == len(left) else None,
         flops_left=sum(costs.flops(run) for run, cost in left.items() if cost.basis == "flops"),
         basis=tuple(sorted({cost.basis for cost in left.values()})),

@@ -1,6 +1,6 @@
 """What the rules of the workflow ask of a plan: files, threads and resources by wildcards.
 
-Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
+Snakemake loads this at every start, so neither torch nor pandas is imported.
 """
 
 import hashlib
@@ -10,11 +10,12 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
+from replication.config.scale import Resources
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
@@ -48,8 +49,13 @@ def read_rules(workflow: Any) -> "Rules":
             "--config does not reach the jobs: write the keys into a file and name it after"
             " --configfile"
         )
+    if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
+        RESULTS.exists() and not RESULTS.is_dir()
+    ):
+        raise WorkflowError(f"{RESULTS}: not a writable folder; move it or change its permissions")
+    files = tuple(map(Path, workflow.config_settings.configfiles))
     try:
-        return Rules.read(tuple(map(Path, workflow.config_settings.configfiles)))
+        return Rules(Plan.read(files), ConfigFiles(files))
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -62,7 +68,7 @@ class ConfigFiles:
     its recipe, and not on the names of the files that it stands in.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         return shlex.join(part for file in self.files for part in ("--configfile", str(file)))
@@ -73,25 +79,7 @@ class Rules:
     """A plan as the rules of the workflow use it."""
 
     plan: Plan
-    configfiles: tuple[Path, ...] = ()
-
-    @classmethod
-    def read(cls, configfiles: tuple[Path, ...]) -> Self:
-        """Plan the scale of these files, which every job reads again.
-
-        Raises:
-            InputError: as ``Plan.read``; or the results folder cannot be written.
-        """
-        if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
-            RESULTS.exists() and not RESULTS.is_dir()
-        ):
-            raise InputError(f"{RESULTS}: not a writable folder; move it or change its permissions")
-        return cls(Plan.read(configfiles), configfiles)
-
-    @property
-    def configfile_options(self) -> "ConfigFiles":
-        """Options that pass the scale files to the command ``replication``."""
-        return ConfigFiles(self.configfiles)
+    configfiles: ConfigFiles = ConfigFiles()
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -121,12 +109,8 @@ class Rules:
 
     def pages(self) -> list[str]:
         """The pages of the notebooks whose tables this scale has."""
-        planned = set(self.plan.tables)
-        return [
-            f"{self.plan.results}/notebooks/{name}.html"
-            for name, notebook in NOTEBOOKS.items()
-            if planned >= set(notebook.tables)
-        ]
+        names = [name for name, it in NOTEBOOKS.items() if self.plan.tables.keys() >= {*it.tables}]
+        return [f"{self.plan.results}/notebooks/{name}.html" for name in names]
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
         """The weights of a run's teacher: one file, or none."""
@@ -135,17 +119,18 @@ class Rules:
 
     def threads(self, wildcards: Wildcards) -> int:
         """CPU threads of a run."""
-        return self.plan.scale.resources(self.run(wildcards).network).threads
+        return self._resources(wildcards).threads
 
     def gpu_slots(self, wildcards: Wildcards) -> int:
         """GPU slots of a run, where several runs share a GPU."""
-        if self.plan.scale.device == "cpu":
-            return 0
-        return self.plan.scale.resources(self.run(wildcards).network).gpu_slots
+        return self._resources(wildcards).gpu_slots if self.gpus(wildcards) else 0
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs of a run, where a scheduler assigns whole GPUs."""
         return 0 if self.plan.scale.device == "cpu" else 1
+
+    def _resources(self, wildcards: Wildcards) -> Resources:
+        return self.plan.scale.resources(self.run(wildcards).network)
 
     @cached_property
     def job_resources(self) -> JobResources:
