@@ -175,8 +175,8 @@ def plan(
 
         print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
         return
+    from replication.sweep.costs import summarise_costs
     from replication.sweep.overview import console, render_costs
-    from replication.sweep.summary import summarise_costs
 
     at_once = parse_numbers("--devices", devices)
     with console().status("reading run folders, counting FLOPs"):

@@ -77,9 +77,7 @@ class Networks(StrictModel):
     pre_resnet: NetworkSize = NetworkSize()
     lstm: LstmSize = LstmSize()
     cnn_lstm: CnnLstmSize = CnnLstmSize()
-    width_ratios: dict[str, RatioString] = Field(
-        {}, description="Of single networks, by name, instead of their family's."
-    )
+    width_ratios: dict[str, RatioString] = Field({}, description="By name, not by family.")
 
     @model_validator(mode="after")
     def _names_are_networks(self) -> Self:

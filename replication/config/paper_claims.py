@@ -10,13 +10,13 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from replication.config.paper_tables import TABLES, Name, TableSpec, read_table
-from replication.config.yaml_model import Number, StrictModel, read_yaml, validate
+from replication.config.yaml_model import Number, StrictModel, Unique, read_yaml, validate
 from replication.errors import InputError
 
 CellKey = tuple[str, str, str]
 """Table, row and column."""
 Weights = Mapping[CellKey, float]
-Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), Unique]
 ClaimName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 Expectation = Literal["lower", "higher", "not lower", "not higher", "equivalent"]
 
@@ -57,12 +57,6 @@ class CellsSpec(StrictModel):
     def weights(self) -> dict[CellKey, float]:
         """The weight of each cell in the mean."""
         return dict.fromkeys(self.cells(), 1 / len(self.cells()))
-
-    @model_validator(mode="after")
-    def _names_a_cell_once(self) -> Self:
-        if len(set(self.cells())) < len(self.cells()):
-            raise ValueError("a row or column is listed twice; name each once")
-        return self
 
 
 class SideSpec(CellsSpec):

@@ -72,9 +72,7 @@ class RowSpec(StrictModel):
     params: Number | None = Field(None, description="Parameters as printed, in millions.")
     cells: dict[Name, CellSpec | None] = Field({}, description="Unlike the column's; null: none.")
     reported: dict[Name, Number | None] | None = Field(
-        None,
-        description="The printed numbers, one for each column; null is a dash: no cell."
-        " Without this key every cell is measured and none has a printed number.",
+        None, description="Printed numbers of all columns; null: a dash, no cell. Or none at all."
     )
 
 

@@ -18,6 +18,7 @@ from replication.config.yaml_model import (
     Probability,
     Seed,
     StrictModel,
+    Unique,
     merge,
     read_yaml,
     validate,
@@ -28,6 +29,8 @@ from replication.errors import InputError
 DEFAULT = Path("config/digits.yaml")
 GPU_SLOTS = 8
 """Slots of a whole GPU."""
+Part = Literal["test", "validation"]
+Average = Literal["probabilities", "logits"]
 
 
 class Dataset(StrictModel):
@@ -46,7 +49,7 @@ class ImageDataset(Dataset):
     train: Count | None = Field(None, description="Training images; all of them without this key.")
     test: Count | None = Field(None, description="Test images, likewise.")
 
-    def spec(self, evaluate_on: Literal["test", "validation"]) -> specs.ImageSpec:
+    def spec(self, evaluate_on: Part) -> specs.ImageSpec:
         """The data set with the numbers of images that are used."""
         return specs.image_spec(self.name, self.train, self.test, evaluate_on)
 
@@ -100,9 +103,7 @@ class LanguageRecipe(StrictModel):
     bptt: Count = Field(description="Steps of truncated back-propagation.")
     learning_rate: Positive
     decay: Probability = Field(description="What the rate is multiplied by after a stalled epoch.")
-    minimum_improvement: NonNegative = Field(
-        description="An epoch stalls when the validation perplexity falls by no more than this."
-    )
+    minimum_improvement: NonNegative = Field(description="Of perplexity; less is a stalled epoch.")
     clip_norm: Positive = Field(description="Largest norm of the gradient.")
 
 
@@ -119,22 +120,16 @@ class Decisions(StrictModel):
     docs/protocol.md has the readings; tables/sensitivity.yaml measures what each costs.
     """
 
-    ban_l_weighting: Literal["mean", "sum"] = Field(
-        "mean", description="BAN+L: the mean of its two losses, or their sum."
-    )
+    ban_l_weighting: Literal["mean", "sum"] = Field("mean", description="Of BAN+L's two losses.")
     dkpp_permutation: Literal["sample and step", "sample", "batch"] = Field(
-        "sample and step", description="What DKPP draws a permutation for."
+        "sample and step", description="For what DKPP draws a permutation each."
     )
     cwtm_weight: Literal["max", "true class"] = Field(
         "max", description="CWTM weighs by the teacher's largest probability, or the true class's."
     )
-    ensemble: Literal["probabilities", "logits"] = Field(
-        "probabilities", description="What an ensemble averages."
-    )
+    ensemble: Average = Field("probabilities", description="What an ensemble averages.")
     densenet_recipe: Literal["wide-resnet", "densenet"] = Field(
-        "wide-resnet",
-        description="densenet: 1.5 times the epochs, rate × 0.1 after 1/2 and 3/4 of them, weight"
-        " decay 1e-4 (Huang et al. 2017).",
+        "wide-resnet", description="Wide-ResNet's, or its own (Huang et al. 2017)."
     )
 
 
@@ -160,13 +155,15 @@ class Scale(StrictModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
     scale: FolderName = Field(description="Its name; results go to results/<scale>.")
-    tables: tuple[FolderName, ...] = Field(min_length=1, description="The files in tables/.")
-    seeds: tuple[Seed, ...] = Field(min_length=1, description="Every cell is trained for each.")
+    tables: Annotated[tuple[FolderName, ...], Unique] = Field(
+        min_length=1, description="The tables to build, by the names of their files in tables/."
+    )
+    seeds: Annotated[tuple[Seed, ...], Unique] = Field(
+        min_length=1, description="Every cell is trained once for each."
+    )
     datasets: Datasets
     data_root: Line = Field("data", min_length=1, description="Folder of the data sets.")
-    evaluate_on: Literal["test", "validation"] = Field(
-        "test", description="validation: a fifth of the training images, to choose a recipe."
-    )
+    evaluate_on: Part = Field("test", description="validation: a fifth of the training images.")
     networks: Networks
     images: ImageRecipe
     language: LanguageRecipes
@@ -222,21 +219,11 @@ class Scale(StrictModel):
             | {"gamma": 0.1, "weight_decay": 1e-4}
         )
 
-    @model_validator(mode="after")
-    def _nothing_twice(self) -> Self:
-        for key in ("seeds", "tables"):
-            if len(set(getattr(self, key))) < len(getattr(self, key)):
-                raise ValueError(f"`{key}` names something twice")
-        return self
-
 
 def read_config(files: Sequence[Path]) -> dict[str, Any]:
     """Read and merge scale files, the last one winning, as ``snakemake --configfile`` does.
 
     The default scale is filled in where the files do not name a scale themselves.
-
-    Raises:
-        InputError: a file is missing or not YAML.
     """
     config: dict[str, Any] = {}
     for file in files:
@@ -245,11 +232,7 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def check_scale(config: dict[str, Any], source: str) -> Scale:
-    """Turn a merged configuration into a scale.
-
-    Raises:
-        InputError: one line with ``source``, the key and what is wanted.
-    """
+    """Turn a merged configuration into a scale; errors are one line with ``source`` and the key."""
     try:
         return validate(Scale, config, source)
     except InputError as error:

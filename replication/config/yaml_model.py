@@ -8,15 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import pydantic
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from replication.errors import InputError
@@ -41,6 +35,15 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 
 
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("something is listed twice; name each once")
+    return values
+
+
+Unique = AfterValidator(_unique)
+
+
 @dataclass(eq=False)
 class OneOf:
     """Annotates a string: one of these names, an enum in the JSON schema."""
@@ -51,13 +54,13 @@ class OneOf:
         return core_schema.literal_schema([*self.names])
 
 
-class StrictModel(BaseModel):
+class StrictModel(pydantic.BaseModel):
     """A model that refuses unknown keys and values of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -107,7 +110,7 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
     try:
         # Through JSON, because strict mode takes a YAML list for a tuple only there.
         return model.model_validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         # A misspelt key is also a missing one: the spelling is the better news.
         found = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
         problems = [_problem(details, model) for details in found]
@@ -115,7 +118,7 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
         raise InputError(f"{source}: {problems[0]}{more}") from None
 
 
-def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
+def _problem(details: ErrorDetails, model: type[pydantic.BaseModel]) -> str:
     key = ".".join(str(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
         schema = model.model_json_schema()

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from replication.config.paper_tables import TableSpec
-from replication.config.scale import Scale
+from replication.config.scale import Average, Scale
 from replication.plan.run import Run
 
 
@@ -22,7 +21,7 @@ class Cell:
     reported: float | None = None
     reported_teacher: float | None = None
     params_reported: float | None = None
-    average: Literal["probabilities", "logits"] = "probabilities"
+    average: Average = "probabilities"
 
     @property
     def reported_difference(self) -> float | None:

@@ -20,7 +20,7 @@ from replication.plan.cells import Cell, cells_of
 from replication.plan.run import Run
 
 RESULTS = Path("results")
-Keys = Mapping[str, Any]
+Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 
 
@@ -37,14 +37,11 @@ class Plan:
 
     @classmethod
     def read(
-        cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS, keys: Keys | None = None
+        cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS, keys: Keys = None
     ) -> Self:
         """Plan the scale of these files; its results go to a folder of ``root``.
 
         ``keys`` are instead of those in the files.
-
-        Raises:
-            InputError: as ``read_config``, ``check_scale`` and ``make``.
         """
         source = " + ".join(map(str, files)) or "default scale"
         return cls.make(check_scale({**read_config(files), **(keys or {})}, source), tables, root)
@@ -82,11 +79,7 @@ class Plan:
         return self.results / "runs" / run.id
 
     def run(self, run_id: str) -> Run:
-        """The run with this id.
-
-        Raises:
-            InputError: the scale has no such run.
-        """
+        """The run with this id, which has to be one of the scale."""
         if run_id not in self.runs:
             raise InputError(
                 f"{run_id}: no such run at scale {self.scale.scale};"
@@ -95,11 +88,7 @@ class Plan:
         return self.runs[run_id]
 
     def table_cells(self, table: str) -> list[Cell]:
-        """The cells of a table, in the paper's order.
-
-        Raises:
-            InputError: the scale has no such table.
-        """
+        """The cells of a table of the scale, in the paper's order."""
         if table not in self.tables:
             raise InputError(
                 f"{table}: no such table at scale {self.scale.scale};"
@@ -108,11 +97,7 @@ class Plan:
         return [cell for cell in self.cells if cell.table == table]
 
     def needed(self, table: str) -> dict[str, Run]:
-        """The runs behind a table and their teachers, by id, teachers first.
-
-        Raises:
-            InputError: the scale has no such table.
-        """
+        """The runs behind a table and their teachers, by id, teachers first."""
         return {run.id: run for cell in self.table_cells(table) for run in cell.needed()}
 
     def scale_of(self, run: Run) -> Scale:

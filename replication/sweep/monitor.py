@@ -71,15 +71,12 @@ def _active(plan: Plan, run: Run) -> ActiveRun:
 
 def _seconds_left(costs: Costs, active: tuple[ActiveRun, ...]) -> float | None:
     """Seconds until the sweep ends if as many runs train at once as now, at least."""
-    if not active:
+    if not active or not costs.spent:
         return None
     progress = {found.run: found.epoch / found.epochs for found in active}
-    seconds: dict[Run, float] = {}
-    for run in costs.left:
-        if any(costs.states[member.id].name == "failed" for member in run.with_lineage):
-            continue
-        whole = costs.of(run).seconds
-        if whole is None:
-            return None
-        seconds[run] = whole * (1 - progress.get(run, 0.0))
+    seconds = {
+        run: (costs.of(run).seconds or 0.0) * (1 - progress.get(run, 0.0))
+        for run in costs.left
+        if all(costs.states[member.id].name != "failed" for member in run.with_lineage)
+    }
     return least_seconds(seconds, len(active))

@@ -11,9 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from replication.plan.plan import Plan
-from replication.sweep.costs import Basis
+from replication.sweep.costs import Basis, PlanCost
 from replication.sweep.monitor import Status, poll
-from replication.sweep.summary import PlanCost
 
 WIDTH = 100  # columns where there is no terminal
 PAUSE = 2.0  # seconds between two polls

@@ -10,9 +10,10 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import Wildcards
 from snakemake.settings.types import DeploymentMethod
 
 from replication.config.scale import Resources
@@ -22,14 +23,6 @@ from replication.plan.run import Run
 from replication.report.notebooks import NOTEBOOKS
 from replication.runs.folder import MODEL, PREDICTIONS, RECORD
 from replication.sweep.job_resources import JobResources
-
-
-class Wildcards(Protocol):
-    """The wildcards that the rules use."""
-
-    scale: str
-    run: str
-    table: str
 
 
 def read_rules(workflow: Any) -> "Rules":

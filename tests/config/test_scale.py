@@ -69,7 +69,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         "unknown key `images.epoch`; did you mean `epochs`?",
     ),
     "no seeds": (lambda s: s.update(seeds=[]), "`seeds`: tuple should have at least 1 item"),
-    "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds` names something twice"),
+    "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds`: something is listed twice"),
     "a seed below zero": (lambda s: s.update(seeds=[-1]), "`seeds.0`"),
     "missing key": (lambda s: s.pop("images"), "key `images` is missing"),
     "text for a number": (lambda s: s["images"].update(epochs="many"), '`images.epochs`'),
