@@ -142,12 +142,7 @@ class Claims:
 
 
 def read_claims(folder: Path = TABLES) -> Claims:
-    """Read and check ``claims.yaml`` and the tables that it names.
-
-    Raises:
-        InputError: one line with file and key, for a wrong key or value, a table, row or column
-            that does not exist, a dash, or errors compared with perplexities.
-    """
+    """Read and check ``claims.yaml`` and its tables; an error is one line with file and key."""
     path = folder / "claims.yaml"
     file = validate(ClaimsFile, read_yaml(path), str(path))
     tables: dict[str, TableSpec] = {}

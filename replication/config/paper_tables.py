@@ -113,12 +113,7 @@ class TableSpec(StrictModel):
 
 
 def read_table(name: str, folder: Path = TABLES) -> TableSpec:
-    """Read and check ``tables/<name>.yaml``.
-
-    Raises:
-        InputError: one line with file and key, for a wrong key or value, an unknown network, or a
-            cell whose teacher or ensemble member does not exist.
-    """
+    """Read and check ``tables/<name>.yaml``; an error is one line with the file and the key."""
     path = folder / f"{name}.yaml"
     if not path.is_file():
         # Beside the tables lie the claims about them.

@@ -61,8 +61,8 @@ class TextDataset(Dataset):
     words: Count | None = Field(None, description="Vocabulary; the data set's without this key.")
     train: Count | None = Field(None, description="Training words; all without this key.")
 
-    def spec(self) -> specs.TextSpec:
-        """The data set with the numbers of words that are used."""
+    def spec(self, evaluate_on: Part) -> specs.TextSpec:
+        """The data set with the numbers of words that are used, wherever it is evaluated."""
         return specs.text_spec(self.name, self.words, self.train)
 
 
@@ -180,7 +180,7 @@ class Scale(StrictModel):
         "stop", description="For teachers no better than guessing; allow: to try the workflow."
     )
     checkpoint: CheckpointSchedule = CheckpointSchedule()
-    resource_table: dict[str, Resources] = Field(
+    resource_table: dict[Annotated[str, OneOf(("default", *NETWORKS))], Resources] = Field(
         {},
         alias="resources",
         validate_default=True,
@@ -194,20 +194,12 @@ class Scale(StrictModel):
     @field_validator("resource_table", mode="before")
     @classmethod
     def _fill_in_the_default(cls, table: object) -> object:
-        default = table.get("default", {}) if isinstance(table, dict) else None
-        if not isinstance(table, dict) or not isinstance(default, dict):
+        if not isinstance(table, dict) or not isinstance(default := table.get("default", {}), dict):
             return table
         return {
             name: {**default, **own} if isinstance(own, dict) else own
             for name, own in {"default": default, **table}.items()
         }
-
-    @field_validator("resource_table")
-    @classmethod
-    def _names_are_networks(cls, table: dict[str, Resources]) -> dict[str, Resources]:
-        if unknown := sorted(table.keys() - NETWORKS.keys() - {"default"}):
-            raise ValueError(f"no network is called `{unknown[0]}`")
-        return table
 
     def image_recipe(self, family: str) -> ImageRecipe:
         """The recipe of a family of image networks: one for all, or DenseNet's own."""

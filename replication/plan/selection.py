@@ -25,9 +25,6 @@ def read_part(
 
     Each is a comma-separated list: tables by name or number, rows by name with ``*`` for any text,
     seeds as numbers and ranges such as ``0-19``.
-
-    Raises:
-        InputError: as ``Plan.read``; no row matches; or seeds are not numbers.
     """
     keys: dict[str, Any] = {}
     if tables:
@@ -44,11 +41,7 @@ def table_name(name: str) -> str:
 
 
 def parse_numbers(option: str, text: str) -> list[int]:
-    """Parse numbers and inclusive ranges such as ``0-4,7``, without duplicates.
-
-    Raises:
-        InputError: ``text`` is something else; the message names ``option``.
-    """
+    """Parse numbers and inclusive ranges such as ``0-4,7``; an error names the ``option``."""
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip())

@@ -141,11 +141,7 @@ class PlanCost:
 def summarise_costs(
     plan: Plan, at_once: Sequence[int] = (), tflops: float | None = None
 ) -> PlanCost:
-    """Costs of a plan; ``tflops`` is the speed for a plan of which no run is finished.
-
-    Raises:
-        InputError: a number of trainings at once is 0.
-    """
+    """Costs of a plan; ``tflops`` is the speed for a plan of which no run is finished."""
     if not all(at_once):
         raise InputError("--devices: no training ever ends on 0 devices; give at least 1")
     costs = Costs(plan, tflops)

@@ -146,7 +146,7 @@ def test_a_network_s_resources_replace_single_keys_of_the_default() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"resnet": {"threads": 1}}, "`resources`: no network is called `resnet`"),
+        ({"resnet": {"threads": 1}}, "`resources.resnet.[key]`: input should be 'default', "),
         ({"default": {"threads": 100_000}}, "`resources.default.threads`"),
         ({"lstm": {"gpu_slots": 0}}, "`resources.lstm.gpu_slots`"),
         ({"lstm": {"memory": 1}}, "unknown key `resources.lstm.memory`; did you mean `memory_mb`?"),
