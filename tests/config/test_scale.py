@@ -78,11 +78,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     "falling milestones": (lambda s: s["images"].update(milestones=[4, 2]), "have to rise"),
     "ratio of nothing": (
         lambda s: s["networks"]["densenet"].update(width_ratio="0"),
-        "a ratio above zero",
+        "a positive ratio",
     ),
     "ratio that is none": (
         lambda s: s["networks"]["densenet"].update(width_ratio="a third"),
-        "a ratio such as 1/4 or 1",
+        "a positive ratio such as 1/4 or 1",
     ),
     "unknown network": (
         lambda s: s["networks"].update(width_ratios={"densenet_1": 1}),
@@ -109,8 +109,8 @@ def test_a_wrong_scale_is_one_line_with_file_and_key(name: str) -> None:
     ("text", "message"),
     [
         ("seeds: [1", "not YAML in line 1"),
-        ("- a\n- b\n", "a mapping `key: value` is wanted"),
-        ("", "a mapping `key: value` is wanted, not null"),
+        ("- a\n- b\n", "a mapping `key: value` is expected"),
+        ("", "a mapping `key: value` is expected, not null"),
         ("\x00", "not YAML"),
     ],
 )
