@@ -17,7 +17,7 @@ min_version("9.16")
 
 RULES = read_rules(workflow)
 PLAN = RULES.plan
-CONFIGFILES = RULES.configfile_options
+CONFIGFILES = RULES.configfiles
 # It installs this checkout, which Snakemake cannot do in another folder.
 ENVIRONMENT = "../environment.yml"
 

@@ -25,13 +25,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-TRACEBACK = "REPLICATION_TRACEBACK"
 ConfigFiles = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--configfile",
-        help=f"Scale file, repeatable; the last wins. [{DEFAULT}]",
-    ),
+    typer.Option("--configfile", help=f"Scale file, repeatable; the last wins. [{DEFAULT}]"),
 ]
 Results = Annotated[Path, typer.Option("--results", help="Folder of all scales' results.")]
 
@@ -66,13 +62,12 @@ def table(
 
     A cell whose runs are incomplete stays empty, and the table says why.
     """
-    plan = Plan.read(configfile or [], root=results)
+    plan, empty = Plan.read(configfile or [], root=results), 0
     names = [table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
     from replication.report.tables import build_table
 
-    empty = 0
     for name in names:
         _, reasons = build_table(plan, name)
         for reason in dict.fromkeys(reasons):
@@ -111,9 +106,7 @@ def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 def data(
     name: Annotated[str | None, typer.Argument(help="A data set; all of the scale's.")] = None,
     configfile: ConfigFiles = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the description of the named data set as JSON.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Write its description as JSON.")] = None,
 ) -> None:
     """Download the data sets of a scale where they are missing, check and describe them.
 
@@ -164,23 +157,14 @@ def verify(
 def plan(
     configfile: ConfigFiles = None,
     tables: Annotated[str | None, typer.Option(help="Only these tables: 1,2,sensitivity.")] = None,
-    rows: Annotated[
-        str | None, typer.Option(help="Only these rows, * for any text: 'densenet-*'.")
-    ] = None,
+    rows: Annotated[str | None, typer.Option(help="Only these rows: 'densenet-*,lstm'.")] = None,
     seeds: Annotated[str | None, typer.Option(help="These seeds instead: 0-4,7.")] = None,
-    devices: Annotated[
-        str, typer.Option(help="Time with so many trainings at once, one per device.")
-    ] = "1,8,64",
+    devices: Annotated[str, typer.Option(help="Time with so many runs at once.")] = "1,8,64",
     tflops: Annotated[
-        float | None,
-        typer.Option(min=1e-6, help="Speed, in TFLOP/s, for hours before any run is finished."),
+        float | None, typer.Option(min=1e-6, help="TFLOP/s, for hours before any run is finished.")
     ] = None,
-    runs: Annotated[
-        bool, typer.Option("--runs", help="List the runs' ids instead, teachers first.")
-    ] = False,
-    recipes: Annotated[
-        bool, typer.Option("--recipes", help="List the runs as csv, with recipe and parameters.")
-    ] = False,
+    runs: Annotated[bool, typer.Option("--runs", help="List the runs' ids instead.")] = False,
+    recipes: Annotated[bool, typer.Option("--recipes", help="List the recipes as csv.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the costs as JSON.")] = False,
     results: Results = RESULTS,
 ) -> None:
@@ -194,8 +178,8 @@ def plan(
 
         print(list_runs(found).to_csv(index=False, float_format="%.6g"), end="")
         return
+    from replication.sweep.costs import summarise_costs
     from replication.sweep.overview import console, render_costs
-    from replication.sweep.summary import summarise_costs
 
     at_once = parse_numbers("--devices", devices)
     with console().status("reading run folders, counting FLOPs"):
@@ -239,7 +223,7 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         app(arguments)
     except InputError as error:
-        if os.environ.get(TRACEBACK):
+        if os.environ.get("REPLICATION_TRACEBACK"):
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
     ),
     "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; there are"),
     "table without its runs": (["table", "1"], nothing, "cells stay empty for the reasons above"),
-    "cells without their tables": (["cells"], nothing, "cells/table1.csv: not there"),
+    "cells without their tables": (["cells"], nothing, "cells/table1.csv: no such file"),
     "folder without scales": (
         ["plan"],
         lambda f: (f / "config").unlink(),

@@ -1,5 +1,6 @@
 """The sizes of a scale's networks, by family: the paper's sizes times exact ratios."""
 
+from contextlib import suppress
 from fractions import Fraction
 from typing import Annotated, Any, Self
 
@@ -10,13 +11,10 @@ from replication.config.yaml_model import Count, Probability, StrictModel
 
 
 def _ratio(value: object) -> object:
-    try:
-        ratio = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        raise ValueError("write a ratio such as 1/4 or 1") from None
-    if ratio <= 0:
-        raise ValueError("write a ratio above zero")
-    return str(ratio)
+    with suppress(ValueError, ZeroDivisionError):
+        if (ratio := Fraction(str(value))) > 0:
+            return str(ratio)
+    raise ValueError("write a positive ratio such as 1/4 or 1")
 
 
 RatioString = Annotated[str, BeforeValidator(_ratio, json_schema_input_type=str | float)]
@@ -25,12 +23,8 @@ RatioString = Annotated[str, BeforeValidator(_ratio, json_schema_input_type=str 
 class NetworkSize(StrictModel):
     """How much smaller than the paper's the networks of a family are; 1 is the paper's size."""
 
-    depth_ratio: RatioString = Field(
-        "1", description="Of blocks, units or layers per stage, rounded up."
-    )
-    width_ratio: RatioString = Field(
-        "1", description="Of channels, growth or hidden units, rounded up."
-    )
+    depth_ratio: RatioString = Field("1", description="Of blocks or layers per stage, rounded up.")
+    width_ratio: RatioString = Field("1", description="Of channels or hidden units, rounded up.")
 
 
 class WideResNetSize(NetworkSize):
@@ -83,9 +77,7 @@ class Networks(StrictModel):
     pre_resnet: NetworkSize = NetworkSize()
     lstm: LstmSize = LstmSize()
     cnn_lstm: CnnLstmSize = CnnLstmSize()
-    width_ratios: dict[str, RatioString] = Field(
-        {}, description="Of single networks, by name, instead of their family's."
-    )
+    width_ratios: dict[str, RatioString] = Field({}, description="By name, not by family.")
 
     @model_validator(mode="after")
     def _names_are_networks(self) -> Self:

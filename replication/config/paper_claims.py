@@ -10,12 +10,14 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from replication.config.paper_tables import TABLES, Name, TableSpec, read_table
-from replication.config.yaml_model import Number, StrictModel, read_yaml, validate
+from replication.config.yaml_model import Number, StrictModel, Unique, read_yaml, validate
 from replication.errors import InputError
 
 CellKey = tuple[str, str, str]
 """Table, row and column."""
-Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+Weights = Mapping[CellKey, float]
+Names = Annotated[tuple[Name, ...], Field(min_length=1), Unique]
+ClaimName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 Expectation = Literal["lower", "higher", "not lower", "not higher", "equivalent"]
 
 
@@ -56,12 +58,6 @@ class CellsSpec(StrictModel):
         """The weight of each cell in the mean."""
         return dict.fromkeys(self.cells(), 1 / len(self.cells()))
 
-    @model_validator(mode="after")
-    def _names_a_cell_once(self) -> Self:
-        if len(set(self.cells())) < len(self.cells()):
-            raise ValueError("a row or column is listed twice; name each once")
-        return self
-
 
 class SideSpec(CellsSpec):
     """One side of a claim: a mean of cells, or how far it lies above another mean."""
@@ -80,10 +76,7 @@ class ClaimSpec(StrictModel):
     statement: Name = Field(description="What is claimed, in our words, on one line.")
     left: SideSpec = Field(description="What the claim is about.")
     right: SideSpec = Field(description="What it is compared with.")
-    expect: Expectation = Field(
-        description="Where the left lies: `not lower`, `not higher` and `equivalent` within the"
-        " file's margin."
-    )
+    expect: Expectation = Field(description="Where the left lies; all but two allow the margin.")
 
     @property
     def uses_margin(self) -> bool:
@@ -109,15 +102,9 @@ class ClaimSpec(StrictModel):
 class ClaimsFile(StrictModel):
     """``tables/claims.yaml``."""
 
-    margin: Annotated[Number, Field(gt=0, lt=1)] = Field(
-        description="What counts as no difference, as a fraction of the right side's mean."
-    )
-    replicates: CellsSpec = Field(
-        description="Two columns of one treatment: what the paper's single runs differ by."
-    )
-    claims: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")], ClaimSpec] = Field(
-        min_length=1
-    )
+    margin: Number = Field(gt=0, lt=1, description="No difference; a fraction of the right's mean.")
+    replicates: CellsSpec = Field(description="Two columns of one treatment under two seeds.")
+    claims: dict[ClaimName, ClaimSpec] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _replicates_are_two(self) -> Self:
@@ -133,7 +120,7 @@ class Claims:
     file: ClaimsFile
     tables: Mapping[str, TableSpec]
 
-    def reported(self, weights: Mapping[CellKey, float]) -> float:
+    def reported(self, weights: Weights) -> float:
         """A weighted sum of the paper's printed numbers; NaN where it does not print one."""
         printed = {cell: self.tables[cell[0]].reported(*cell[1:]) for cell in weights}
         found = [w * value for cell, w in weights.items() if (value := printed[cell]) is not None]
@@ -150,21 +137,12 @@ class Claims:
 
     def replicate_pairs(self) -> list[tuple[float, float]]:
         """The two printed numbers of each treatment that the paper reports twice."""
-        cells = self.file.replicates
-        one, other = (
-            [self.reported({(cells.table, row, column): 1.0}) for row in cells.rows]
-            for column in cells.columns
-        )
-        return list(zip(one, other, strict=True))
+        printed = [self.reported({cell: 1.0}) for cell in self.file.replicates.cells()]
+        return list(zip(printed[::2], printed[1::2], strict=True))
 
 
 def read_claims(folder: Path = TABLES) -> Claims:
-    """Read and check ``claims.yaml`` and the tables that it names.
-
-    Raises:
-        InputError: one line with file and key, for a wrong key or value, a table, row or column
-            that does not exist, a dash, or errors compared with perplexities.
-    """
+    """Read and check ``claims.yaml`` and its tables; an error is one line with file and key."""
     path = folder / "claims.yaml"
     file = validate(ClaimsFile, read_yaml(path), str(path))
     tables: dict[str, TableSpec] = {}
@@ -183,7 +161,7 @@ def read_claims(folder: Path = TABLES) -> Claims:
             raise InputError(f"{path}: `claims.{name}`: compares errors with perplexities")
     if math.isnan(claims.reported(file.replicates.weights())):
         raise InputError(
-            f"{path}: `replicates`: the paper prints no number there; name cells it prints"
+            f"{path}: `replicates`: the paper prints no number there; name other cells"
         )
     return claims
 
@@ -208,9 +186,7 @@ def _check_cell(table: TableSpec, cell: CellKey, where: str) -> None:
         raise InputError(f"{where}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
 
 
-def _subtract(
-    left: Mapping[CellKey, float], right: Mapping[CellKey, float]
-) -> dict[CellKey, float]:
+def _subtract(left: Weights, right: Weights) -> dict[CellKey, float]:
     """The difference of two weighted sums; what cancels is left out."""
     weights = {cell: left.get(cell, 0.0) - right.get(cell, 0.0) for cell in (*left, *right)}
     return {cell: weight for cell, weight in weights.items() if abs(weight) > 1e-12}

@@ -1,5 +1,6 @@
 """The tables of the paper as data: what each cell is, and what the paper printed in it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -11,6 +12,7 @@ from replication.config.yaml_model import (
     Line,
     Number,
     OneOf,
+    Seed,
     StrictModel,
     read_yaml,
     validate,
@@ -28,7 +30,7 @@ TABLES = Path("tables")
 class CellReference(StrictModel):
     """Another cell of the same table."""
 
-    row: Name = Field(description="EpochMetrics of the cell.")
+    row: Name = Field(description="Row of the cell.")
     column: Name = Field(description="Column of the cell.")
 
 
@@ -40,21 +42,15 @@ class CellSpec(StrictModel):
         None, description="The cell it learns from: a column of the same row, or row and column."
     )
     network: Name | None = Field(None, description="Instead of the row's network.")
-    seed_offset: Annotated[int, Field(ge=0)] = Field(
-        0, description="Added to the seed: the same treatment as another cell, as another run."
-    )
+    seed_offset: Seed = Field(0, description="Added to the seed: another run of a treatment.")
     share_ends: bool = Field(
-        False,
-        description="Copy first convolution and last linear layer from the teacher and freeze them"
-        " (Table 5).",
+        False, description="Copy first and last layer from the teacher and freeze them (Table 5)."
     )
     ensemble: Annotated[tuple[Name, ...], Field(min_length=2)] | None = Field(
         None, description="Columns of the same row whose predictions are averaged."
     )
     part: Literal["validation", "test"] = Field("test", description="Where it is evaluated.")
-    variant: Name | None = Field(
-        None, description="One of the table's `variants`: trained or averaged by other keys."
-    )
+    variant: Name | None = Field(None, description="One of the table's `variants`.")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -74,13 +70,9 @@ class RowSpec(StrictModel):
 
     network: Name = Field(description="Name of a network of the catalogue.")
     params: Number | None = Field(None, description="Parameters as printed, in millions.")
-    cells: dict[Name, CellSpec | None] = Field(
-        {}, description="Cells that differ from their column; null: no cell."
-    )
+    cells: dict[Name, CellSpec | None] = Field({}, description="Unlike the column's; null: none.")
     reported: dict[Name, Number | None] | None = Field(
-        None,
-        description="The printed numbers, one for each column; null is a dash: no cell."
-        " Without this key every cell is measured and none has a printed number.",
+        None, description="Printed numbers of all columns; null: a dash, no cell. Or none at all."
     )
 
 
@@ -121,12 +113,7 @@ class TableSpec(StrictModel):
 
 
 def read_table(name: str, folder: Path = TABLES) -> TableSpec:
-    """Read and check ``tables/<name>.yaml``.
-
-    Raises:
-        InputError: one line with file and key, for a wrong key or value, an unknown network, or a
-            cell whose teacher or ensemble member does not exist.
-    """
+    """Read and check ``tables/<name>.yaml``; an error is one line with the file and the key."""
     path = folder / f"{name}.yaml"
     if not path.is_file():
         # Beside the tables lie the claims about them.
@@ -134,57 +121,50 @@ def read_table(name: str, folder: Path = TABLES) -> TableSpec:
         known = ", ".join(sorted(names)) or "none"
         raise InputError(f"{path}: no such table; there are: {known}")
     table = validate(TableSpec, read_yaml(path), str(path))
-    for row, spec in table.rows.items():
-        _check_row(table, row, spec, str(path))
+    if problem := next(_problems(table), None):
+        raise InputError(f"{path}: {problem}")
     return table
 
 
-def _check_row(table: TableSpec, row: str, spec: RowSpec, path: str) -> None:
-    for key, names in (("cells", spec.cells), ("reported", spec.reported or {})):
-        for column in names:
-            if column not in table.columns:
-                raise InputError(f"{path}: `rows.{row}.{key}.{column}`: no such column")
-    if spec.reported is not None:
+def _problems(table: TableSpec) -> Iterator[str]:
+    """What is wrong with a table; each check relies on those before it."""
+    for row, spec in table.rows.items():
+        for key, names in (("cells", spec.cells), ("reported", spec.reported or {})):
+            for column in names:
+                if column not in table.columns:
+                    yield f"`rows.{row}.{key}.{column}`: no such column"
         for column in table.columns:
-            if column not in spec.reported:
-                raise InputError(
-                    f"{path}: `rows.{row}.reported`: column `{column}` is missing; null is a dash"
-                )
-    for column in table.columns:
-        if not table.is_dash(row, column):
-            _check_cell(table, row, column, path)
+            if spec.reported is not None and column not in spec.reported:
+                yield f"`rows.{row}.reported`: column `{column}` is missing; null is a dash"
+        for column in table.columns:
+            if not table.is_dash(row, column):
+                for problem in _problems_of_cell(table, row, column):
+                    yield f"cell `{row}` / `{column}`: {problem}"
 
 
-def _check_cell(table: TableSpec, row: str, column: str, path: str) -> None:
-    here = f"{path}: cell `{row}` / `{column}`"
+def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
     cell, network = table.cell(row, column), table.network(row, column)
-    if network not in NETWORKS:
-        raise InputError(
-            f"{here}: unknown network `{network}`; see replication/architectures/catalogue.py"
-        )
     kind = "language" if table.dataset == "ptb" else "image"
+    if network not in NETWORKS:
+        yield f"unknown network `{network}`; see replication/architectures/catalogue.py"
     if cell.variant is not None and cell.variant not in table.variants:
-        raise InputError(f"{here}: unknown variant `{cell.variant}`; add it to `variants`")
+        yield f"unknown variant `{cell.variant}`; add it to `variants`"
     if NETWORKS[network].kind != kind:
-        raise InputError(f"{here}: `{network}` is no {kind} network; the data set wants one")
+        yield f"`{network}` is no {kind} network; the data set needs one"
     for member in cell.ensemble or ():
         if member not in table.columns or table.is_dash(row, member):
-            raise InputError(f"{here}: ensemble member `{member}` does not exist in this row")
+            yield f"ensemble member `{member}` does not exist in this row"
         if table.cell(row, member).ensemble:
-            raise InputError(f"{here}: ensemble member `{member}` is itself an ensemble")
-    _check_lineage(table, row, column, here)
-
-
-def _check_lineage(table: TableSpec, row: str, column: str, here: str) -> None:
+            yield f"ensemble member `{member}` is itself an ensemble"
     seen, teacher = {(row, column)}, table.teacher(row, column)
     while teacher:
         at = (teacher.row, teacher.column)
         name = f"teacher `{teacher.row}` / `{teacher.column}`"
         if teacher.row not in table.rows or teacher.column not in table.columns:
-            raise InputError(f"{here}: {name} does not exist")
+            yield f"{name} does not exist"
         if table.is_dash(*at) or table.cell(*at).ensemble:
-            raise InputError(f"{here}: {name} is not a trained network")
+            yield f"{name} is not a trained network"
         if at in seen:
-            raise InputError(f"{here}: {name} learns from itself; a lineage ends at `label`")
+            yield f"{name} learns from itself; a lineage ends at `label`"
         seen.add(at)
         teacher = table.teacher(*at)

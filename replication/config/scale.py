@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.networks import Networks
@@ -18,23 +18,19 @@ from replication.config.yaml_model import (
     Probability,
     Seed,
     StrictModel,
+    Unique,
     merge,
     read_yaml,
     validate,
 )
-from replication.data.specs import (
-    IMAGE_DATASETS,
-    TEXT_DATASETS,
-    ImageSpec,
-    TextSpec,
-    image_spec,
-    text_spec,
-)
+from replication.data import specs
 from replication.errors import InputError
 
 DEFAULT = Path("config/digits.yaml")
 GPU_SLOTS = 8
 """Slots of a whole GPU."""
+Part = Literal["test", "validation"]
+Average = Literal["probabilities", "logits"]
 
 
 class Dataset(StrictModel):
@@ -49,28 +45,25 @@ class Dataset(StrictModel):
 class ImageDataset(Dataset):
     """An image data set, and how much of it is used."""
 
-    name: Annotated[str, OneOf(IMAGE_DATASETS)]
-    train: Count | None = Field(None, description="Training images; all there are, or for pairs as"
-                                " many as there are single images, without this key.")  # fmt: skip
+    name: Annotated[str, OneOf(specs.IMAGE_DATASETS)]
+    train: Count | None = Field(None, description="Training images; all of them without this key.")
     test: Count | None = Field(None, description="Test images, likewise.")
 
-    def spec(self, evaluate_on: Literal["test", "validation"]) -> ImageSpec:
+    def spec(self, evaluate_on: Part) -> specs.ImageSpec:
         """The data set with the numbers of images that are used."""
-        return image_spec(self.name, self.train, self.test, evaluate_on)
+        return specs.image_spec(self.name, self.train, self.test, evaluate_on)
 
 
 class TextDataset(Dataset):
     """A text data set, and how much of it is used."""
 
-    name: Annotated[str, OneOf(TEXT_DATASETS)]
-    words: Count | None = Field(
-        None, description="Size of the vocabulary; the data set's own without this key."
-    )
+    name: Annotated[str, OneOf(specs.TEXT_DATASETS)]
+    words: Count | None = Field(None, description="Vocabulary; the data set's without this key.")
     train: Count | None = Field(None, description="Training words; all without this key.")
 
-    def spec(self) -> TextSpec:
-        """The data set with the numbers of words that are used."""
-        return text_spec(self.name, self.words, self.train)
+    def spec(self, evaluate_on: Part) -> specs.TextSpec:
+        """The data set with the numbers of words that are used, wherever it is evaluated."""
+        return specs.text_spec(self.name, self.words, self.train)
 
 
 class Datasets(StrictModel):
@@ -91,13 +84,9 @@ class ImageRecipe(StrictModel):
     gamma: Positive = Field(description="What the rate is multiplied by.")
     momentum: Probability
     weight_decay: NonNegative = Field(description="On every parameter.")
-    crop_padding: Annotated[int, Field(ge=0)] = Field(
-        description="Pixels of reflection around an image before a random crop; 0: no crop."
-    )
+    crop_padding: int = Field(ge=0, description="Pixels around an image before a random crop.")
     flip: bool = Field(description="Mirror an image left to right in half of the cases.")
-    evaluate_every: Count = Field(
-        1, description="Epochs between evaluations; the last epoch is always evaluated."
-    )
+    evaluate_every: Count = Field(1, description="In epochs; the last one is always evaluated.")
 
     @model_validator(mode="after")
     def _milestones_rise(self) -> Self:
@@ -114,9 +103,7 @@ class LanguageRecipe(StrictModel):
     bptt: Count = Field(description="Steps of truncated back-propagation.")
     learning_rate: Positive
     decay: Probability = Field(description="What the rate is multiplied by after a stalled epoch.")
-    minimum_improvement: NonNegative = Field(
-        description="An epoch stalls when the validation perplexity falls by no more than this."
-    )
+    minimum_improvement: NonNegative = Field(description="Of perplexity; less is a stalled epoch.")
     clip_norm: Positive = Field(description="Largest norm of the gradient.")
 
 
@@ -133,43 +120,31 @@ class Decisions(StrictModel):
     docs/protocol.md has the readings; tables/sensitivity.yaml measures what each costs.
     """
 
-    ban_l_weighting: Literal["mean", "sum"] = Field(
-        "mean", description="BAN+L: the mean of its two losses, or their sum."
-    )
+    ban_l_weighting: Literal["mean", "sum"] = Field("mean", description="Of BAN+L's two losses.")
     dkpp_permutation: Literal["sample and step", "sample", "batch"] = Field(
-        "sample and step",
-        description="DKPP draws a permutation for every sample at every step, for every sample"
-        " once, or for every batch.",
+        "sample and step", description="For what DKPP draws a permutation each."
     )
     cwtm_weight: Literal["max", "true class"] = Field(
         "max", description="CWTM weighs by the teacher's largest probability, or the true class's."
     )
-    ensemble: Literal["probabilities", "logits"] = Field(
-        "probabilities", description="What an ensemble averages."
-    )
+    ensemble: Average = Field("probabilities", description="What an ensemble averages.")
     densenet_recipe: Literal["wide-resnet", "densenet"] = Field(
-        "wide-resnet",
-        description="densenet: 1.5 times the epochs, rate × 0.1 after 1/2 and 3/4 of them, weight"
-        " decay 1e-4 (Huang et al. 2017).",
+        "wide-resnet", description="Wide-ResNet's, or its own (Huang et al. 2017)."
     )
 
 
 class CheckpointSchedule(StrictModel):
     """When a training saves its state, besides when a signal asks it to stop."""
 
-    epochs: Annotated[int, Field(ge=0)] = Field(1, description="Every so many epochs; 0: never.")
+    epochs: int = Field(1, ge=0, description="Every so many epochs; 0: never.")
     seconds: Positive = Field(600.0, description="And after so many seconds without a save.")
 
 
 class Resources(StrictModel):
     """What the training of one network is given; more once finished runs have taken more."""
 
-    threads: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="Of the CPU.")
-    gpu_slots: Count = Field(
-        GPU_SLOTS,
-        description="Of the profile's; a whole GPU has 8, so with 1 slot each eight trainings share"
-        " it.",
-    )
+    threads: int = Field(1, ge=1, le=1024, description="Of the CPU.")
+    gpu_slots: Count = Field(GPU_SLOTS, description="A whole GPU has 8; with 1, eight share it.")
     memory_mb: Count = Field(1500, description="Main memory of the first attempt.")
     minutes: Count = Field(20, description="Time limit of the first attempt.")
 
@@ -180,47 +155,36 @@ class Scale(StrictModel):
     model_config = ConfigDict(serialize_by_alias=True)
 
     scale: FolderName = Field(description="Its name; results go to results/<scale>.")
-    tables: Annotated[tuple[FolderName, ...], Field(min_length=1)] = Field(
-        description="The tables to build, by the names of their files in tables/."
+    tables: Annotated[tuple[FolderName, ...], Unique] = Field(
+        min_length=1, description="The tables to build, by the names of their files in tables/."
     )
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = Field(
-        description="Every cell is trained once for each."
+    seeds: Annotated[tuple[Seed, ...], Unique] = Field(
+        min_length=1, description="Every cell is trained once for each."
     )
     datasets: Datasets
-    data_root: Annotated[Line, StringConstraints(min_length=1)] = Field(
-        "data", description="Folder of the data sets that are files."
-    )
-    evaluate_on: Literal["test", "validation"] = Field(
-        "test",
-        description="validation: hold a fifth of the training images out and never load the test"
-        " images, to choose a recipe.",
-    )
+    data_root: Line = Field("data", min_length=1, description="Folder of the data sets.")
+    evaluate_on: Part = Field("test", description="validation: a fifth of the training images.")
     networks: Networks
     images: ImageRecipe
     language: LanguageRecipes
     decisions: Decisions = Decisions()
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "bfloat16", "tf32", "float32"] = Field(
-        "auto",
-        description="Of the forward pass. auto: bfloat16 by autocast where the device has fast"
-        " units for it, else tf32 on a GPU and float32 on a CPU.",
+        "auto", description="Of the forward pass. auto: the fastest that the device has units for."
     )
     compile: bool = Field(False, description="Compile image networks with torch.compile.")
     logit_cache_limit_gib: NonNegative = Field(
-        4.0,
-        description="A teacher's answers to all views of the training data are kept on disk where"
-        " they are no larger than this; otherwise the teacher runs at every step.",
+        4.0, description="Larger teacher logits are not cached: the teacher runs at every step."
     )
     teacher_at_chance: Literal["stop", "allow"] = Field(
-        "stop", description="What to do with a teacher that is no better than guessing; allow is"
-                            " for trials of the workflow.")  # fmt: skip
+        "stop", description="For teachers no better than guessing; allow: to try the workflow."
+    )
     checkpoint: CheckpointSchedule = CheckpointSchedule()
-    resource_table: dict[str, Resources] = Field(
+    resource_table: dict[Annotated[str, OneOf(("default", *NETWORKS))], Resources] = Field(
         {},
         alias="resources",
         validate_default=True,
-        description="By network what its training is given; `default` has the rest. A network's"
-        " entry replaces single keys of `default`.",
+        description="By network; an entry replaces single keys of `default`.",
     )
 
     def resources(self, network: str) -> Resources:
@@ -230,23 +194,12 @@ class Scale(StrictModel):
     @field_validator("resource_table", mode="before")
     @classmethod
     def _fill_in_the_default(cls, table: object) -> object:
-        if not isinstance(table, dict):
+        if not isinstance(table, dict) or not isinstance(default := table.get("default", {}), dict):
             return table
-        default = table.get("default", {})
-        if not isinstance(default, dict):
-            return table
-        filled = {
+        return {
             name: {**default, **own} if isinstance(own, dict) else own
-            for name, own in table.items()
+            for name, own in {"default": default, **table}.items()
         }
-        return {"default": default, **filled}
-
-    @field_validator("resource_table")
-    @classmethod
-    def _names_are_networks(cls, table: dict[str, Resources]) -> dict[str, Resources]:
-        if unknown := sorted(table.keys() - NETWORKS.keys() - {"default"}):
-            raise ValueError(f"no network is called `{unknown[0]}`")
-        return table
 
     def image_recipe(self, family: str) -> ImageRecipe:
         """The recipe of a family of image networks: one for all, or DenseNet's own."""
@@ -254,29 +207,15 @@ class Scale(StrictModel):
             return self.images
         epochs = self.images.epochs * 3 // 2
         return self.images.model_copy(
-            update={
-                "epochs": epochs,
-                "milestones": (epochs // 2, epochs * 3 // 4),
-                "gamma": 0.1,
-                "weight_decay": 1e-4,
-            }
+            update={"epochs": epochs, "milestones": (epochs // 2, epochs * 3 // 4)}
+            | {"gamma": 0.1, "weight_decay": 1e-4}
         )
-
-    @model_validator(mode="after")
-    def _nothing_twice(self) -> Self:
-        for key in ("seeds", "tables"):
-            if len(set(getattr(self, key))) < len(getattr(self, key)):
-                raise ValueError(f"`{key}` names something twice")
-        return self
 
 
 def read_config(files: Sequence[Path]) -> dict[str, Any]:
     """Read and merge scale files, the last one winning, as ``snakemake --configfile`` does.
 
     The default scale is filled in where the files do not name a scale themselves.
-
-    Raises:
-        InputError: a file is missing or not YAML.
     """
     config: dict[str, Any] = {}
     for file in files:
@@ -285,11 +224,7 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def check_scale(config: dict[str, Any], source: str) -> Scale:
-    """Turn a merged configuration into a scale.
-
-    Raises:
-        InputError: one line with ``source``, the key and what is wanted.
-    """
+    """Turn a merged configuration into a scale; errors are one line with ``source`` and the key."""
     try:
         return validate(Scale, config, source)
     except InputError as error:

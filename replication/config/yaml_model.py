@@ -1,21 +1,16 @@
-"""StrictModel YAML: the base of every model that a person writes by hand, with one-line errors."""
+"""Strict YAML: the base of every model that a person writes by hand, with one-line errors."""
 
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import pydantic
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    ValidationError,
-)
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import CoreSchema, ErrorDetails, core_schema
 
 from replication.errors import InputError
@@ -23,11 +18,8 @@ from replication.errors import InputError
 
 def _yaml_number(value: object) -> object:
     """Read ``5e-4`` as the number it is: YAML 1.1 wants ``5.0e-4`` and gives a string otherwise."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
+    with suppress(ValueError):
+        return float(value) if isinstance(value, str) else value
     return value
 
 
@@ -43,6 +35,15 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0)]
 
 
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) < len(values):
+        raise ValueError("something is listed twice; name each once")
+    return values
+
+
+Unique = AfterValidator(_unique)
+
+
 @dataclass(eq=False)
 class OneOf:
     """Annotates a string: one of these names, an enum in the JSON schema."""
@@ -53,13 +54,13 @@ class OneOf:
         return core_schema.literal_schema([*self.names])
 
 
-class StrictModel(BaseModel):
+class StrictModel(pydantic.BaseModel):
     """A model that refuses unknown keys and values of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-Model = TypeVar("Model", bound=BaseModel)
+Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -71,24 +72,23 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
         json.dumps(data, default=str)  # finds what contains itself, and dates as keys
+        if isinstance(data, dict):
+            return data
+        problem = f"a mapping `key: value` is expected, not {_short(data)}"
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; name an existing one, from the root of the repository"
-        ) from None
+        problem = "no such file; name an existing one, from the root of the repository"
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); it has to be a text file") from None
+        problem = f"cannot be read ({error}); it has to be a text file"
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "wrong syntax"
-        raise InputError(f"{path}: not YAML{where} ({problem}); mend the syntax") from None
+        wrong = getattr(error, "problem", None) or "wrong syntax"
+        problem = f"not YAML{where} ({wrong}); correct the syntax"
     except RecursionError:
-        raise InputError(f"{path}: nested too deeply; mend the syntax") from None
+        problem = "nested too deeply; correct the syntax"
     except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a file of plain values ({error}); mend the syntax") from None
-    if not isinstance(data, dict):
-        raise InputError(f"{path}: a mapping `key: value` is wanted, not {_short(data)}")
-    return data
+        problem = f"not a file of plain values ({error}); correct the syntax"
+    raise InputError(f"{path}: {problem}")
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
     try:
         # Through JSON, because strict mode takes a YAML list for a tuple only there.
         return model.model_validate_json(json.dumps(data, default=str))
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         # A misspelt key is also a missing one: the spelling is the better news.
         found = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
         problems = [_problem(details, model) for details in found]
@@ -118,10 +118,12 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
         raise InputError(f"{source}: {problems[0]}{more}") from None
 
 
-def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
+def _problem(details: ErrorDetails, model: type[pydantic.BaseModel]) -> str:
     key = ".".join(str(part) for part in details["loc"])
     if details["type"] == "extra_forbidden":
-        known = _all_keys(model)
+        schema = model.model_json_schema()
+        parts = [schema, *schema.get("$defs", {}).values()]
+        known = {key for part in parts for key in part.get("properties", {})}
         close = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else "remove it"
         return f"unknown key `{key}`; {hint}"
@@ -130,12 +132,6 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
     message = details["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     return f"`{key}`: {message}, got {_short(details['input'])}" if key else message
-
-
-def _all_keys(model: type[BaseModel]) -> set[str]:
-    schema = model.model_json_schema()
-    parts = [schema, *schema.get("$defs", {}).values()]
-    return {key for part in parts for key in part.get("properties", {})}
 
 
 def _short(value: object) -> str:

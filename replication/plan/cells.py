@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from replication.config.paper_tables import TableSpec
-from replication.config.scale import Scale
+from replication.config.scale import Average, Scale
 from replication.plan.run import Run
 
 
@@ -22,7 +21,7 @@ class Cell:
     reported: float | None = None
     reported_teacher: float | None = None
     params_reported: float | None = None
-    average: Literal["probabilities", "logits"] = "probabilities"
+    average: Average = "probabilities"
 
     @property
     def reported_difference(self) -> float | None:
@@ -42,6 +41,11 @@ class Cell:
             teacher = self.teacher(seed)
             yield from (*members, teacher) if teacher else members
 
+    def needed(self) -> Iterator[Run]:
+        """The cell's runs and all of their teachers, teachers first."""
+        for run in self.runs():
+            yield from run.with_lineage
+
 
 def cells_of(
     name: str, table: TableSpec, scale: Scale, variants: dict[str, Scale]
@@ -54,14 +58,17 @@ def cells_of(
                 continue
             part = table.cell(row, column).part if text else scale.evaluate_on
             varied = variants.get(table.cell(row, column).variant or "", scale)
-            members = {seed: _members(table, row, column, seed, scale) for seed in scale.seeds}
+            columns = table.cell(row, column).ensemble or (column,)
             yield Cell(
                 table=name,
                 row=row,
                 column=column,
                 metric=f"{part} perplexity" if text else f"{part} error (%)",
                 part=part,
-                members=members,
+                members={
+                    seed: tuple(_run(table, row, member, seed, scale) for member in columns)
+                    for seed in scale.seeds
+                },
                 reported=table.reported(row, column),
                 reported_teacher=reported_teacher(table, row, column),
                 params_reported=spec.params,
@@ -71,20 +78,10 @@ def cells_of(
 
 def reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
     """The number that the paper prints for generation 0 of a cell's lineage, if it has one."""
-    ensemble = table.cell(row, column).ensemble
-    at = (row, ensemble[-1] if ensemble else column)
-    teacher = table.teacher(*at)
-    if teacher is None:
-        return None
-    while teacher:
+    start = at = (row, (table.cell(row, column).ensemble or (column,))[-1])
+    while teacher := table.teacher(*at):
         at = (teacher.row, teacher.column)
-        teacher = table.teacher(*at)
-    return table.reported(*at)
-
-
-def _members(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> tuple[Run, ...]:
-    ensemble = table.cell(row, column).ensemble or (column,)
-    return tuple(_run(table, row, member, seed, scale) for member in ensemble)
+    return None if at == start else table.reported(*at)
 
 
 def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Run:

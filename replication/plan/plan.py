@@ -5,20 +5,14 @@ Snakemake loads this module at every start, so it imports neither torch nor pand
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.paper_tables import TABLES, TableSpec, read_table
-from replication.config.scale import (
-    ImageRecipe,
-    LanguageRecipe,
-    Scale,
-    check_scale,
-    read_config,
-)
+from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
@@ -26,6 +20,7 @@ from replication.plan.cells import Cell, cells_of
 from replication.plan.run import Run
 
 RESULTS = Path("results")
+Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 
 
@@ -41,14 +36,15 @@ class Plan:
     root: Path = RESULTS
 
     @classmethod
-    def read(cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS) -> Self:
+    def read(
+        cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS, keys: Keys = None
+    ) -> Self:
         """Plan the scale of these files; its results go to a folder of ``root``.
 
-        Raises:
-            InputError: as ``read_config``, ``check_scale`` and ``make``.
+        ``keys`` are instead of those in the files.
         """
         source = " + ".join(map(str, files)) or "default scale"
-        return cls.make(check_scale(read_config(files), source), tables, root)
+        return cls.make(check_scale({**read_config(files), **(keys or {})}, source), tables, root)
 
     @classmethod
     def make(cls, scale: Scale, tables: Path = TABLES, root: Path = RESULTS) -> Self:
@@ -64,7 +60,7 @@ class Plan:
         )
         runs: dict[str, Run] = {}
         for cell in cells:
-            for run in (member for shown in cell.runs() for member in shown.with_lineage):
+            for run in cell.needed():
                 if runs.setdefault(run.id, run) != run:
                     raise InputError(
                         f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`: another"
@@ -83,11 +79,7 @@ class Plan:
         return self.results / "runs" / run.id
 
     def run(self, run_id: str) -> Run:
-        """The run with this id.
-
-        Raises:
-            InputError: the scale has no such run.
-        """
+        """The run with this id, which has to be one of the scale."""
         if run_id not in self.runs:
             raise InputError(
                 f"{run_id}: no such run at scale {self.scale.scale};"
@@ -96,11 +88,7 @@ class Plan:
         return self.runs[run_id]
 
     def table_cells(self, table: str) -> list[Cell]:
-        """The cells of a table, in the paper's order.
-
-        Raises:
-            InputError: the scale has no such table.
-        """
+        """The cells of a table of the scale, in the paper's order."""
         if table not in self.tables:
             raise InputError(
                 f"{table}: no such table at scale {self.scale.scale};"
@@ -109,17 +97,8 @@ class Plan:
         return [cell for cell in self.cells if cell.table == table]
 
     def needed(self, table: str) -> dict[str, Run]:
-        """The runs behind a table and their teachers, by id, teachers first.
-
-        Raises:
-            InputError: the scale has no such table.
-        """
-        return {
-            member.id: member
-            for cell in self.table_cells(table)
-            for run in cell.runs()
-            for member in run.with_lineage
-        }
+        """The runs behind a table and their teachers, by id, teachers first."""
+        return {run.id: run for cell in self.table_cells(table) for run in cell.needed()}
 
     def scale_of(self, run: Run) -> Scale:
         """The scale that a run is trained with: the plan's, or the run's variant of it."""
@@ -140,10 +119,7 @@ class Plan:
         return {
             "dataset": run.dataset.model_dump(mode="json"),
             "evaluate_on": scale.evaluate_on,
-            "network": {
-                "name": run.network,
-                "options": scale.networks.options(run.network),
-            },
+            "network": {"name": run.network, "options": scale.networks.options(run.network)},
             "objective": run.objective,
             "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
             "share_ends": run.share_ends,
@@ -164,8 +140,7 @@ class Plan:
 
 def hash_recipe(recipe: dict[str, Any]) -> str:
     """A hash of a recipe that does not depend on the order of its keys."""
-    text = json.dumps(recipe, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:

@@ -43,4 +43,4 @@ class Run:
     @property
     def root_teacher(self) -> "Run":
         """Generation 0 of the lineage; the run itself where it has no teacher."""
-        return self.teacher.root_teacher if self.teacher else self
+        return self.with_lineage[0]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from replication.config.scale import check_scale, read_config
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 
@@ -25,17 +25,13 @@ def read_part(
 
     Each is a comma-separated list: tables by name or number, rows by name with ``*`` for any text,
     seeds as numbers and ranges such as ``0-19``.
-
-    Raises:
-        InputError: as ``Plan.read``; no row matches; or seeds are not numbers.
     """
-    config = read_config(files)
+    keys: dict[str, Any] = {}
     if tables:
-        config["tables"] = [table_name(name) for name in _listed(tables)]
+        keys["tables"] = [table_name(name) for name in _listed(tables)]
     if seeds:
-        config["seeds"] = parse_numbers("--seeds", seeds)
-    source = " + ".join(map(str, files)) or "default scale"
-    plan = Plan.make(check_scale(config, source), root=root)
+        keys["seeds"] = parse_numbers("--seeds", seeds)
+    plan = Plan.read(files, root=root, keys=keys)
     return _with_rows(plan, _listed(rows)) if rows else plan
 
 
@@ -45,11 +41,7 @@ def table_name(name: str) -> str:
 
 
 def parse_numbers(option: str, text: str) -> list[int]:
-    """Parse numbers and inclusive ranges such as ``0-4,7``, without duplicates.
-
-    Raises:
-        InputError: ``text`` is something else; the message names ``option``.
-    """
+    """Parse numbers and inclusive ranges such as ``0-4,7``; an error names the ``option``."""
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip())
@@ -72,6 +64,6 @@ def _with_rows(plan: Plan, patterns: Sequence[str]) -> Plan:
     cells = tuple(
         cell for cell in plan.cells if any(fnmatchcase(cell.row, pattern) for pattern in patterns)
     )
-    needed = {member.id for cell in cells for run in cell.runs() for member in run.with_lineage}
+    needed = {run.id for cell in cells for run in cell.needed()}
     runs = {name: run for name, run in plan.runs.items() if name in needed}
     return replace(plan, cells=cells, runs=runs)

@@ -1,15 +1,17 @@
-"""What the runs of a plan cost: seconds where finished runs tell them, else FLOPs.
+"""What a plan costs, by run and by table: seconds where finished runs tell them, else FLOPs.
 
 FLOPs are counted, and torch imported, only for a run whose network has not been measured.
 """
 
-from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 from typing import Literal, NamedTuple
 
 from replication.architectures.catalogue import NETWORKS
+from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.status import state_of
@@ -29,11 +31,16 @@ class Costs:
     """Costs of a plan's runs, from their folders as they are now.
 
     ``tflops`` is the speed, in 1e12 FLOPs per second, for a plan of which no run is finished.
+    ``left`` has the runs that are not done, teachers first, ``spent`` the seconds of finished ones.
     """
 
     def __init__(self, plan: Plan, tflops: float | None = None) -> None:
         self.plan, self.tflops = plan, tflops
         self.states = {name: state_of(plan, run) for name, run in plan.runs.items()}
+        self.left = [run for run in plan.runs.values() if self.states[run.id].name != "done"]
+        measured = {run: self.states[run.id].measured for run in plan.runs.values()}
+        self.spent = {run: it.seconds for run, it in measured.items() if it and it.seconds}
+        self._measured = _grouped((_treatment(run), spent) for run, spent in self.spent.items())
         self._teachers = {run.teacher.id for run in plan.runs.values() if run.teacher}
         self._flops: dict[Hashable, float] = {}
 
@@ -58,31 +65,21 @@ class Costs:
             self._flops[key] = training_flops(self.plan, run)
         return self._flops[key]
 
-    def left(self) -> list[Run]:
-        """The runs that are not done, teachers first."""
-        return [run for run in self.plan.runs.values() if self.states[run.id].name != "done"]
-
-    def seconds_spent(self, run: Run) -> float:
-        """Seconds that a finished run took; 0 where it is not finished."""
-        measured = self.states[run.id].measured
-        return measured.seconds or 0.0 if measured else 0.0
-
     @cached_property
-    def _measured(self) -> dict[Hashable, list[float]]:
-        """Seconds of the finished runs."""
-        found = defaultdict[Hashable, list[float]](list)
-        for run in filter(self.seconds_spent, self.plan.runs.values()):
-            found[_treatment(run)].append(self.seconds_spent(run))
-        return dict(found)
+    def _seconds_per_flop(self) -> dict[Hashable, list[float]]:
+        """Of finished runs, by family of networks and of all."""
+        return _grouped(
+            (key, spent / self.flops(run))
+            for run, spent in self.spent.items()
+            for key in (NETWORKS[run.network].family, "all")
+        )
 
-    @cached_property
-    def _seconds_per_flop(self) -> dict[str, list[float]]:
-        """The same per FLOP, by family of networks and of all."""
-        found = defaultdict[str, list[float]](list)
-        for run in filter(self.seconds_spent, self.plan.runs.values()):
-            for key in (NETWORKS[run.network].family, "all"):
-                found[key].append(self.seconds_spent(run) / self.flops(run))
-        return dict(found)
+
+def _grouped(pairs: Iterable[tuple[Hashable, float]]) -> dict[Hashable, list[float]]:
+    found = defaultdict[Hashable, list[float]](list)
+    for key, value in pairs:
+        found[key].append(value)
+    return found
 
 
 def _network(run: Run) -> Hashable:
@@ -107,3 +104,79 @@ def least_seconds(seconds: Mapping[Run, float], at_once: int) -> float:
     """No schedule is shorter: the longest chain, or all runs spread evenly over ``at_once``."""
     chain = sum(seconds[run] for run in longest_chain(seconds))
     return max(chain, sum(seconds.values()) / at_once)
+
+
+@dataclass(frozen=True)
+class TableCost:
+    """Costs of a table's new runs, those that the tables before it do not have.
+
+    Hours are of one run after the other, `hours_left` None where no speed is known; `flops_left`
+    are those of the runs left that have not been measured.
+    """
+
+    table: str
+    runs: int
+    new: int
+    done: int
+    hours_spent: float
+    hours_left: float | None
+    flops_left: float
+    basis: tuple[Basis, ...]
+
+
+@dataclass(frozen=True)
+class PlanCost:
+    """Costs of a plan; `least_hours` has the hours left with so many trainings at once."""
+
+    scale: str
+    seeds: int
+    states: dict[str, int]
+    tables: tuple[TableCost, ...]
+    total: TableCost
+    chain: tuple[str, ...]
+    chain_hours: float | None
+    least_hours: dict[int, float]
+
+
+def summarise_costs(
+    plan: Plan, at_once: Sequence[int] = (), tflops: float | None = None
+) -> PlanCost:
+    """Costs of a plan; ``tflops`` is the speed for a plan of which no run is finished."""
+    if not all(at_once):
+        raise InputError("--devices: no training ever ends on 0 devices; give at least 1")
+    costs = Costs(plan, tflops)
+    tables, seen = [], set[str]()
+    for name in plan.tables:
+        if needed := plan.needed(name):
+            tables.append(_table(name, costs, needed, seen))
+            seen |= needed.keys()
+    total = _table("all", costs, plan.runs, set())
+    timed = total.hours_left is not None
+    weights = {run: costs.of(run).seconds or costs.flops(run) for run in costs.left}
+    chain = longest_chain(weights)
+    return PlanCost(
+        scale=plan.scale.scale,
+        seeds=len(plan.scale.seeds),
+        states=dict(Counter(state.name for state in costs.states.values())),
+        tables=tuple(tables),
+        total=total,
+        chain=tuple(run.id for run in chain),
+        chain_hours=sum(weights[run] for run in chain) / 3600 if timed else None,
+        least_hours={n: least_seconds(weights, n) / 3600 for n in at_once} if timed else {},
+    )
+
+
+def _table(name: str, costs: Costs, runs: dict[str, Run], seen: set[str]) -> TableCost:
+    new = [run for run in runs.values() if run.id not in seen]
+    left = {run: costs.of(run) for run in new if costs.states[run.id].name != "done"}
+    seconds = [cost.seconds for cost in left.values() if cost.seconds is not None]
+    return TableCost(
+        table=name,
+        runs=len(runs),
+        new=len(new),
+        done=len(new) - len(left),
+        hours_spent=sum(costs.spent.get(run, 0.0) for run in new) / 3600,
+        hours_left=sum(seconds) / 3600 if len(seconds) == len(left) else None,
+        flops_left=sum(costs.flops(run) for run, cost in left.items() if cost.basis == "flops"),
+        basis=tuple(sorted({cost.basis for cost in left.values()})),
+    )

@@ -12,7 +12,7 @@ import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from replication.config.scale import ImageDataset, ImageRecipe
+from replication.config.scale import ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
 from replication.networks.language import create_language_model
@@ -57,7 +57,7 @@ def training_flops(plan: Plan, run: Run) -> float:
 
 def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
     """Images or words that are trained on, evaluated, and cached for students; 0: not cached."""
-    recipe, data = plan.training(run), _data(plan, run)
+    recipe, data = plan.training(run), run.dataset.spec(plan.scale.evaluate_on)
     if isinstance(data, ImageSpec):
         assert isinstance(recipe, ImageRecipe)
         shape = count_views(recipe.crop_padding, recipe.flip), data.train, data.classes
@@ -72,13 +72,7 @@ def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
 
 def _network(plan: Plan, run: Run) -> tuple[str, Options, ImageSpec | TextSpec]:
     options = tuple(plan.scale_of(run).networks.options(run.network).items())
-    return run.network, options, _data(plan, run)
-
-
-def _data(plan: Plan, run: Run) -> ImageSpec | TextSpec:
-    if isinstance(run.dataset, ImageDataset):
-        return run.dataset.spec(plan.scale.evaluate_on)
-    return run.dataset.spec()
+    return run.network, options, run.dataset.spec(plan.scale.evaluate_on)
 
 
 @cache

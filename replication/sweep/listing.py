@@ -1,11 +1,8 @@
 """The runs of a plan with their recipes, before anything is trained."""
 
-from typing import Any
-
 import pandas as pd
 
 from replication.plan.plan import Plan
-from replication.plan.run import Run
 from replication.sweep.flops import parameters
 
 
@@ -14,18 +11,17 @@ def list_runs(plan: Plan) -> pd.DataFrame:
 
     The corpus is not read: the character CNN is counted with the characters of Penn Treebank.
     """
-    return pd.DataFrame([_line(plan, run) for run in plan.runs.values()])
-
-
-def _line(plan: Plan, run: Run) -> dict[str, Any]:
-    recipe = plan.recipe(run)
-    return {
-        "run": run.id,
-        "generation": run.generation,
-        "parameters (M)": parameters(plan, run) / 1e6,
-        "share_ends": run.share_ends,
-        "precision": recipe["precision"],
-        **recipe["training"],
-        **recipe["network"]["options"],
-        **recipe["decisions"],
-    }
+    recipes = {run: plan.recipe(run) for run in plan.runs.values()}
+    return pd.DataFrame(
+        {
+            "run": run.id,
+            "generation": run.generation,
+            "parameters (M)": parameters(plan, run) / 1e6,
+            "share_ends": run.share_ends,
+            "precision": recipe["precision"],
+            **recipe["training"],
+            **recipe["network"]["options"],
+            **recipe["decisions"],
+        }
+        for run, recipe in recipes.items()
+    )

@@ -46,45 +46,37 @@ def poll(plan: Plan) -> Status:
     """Where the sweep stands now."""
     costs = Costs(plan)
     states = {name: state.name for name, state in costs.states.items()}
-    active = tuple(_active(plan, run) for run in costs.left() if states[run.id] == "running")
-    failed = {name: it.reason for name, it in costs.states.items() if it.name == "failed"}
+    active = tuple(_active(plan, run) for run in costs.left if states[run.id] == "running")
     cells = {}
     for table in plan.tables:
-        filled = [
-            all(states[run.id] == "done" for run in cell.runs()) for cell in plan.table_cells(table)
-        ]
-        cells[table] = sum(filled), len(filled)
+        shown = [{states[run.id] for run in cell.runs()} for cell in plan.table_cells(table)]
+        cells[table] = shown.count({"done"}), len(shown)
     return Status(
         scale=plan.scale.scale,
         states=dict(Counter(states.values())),
         cells=cells,
         active_runs=active,
-        failed=failed,
+        failed={name: it.reason for name, it in costs.states.items() if it.name == "failed"},
         seconds_left=_seconds_left(costs, active),
     )
 
 
 def _active(plan: Plan, run: Run) -> ActiveRun:
-    epochs, log = plan.training(run).epochs, b""
-    with suppress(OSError):
-        log = (plan.folder(run) / LOG).read_bytes()
-    if lines := EPOCH.findall(log):
-        epoch, seconds = lines[-1]
+    epochs = plan.training(run).epochs
+    with suppress(OSError, IndexError):
+        epoch, seconds = EPOCH.findall((plan.folder(run) / LOG).read_bytes())[-1]
         return ActiveRun(run, min(int(epoch), epochs), epochs, float(seconds))
     return ActiveRun(run, 0, epochs, None)
 
 
 def _seconds_left(costs: Costs, active: tuple[ActiveRun, ...]) -> float | None:
     """Seconds until the sweep ends if as many runs train at once as now, at least."""
-    if not active:
+    if not active or not costs.spent:
         return None
     progress = {found.run: found.epoch / found.epochs for found in active}
-    seconds: dict[Run, float] = {}
-    for run in costs.left():
-        if any(costs.states[member.id].name == "failed" for member in run.with_lineage):
-            continue
-        whole = costs.of(run).seconds
-        if whole is None:
-            return None
-        seconds[run] = whole * (1 - progress.get(run, 0.0))
+    seconds = {
+        run: (costs.of(run).seconds or 0.0) * (1 - progress.get(run, 0.0))
+        for run in costs.left
+        if all(costs.states[member.id].name != "failed" for member in run.with_lineage)
+    }
     return least_seconds(seconds, len(active))

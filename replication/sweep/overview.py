@@ -11,15 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from replication.plan.plan import Plan
-from replication.sweep.costs import Basis
+from replication.sweep.costs import Basis, PlanCost
 from replication.sweep.monitor import Status, poll
-from replication.sweep.summary import PlanCost
 
-WIDTH = 100
-"""Columns where there is no terminal."""
-PAUSE = 2.0
-"""Seconds between two polls."""
-
+WIDTH = 100  # columns where there is no terminal
+PAUSE = 2.0  # seconds between two polls
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
 BASES: dict[Basis, str] = {
     "measured": "measured: median of finished runs of the same network.",
@@ -48,19 +44,15 @@ def show_status(plan: Plan, once: bool) -> None:
 
 def render_costs(costs: PlanCost) -> RenderableType:
     """Costs of a plan: its tables, the longest chain, and the time with several runs at once."""
-    table = _grid(
-        "table", "runs", "new", "done", "hours spent", "hours to do", "FLOPs to do", "basis"
-    )
+    columns = ("runs", "new", "done", "hours spent", "hours to do", "FLOPs to do", "basis")
+    table = _grid("table", *columns)
     for line in (*costs.tables, costs.total):
         if line is costs.total:
             table.add_section()
         table.add_row(
             line.table,
-            f"{line.runs:,}",
-            f"{line.new:,}",
-            f"{line.done:,}",
-            _hours(line.hours_spent),
-            "" if line.hours_left is None else _hours(line.hours_left),
+            *(f"{number:,}" for number in (line.runs, line.new, line.done)),
+            *(_hours(hours) for hours in (line.hours_spent, line.hours_left)),
             f"{line.flops_left:.3g}" if line.flops_left else "",
             ", ".join(line.basis),
         )
@@ -72,9 +64,10 @@ def render_costs(costs: PlanCost) -> RenderableType:
         chain = " → ".join(names[-len(costs.chain) :])
         count = _count(len(costs.chain), "training")
         parts.append(Text(f"Longest chain: {count}{length}: {dataset}/{chain}"))
-    for n, hours in costs.least_hours.items():
-        count = _count(n, "training")
-        parts.append(Text(f"At least {_duration(3600 * hours)} with {count} at once."))
+    parts += [
+        Text(f"At least {_duration(3600 * hours)} with {_count(number, 'training')} at once.")
+        for number, hours in costs.least_hours.items()
+    ]
     return Group(*parts, *(Text(BASES[basis], style="dim") for basis in costs.total.basis))
 
 
@@ -136,7 +129,9 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'s' * (number != 1)}"
 
 
-def _hours(hours: float) -> str:
+def _hours(hours: float | None) -> str:
+    if hours is None:
+        return ""
     return f"{hours:,.0f}" if hours >= 10 or not hours else f"{hours:.2g}"
 
 

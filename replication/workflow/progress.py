@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -9,8 +10,7 @@ from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
-SECONDS_BETWEEN_LINES = 60
-"""Without a terminal the line is repeated this often."""
+SECONDS_BETWEEN_LINES = 60  # without a terminal
 PER_JOB = (LogEvent.PROGRESS, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.JOB_ERROR)
 
 
@@ -91,16 +91,10 @@ def describe_failure(job: dict[str, Any]) -> str:
     text = f"failed: {job['rule_name']}"
     for log in map(Path, job["log"]):
         text += f": {log}"
-        if log.suffix == ".log" and (lines := _lines(log)):
-            text += f": {lines[-1]}"
+        with suppress(OSError, IndexError):
+            if log.suffix == ".log":
+                text += ": " + log.read_text(encoding="utf-8", errors="replace").split("\n")[-2]
     return text
-
-
-def _lines(log: Path) -> list[str]:
-    try:
-        return log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    except OSError:
-        return []
 
 
 def format_seconds(seconds: float) -> str:

@@ -1,43 +1,40 @@
 """What the rules of the workflow ask of a plan: files, threads and resources by wildcards.
 
-Pure Python: Snakemake loads this at every start, so neither torch nor pandas is imported.
+Snakemake loads this at every start, so neither torch nor pandas is imported.
 """
 
 import hashlib
+import math
 import os
 import shlex
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, Self
+from statistics import median
+from typing import Any, Literal
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
+from replication.config.scale import Resources
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebooks import NOTEBOOKS
 from replication.runs.folder import MODEL, PREDICTIONS, RECORD
-from replication.sweep.job_resources import JobResources
+from replication.runs.status import Measured, state_of
 
-
-class Wildcards(Protocol):
-    """The wildcards that the rules use."""
-
-    scale: str
-    run: str
-    table: str
+# At least these multiples of the median of the finished runs.
+MEMORY_MARGIN, TIME_MARGIN = 1.5, 3
+MB_PER_MIB = 2**20 / 1e6
+Wildcards = Any
+"""Snakemake's, with the attributes scale, run or table."""
 
 
 def read_rules(workflow: Any) -> "Rules":
-    """Plan the scale of a Snakemake workflow.
-
-    Raises:
-        WorkflowError: Snakemake's options or the scale files are wrong, or results cannot be
-            written. Snakemake prints it without a traceback.
-    """
+    """Plan the scale of a Snakemake workflow; it prints WorkflowErrors without a traceback."""
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         raise WorkflowError(
             "create the environment once with `conda env create` and activate it before snakemake;"
@@ -48,8 +45,12 @@ def read_rules(workflow: Any) -> "Rules":
             "--config does not reach the jobs: write the keys into a file and name it after"
             " --configfile"
         )
+    folder = RESULTS if RESULTS.exists() else Path()
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise WorkflowError(f"{RESULTS}: not a writable folder; move it or change its permissions")
+    files = tuple(map(Path, workflow.config_settings.configfiles))
     try:
-        return Rules.read(tuple(map(Path, workflow.config_settings.configfiles)))
+        return Rules(Plan.read(files), ConfigFiles(files))
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -62,7 +63,7 @@ class ConfigFiles:
     its recipe, and not on the names of the files that it stands in.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
 
     def __str__(self) -> str:
         return shlex.join(part for file in self.files for part in ("--configfile", str(file)))
@@ -73,25 +74,7 @@ class Rules:
     """A plan as the rules of the workflow use it."""
 
     plan: Plan
-    configfiles: tuple[Path, ...] = ()
-
-    @classmethod
-    def read(cls, configfiles: tuple[Path, ...]) -> Self:
-        """Plan the scale of these files, which every job reads again.
-
-        Raises:
-            InputError: as ``Plan.read``; or the results folder cannot be written.
-        """
-        if not os.access(RESULTS if RESULTS.exists() else ".", os.W_OK | os.X_OK) or (
-            RESULTS.exists() and not RESULTS.is_dir()
-        ):
-            raise InputError(f"{RESULTS}: not a writable folder; move it or change its permissions")
-        return cls(Plan.read(configfiles), configfiles)
-
-    @property
-    def configfile_options(self) -> "ConfigFiles":
-        """Options that pass the scale files to the command ``replication``."""
-        return ConfigFiles(self.configfiles)
+    configfiles: ConfigFiles = ConfigFiles()
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -121,12 +104,8 @@ class Rules:
 
     def pages(self) -> list[str]:
         """The pages of the notebooks whose tables this scale has."""
-        planned = set(self.plan.tables)
-        return [
-            f"{self.plan.results}/notebooks/{name}.html"
-            for name, notebook in NOTEBOOKS.items()
-            if planned >= set(notebook.tables)
-        ]
+        names = [name for name, it in NOTEBOOKS.items() if self.plan.tables.keys() >= {*it.tables}]
+        return [f"{self.plan.results}/notebooks/{name}.html" for name in names]
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
         """The weights of a run's teacher: one file, or none."""
@@ -135,30 +114,45 @@ class Rules:
 
     def threads(self, wildcards: Wildcards) -> int:
         """CPU threads of a run."""
-        return self.plan.scale.resources(self.run(wildcards).network).threads
+        return self._resources(wildcards).threads
 
     def gpu_slots(self, wildcards: Wildcards) -> int:
         """GPU slots of a run, where several runs share a GPU."""
-        if self.plan.scale.device == "cpu":
-            return 0
-        return self.plan.scale.resources(self.run(wildcards).network).gpu_slots
+        return self._resources(wildcards).gpu_slots if self.gpus(wildcards) else 0
 
     def gpus(self, wildcards: Wildcards) -> int:
         """GPUs of a run, where a scheduler assigns whole GPUs."""
         return 0 if self.plan.scale.device == "cpu" else 1
 
-    @cached_property
-    def job_resources(self) -> JobResources:
-        """Memory and time of the trainings, from the scale and the runs finished so far."""
-        return JobResources(self.plan)
+    def _resources(self, wildcards: Wildcards) -> Resources:
+        return self.plan.scale.resources(self.run(wildcards).network)
 
     def mem_mb(self, wildcards: Wildcards, attempt: int) -> int:
-        """Main memory in MB that a training is given; each attempt doubles it."""
-        return self.job_resources.memory_mb(self.run(wildcards), attempt)
+        """Main memory in MB of a training: the scale's or, if more, that of finished runs.
+
+        Each attempt doubles it, and the minutes.
+        """
+        least = math.ceil(MEMORY_MARGIN * MB_PER_MIB * self._median(wildcards, "memory_mib"))
+        return max(self._resources(wildcards).memory_mb, least) << (attempt - 1)
 
     def runtime(self, wildcards: Wildcards, attempt: int) -> int:
-        """Minutes that a training is given; each attempt doubles them."""
-        return self.job_resources.minutes(self.run(wildcards), attempt)
+        """Minutes of a training, likewise."""
+        least = math.ceil(TIME_MARGIN / 60 * self._median(wildcards, "seconds"))
+        return max(self._resources(wildcards).minutes, least) << (attempt - 1)
+
+    def _median(self, wildcards: Wildcards, what: Literal["memory_mib", "seconds"]) -> float:
+        run = self.run(wildcards)
+        found = [getattr(it, what) for it in self._measured[run.dataset.name, run.network]]
+        return float(median([value for value in found if value is not None] or [0]))
+
+    @cached_property
+    def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:
+        """The finished runs by data and network; read once, at the first call."""
+        found = defaultdict[tuple[str, str], list[Measured]](list)
+        for run in self.plan.runs.values():
+            if measured := state_of(self.plan, run).measured:
+                found[run.dataset.name, run.network].append(measured)
+        return found
 
     def recipe(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""

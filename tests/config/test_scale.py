@@ -69,7 +69,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         "unknown key `images.epoch`; did you mean `epochs`?",
     ),
     "no seeds": (lambda s: s.update(seeds=[]), "`seeds`: tuple should have at least 1 item"),
-    "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds` names something twice"),
+    "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds`: something is listed twice"),
     "a seed below zero": (lambda s: s.update(seeds=[-1]), "`seeds.0`"),
     "missing key": (lambda s: s.pop("images"), "key `images` is missing"),
     "text for a number": (lambda s: s["images"].update(epochs="many"), '`images.epochs`'),
@@ -78,11 +78,11 @@ WRONG: dict[str, tuple[Change, str]] = {
     "falling milestones": (lambda s: s["images"].update(milestones=[4, 2]), "have to rise"),
     "ratio of nothing": (
         lambda s: s["networks"]["densenet"].update(width_ratio="0"),
-        "a ratio above zero",
+        "a positive ratio",
     ),
     "ratio that is none": (
         lambda s: s["networks"]["densenet"].update(width_ratio="a third"),
-        "a ratio such as 1/4 or 1",
+        "a positive ratio such as 1/4 or 1",
     ),
     "unknown network": (
         lambda s: s["networks"].update(width_ratios={"densenet_1": 1}),
@@ -109,8 +109,8 @@ def test_a_wrong_scale_is_one_line_with_file_and_key(name: str) -> None:
     ("text", "message"),
     [
         ("seeds: [1", "not YAML in line 1"),
-        ("- a\n- b\n", "a mapping `key: value` is wanted"),
-        ("", "a mapping `key: value` is wanted, not null"),
+        ("- a\n- b\n", "a mapping `key: value` is expected"),
+        ("", "a mapping `key: value` is expected, not null"),
         ("\x00", "not YAML"),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_network_s_resources_replace_single_keys_of_the_default() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"resnet": {"threads": 1}}, "`resources`: no network is called `resnet`"),
+        ({"resnet": {"threads": 1}}, "`resources.resnet.[key]`: input should be 'default', "),
         ({"default": {"threads": 100_000}}, "`resources.default.threads`"),
         ({"lstm": {"gpu_slots": 0}}, "`resources.lstm.gpu_slots`"),
         ({"lstm": {"memory": 1}}, "unknown key `resources.lstm.memory`; did you mean `memory_mb`?"),

@@ -8,8 +8,7 @@ from support.run_folders import finish
 
 from replication.errors import InputError
 from replication.plan.run import Run
-from replication.sweep.costs import Costs, least_seconds, longest_chain
-from replication.sweep.summary import summarise_costs
+from replication.sweep.costs import Costs, least_seconds, longest_chain, summarise_costs
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 BAN = f"{LABEL}/densenet_90_60.ban.0"

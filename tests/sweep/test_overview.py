@@ -16,9 +16,9 @@ from support.plans import ROOT, TINY, tiny_plan
 from support.run_folders import fail, finish, hold
 
 from replication.plan.plan import Plan
+from replication.sweep.costs import summarise_costs
 from replication.sweep.monitor import poll
 from replication.sweep.overview import WIDTH, render_costs, render_status
-from replication.sweep.summary import summarise_costs
 
 LABEL = "digits/wide_resnet_28_1.label.0"
 FILES = (Path("config/digits.yaml"), Path("tiny.yaml"))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.plans import ROOT, tiny_plan
 
-from replication.workflow.rules import Rules
+from replication.workflow.rules import ConfigFiles, Rules
 
 STUDENT = "digits/wide_resnet_28_1.label.0/wide_resnet_28_1.ban.0"
 STUDENT_JOB: Any = SimpleNamespace(run=STUDENT, table="table1", scale="tiny")
@@ -16,12 +16,12 @@ STUDENT_JOB: Any = SimpleNamespace(run=STUDENT, table="table1", scale="tiny")
 @pytest.fixture
 def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rules:
     monkeypatch.chdir(tmp_path)
-    return Rules(tiny_plan(), (Path("a b.yaml"), Path("c.yaml")))
+    return Rules(tiny_plan(), ConfigFiles((Path("a b.yaml"), Path("c.yaml"))))
 
 
 def test_scale_files_are_passed_as_options_of_a_shell(rules: Rules) -> None:
-    assert str(rules.configfile_options) == "--configfile 'a b.yaml' --configfile c.yaml"
-    assert str(Rules(tiny_plan()).configfile_options) == ""
+    assert str(rules.configfiles) == "--configfile 'a b.yaml' --configfile c.yaml"
+    assert str(Rules(tiny_plan()).configfiles) == ""
 
 
 def test_a_student_depends_on_its_teachers_weights(rules: Rules) -> None:

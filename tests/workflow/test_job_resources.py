@@ -2,13 +2,15 @@
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from support.plans import ROOT, tiny_plan
 from support.run_folders import finish
 
 from replication.plan.plan import Plan
-from replication.sweep.job_resources import JobResources
+from replication.workflow.rules import Rules
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 BAN = f"{LABEL}/densenet_90_60.ban.0"
@@ -21,9 +23,13 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def job_of(run: str) -> Any:
+    return SimpleNamespace(run=run)
+
+
 def given(plan: Plan, run: str, attempt: int = 1) -> tuple[int, int]:
-    resources = JobResources(plan)
-    return resources.memory_mb(plan.run(run), attempt), resources.minutes(plan.run(run), attempt)
+    rules, job = Rules(plan), job_of(run)
+    return rules.mem_mb(job, attempt), rules.runtime(job, attempt)
 
 
 def test_the_first_attempt_is_given_the_table_s_values_and_each_further_one_double() -> None:
@@ -50,7 +56,7 @@ def test_a_sweep_of_thousands_of_runs_is_given_its_resources_in_a_second() -> No
     assert len(plan.runs) > 1800
     for run in list(plan.runs.values())[:500]:
         finish(plan, run, seconds=900.0, peak_memory_mib=4000)
-    resources, started = JobResources(plan), time.process_time()
-    for run in plan.runs.values():
-        assert min(resources.memory_mb(run, 1), resources.minutes(run, 1)) > 0
+    rules, started = Rules(plan), time.process_time()
+    for job in map(job_of, plan.runs):
+        assert min(rules.mem_mb(job, 1), rules.runtime(job, 1)) > 0
     assert time.process_time() - started < 1
