@@ -1,6 +1,7 @@
 """The file ``cells.csv``: one line per cell and seed, with the run behind it."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -9,30 +10,40 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 
 CELL = ["table", "row", "column"]
-COLUMNS = [*CELL, "seed", "metric", "value", "run"]
+KEY = [*CELL, "seed"]
+COLUMNS = [*KEY, "metric", "value", "run"]
+BUILD = "build it with: snakemake --cores 2"
 
 
-def read_cells(file: Path, hint: str = "build it with: snakemake --cores 2") -> pd.DataFrame:
-    """Read ``cells.csv`` or the part of one table; ``hint`` says how to build it.
+def read_csv(file: Path, hint: str = BUILD, **options: Any) -> pd.DataFrame:
+    """Read a csv file that is not truncated; ``hint`` says how to build it.
 
     Raises:
-        InputError: the file is missing, damaged, or has other columns.
+        InputError: the file is missing or damaged.
     """
     try:
-        cells = pd.read_csv(file, dtype=dict.fromkeys((*CELL, "run"), str))
+        if not file.read_bytes().endswith(b"\n"):
+            raise ValueError("empty or truncated")
+        return pd.read_csv(file, **options)
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; {hint}") from None
     except (OSError, ValueError) as problem:
         raise InputError(f"{file}: damaged ({problem}); delete it and {hint}") from None
+
+
+def read_cells(file: Path, hint: str = BUILD) -> pd.DataFrame:
+    """Read ``cells.csv`` or the part of one table.
+
+    Raises:
+        InputError: the file is missing, damaged, or has other columns.
+    """
+    cells = read_csv(file, hint, dtype=dict.fromkeys((*CELL, "run"), str))
     if list(cells.columns) != COLUMNS:
         raise InputError(f"{file}: the columns are not {', '.join(COLUMNS)}; delete it and {hint}")
-    numbers = (
-        cells.empty or cells.dtypes[["seed", "value"]].map(pd.api.types.is_numeric_dtype).all()
-    )
-    if not numbers or cells.isna().any(axis=None) or not file.read_bytes().endswith(b"\n"):
-        raise InputError(
-            f"{file}: damaged (truncated, or a line without a number); delete it and {hint}"
-        )
+    number = pd.api.types.is_numeric_dtype
+    numbers = cells.empty or cells.dtypes[["seed", "value"]].map(number).all()
+    if not numbers or cells.isna().any(axis=None):
+        raise InputError(f"{file}: damaged (a line without a number); delete it and {hint}")
     return cells
 
 

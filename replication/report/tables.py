@@ -37,8 +37,8 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
         tidy += rows
         lines.append(line)
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
-    measured = pd.DataFrame(tidy, columns=COLUMNS)
-    files.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
+    measured = pd.DataFrame(tidy, columns=COLUMNS).to_csv(index=False)
+    files.write_text(plan.results / "cells" / f"{name}.csv", measured)
     rendered = render(frame, plan.tables[name].title, note(plan, name, reasons))
     for suffix, text in {"csv": frame.to_csv(index=False), **rendered}.items():
         files.write_text(plan.results / "tables" / f"{name}.{suffix}", text)

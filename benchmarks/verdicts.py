@@ -1,6 +1,6 @@
 """Simulates how often intervals cover the truth, verdicts are wrong, and effects are found.
 
-``python -m replication.analysis.simulation`` prints the two tables of docs/statistics.md.
+``python -m benchmarks.verdicts`` prints the two tables of docs/statistics.md.
 
 Intervals, tests and verdicts are calls of the suite's own functions, on errors whose truth is
 known. Two kinds of noise:
@@ -44,8 +44,7 @@ class Estimate(NamedTuple):
     error: float
 
     def __str__(self) -> str:
-        """Value and, in brackets, its error in units of the last digit."""
-        return f"{self.value:.2f}({100 * self.error:.0f})"
+        return f"{self.value:.2f}±{self.error:.2f}"
 
 
 class CellRates(NamedTuple):
