@@ -24,11 +24,12 @@ def read_csv(file: Path, hint: str = BUILD, **options: Any) -> pd.DataFrame:
     try:
         if not file.read_bytes().endswith(b"\n"):
             raise ValueError("empty or truncated")
-        return pd.read_csv(file, **options)
+        frame: pd.DataFrame = pd.read_csv(file, **options)
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; {hint}") from None
     except (OSError, ValueError) as problem:
         raise InputError(f"{file}: damaged ({problem}); delete it and {hint}") from None
+    return frame
 
 
 def read_cells(file: Path, hint: str = BUILD) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from replication.runs.folder import PREDICTIONS, RECORD
 from replication.runs.record import check_teacher, read_predictions, read_record
 
 Average = Literal["probabilities", "logits"]
+Predictions = dict[str, NDArray[Any]]
 
 
 class Measurements:
@@ -31,7 +32,7 @@ class Measurements:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.records: dict[str, dict[str, Any]] = {}
-        self.predictions: dict[str, dict[str, NDArray[Any]]] = {}
+        self.predictions: dict[str, Predictions] = {}
 
     def record(self, run: Run) -> dict[str, Any]:
         """A run's checked ``run.json``.
@@ -52,7 +53,7 @@ class Measurements:
             self.records[run.id] = record
         return self.records[run.id]
 
-    def predicted(self, run: Run) -> dict[str, NDArray[Any]]:
+    def predicted(self, run: Run) -> Predictions:
         """A run's checked predictions.
 
         Raises:
@@ -60,20 +61,15 @@ class Measurements:
         """
         if run.id not in self.predictions:
             folder = self.plan.folder(run)
-            predictions = read_predictions(folder)
-            named = self.record(run)["checksums"][PREDICTIONS]
-            file = folder / PREDICTIONS
-            if files.checksum(file) != named:
+            predictions, file = read_predictions(folder), folder / PREDICTIONS
+            if files.checksum(file) != self.record(run)["checksums"][PREDICTIONS]:
                 raise InputError(f"{file}: the checksum is not that in {RECORD}; {RETRAIN}")
             self.predictions[run.id] = predictions
         return self.predictions[run.id]
 
     def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
         """Error in percent or perplexity of a run, or of an ensemble of several (§3.1)."""
-        found = [self.predicted(run) for run in members]
-        if "logits" in found[0]:
-            return error(np.stack([p["logits"] for p in found]), found[0]["labels"], of)
-        return perplexity(found[0][part])
+        return measure([self.predicted(run) for run in members], part, of)
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
         """A cell's lines in ``cells.csv``, one per seed.
@@ -124,6 +120,13 @@ class Measurements:
         """Parameters of the cell's network, of one member where it is an ensemble."""
         members = next(iter(cell.members.values()))
         return int(self.record(members[-1])["parameters"])
+
+
+def measure(members: Sequence[Predictions], part: str, of: Average = "probabilities") -> float:
+    """Error in percent of the predictions of one or several runs, or perplexity of one."""
+    if "logits" in members[0]:
+        return error(np.stack([it["logits"] for it in members]), members[0]["labels"], of)
+    return perplexity(members[0][part])
 
 
 def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabilities") -> float:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from replication.analysis.cells_csv import CELL
+from replication.analysis.cells_csv import CELL, KEY
 from replication.analysis.claims import decide_claims
 from replication.analysis.statistics import verdict
 from replication.analysis.summary import COLUMNS, NUMBERS, VERDICTS, cell_statistics
 from replication.config.paper_claims import CellKey, read_claims
 from replication.config.paper_tables import TableSpec, read_table
+from replication.errors import InputError
 from replication.plan.cells import reported_teacher
 from replication.verify.cells import Values
 from replication.verify.findings import Findings, Records
@@ -43,14 +44,6 @@ def check_tables(
         found.remarks.append(f"{results / 'tables' / name}.csv: no such file, but cells.csv has it")
     for file in sorted((results / "tables").glob("*.csv")):
         found.tables += 1
-        try:
-            table = pd.read_csv(file, dtype=dict.fromkeys(CELL, str))
-        except (OSError, ValueError) as problem:
-            found.problems.append(f"{file}: damaged ({problem})")
-            continue
-        if malformed := _malformed(table):
-            found.problems.append(f"{file}: {malformed}")
-            continue
         spec = None
         if (tables / f"{file.stem}.yaml").exists():
             spec = read_table(file.stem, tables)
@@ -58,23 +51,32 @@ def check_tables(
             found.remarks.append(
                 f"{file}: the paper's numbers were not checked, which needs {tables}/"
             )
-        found.problems += [
-            f"{file}: {it}" for it in _table_problems(table, file.stem, values, params, spec)
-        ]
+        with found.noting(f"{file}: "):
+            table = _read(file, dtype=dict.fromkeys(CELL, str))
+            _check_form(table)
+            problems = _table_problems(table, file.stem, values, params, spec)
+            found.problems += [f"{file}: {problem}" for problem in problems]
 
 
-def _malformed(table: pd.DataFrame) -> str | None:
-    """Why a csv is not a table of this suite; None if it is."""
+def _read(file: Path, **options: Any) -> pd.DataFrame:
+    try:
+        table: pd.DataFrame = pd.read_csv(file, **options)
+    except (OSError, ValueError) as problem:
+        raise InputError(f"damaged ({problem})") from None
+    return table
+
+
+def _check_form(table: pd.DataFrame) -> None:
+    """See that a csv is a table of this suite; raises InputError if not."""
     if list(table.columns) != COLUMNS or table.empty:
-        return "wrong columns, or no lines"
+        raise InputError("wrong columns, or no lines")
     for column in (*NUMBERS, "n"):
         if not (pd.api.types.is_numeric_dtype(table[column]) or table[column].isna().all()):
-            return f"{column} has a value that is not a number"
+            raise InputError(f"{column} has a value that is not a number")
     if table[[*CELL, "metric", "n"]].isna().any(axis=None):
-        return "lines without row, column, metric or n"
+        raise InputError("lines without row, column, metric or n")
     if wrong := set(table["verdict"].dropna()) - set(VERDICTS):
-        return f"unknown verdict {', '.join(map(str, sorted(wrong)))}"
-    return None
+        raise InputError(f"unknown verdict {', '.join(map(str, sorted(wrong)))}")
 
 
 def _table_problems(
@@ -130,13 +132,10 @@ def _printed(line: Mapping[Any, Any], spec: TableSpec) -> dict[str, object]:
     """What a line must contain by the paper: its numbers, and the verdict that follows."""
     row, column = line["row"], line["column"]
     own, teacher = spec.reported(row, column), reported_teacher(spec, row, column)
-    expected: dict[str, object] = {"reported": own, "params_reported": spec.rows[row].params}
+    decided = None
     if line["n"] and own is not None and teacher is not None:
-        low, high = line["delta_ci_low"], line["delta_ci_high"]
-        expected["verdict"] = verdict(low, high, own - teacher)
-    else:
-        expected["verdict"] = None
-    return expected
+        decided = verdict(line["delta_ci_low"], line["delta_ci_high"], own - teacher)
+    return {"reported": own, "params_reported": spec.rows[row].params, "verdict": decided}
 
 
 def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findings) -> None:
@@ -151,24 +150,20 @@ def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findin
     if not (tables / "claims.yaml").exists():
         found.remarks.append(f"{files[0]}: not checked, which needs {tables}/claims.yaml")
         return
-    if cells.duplicated([*CELL, "seed"]).any():
+    if cells.duplicated(KEY).any():
         return
     for file, expected in zip(files, decide_claims(read_claims(tables), cells), strict=True):
-        try:
-            claims = pd.read_csv(file)
-        except (OSError, ValueError) as problem:
-            found.problems.append(f"{file}: damaged ({problem})")
-            continue
-        if list(claims.columns) != list(expected.columns) or len(claims) != len(expected):
-            found.problems.append(f"{file}: wrong columns or number of claims")
-            continue
-        pairs = zip(claims.to_dict("records"), expected.to_dict("records"), strict=True)
-        found.problems += [
-            f"{file}: {wanted['claim']}: {what} is {line[what]}, cells.csv gives {value}"
-            for line, wanted in pairs
-            for what, value in wanted.items()
-            if not _same(line[what], value)
-        ]
+        with found.noting(f"{file}: "):
+            claims = _read(file)
+            if list(claims.columns) != list(expected.columns) or len(claims) != len(expected):
+                raise InputError("wrong columns or number of claims")
+            pairs = zip(claims.to_dict("records"), expected.to_dict("records"), strict=True)
+            found.problems += [
+                f"{file}: {wanted['claim']}: {what} is {line[what]}, cells.csv gives {value}"
+                for line, wanted in pairs
+                for what, value in wanted.items()
+                if not _same(line[what], value)
+            ]
 
 
 def _same(found: Any, expected: Any) -> bool:

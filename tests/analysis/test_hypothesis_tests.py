@@ -125,11 +125,11 @@ def test_no_number_of_seeds_decides_an_effect_on_the_bound() -> None:
 
 
 def test_a_mean_of_runs_differs_less_by_chance() -> None:
-    spread = spread_of_replicates([(1.0, 2.0), (4.0, 4.0)])
-    assert spread == (0.5, 2)
-    two = chance_of_single_runs(spread, [1, -1])
+    replicates = [(1.0, 2.0), (4.0, 4.0)]
+    assert spread_of_replicates(replicates) == 0.5
+    two = chance_of_single_runs(replicates, [1, -1])
     assert two == pytest.approx(stats.t.ppf(0.975, 2) * 0.5 * 2**0.5)
-    assert chance_of_single_runs(spread, [0.25] * 4 + [-0.25] * 4) == pytest.approx(two / 2)
+    assert chance_of_single_runs(replicates, [0.25] * 4 + [-0.25] * 4) == pytest.approx(two / 2)
 
 
 @pytest.mark.parametrize(
