@@ -115,10 +115,10 @@ def _measure(name: str, claims: Claims, values: pd.DataFrame) -> dict[str, Any]:
         if claim.uses_margin:
             line["margin"] = margin
         line["region"] = region = claim.region(margin)
-        line["difference"], std, low, high, *_ = found = summarise(list(differences))
+        line["difference"], std, low, high, _ = summarise(list(differences))
         # Errors are counts of test items: equal differences do not mean that seeds do not vary.
         if not np.isnan(low):
-            p_value, line["holds"] = decide(found.mean, std, found.n, region)
+            p_value, line["holds"] = decide(line["difference"], std, line["n"], region)
             line |= {"std": std, "ci_low": low, "ci_high": high, "p_value": p_value}
     return line
 

@@ -29,9 +29,9 @@ def cell_statistics(
     """
     found: dict[str, float | None] = dict.fromkeys([*LEVELS, *DIFFERENCES])
     if values:
-        found |= zip(LEVELS, summarise(list(values.values())), strict=False)
+        found |= zip(LEVELS, summarise(list(values.values()))[:4], strict=True)
     if values and teachers:
-        mean, _, low, high, p_value, _ = paired_difference(values, teachers)
+        mean, _, low, high, p_value = paired_difference(values, teachers)
         found |= zip(DIFFERENCES, (mean, low, high, p_value), strict=True)
     return found | {"n": len(values)}
 

@@ -93,49 +93,43 @@ def _table_problems(
         wanted |= {at for at in cells if not spec.is_dash(*at)}
     for row, column in sorted(wanted - set(there)):
         yield f"has no line for {row}, {column}"
-    for line in table.to_dict("records"):
-        here = f"{line['row']}, {line['column']}"
-        if line["table"] != name or there.count((line["row"], line["column"])) > 1:
+    for at, line in zip(there, table.to_dict("records"), strict=True):
+        here = ", ".join(at)
+        if line["table"] != name or there.count(at) > 1:
             yield f"{here}: is listed twice, or belongs to {line['table']}"
-            continue
-        expected = _expected(line, values.get((name, line["row"], line["column"]), {}))
-        if (size := params.get((name, line["row"], line["column"]))) is not None:
-            expected["params"] = size
-        if spec:
-            if (line["row"], line["column"]) not in cells:
-                yield f"{here}: {name}.yaml has no such cell"
-                continue
-            expected |= _printed(line, spec)
-        for what, value in expected.items():
-            if not _same(line[what], value):
-                yield f"{here}: {what} is {line[what]}, cells.csv and the paper give {value}"
+        elif spec and at not in cells:
+            yield f"{here}: {name}.yaml has no such cell"
+        else:
+            expected = _expected(line, values.get((name, *at), {}), spec)
+            expected["params"] = params.get((name, *at), line["params"])
+            for difference in _differences(line, expected, "cells.csv and the paper give"):
+                yield f"{here}: {difference}"
 
 
 def _expected(
-    line: Mapping[Any, Any], measured: Mapping[int, tuple[float, float | None]]
+    line: Mapping[Any, Any],
+    measured: Mapping[int, tuple[float, float | None]],
+    spec: TableSpec | None,
 ) -> dict[str, object]:
-    """What a line of a table must contain, by the values of its seeds."""
+    """What a line of a table must contain, by the values of its seeds and by the paper."""
     own = {seed: value for seed, (value, _) in measured.items()}
     teachers = {seed: teacher for seed, (_, teacher) in measured.items() if teacher is not None}
     paired = teachers if teachers.keys() == own.keys() else {}
     expected: dict[str, object] = {**cell_statistics(own, paired)}
-    if not measured:
+    low, high = line["delta_ci_low"], line["delta_ci_high"]
+    if spec:
+        at = line["row"], line["column"]
+        printed, teacher = spec.reported(*at), reported_teacher(spec, *at)
+        expected |= {"reported": printed, "params_reported": spec.rows[at[0]].params}
+        expected["verdict"] = None
+        if line["n"] and printed is not None and teacher is not None:
+            expected["verdict"] = verdict(low, high, printed - teacher)
+    elif not measured:
         expected["verdict"] = None
     elif paired and isinstance(line["verdict"], str):
-        low, high = line["delta_ci_low"], line["delta_ci_high"]
         possible = {verdict(low, high, side) for side in (-1.0, 0.0, 1.0)}
         expected["verdict"] = line["verdict"] if line["verdict"] in possible else min(possible)
     return expected
-
-
-def _printed(line: Mapping[Any, Any], spec: TableSpec) -> dict[str, object]:
-    """What a line must contain by the paper: its numbers, and the verdict that follows."""
-    row, column = line["row"], line["column"]
-    own, teacher = spec.reported(row, column), reported_teacher(spec, row, column)
-    decided = None
-    if line["n"] and own is not None and teacher is not None:
-        decided = verdict(line["delta_ci_low"], line["delta_ci_high"], own - teacher)
-    return {"reported": own, "params_reported": spec.rows[row].params, "verdict": decided}
 
 
 def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findings) -> None:
@@ -157,18 +151,20 @@ def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findin
             claims = _read(file)
             if list(claims.columns) != list(expected.columns) or len(claims) != len(expected):
                 raise InputError("wrong columns or number of claims")
-            pairs = zip(claims.to_dict("records"), expected.to_dict("records"), strict=True)
-            found.problems += [
-                f"{file}: {wanted['claim']}: {what} is {line[what]}, cells.csv gives {value}"
-                for line, wanted in pairs
-                for what, value in wanted.items()
-                if not _same(line[what], value)
-            ]
+            for line, wanted in zip(
+                claims.to_dict("records"), expected.to_dict("records"), strict=True
+            ):
+                for difference in _differences(line, wanted, "cells.csv gives"):
+                    found.problems.append(f"{file}: {wanted['claim']}: {difference}")
 
 
-def _same(found: Any, expected: Any) -> bool:
-    if expected is None:
-        expected = np.nan
-    if isinstance(expected, str) or isinstance(found, str):
-        return bool(found == expected)
-    return bool(np.isclose(found, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True))
+def _differences(
+    line: Mapping[Any, Any], expected: Mapping[Any, Any], source: str
+) -> Iterator[str]:
+    for what, value in expected.items():
+        own, wanted = line[what], np.nan if value is None else value
+        same = own == wanted
+        if not isinstance(own, str) and not isinstance(wanted, str):
+            same = np.isclose(own, wanted, rtol=CLOSE, atol=CLOSE, equal_nan=True)
+        if not same:
+            yield f"{what} is {own}, {source} {value}"
