@@ -16,11 +16,7 @@ BUILD = "build it with: snakemake --cores 2"
 
 
 def read_csv(file: Path, hint: str = BUILD, **options: Any) -> pd.DataFrame:
-    """Read a csv file that is not truncated; ``hint`` says how to build it.
-
-    Raises:
-        InputError: the file is missing or damaged.
-    """
+    """Read a csv file; raises InputError with the hint if it is missing, truncated or damaged."""
     try:
         if not file.read_bytes().endswith(b"\n"):
             raise ValueError("empty or truncated")
@@ -33,11 +29,7 @@ def read_csv(file: Path, hint: str = BUILD, **options: Any) -> pd.DataFrame:
 
 
 def read_cells(file: Path, hint: str = BUILD) -> pd.DataFrame:
-    """Read ``cells.csv`` or the part of one table.
-
-    Raises:
-        InputError: the file is missing, damaged, or has other columns.
-    """
+    """Read and check ``cells.csv`` or the part of one table; raises as `read_csv`."""
     cells = read_csv(file, hint, dtype=dict.fromkeys((*CELL, "run"), str))
     if list(cells.columns) != COLUMNS:
         raise InputError(f"{file}: the columns are not {', '.join(COLUMNS)}; delete it and {hint}")
@@ -49,11 +41,7 @@ def read_cells(file: Path, hint: str = BUILD) -> pd.DataFrame:
 
 
 def collect_cells(plan: Plan) -> pd.DataFrame:
-    """Write ``cells.csv`` from the parts of the tables.
-
-    Raises:
-        InputError: a part is missing or damaged, or the file cannot be written.
-    """
+    """Write ``cells.csv`` from the parts of the tables; raises as `read_csv`."""
     parts = [read_cells(plan.results / "cells" / f"{name}.csv") for name in plan.tables]
     cells = pd.concat(parts, ignore_index=True)
     files.write_text(plan.results / "cells.csv", cells.to_csv(index=False))

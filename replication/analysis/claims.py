@@ -47,13 +47,9 @@ NUMBERS = [
 
 
 def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
-    """Decide every claim from ``cells.csv``; write the frames of `decide_claims`, return the first.
+    """Write the frames of `decide_claims` as ``claims.csv`` and ``claims_power.csv``.
 
-    They become ``claims.csv`` and ``claims_power.csv``.
-
-    Raises:
-        InputError: ``cells.csv`` or ``claims.yaml`` is missing, damaged or wrong, or a file cannot
-            be written.
+    Returns the first. Raises InputError if ``cells.csv`` or ``claims.yaml`` is missing or wrong.
     """
     file = plan.results / "cells.csv"
     claims, cells = read_claims(folder), read_cells(file)

@@ -35,11 +35,7 @@ class Measurements:
         self.predictions: dict[str, Predictions] = {}
 
     def record(self, run: Run) -> dict[str, Any]:
-        """A run's checked ``run.json``.
-
-        Raises:
-            InputError: the run is missing, damaged, of another recipe, or of another teacher.
-        """
+        """A run's ``run.json``; raises InputError if it is missing, damaged, or not the plan's."""
         if run.id not in self.records:
             folder = self.plan.folder(run)
             record = read_record(folder)
@@ -54,11 +50,7 @@ class Measurements:
         return self.records[run.id]
 
     def predicted(self, run: Run) -> Predictions:
-        """A run's checked predictions.
-
-        Raises:
-            InputError: as `record`, or the file is not the one that ``run.json`` names.
-        """
+        """A run's predictions; raises as `record`, or if they are not those of ``run.json``."""
         if run.id not in self.predictions:
             folder = self.plan.folder(run)
             predictions, file = read_predictions(folder), folder / PREDICTIONS
@@ -72,11 +64,7 @@ class Measurements:
         return measure([self.predicted(run) for run in members], part, of)
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
-        """A cell's lines in ``cells.csv``, one per seed.
-
-        Raises:
-            InputError: a run is missing or damaged, or differs from the others as `check_alike`.
-        """
+        """A cell's lines in ``cells.csv``, one per seed; raises as `record` and `check_alike`."""
         self.check_alike(cell)
         return [
             {
@@ -92,17 +80,15 @@ class Measurements:
         ]
 
     def check_alike(self, cell: Cell) -> None:
-        """Check that a cell's runs and their teachers have the same data and the same precision.
-
-        Raises:
-            InputError: they differ.
-        """
-        for what, of in {"data": ("dataset", "sha256"), "precision": ("precision",)}.items():
+        """Raise InputError if a cell's runs and their teachers differ in data or in precision."""
+        runs = [it for shown in cell.runs() for it in (*shown.lineage, shown)]
+        records = [self.record(run) for run in runs]
+        for what, values in {
+            "data": [record["dataset"]["sha256"] for record in records],
+            "precision": [record["precision"] for record in records],
+        }.items():
             found: dict[str, Run] = {}
-            for run in (it for shown in cell.runs() for it in (*shown.lineage, shown)):
-                value: Any = self.record(run)
-                for key in of:
-                    value = value[key]
+            for value, run in zip(values, runs, strict=True):
                 found.setdefault(value, run)
             if len(found) > 1:
                 two = " and ".join(f"{value} in {run.id}" for value, run in found.items())

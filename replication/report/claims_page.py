@@ -7,7 +7,7 @@ import pandas as pd
 from great_tables import GT, loc, style
 from matplotlib.figure import Figure
 
-from replication.report.layout import MARKS, TABLE_STYLE, VERDICT_COLOURS
+from replication.report.layout import GT_STYLE, MARKS, VERDICT_COLOURS
 from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
 
 SIGNS = {"lower": "↓", "higher": "↑", "not lower": "≥", "not higher": "≤", "equivalent": "≈"}
@@ -15,7 +15,7 @@ MEASURED: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "elinewidth": 1}
 
 
 def _table(frame: pd.DataFrame, **options: Any) -> GT:
-    return GT(frame, **options).tab_options(**TABLE_STYLE, row_group_font_weight="bold")
+    return GT(frame, **options).tab_options(**GT_STYLE, row_group_font_weight="bold")
 
 
 def statements(claims: pd.DataFrame) -> GT:

@@ -57,16 +57,11 @@ def gradient_cosine(histories: pd.DataFrame) -> Figure:
     """
     networks = histories["row"].unique()
     figure, (grid,) = panels(networks, 2.4, "epoch", "cosine to BAN’s gradient", **SHARED)
+    palette = {name: COLOURS[objective] for objective, name in NAMES.items()}
+    lines: dict[str, Any] = {"palette": palette, "errorbar": ("pi", 100)}
     for network, axes in zip(networks, grid, strict=True):
-        sns.lineplot(
-            histories[histories["row"] == network].replace({"column": NAMES}),
-            x="epoch",
-            y="ban_cosine",
-            hue="column",
-            palette={name: COLOURS[objective] for objective, name in NAMES.items()},
-            errorbar=("pi", 100),
-            ax=axes,
-        )
+        mine = histories[histories["row"] == network].replace({"column": NAMES})
+        sns.lineplot(mine, x="epoch", y="ban_cosine", hue="column", ax=axes, **lines)
         axes.get_legend().remove()
     return figure
 

@@ -8,7 +8,7 @@ import pandas as pd
 MARKS = {"replicated": "✓", "contradicted": "✗", "inconclusive": "○"}
 VERDICT_COLOURS = {"replicated": "#00735c", "contradicted": "#b34700", "inconclusive": "#6b7280"}
 # The style of every table in HTML.
-TABLE_STYLE: dict[str, Any] = {
+GT_STYLE: dict[str, Any] = {
     "table_font_size": "12px",
     "column_labels_font_weight": "bold",
     "data_row_padding": "3px",

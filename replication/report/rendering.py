@@ -7,14 +7,7 @@ from typing import Any
 import pandas as pd
 from great_tables import GT, html
 
-from replication.report.layout import (
-    MARKS,
-    TABLE_STYLE,
-    VERDICT_COLOURS,
-    RenderedCell,
-    layout,
-    notes,
-)
+from replication.report.layout import GT_STYLE, MARKS, VERDICT_COLOURS, RenderedCell, layout, notes
 
 LATEX_MARKS = {"replicated": r"$\surd$", "contradicted": r"$\times$", "inconclusive": r"$\circ$"}
 DASH = "–"
@@ -138,7 +131,7 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
         .fmt_passthrough(columns=head, escape=False)
         .cols_align("right", columns=head)
         .tab_options(
-            **TABLE_STYLE,
+            **GT_STYLE,
             heading_align="left",
             heading_title_font_size="14px",
             source_notes_font_size="11px",

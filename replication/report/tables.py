@@ -22,9 +22,6 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
 
     A cell with a missing or damaged run, or with runs that cannot be averaged, stays empty: it has
     0 seeds, and the reason is printed below the table. Returns the table and the reasons.
-
-    Raises:
-        InputError: the table is unknown, or a file cannot be written.
     """
     measurements = Measurements(plan)
     tidy, lines, reasons = [], [], []
@@ -48,11 +45,7 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
 def measure_cell(
     cell: Cell, measurements: Measurements
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """A cell's lines in ``cells.csv``, one per seed, and its line in the table.
-
-    Raises:
-        InputError: as `Measurements.rows`.
-    """
+    """A cell's lines in ``cells.csv`` and its line in the table; raises as `Measurements.rows`."""
     rows = measurements.rows(cell)
     values = {int(str(row["seed"])): float(str(row["value"])) for row in rows}
     params = measurements.parameters(cell) / 1e6

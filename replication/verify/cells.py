@@ -20,10 +20,9 @@ Values = dict[CellKey, dict[int, tuple[float, float | None]]]
 
 
 def check_cells(results: Path, records: Records, found: Findings) -> tuple[pd.DataFrame, Values]:
-    """Check each number of ``cells.csv`` with the runs it names; returns lines and values.
+    """Check each number with the runs it names; returns lines and values.
 
-    Raises:
-        InputError: the file is damaged.
+    Raises InputError if ``cells.csv`` is damaged.
     """
     file = results / "cells.csv"
     cells = read_cells(file)

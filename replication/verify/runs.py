@@ -18,15 +18,7 @@ from replication import files
 from replication.analysis.measure import measure
 from replication.errors import InputError
 from replication.plan.plan import hash_recipe
-from replication.runs.folder import (
-    CHECKPOINT,
-    CONFIG,
-    FAILURE,
-    HISTORY,
-    MODEL,
-    PREVIOUS_CHECKPOINT,
-    RECORD,
-)
+from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
 from replication.runs.record import (
     LOGITS_SUM,
     learned_from,
@@ -67,7 +59,7 @@ def check_runs(root: Path, found: Findings) -> Records:
                 f"{folder}: its data are not those of {next(iter(data[shown].values()))}, under the"
                 " same name"
             )
-        if any((folder / name).exists() for name in (CHECKPOINT, PREVIOUS_CHECKPOINT)):
+        if any(folder.glob("checkpoint*.pt")):
             found.remarks.append(f"{folder}: the run is finished, but still has a checkpoint")
         if record.get("earlier"):
             found.remarks.append(f"{folder}: resumed with other threads, versions or device")

@@ -30,11 +30,7 @@ def check_tables(
     records: Records,
     found: Findings,
 ) -> None:
-    """Check each line of the tables with ``cells.csv``, and with the paper's numbers.
-
-    Raises:
-        InputError: a file of ``tables`` is wrong.
-    """
+    """Check the tables' lines; raises InputError if a file of ``tables`` is wrong."""
     params = {
         (line["table"], line["row"], line["column"]): records[run]["parameters"] / 1e6
         for line in cells.to_dict("records")
@@ -133,11 +129,7 @@ def _expected(
 
 
 def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findings) -> None:
-    """Decide the claims again and compare, if ``tables`` has them.
-
-    Raises:
-        InputError: ``claims.yaml`` is wrong.
-    """
+    """Decide the claims again and compare; raises InputError if ``claims.yaml`` is wrong."""
     files = [results / "claims.csv", results / "claims_power.csv"]
     if not any(file.exists() for file in files):
         return
