@@ -1,17 +1,6 @@
 """Statistics of a cell: intervals over seeds, the paired difference to the teacher, the verdict.
 
-The verdict on a cell says whether the paper's *difference to the teacher* shows at this scale:
-
-* ``replicated``: the 95 % interval of the difference lies on the side of zero that the paper
-  reports;
-* ``contradicted``: it lies on the other side, or excludes zero where the paper reports no
-  difference;
-* ``inconclusive``: it contains zero, or does not exist: one seed, or pairs that all differ by the
-  same amount.
-
-A cell without a teacher, or without a printed number, has no verdict. Absolute levels are not
-compared, because another data set has another error. docs/statistics.md gives the reasons and the
-error rates.
+docs/statistics.md has the reasons and the error rates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +57,11 @@ def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]
 
 
 def verdict(low: float, high: float, reported_difference: float) -> str:
-    """Decide on a difference by the rule at the top of this module."""
+    """Whether the paper's difference to the teacher shows, by the 95 % interval of ours.
+
+    ``replicated``: it lies on the printed side of zero; ``contradicted``: on the other side, or off
+    zero where the paper prints no difference; ``inconclusive``: it contains zero, or is NaN.
+    """
     if not (low > 0 or high < 0):
         return "inconclusive"
     same_side = (low > 0 and reported_difference > 0) or (high < 0 and reported_difference < 0)

@@ -95,17 +95,17 @@ def layout(frame: pd.DataFrame) -> Layout:
 def notes(frame: pd.DataFrame, note: str) -> list[str]:
     """Explain the numbers: metric, data (`note`), seeds, interval, bold and verdicts."""
     metrics = " and ".join(frame["metric"].unique())
+    printed = frame["reported"].notna().any()
+    beneath = "; beneath it the paper’s value, from one run" if printed else ""
+    theirs = ", ours and the paper’s" if printed else ""
     seeds_of = frame["n"].where(frame["n"] > 0, frame["n"].max())  # empty cells have own notes
     low, high = int(seeds_of.min()), int(seeds_of.max())
     seeds = f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
     spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
     place = "row" if "row" in _competitors(frame) else "column"
-    printed = frame["reported"].notna().any()
-    beneath, theirs = ("; beneath it the paper’s value, from one run", ", ours and the paper’s")
     sentences = [
         f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
-        f"{spread} {seeds}{beneath if printed else ''}. "
-        f"Bold: the best of its {place}{theirs if printed else ''}.",
+        f"{spread} {seeds}{beneath}. Bold: the best of its {place}{theirs}.",
     ]
     if frame["verdict"].notna().any():
         legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())

@@ -48,8 +48,6 @@ LATEX_ESCAPES = str.maketrans(
     | {mark: LATEX_MARKS[verdict] for verdict, mark in MARKS.items()}
 )
 MARKDOWN_ESCAPES = str.maketrans({c: rf"\{c}" for c in r"\`*_|"} | {"<": "&lt;", ">": "&gt;"})
-
-
 Write = Callable[[RenderedCell], str]
 
 
@@ -82,16 +80,15 @@ def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:
         reported = f"<br><sub>{it.reported}</sub>" if it.reported else ""
         return f"{it.mean}{interval}{mark}{reported}"
 
+    def escaped(*texts: str) -> list[str]:
+        return [text.translate(MARKDOWN_ESCAPES) for text in texts]
+
     head, lines = _grid(frame, "**%s**", cell, cell)
-    pipe = [
-        ["", *(name.translate(MARKDOWN_ESCAPES) for name in head)],
-        [":--", *("--:" for _ in head)],
-        *([row.translate(MARKDOWN_ESCAPES), *cells] for row, *cells in lines),
-    ]
+    pipe = [["", *escaped(*head)], [":--", *["--:"] * len(head)]]
+    pipe += [[*escaped(row), *cells] for row, *cells in lines]
     table = "\n".join(f"| {' | '.join(line)} |" for line in pipe)
-    heading = f"**{_heading(frame, title).translate(MARKDOWN_ESCAPES)}**"
-    remarks = (sentence.translate(MARKDOWN_ESCAPES) for sentence in notes(frame, note))
-    return "\n\n".join([heading, table, *remarks]) + "\n"
+    heading, *remarks = escaped(_heading(frame, title), *notes(frame, note))
+    return "\n\n".join([f"**{heading}**", table, *remarks]) + "\n"
 
 
 def _scoped(rule: str, name: str) -> str:

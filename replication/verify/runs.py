@@ -8,6 +8,7 @@ predictions.
 import math
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +45,18 @@ def check_runs(root: Path, found: Findings) -> Records:
             records[run_id] = read_record(folder)
         if (record := records.get(run_id)) is None:
             continue
-        found.problems += [
-            f"{folder}: {problem}"
-            for problem in (
-                *_record_problems(run_id, record, records),
-                *_file_problems(folder, record),
-                *_result_problems(folder, record),
-            )
-        ]
+        problems = chain(
+            _record_problems(run_id, record, records),
+            _file_problems(folder, record),
+            _result_problems(folder, record),
+        )
+        found.problems += [f"{folder}: {problem}" for problem in problems]
         shown = str((record["recipe"].get("dataset"), record["recipe"].get("evaluate_on")))
         first = data[shown].setdefault(record["dataset"]["sha256"], run_id)
         if len(data[shown]) > 1 and first == run_id:
+            other = next(iter(data[shown].values()))
             found.problems.append(
-                f"{folder}: its data are not those of {next(iter(data[shown].values()))}, under the"
-                " same name"
+                f"{folder}: its data are not those of {other}, under the same name"
             )
         if any(folder.glob("checkpoint*.pt")):
             found.remarks.append(f"{folder}: the run is finished, but still has a checkpoint")
