@@ -27,13 +27,13 @@ def cell_statistics(
 
     A number that does not exist is None, or NaN where there are too few seeds for it.
     """
-    found: dict[str, float | None] = dict.fromkeys([*LEVELS, *DIFFERENCES])
+    found: dict[str, float | None] = {"n": len(values), **dict.fromkeys([*LEVELS, *DIFFERENCES])}
     if values:
         found |= zip(LEVELS, summarise(list(values.values()))[:4], strict=True)
     if values and teachers:
         mean, _, low, high, p_value = paired_difference(values, teachers)
         found |= zip(DIFFERENCES, (mean, low, high, p_value), strict=True)
-    return found | {"n": len(values)}
+    return found
 
 
 def summary_line(
