@@ -268,7 +268,7 @@ def test_a_flipped_bit_is_found_in_every_file(small_plan: Plan, name: str, where
 
 
 # Machine and time follow from no other file.
-UNCHECKED = {"code", "versions", "device", "processes", "threads", "compile", "attempts", "earlier",
+UNCHECKED = {"code", "versions", "device", "threads", "compile", "attempts", "earlier",
           "seconds", "images_per_second", "peak_memory_mib"}  # fmt: skip
 
 
