@@ -31,11 +31,11 @@ def check_tables(
     found: Findings,
 ) -> None:
     """Check the tables' lines; raises InputError if a file of ``tables`` is wrong."""
-    params = {
-        (line["table"], line["row"], line["column"]): records[run]["parameters"] / 1e6
-        for line in cells.to_dict("records")
-        if (run := line["run"].split(";")[-1]) in records
-    }
+    known: dict[CellKey, dict[str, object]] = {}
+    for line in cells.to_dict("records"):
+        known[line["table"], line["row"], line["column"]] = of_cell = {"metric": line["metric"]}
+        if (run := line["run"].split(";")[-1]) in records:
+            of_cell["params"] = records[run]["parameters"] / 1e6
     for name in sorted(set(cells["table"]) - {f.stem for f in (results / "tables").glob("*.csv")}):
         found.remarks.append(f"{results / 'tables' / name}.csv: no such file, but cells.csv has it")
     for file in sorted((results / "tables").glob("*.csv")):
@@ -50,7 +50,7 @@ def check_tables(
         with found.noting(f"{file}: "):
             table = _read(file, dtype=dict.fromkeys(CELL, str))
             _check_form(table)
-            problems = _table_problems(table, file.stem, values, params, spec)
+            problems = _table_problems(table, file.stem, values, known, spec)
             found.problems += [f"{file}: {problem}" for problem in problems]
 
 
@@ -79,7 +79,7 @@ def _table_problems(
     table: pd.DataFrame,
     name: str,
     values: Values,
-    params: Mapping[CellKey, float],
+    known: Mapping[CellKey, Mapping[str, object]],
     spec: TableSpec | None,
 ) -> Iterator[str]:
     there = [(line["row"], line["column"]) for line in table.to_dict("records")]
@@ -97,7 +97,7 @@ def _table_problems(
             yield f"{here}: {name}.yaml has no such cell"
         else:
             expected = _expected(line, values.get((name, *at), {}), spec)
-            expected["params"] = params.get((name, *at), line["params"])
+            expected |= known.get((name, *at), {})
             for difference in _differences(line, expected, "cells.csv and the paper give"):
                 yield f"{here}: {difference}"
 

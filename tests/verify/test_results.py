@@ -142,6 +142,10 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         lambda r: change_csv(r / "tables/table3.csv", "mean", 1.5),
         "mean is 1.5, cells.csv and the paper give",
     ),
+    "a metric edited": (
+        lambda r: change_csv(r / "tables/table6.csv", "metric", "luck perplexity", 1),
+        "metric is luck perplexity, cells.csv and the paper give validation perplexity",
+    ),
     "a verdict edited": (
         lambda r: change_csv(r / "tables/table6.csv", "verdict", "splendid", 1),
         "unknown verdict splendid",
