@@ -14,13 +14,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from support.plans import BUILT
 from support.project import Project, prepare_project
-from support.small_results import plan, whole
 from support.workplace import Workplace
 
 # A shell that starts a command in the background has it ignore SIGINT, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-__all__ = ["plan", "whole"]
 LONG_TIMEOUT = 1200
 
 

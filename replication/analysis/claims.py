@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replication import files
-from replication.analysis.cells_csv import CELL, read_cells
+from replication.analysis.cells_csv import BUILD, KEY, read_cells
 from replication.analysis.hypothesis_tests import (
     LEVEL,
     chance_of_single_runs,
@@ -31,37 +31,30 @@ from replication.analysis.hypothesis_tests import (
     power,
     seeds_needed,
     single_run_verdict,
-    spread_of_replicates,
 )
 from replication.analysis.statistics import summarise
-from replication.config.paper_claims import CellKey, Claims, ClaimSpec, Region, read_claims
+from replication.config.paper_claims import CellKey, Claims, ClaimSpec, read_claims
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.plan import Plan
 
-KEY = [*CELL, "seed"]
-UNTESTED: dict[str, Any] = dict.fromkeys(["std", "ci_low", "ci_high", "p_value"], np.nan)
-POWERLESS: dict[str, Any] = dict.fromkeys(
-    ["power", "power_corrected", "seeds_needed", "seeds_needed_corrected"], np.nan
-)
+# The columns of ``claims_power.csv``.
+NUMBERS = [
+    *("claim", "expect", "margin", "n", "difference", "std", "ci_low", "ci_high"),
+    *("p_value", "p_corrected", "reported_difference", "level", "reported_level", "effect"),
+    *("power", "power_corrected", "seeds_needed", "seeds_needed_corrected", "single_run_verdict"),
+]
 
 
 def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
-    """Decide every claim from ``cells.csv``; write the frames of `decide_claims`, return the first.
+    """Write the frames of `decide_claims` as ``claims.csv`` and ``claims_power.csv``.
 
-    They become ``claims.csv`` and ``claims_power.csv``.
-
-    Raises:
-        InputError: ``cells.csv`` or ``claims.yaml`` is missing, damaged or wrong, or a file cannot
-            be written.
+    Returns the first. Raises InputError if ``cells.csv`` or ``claims.yaml`` is missing or wrong.
     """
     file = plan.results / "cells.csv"
     claims, cells = read_claims(folder), read_cells(file)
     if cells.duplicated(KEY).any():
-        raise InputError(
-            f"{file}: damaged (a cell has a seed twice); delete it and build it with: snakemake"
-            " --cores 2"
-        )
+        raise InputError(f"{file}: damaged (a cell has a seed twice); delete it and {BUILD}")
     frame, numbers = decide_claims(claims, cells)
     files.write_text(plan.results / "claims.csv", frame.to_csv(index=False))
     files.write_text(plan.results / "claims_power.csv", numbers.to_csv(index=False))
@@ -83,7 +76,7 @@ def decide_claims(claims: Claims, cells: pd.DataFrame) -> tuple[pd.DataFrame, pd
         line["p_corrected"] = p_value
         line |= _power(line, len(family))
     frame = pd.DataFrame([_line(claims, line, len(family)) for line in measured])
-    return frame, pd.DataFrame(measured).drop(columns=["holds", "missing", "region"])
+    return frame, pd.DataFrame(measured, columns=NUMBERS)
 
 
 def _combine(values: pd.DataFrame, weights: Mapping[CellKey, float]) -> NDArray[np.float64]:
@@ -101,40 +94,29 @@ def _measure(name: str, claims: Claims, values: pd.DataFrame) -> dict[str, Any]:
     measured = values.index[values.notna().any(axis="columns")]
     missing = [cell for cell in (*contrast, *reference) if cell not in measured]
     differences = _combine(values, contrast) if not missing else np.array([])
-    n = len(differences)
-    level = float(_combine(values, reference).mean()) if n else np.nan
-    margin = claims.file.margin * level
-    region = claim.region(margin)
-    return {
+    line: dict[str, Any] = dict.fromkeys(NUMBERS, np.nan) | {
         "claim": name,
         "expect": claim.expect,
-        "margin": margin if claim.uses_margin else np.nan,
-        "n": n,
-        "difference": float(differences.mean()) if n else np.nan,
-        **_test(differences, region),
-        "p_corrected": np.nan,
+        "n": len(differences),
         "reported_difference": reported,
-        "level": level,
         "reported_level": reported_level,
-        # In proportion, because another data set has another error.
-        "effect": reported / reported_level * level,
-        **POWERLESS,
         "single_run_verdict": _single_run_verdict(claim, claims),
-        "region": region,
-        "missing": list(dict.fromkeys(missing)),
+        "missing": missing,
     }
-
-
-def _test(differences: NDArray[np.float64], region: Region) -> dict[str, Any]:
-    if not len(differences):
-        return UNTESTED | {"holds": False}
-    mean, std, low, high, _, n = summarise(list(differences))
-    # Errors are counts of test items: equal differences do not mean that seeds do not vary.
-    if np.isnan(low):
-        return UNTESTED | {"holds": False}
-    test = decide(mean, std, n, region)
-    tested = {"std": std, "ci_low": low, "ci_high": high}
-    return tested | {"p_value": test.p_value, "holds": test.holds}
+    if len(differences):
+        level = float(_combine(values, reference).mean())
+        margin = claims.file.margin * level
+        # In proportion, because another data set has another error.
+        line |= {"level": level, "effect": reported / reported_level * level}
+        if claim.uses_margin:
+            line["margin"] = margin
+        line["region"] = region = claim.region(margin)
+        line["difference"], std, low, high, _ = summarise(list(differences))
+        # Errors are counts of test items: equal differences do not mean that seeds do not vary.
+        if not np.isnan(low):
+            p_value, line["holds"] = decide(line["difference"], std, line["n"], region)
+            line |= {"std": std, "ci_low": low, "ci_high": high, "p_value": p_value}
+    return line
 
 
 def _single_run_verdict(claim: ClaimSpec, claims: Claims) -> str:
@@ -144,22 +126,19 @@ def _single_run_verdict(claim: ClaimSpec, claims: Claims) -> str:
     if claims.datasets(contrast) != {claims.replicates_dataset} or np.isnan(difference):
         return "not applicable"
     region = claim.region(claims.file.margin * level)
-    spread = spread_of_replicates(claims.replicate_pairs())
-    chance = chance_of_single_runs(spread, list(contrast.values()))
+    chance = chance_of_single_runs(claims.replicate_pairs(), list(contrast.values()))
     return single_run_verdict(difference, region, chance)
 
 
 def _power(line: dict[str, Any], family: int) -> dict[str, float]:
     """Power now and seeds needed, at the level 5 % and at the strictest of Holm's procedure."""
     effect, std, region = line["effect"], line["std"], line["region"]
-    if np.isnan(effect):
-        return {}
-    return {
-        "power": power(effect, std, line["n"], region),
-        "power_corrected": power(effect, std, line["n"], region, LEVEL / family),
-        "seeds_needed": seeds_needed(effect, std, region),
-        "seeds_needed_corrected": seeds_needed(effect, std, region, LEVEL / family),
-    }
+    numbers = {}
+    if not np.isnan(effect):
+        for ending, level in (("", LEVEL), ("_corrected", LEVEL / family)):
+            numbers[f"power{ending}"] = power(effect, std, line["n"], region, level)
+            numbers[f"seeds_needed{ending}"] = seeds_needed(effect, std, region, level)
+    return numbers
 
 
 def _line(claims: Claims, numbers: dict[str, Any], family: int) -> dict[str, str]:
@@ -177,7 +156,7 @@ def _line(claims: Claims, numbers: dict[str, Any], family: int) -> dict[str, str
 
 
 def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any], family: int) -> str:
-    if missing := numbers["missing"]:
+    if missing := list(dict.fromkeys(numbers["missing"])):
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return f"not measured at this scale: {' / '.join(missing[0])}{more}"
     n = numbers["n"]
@@ -191,21 +170,15 @@ def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any], family:
         parts = [difference, f"equal at all {n} seeds, so there is no spread for a test"]
     else:
         low, high = _number(numbers["ci_low"]), _number(numbers["ci_high"])
-        parts = [
-            f"{difference} [95 % interval {low} to {high}]",
-            f"n = {n} seeds",
-            _p_value(numbers["p_corrected"], family),
-        ]
+        p = numbers["p_corrected"]
+        shown = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+        interval = f"{difference} [95 % interval {low} to {high}]"
+        parts = [interval, f"n = {n} seeds", f"{shown} corrected for {family} claims"]
     if claim.uses_margin:
         parts.append(f"margin {numbers['margin']:.2f}")
     if np.isfinite(numbers["reported_difference"]):
         parts.append(f"the paper’s {_number(numbers['reported_difference'])}")
     return "; ".join(parts)
-
-
-def _p_value(value: float, family: int) -> str:
-    shown = "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
-    return f"{shown} corrected for {family} claims"
 
 
 def _number(value: float) -> str:

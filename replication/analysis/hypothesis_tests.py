@@ -83,26 +83,20 @@ def seeds_needed(effect: float, std: float, region: Region, level: float = LEVEL
     return numbers[at] if at < len(numbers) else np.nan
 
 
-class RunSpread(NamedTuple):
-    """Standard deviation of single runs, and the degrees of freedom of its estimate."""
-
-    std: float
-    degrees_of_freedom: int
+def spread_of_replicates(replicates: Sequence[tuple[float, float]]) -> float:
+    """Pooled standard deviation from k pairs of runs of one treatment: sqrt(Σ d² / 2k), k d.o.f."""
+    return float(np.sqrt(np.mean([(one - other) ** 2 for one, other in replicates]) / 2))
 
 
-def spread_of_replicates(replicates: Sequence[tuple[float, float]]) -> RunSpread:
-    """Pooled standard deviation from pairs of runs of one treatment: sqrt(Σ d² / 2k), k d.o.f."""
-    differences = np.array([one - other for one, other in replicates])
-    return RunSpread(float(np.sqrt(np.mean(differences**2) / 2)), len(replicates))
-
-
-def chance_of_single_runs(spread: RunSpread, weights: Sequence[float]) -> float:
+def chance_of_single_runs(
+    replicates: Sequence[tuple[float, float]], weights: Sequence[float]
+) -> float:
     """What a weighted sum of single runs reaches by chance: the 95 % bound t · s · sqrt(Σ w²).
 
     `weights` has one weight for each run: +1 and −1 for the difference of two.
     """
-    t = float(stats.t.ppf(1 - LEVEL / 2, spread.degrees_of_freedom))
-    return t * spread.std * float(np.linalg.norm(weights))
+    t = float(stats.t.ppf(1 - LEVEL / 2, len(replicates)))
+    return t * spread_of_replicates(replicates) * float(np.linalg.norm(weights))
 
 
 def single_run_verdict(difference: float, region: Region, chance: float) -> str:

@@ -18,6 +18,7 @@ from replication.runs.folder import PREDICTIONS, RECORD
 from replication.runs.record import check_teacher, read_predictions, read_record
 
 Average = Literal["probabilities", "logits"]
+Predictions = dict[str, NDArray[Any]]
 
 
 class Measurements:
@@ -31,14 +32,10 @@ class Measurements:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.records: dict[str, dict[str, Any]] = {}
-        self.predictions: dict[str, dict[str, NDArray[Any]]] = {}
+        self.predictions: dict[str, Predictions] = {}
 
     def record(self, run: Run) -> dict[str, Any]:
-        """A run's checked ``run.json``.
-
-        Raises:
-            InputError: the run is missing, damaged, of another recipe, or of another teacher.
-        """
+        """A run's ``run.json``; raises InputError if it is missing, damaged, or not the plan's."""
         if run.id not in self.records:
             folder = self.plan.folder(run)
             record = read_record(folder)
@@ -52,35 +49,22 @@ class Measurements:
             self.records[run.id] = record
         return self.records[run.id]
 
-    def predicted(self, run: Run) -> dict[str, NDArray[Any]]:
-        """A run's checked predictions.
-
-        Raises:
-            InputError: as `record`, or the file is not the one that ``run.json`` names.
-        """
+    def predicted(self, run: Run) -> Predictions:
+        """A run's predictions; raises as `record`, or if they are not those of ``run.json``."""
         if run.id not in self.predictions:
             folder = self.plan.folder(run)
-            predictions = read_predictions(folder)
-            named = self.record(run)["checksums"][PREDICTIONS]
-            file = folder / PREDICTIONS
-            if files.checksum(file) != named:
+            predictions, file = read_predictions(folder), folder / PREDICTIONS
+            if files.checksum(file) != self.record(run)["checksums"][PREDICTIONS]:
                 raise InputError(f"{file}: the checksum is not that in {RECORD}; {RETRAIN}")
             self.predictions[run.id] = predictions
         return self.predictions[run.id]
 
     def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
         """Error in percent or perplexity of a run, or of an ensemble of several (§3.1)."""
-        found = [self.predicted(run) for run in members]
-        if "logits" in found[0]:
-            return error(np.stack([p["logits"] for p in found]), found[0]["labels"], of)
-        return perplexity(found[0][part])
+        return measure([self.predicted(run) for run in members], part, of)
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
-        """A cell's lines in ``cells.csv``, one per seed.
-
-        Raises:
-            InputError: a run is missing or damaged, or differs from the others as `check_alike`.
-        """
+        """A cell's lines in ``cells.csv``, one per seed; raises as `record` and `check_alike`."""
         self.check_alike(cell)
         return [
             {
@@ -96,17 +80,15 @@ class Measurements:
         ]
 
     def check_alike(self, cell: Cell) -> None:
-        """Check that a cell's runs and their teachers have the same data and the same precision.
-
-        Raises:
-            InputError: they differ.
-        """
-        for what, of in {"data": ("dataset", "sha256"), "precision": ("precision",)}.items():
+        """Raise InputError if a cell's runs and their teachers differ in data or in precision."""
+        runs = [it for shown in cell.runs() for it in (*shown.lineage, shown)]
+        records = [self.record(run) for run in runs]
+        for what, values in {
+            "data": [record["dataset"]["sha256"] for record in records],
+            "precision": [record["precision"] for record in records],
+        }.items():
             found: dict[str, Run] = {}
-            for run in (it for shown in cell.runs() for it in (*shown.lineage, shown)):
-                value: Any = self.record(run)
-                for key in of:
-                    value = value[key]
+            for value, run in zip(values, runs, strict=True):
                 found.setdefault(value, run)
             if len(found) > 1:
                 two = " and ".join(f"{value} in {run.id}" for value, run in found.items())
@@ -124,6 +106,13 @@ class Measurements:
         """Parameters of the cell's network, of one member where it is an ensemble."""
         members = next(iter(cell.members.values()))
         return int(self.record(members[-1])["parameters"])
+
+
+def measure(members: Sequence[Predictions], part: str, of: Average = "probabilities") -> float:
+    """Error in percent of the predictions of one or several runs, or perplexity of one."""
+    if "logits" in members[0]:
+        return error(np.stack([it["logits"] for it in members]), members[0]["labels"], of)
+    return perplexity(members[0][part])
 
 
 def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabilities") -> float:

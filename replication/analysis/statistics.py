@@ -1,21 +1,10 @@
 """Statistics of a cell: intervals over seeds, the paired difference to the teacher, the verdict.
 
-The verdict on a cell says whether the paper's *difference to the teacher* shows at this scale:
-
-* ``replicated``: the 95 % interval of the difference lies on the side of zero that the paper
-  reports;
-* ``contradicted``: it lies on the other side, or excludes zero where the paper reports no
-  difference;
-* ``inconclusive``: it contains zero, or does not exist: one seed, or pairs that all differ by the
-  same amount.
-
-A cell without a teacher, or without a printed number, has no verdict. Absolute levels are not
-compared, because another data set has another error. docs/statistics.md gives the reasons and the
-error rates.
+docs/statistics.md has the reasons and the error rates.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -26,60 +15,53 @@ CONFIDENCE = 0.95
 TIED = 1e-9
 
 Array = NDArray[np.float64]
+Numbers = TypeVar("Numbers", float, Array)
 
 
-class Summaries(NamedTuple):
-    """Mean, standard deviation (n − 1), 95 % t-interval and p-value of many cells, one entry each.
+class Summary(NamedTuple, Generic[Numbers]):
+    """Mean, standard deviation (n − 1), 95 % t-interval and p-value, of one cell or of many.
 
-    One value has no standard deviation. One value, or equal values, have neither interval nor
-    p-value: errors are counts of test items, too coarse to show a small spread.
+    NaN where there is none: one value has no standard deviation; one value, or equal values, have
+    neither interval nor p-value, because errors are counts, too coarse to show a small spread.
     """
 
-    mean: Array
-    std: Array
-    low: Array
-    high: Array
-    p_value: Array
+    mean: Numbers
+    std: Numbers
+    low: Numbers
+    high: Numbers
+    p_value: Numbers
 
 
-class Summary(NamedTuple):
-    """The same of one cell, with the number of its values; NaN where there is none."""
-
-    mean: float
-    std: float
-    low: float
-    high: float
-    p_value: float
-    n: int
-
-
-def summarise_all(values: ArrayLike) -> Summaries:
+def summarise_all(values: ArrayLike) -> Summary[Array]:
     """Summarise the last axis: (…, n) → arrays of shape (…); the t-test is against 0."""
     given = np.asarray(values, dtype=float)
     mean = given.mean(-1)
     none = np.full_like(mean, np.nan)
     if given.shape[-1] == 1:
-        return Summaries(mean, none, none, none, none)
+        return Summary(mean, none, none, none, none)
     tied = np.ptp(given, -1) < TIED * np.maximum(1, np.abs(given).max(-1))
     std = np.where(tied, 0, given.std(-1, ddof=1))
     test = stats.ttest_1samp(np.where(tied[..., None], np.nan, given), 0, axis=-1)
     low, high = test.confidence_interval(CONFIDENCE)
-    return Summaries(mean, std, *map(np.asarray, (low, high, test.pvalue)))
+    return Summary(mean, std, *map(np.asarray, (low, high, test.pvalue)))
 
 
-def summarise(values: Sequence[float]) -> Summary:
+def summarise(values: Sequence[float]) -> Summary[float]:
     """Summarise the values of one cell, one per seed."""
-    mean, std, low, high, p_value = map(float, summarise_all(values))
-    return Summary(mean, std, low, high, p_value, len(values))
+    return Summary(*map(float, summarise_all(values)))
 
 
-def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]) -> Summary:
+def paired_difference(values: Mapping[int, float], teachers: Mapping[int, float]) -> Summary[float]:
     """Difference of a cell to its teacher, paired by seed: each to the one of its own lineage."""
     return summarise([values[seed] - teachers[seed] for seed in values])
 
 
 def verdict(low: float, high: float, reported_difference: float) -> str:
-    """Decide on a difference by the rule at the top of this module."""
+    """Whether the paper's difference to the teacher shows, by the 95 % interval of ours.
+
+    ``replicated``: it lies on the printed side of zero; ``contradicted``: on the other side, or off
+    zero where the paper prints no difference; ``inconclusive``: it contains zero, or is NaN.
+    """
     if not (low > 0 or high < 0):
         return "inconclusive"
     same_side = (low > 0 and reported_difference > 0) or (high < 0 and reported_difference < 0)

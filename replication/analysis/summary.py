@@ -1,6 +1,7 @@
 """A table's csv file: one line per cell, with its statistics over the seeds and its verdict."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -9,16 +10,14 @@ from replication.analysis.statistics import paired_difference, summarise, verdic
 from replication.plan.cells import Cell
 
 VERDICTS = ("replicated", "contradicted", "inconclusive")
-DIFFERENCE = ["delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]
-# Float columns, also where every entry is missing.
-NUMBERS = [
-    *("reported", "mean", "std", "ci_low", "ci_high", "params", "params_reported"),
-    *DIFFERENCE,
-]
+LEVELS = ["mean", "std", "ci_low", "ci_high"]
+DIFFERENCES = ["delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]
 COLUMNS = [
-    *(*CELL, "metric", "reported", "mean", "std", "ci_low", "ci_high", "n"),
-    *(*DIFFERENCE, "params", "params_reported", "verdict"),
+    *(*CELL, "metric", "reported", *LEVELS, "n", *DIFFERENCES),
+    *("params", "params_reported", "verdict"),
 ]
+# Float columns, also where every entry is missing.
+NUMBERS = ["reported", *LEVELS, *DIFFERENCES, "params", "params_reported"]
 
 
 def cell_statistics(
@@ -28,44 +27,28 @@ def cell_statistics(
 
     A number that does not exist is None, or NaN where there are too few seeds for it.
     """
-    names = ["mean", "std", "ci_low", "ci_high", *DIFFERENCE]
-    found: dict[str, float | None] = {"n": len(values), **dict.fromkeys(names)}
+    found: dict[str, float | None] = {"n": len(values), **dict.fromkeys([*LEVELS, *DIFFERENCES])}
     if values:
-        level = summarise(list(values.values()))
-        found |= {"mean": level.mean, "std": level.std, "ci_low": level.low, "ci_high": level.high}
+        found |= zip(LEVELS, summarise(list(values.values()))[:4], strict=True)
     if values and teachers:
-        mean, _, low, high, p_value, _ = paired_difference(values, teachers)
-        found |= zip(DIFFERENCE, (mean, low, high, p_value), strict=True)
+        mean, _, low, high, p_value = paired_difference(values, teachers)
+        found |= zip(DIFFERENCES, (mean, low, high, p_value), strict=True)
     return found
 
 
 def summary_line(
-    cell: Cell,
-    values: Mapping[int, float],
-    teachers: Mapping[int, float],
-    params: float | None,
+    cell: Cell, values: Mapping[int, float], teachers: Mapping[int, float], params: float | None
 ) -> dict[str, object]:
     """The line of a cell in its table's csv, by `COLUMNS`; without values that of an empty cell.
 
     `params` is in millions.
     """
-    found = cell_statistics(values, teachers)
-    decided = None
-    low, high = found["delta_ci_low"], found["delta_ci_high"]
-    reported = cell.reported_difference
-    if low is not None and high is not None and reported is not None:
-        decided = verdict(low, high, reported)
-    line = {
-        "table": cell.table,
-        "row": cell.row,
-        "column": cell.column,
-        "metric": cell.metric,
-        "reported": cell.reported,
-        "params": params,
-        "params_reported": cell.params_reported,
-        "verdict": decided,
-        **found,
-    }
+    line: dict[str, Any] = {"params": params, "verdict": None, **cell_statistics(values, teachers)}
+    for name in (*CELL, "metric", "reported", "params_reported"):
+        line[name] = getattr(cell, name)
+    if line["delta_ci_low"] is not None and cell.reported_difference is not None:
+        interval = line["delta_ci_low"], line["delta_ci_high"]
+        line["verdict"] = verdict(*interval, cell.reported_difference)
     return {column: line[column] for column in COLUMNS}
 
 

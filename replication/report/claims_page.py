@@ -1,31 +1,21 @@
 """The claims page: statements with their evidence, power, and a forest plot."""
 
-from __future__ import annotations
-
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from great_tables import GT, loc, style
 from matplotlib.figure import Figure
 
-from replication.report.layout import MARKS, VERDICT_COLOURS
-from replication.report.plotting import PAPER, REFERENCE, STYLE, canvas, intervals, legend_below
+from replication.report.layout import GT_STYLE, MARKS, VERDICT_COLOURS
+from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
 
 SIGNS = {"lower": "↓", "higher": "↑", "not lower": "≥", "not higher": "≤", "equivalent": "≈"}
 MEASURED: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "elinewidth": 1}
 
 
 def _table(frame: pd.DataFrame, **options: Any) -> GT:
-    """A great table in the style of the report."""
-    return GT(frame, **options).tab_options(
-        table_font_size="12px",
-        column_labels_font_weight="bold",
-        data_row_padding="3px",
-        table_margin_left="0px",
-        row_group_font_weight="bold",
-    )
+    return GT(frame, **options).tab_options(**GT_STYLE, row_group_font_weight="bold")
 
 
 def statements(claims: pd.DataFrame) -> GT:
@@ -34,8 +24,7 @@ def statements(claims: pd.DataFrame) -> GT:
     shown = claims.assign(verdict=marked)[["section", "statement", "verdict", "evidence"]]
     table = _table(shown, groupname_col="section")
     for verdict, colour in VERDICT_COLOURS.items():
-        rows = list(claims.index[claims["verdict"] == verdict])
-        if rows:
+        if rows := list(claims.index[claims["verdict"] == verdict]):
             table = table.tab_style(style.text(color=colour), loc.body("verdict", rows))
     return table
 
@@ -64,7 +53,7 @@ def power_table(power: pd.DataFrame) -> GT:
     )
 
 
-@mpl.rc_context(STYLE)
+@drawn
 def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     """Draw each claim's difference with its 95 % interval beside the paper's.
 
@@ -93,5 +82,4 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
         yticks=frame["y"],
         yticklabels=frame["claim"] + " " + frame["expect"].map(SIGNS),
     )
-    legend_below(figure)
     return figure

@@ -3,15 +3,13 @@
 Every figure takes the tidy frame of its tables (`tables/table<k>.csv`) and `cells.csv`.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from replication.analysis.cells_csv import CELL
 from replication.report.layout import VERDICT_COLOURS
@@ -20,16 +18,19 @@ from replication.report.plotting import (
     NAMES,
     PAPER,
     REFERENCE,
-    STYLE,
     canvas,
+    drawn,
     estimates,
     intervals,
-    legend_below,
     limits,
+    panels,
 )
 
-FAMILY_LABELS = {"wide-resnet": "Wide-ResNet", "densenet": "DenseNet"}
-SWEEPS = [("table1", "wide-resnet"), ("table1", "densenet"), ("table3", "wide-resnet")]
+SWEEPS = {
+    "Table 1, Wide-ResNet": ("table1", "wide-resnet"),
+    "Table 1, DenseNet": ("table1", "densenet"),
+    "Table 3, Wide-ResNet": ("table3", "wide-resnet"),
+}
 GENERATIONS = {"teacher": 0, "ban-1": 1, "ban-2": 2, "ban-3": 3, "ens*2": 2.25, "ens*3": 3.25}
 STUDENTS = {
     "teacher": "trained on labels",
@@ -37,6 +38,7 @@ STUDENTS = {
     "densenet-90-60 student": "DenseNet-90-60 student",
 }
 VERDICT_MARKERS = {"replicated": "o", "inconclusive": "s", "contradicted": "X"}
+MEASURED, REPORTED = "measured test error (%)", "paper’s test error (%)"
 REMARK: dict[str, Any] = {"color": "#6b7280", "fontsize": 7, "fontstyle": "italic"}
 TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]
 
@@ -72,97 +74,77 @@ def differences(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame,
     return ours, seeds.assign(value=seeds["value"] - seeds["teacher_value"])
 
 
-def _level_limits(frame: pd.DataFrame, cells: pd.DataFrame) -> tuple[float, float]:
-    """Limits for errors, which are never negative, though an interval may be."""
-    low, high = limits(frame, cells)
-    return max(low, 0), high
+def _fixed_ticks(axis: Axis, values: Iterable[float], text: Callable[[float], str]) -> None:
+    axis.set_major_locator(FixedLocator(list(values)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: text(value))
 
 
-def _parameters(axes: Axes, sizes: pd.Series) -> None:
-    """Make the axis logarithmic, with the networks' parameter counts as ticks."""
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(sizes.unique().tolist()))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.2g}"))
-
-
-@mpl.rc_context(STYLE)
+@drawn
 def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Draw teacher and BAN over the number of parameters, measured above paper: tables 1 and 3.
 
     Table 3 prints no parameters; its networks have those of table 1.
     """
     printed = frame.query("table == 'table1'").groupby("row")["params_reported"].first()
-    figure, grid = canvas(2, len(SWEEPS), 4.4)
-    for (table, family), (above, below) in zip(SWEEPS, grid.T, strict=True):
+    figure, grid = panels(SWEEPS, 4.4, "parameters (millions)", MEASURED, REPORTED)
+    for (table, family), (above, below) in zip(SWEEPS.values(), grid.T, strict=True):
         of_family = frame[(frame["table"] == table) & frame["row"].str.startswith(family)]
         of_family = of_family[of_family["column"].isin(["teacher", "ban"])]
-        within = _level_limits(of_family, cells)
+        within = limits(of_family, cells, lowest=0)
         for column, dodge in (("teacher", 0.97), ("ban", 1.03)):
             mine = of_family[of_family["column"] == column]
             mine = mine.assign(x=mine["params"] * dodge)
             label = NAMES.get(column, column)
             estimates(above, mine, cells, COLOURS[column], within, label=label)
             below.plot(mine["row"].map(printed), mine["reported"], "D-", color=COLOURS[column])
-        above.set_title(f"Table {table[-1]}, {FAMILY_LABELS[family]}")
-        below.set_xlabel("parameters (millions)")
-        _parameters(above, of_family["params"])
-        _parameters(below, of_family["row"].map(printed))
-    grid[0, 0].set_ylabel("measured test error (%)")
-    grid[1, 0].set_ylabel("paper’s test error (%)")
-    legend_below(figure)
+        for axes, sizes in ((above, of_family["params"]), (below, of_family["row"].map(printed))):
+            axes.set_xscale("log")
+            _fixed_ticks(axes.xaxis, sizes.unique(), "{:.2g}".format)
     return figure
 
 
-@mpl.rc_context(STYLE)
+@drawn
 def generations(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Draw the sequence of generations and its ensembles, measured above paper: table 2."""
     lines = frame.assign(x=frame["column"].map(GENERATIONS)).dropna(subset="x")
-    ensemble = lines["column"].str.startswith("ens")
     networks = frame["row"].unique()
-    figure, grid = canvas(2, len(networks), 3.9, sharex=True)
+    figure, grid = panels(networks, 3.9, "generation", MEASURED, REPORTED, sharex=True)
+    squares = {"marker": "s", "linestyle": "none", "label": "ensemble of the generations"}
     for network, (above, below) in zip(networks, grid.T, strict=True):
-        single = lines[(lines["row"] == network) & ~ensemble]
-        together = lines[(lines["row"] == network) & ensemble]
-        within = _level_limits(lines[lines["row"] == network], cells)
+        mine = lines[lines["row"] == network]
+        within, ensemble = limits(mine, cells, lowest=0), mine["column"].str.startswith("ens")
+        single, together = mine[~ensemble], mine[ensemble]
         estimates(above, single, cells, COLOURS["ban"], within, label="one network")
-        squares = {"marker": "s", "linestyle": "none", "label": "ensemble of the generations"}
         estimates(above, together, cells, COLOURS["ensemble"], within, **squares)
         below.plot(single["x"], single["reported"], "D-", color=COLOURS["ban"])
         below.plot(together["x"], together["reported"], "D", color=COLOURS["ensemble"])
-        above.set_title(network)
         below.set_xticks(range(4), ["teacher", "BAN-1", "BAN-2", "BAN-3"], rotation=45)
-        below.set_xlabel("generation")
-    grid[0, 0].set_ylabel("measured test error (%)")
-    grid[1, 0].set_ylabel("paper’s test error (%)")
-    legend_below(figure)
     return figure
 
 
-@mpl.rc_context(STYLE)
+@drawn
 def treatments(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Draw BAN, BAN+L, CWTM and DKPP as differences to the teacher, a forest plot each: table 2."""
     ours, seeds = differences(frame, cells)
     places = {column: -place for place, column in enumerate(NAMES)}
     ours = ours.assign(y=ours["column"].map(places)).dropna(subset="y")
     networks, within = frame["row"].unique(), limits(ours, seeds, ours["reported"])
-    figure, grid = canvas(1, len(networks), 2.4, sharex=True, sharey=True)
+    xlabel = "difference to teacher\n(percentage points)"
+    label = "measured: mean, 95 % interval, seeds"
+    figure, grid = panels(networks, 2.4, xlabel, "", sharex=True, sharey=True)
     for network, axes in zip(networks, grid[0], strict=True):
         axes.axvline(0, **REFERENCE)
         for column in NAMES:
             mine = ours[(ours["row"] == network) & (ours["column"] == column)]
-            label = "measured: mean, 95 % interval, seeds"
             estimates(axes, mine, seeds, COLOURS[column], within, label=label)
             axes.plot(mine["reported"], mine["y"] - 0.3, label="paper", **PAPER)
-        axes.set_title(network)
-        axes.set_xlabel("difference to teacher\n(percentage points)")
     grid[0, 0].set_yticks(list(places.values()), list(NAMES.values()))
     grid[0, 0].set_ylim(-3.6, 0.4)
-    legend_below(figure)
     return figure
 
 
-@mpl.rc_context(STYLE)
+@drawn
 def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Draw students of another architecture, measured next to paper: tables 3, 4 and 5."""
     tables = ["table3", "table4", "table5"]
@@ -174,31 +156,31 @@ def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     figure, grid = canvas(3, 2, 6.4, sharey="row", gridspec_kw={"height_ratios": ratios})
     for table, names, (left, right) in zip(tables, rows, grid, strict=True):
         places = {name: -place for place, name in enumerate(names)}
-        within = _level_limits(frame[frame["table"] == table], cells)
+        within = limits(frame[frame["table"] == table], cells, lowest=0)
         for lane, (student, label) in enumerate(STUDENTS.items()):
             mine = frame[(frame["table"] == table) & (kind == student)]
             mine = mine.assign(y=mine["row"].map(places) + 0.18 * (1 - lane))
-            style = {"linestyle": "none", "label": label}
-            estimates(left, mine, cells, COLOURS[student], within, **style)
-            right.plot(mine["reported"], mine["y"], **PAPER | {"color": COLOURS[student]})
+            colour = COLOURS[student]
+            estimates(left, mine, cells, colour, within, linestyle="none", label=label)
+            right.plot(mine["reported"], mine["y"], **PAPER | {"color": colour})
         left.set_yticks(list(places.values()), list(names))
         left.set_ylim(0.6 - len(names), 0.6)
         left.set_title(f"Table {table[-1]}, measured")
         right.set_title(f"Table {table[-1]}, paper")
     for axes in grid[-1]:
         axes.set_xlabel("test error (%)")
-    legend_below(figure)
     return figure
 
 
-@mpl.rc_context(STYLE)
+@drawn
 def agreement(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Draw the measured over the reported difference to the teacher: all cells, by verdict."""
     ours, seeds = differences(frame, cells)
     perplexity = ours["metric"].str.contains("perplexity")
-    panels = {"test error (percentage points)": ~perplexity, "perplexity": perplexity}
-    figure, (grid,) = canvas(1, 2, 3.4, gridspec_kw={"width_ratios": [2, 1]})
-    for axes, (unit, chosen) in zip(grid, panels.items(), strict=True):
+    units = {"test error (percentage points)": ~perplexity, "perplexity": perplexity}
+    labels = ("paper’s difference to the teacher", "measured difference to the teacher")
+    figure, (grid,) = panels(units, 3.4, *labels, gridspec_kw={"width_ratios": [2, 1]})
+    for axes, chosen in zip(grid, units.values(), strict=True):
         axes.axhline(0, **REFERENCE)
         axes.axvline(0, **REFERENCE)
         within = limits(ours[chosen], seeds, pd.Series([0.0]))
@@ -208,23 +190,13 @@ def agreement(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
             style = {"marker": marker, "color": VERDICT_COLOURS[verdict], "linestyle": "none"}
             thin = {"elinewidth": 0.7, "capsize": 0, "markeredgewidth": 0}
             intervals(axes, mine, within, label=label, **thin, **style)
-        _stretch_around_zero(axes)
+        # Most cells lie near zero, a few far from it.
+        axes.set_xscale("asinh", linear_width=1)
+        axes.set_yscale("asinh", linear_width=1)
+        for axis in (axes.xaxis, axes.yaxis):
+            _fixed_ticks(axis, TICKS, lambda value: f"{value:g}".replace("-", "−"))
         axes.margins(x=0.1)
-        axes.set_title(unit)
-        axes.set_xlabel("paper’s difference to the teacher")
     across = grid[0].transAxes
     grid[0].text(0.02, 0.04, "better in both", transform=across, **REMARK)
     grid[0].text(0.98, 0.96, "worse in both", transform=across, ha="right", va="top", **REMARK)
-    grid[0].set_ylabel("measured difference to the teacher")
-    legend_below(figure)
     return figure
-
-
-def _stretch_around_zero(axes: Axes) -> None:
-    """Scale both axes by asinh: most cells lie near zero, a few far from it."""
-    axes.set_xscale("asinh", linear_width=1)
-    axes.set_yscale("asinh", linear_width=1)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(FixedLocator(TICKS))
-        axis.set_minor_locator(NullLocator())
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−")))

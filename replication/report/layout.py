@@ -1,37 +1,48 @@
 """A table's tidy frame as rows × columns of texts, and the notes that explain them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 MARKS = {"replicated": "✓", "contradicted": "✗", "inconclusive": "○"}
 VERDICT_COLOURS = {"replicated": "#00735c", "contradicted": "#b34700", "inconclusive": "#6b7280"}
+# The style of every table in HTML.
+GT_STYLE: dict[str, Any] = {
+    "table_font_size": "12px",
+    "column_labels_font_weight": "bold",
+    "data_row_padding": "3px",
+    "table_margin_left": "0px",
+}
 
 
-@dataclass(frozen=True)
-class RenderedCell:
+class RenderedCell(NamedTuple):
     """The texts of one cell; empty where there is nothing to show."""
 
     mean: str
-    interval: str
     reported: str
-    best: bool
-    reported_best: bool
-    verdict: str
-    difference: str
+    interval: str = ""
+    best: bool = False
+    reported_best: bool = False
+    verdict: str = ""
+    difference: str = ""
+
+    def emphasised(self, bold: str) -> "RenderedCell":
+        """The cell with its best numbers put into a template for bold text."""
+        return self._replace(
+            mean=bold % self.mean if self.best else self.mean,
+            reported=bold % self.reported if self.reported_best else self.reported,
+        )
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A table as in the paper: `cells` by row and column, `params` (ours, paper's) by row."""
+    """A table as in the paper: `cells` by row and column, `params` by row where it prints them."""
 
     rows: list[str]
     columns: list[str]
     cells: dict[tuple[str, str], RenderedCell]
-    params: dict[str, tuple[str, str]]
+    params: dict[str, RenderedCell]
 
 
 def _number(value: float, spec: str = ".2f") -> str:
@@ -39,15 +50,11 @@ def _number(value: float, spec: str = ".2f") -> str:
 
 
 def _difference(line: dict[Any, Any]) -> str:
-    if pd.isna(line["delta_vs_teacher"]):
-        return ""
-    interval = ""
-    if pd.notna(line["delta_ci_low"]):
-        low, high = _number(line["delta_ci_low"]), _number(line["delta_ci_high"])
-        interval = f" [{low}, {high}]"
+    numbers = [line[name] for name in ("delta_vs_teacher", "delta_ci_low", "delta_ci_high")]
+    difference, low, high = map(_number, numbers)
+    interval = f" [{low}, {high}]" if low else ""
     p = f", p = {line['p_value']:.2g}" if pd.notna(line["p_value"]) else ""
-    difference = _number(line["delta_vs_teacher"])
-    return f"{line['verdict']}: {difference}{interval} to its teacher{p}"
+    return f"{line['verdict']}: {difference}{interval} to its teacher{p}" if difference else ""
 
 
 def _competitors(frame: pd.DataFrame) -> list[str]:
@@ -55,7 +62,7 @@ def _competitors(frame: pd.DataFrame) -> list[str]:
     return ["metric"] if frame["column"].nunique() == 1 else ["metric", "row"]
 
 
-def _best(frame: pd.DataFrame, values: str) -> pd.Series[bool]:
+def _best(frame: pd.DataFrame, values: str) -> "pd.Series[bool]":
     """Whether a cell has the lowest value of its group at the printed precision."""
     rounded = frame[values].round(2)
     groups = rounded.groupby([frame[name] for name in _competitors(frame)])
@@ -63,15 +70,15 @@ def _best(frame: pd.DataFrame, values: str) -> pd.Series[bool]:
 
 
 def layout(frame: pd.DataFrame) -> Layout:
-    """Lay out the tidy frame of one table as in the paper: params only where it prints them."""
+    """Lay out the tidy frame of one table as in the paper."""
     lines = frame.assign(best=_best(frame, "mean"), reported_best=_best(frame, "reported"))
     cells = {
         (line["row"], line["column"]): RenderedCell(
             mean=_number(line["mean"]) if line["n"] else "–",
-            interval=_number((line["ci_high"] - line["ci_low"]) / 2),
             reported=_number(line["reported"]),
-            best=bool(line["best"]),
-            reported_best=bool(line["reported_best"]),
+            interval=_number((line["ci_high"] - line["ci_low"]) / 2),
+            best=line["best"],
+            reported_best=line["reported_best"],
             verdict=line["verdict"] if pd.notna(line["verdict"]) else "",
             difference=_difference(line),
         )
@@ -80,27 +87,25 @@ def layout(frame: pd.DataFrame) -> Layout:
     params = {}
     if frame["params_reported"].notna().any():
         sizes = frame.groupby("row")[["params", "params_reported"]].first()
-        params = {
-            str(row): (_number(size["params"], ".3g"), _number(size["params_reported"], ".3g"))
-            for row, size in sizes.iterrows()
-        }
+        for row, ours, papers in sizes.itertuples():
+            params[str(row)] = RenderedCell(_number(ours, ".3g"), _number(papers, ".3g"))
     return Layout(list(frame["row"].unique()), list(frame["column"].unique()), cells, params)
 
 
 def notes(frame: pd.DataFrame, note: str) -> list[str]:
     """Explain the numbers: metric, data (`note`), seeds, interval, bold and verdicts."""
     metrics = " and ".join(frame["metric"].unique())
+    printed = frame["reported"].notna().any()
+    beneath = "; beneath it the paper’s value, from one run" if printed else ""
+    theirs = ", ours and the paper’s" if printed else ""
     seeds_of = frame["n"].where(frame["n"] > 0, frame["n"].max())  # empty cells have own notes
     low, high = int(seeds_of.min()), int(seeds_of.max())
     seeds = f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
     spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
     place = "row" if "row" in _competitors(frame) else "column"
-    printed = frame["reported"].notna().any()
-    beneath, theirs = ("; beneath it the paper’s value, from one run", ", ours and the paper’s")
     sentences = [
         f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
-        f"{spread} {seeds}{beneath if printed else ''}. "
-        f"Bold: the best of its {place}{theirs if printed else ''}.",
+        f"{spread} {seeds}{beneath}. Bold: the best of its {place}{theirs}.",
     ]
     if frame["verdict"].notna().any():
         legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())

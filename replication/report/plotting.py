@@ -1,16 +1,19 @@
-"""Shared by the figures: style, colours, and how an estimate is drawn."""
+"""Shared by the figures: style, colours, panels, and how an estimate is drawn."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from replication.analysis.cells_csv import CELL
+
+Arguments = ParamSpec("Arguments")
 
 NAMES = {"ban": "BAN", "ban+l": "BAN+L", "cwtm": "CWTM", "dkpp": "DKPP"}
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
@@ -23,22 +26,11 @@ COLOURS = {
     "densenet-90-60 student": "#d55e00",
     "ensemble": "#009e73",
 }
-PAPER: dict[str, Any] = {
-    "marker": "D",
-    "markersize": 4,
-    "mfc": "none",
-    "color": "#222222",
-    "linestyle": "none",
-}
+PAPER: dict[str, Any] = {"marker": "D", "ms": 4, "mfc": "none", "color": "#222222", "ls": "none"}
 SEED: dict[str, Any] = {"s": 15, "alpha": 0.5, "linewidths": 0, "zorder": 4}
-ARROWHEAD: dict[str, Any] = {
-    "s": 26,
-    "linewidths": 0,
-    "zorder": 5,
-    "clip_on": False,
-    "label": "interval goes on",
-}
-REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "linestyle": "--", "zorder": 1}
+CUT_OFF = "interval goes on"
+ARROWHEAD: dict[str, Any] = {"s": 26, "linewidths": 0, "zorder": 5, "clip_on": False}
+REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "ls": "--", "zorder": 1}
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -51,12 +43,9 @@ STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "grid.color": "#e3e6ea",
     "grid.linewidth": 0.6,
-    "xtick.labelsize": 7.5,
-    "ytick.labelsize": 7.5,
-    "xtick.color": "#9aa0a6",
-    "ytick.color": "#9aa0a6",
-    "xtick.labelcolor": "black",
-    "ytick.labelcolor": "black",
+    **{f"{axis}tick.labelsize": 7.5 for axis in "xy"},
+    **{f"{axis}tick.color": "#9aa0a6" for axis in "xy"},
+    **{f"{axis}tick.labelcolor": "black" for axis in "xy"},
     "legend.frameon": False,
     "legend.fontsize": 7.5,
     "lines.linewidth": 1.3,
@@ -65,6 +54,29 @@ STYLE: dict[Any, Any] = {
     # Without a fixed salt, the identifiers in an SVG change with every call.
     "svg.hashsalt": "born-again",
 }
+
+
+def drawn(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
+    """Have a function draw in the style of the report, with one legend under the whole figure.
+
+    The legend has each label of its axes once.
+    """
+
+    @wraps(draw)
+    @mpl.rc_context(STYLE)
+    def styled(*args: Arguments.args, **options: Arguments.kwargs) -> Figure:
+        figure = draw(*args, **options)
+        found: dict[str, Any] = {}
+        for axes in figure.axes:
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+                found.setdefault(label, handle)
+        if found:
+            labels = sorted(found, key=lambda label: label == CUT_OFF)
+            handles = [found[label] for label in labels]
+            figure.legend(handles, labels, loc="outside lower center", ncols=6)
+        return figure
+
+    return styled
 
 
 def save(figure: Figure, folder: Path, name: str) -> Path:
@@ -85,18 +97,23 @@ def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figu
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
-def legend_below(figure: Figure) -> None:
-    """Put one legend for the whole figure under it: each label of its axes once."""
-    found: dict[str, Any] = {}
-    for axes in figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    labels = sorted(found, key=lambda label: label == ARROWHEAD["label"])
-    handles = [found[label] for label in labels]
-    figure.legend(handles, labels, loc="outside lower center", ncols=6)
+def panels(
+    titles: Iterable[str], height: float, xlabel: str, *ylabels: str, **options: Any
+) -> tuple[Figure, Any]:
+    """A canvas with a column for each title and a row for each label of the y axis."""
+    titles = list(titles)
+    figure, grid = canvas(len(ylabels), len(titles), height, **options)
+    for title, column in zip(titles, grid.T, strict=True):
+        column[0].set_title(title)
+        column[-1].set_xlabel(xlabel)
+    for ylabel, row in zip(ylabels, grid, strict=True):
+        row[0].set_ylabel(ylabel)
+    return figure, grid
 
 
-def limits(frame: pd.DataFrame, cells: pd.DataFrame, *beside: pd.Series) -> tuple[float, float]:
+def limits(
+    frame: pd.DataFrame, cells: pd.DataFrame, *beside: pd.Series, lowest: float = -np.inf
+) -> tuple[float, float]:
     """Limits of an axis on which means, seeds and the values `beside` them are distinguishable.
 
     Intervals get half as much room on either side: with few seeds they are many times as wide.
@@ -106,7 +123,7 @@ def limits(frame: pd.DataFrame, cells: pd.DataFrame, *beside: pd.Series) -> tupl
     whole = pd.concat([seen, frame["ci_low"], frame["ci_high"]])
     low, high = max(whole.min(), seen.min() - room), min(whole.max(), seen.max() + room)
     margin = 0.05 * (high - low) or 1
-    return low - margin, high + margin
+    return max(low - margin, lowest), high + margin
 
 
 def intervals(axes: Axes, frame: pd.DataFrame, within: tuple[float, float], **style: Any) -> None:
@@ -127,7 +144,7 @@ def intervals(axes: Axes, frame: pd.DataFrame, within: tuple[float, float], **st
     for end, head, cut in zip(within, heads, beyond, strict=True):
         if cut.any():
             tips: dict[str, Any] = {place: frame.loc[cut, place], value: [end] * cut.sum()}
-            axes.scatter(**tips, marker=head, color=style["color"], **ARROWHEAD)
+            axes.scatter(**tips, marker=head, color=style["color"], label=CUT_OFF, **ARROWHEAD)
     axes.set(**{f"{value}lim": within})
 
 
@@ -139,16 +156,8 @@ def estimates(
     within: tuple[float, float],
     **style: Any,
 ) -> None:
-    """Draw each line's mean and interval, and the values of its seeds as light dots.
-
-    Placed as in `intervals`; `within` are the limits of the axis.
-    """
-    options: dict[str, Any] = {
-        "color": colour,
-        "marker": "o",
-        "elinewidth": 1,
-        "zorder": 3,
-    } | style
+    """Draw as `intervals` and add the values of the seeds as light dots."""
+    options = {"color": colour, "marker": "o", "elinewidth": 1, "zorder": 3} | style
     intervals(axes, frame, within, **options)
     place, value = ("y", "x") if "y" in frame else ("x", "y")
     seeds = cells.merge(frame[[*CELL, place]], on=CELL)

@@ -1,7 +1,5 @@
 """A table of results as Markdown, HTML and LaTeX, in the paper's layout with its numbers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import pandas as pd
 from great_tables import GT, html
 
-from replication.report.layout import MARKS, VERDICT_COLOURS, RenderedCell, layout, notes
+from replication.report.layout import GT_STYLE, MARKS, VERDICT_COLOURS, RenderedCell, layout, notes
 
 LATEX_MARKS = {"replicated": r"$\surd$", "contradicted": r"$\times$", "inconclusive": r"$\circ$"}
 DASH = "–"
@@ -50,27 +48,21 @@ LATEX_ESCAPES = str.maketrans(
     | {mark: LATEX_MARKS[verdict] for verdict, mark in MARKS.items()}
 )
 MARKDOWN_ESCAPES = str.maketrans({c: rf"\{c}" for c in r"\`*_|"} | {"<": "&lt;", ">": "&gt;"})
+Write = Callable[[RenderedCell], str]
 
 
 def _grid(
-    frame: pd.DataFrame,
-    cell: Callable[[RenderedCell], str],
-    params: Callable[[tuple[str, str]], str],
+    frame: pd.DataFrame, bold: str, cell: Write, params: Write
 ) -> tuple[list[str], list[list[str]]]:
     """Header and lines of the table; the first entry of a line is the row's name, not escaped."""
     table = layout(frame)
-    head = [*(["params (M)"] if table.params else []), *table.columns]
-    lines = [
-        [
-            row,
-            *([params(table.params[row])] if table.params else []),
-            *(
-                cell(table.cells[row, column]) if (row, column) in table.cells else DASH
-                for column in table.columns
-            ),
-        ]
-        for row in table.rows
-    ]
+    head = ["params (M)"] * bool(table.params) + table.columns
+    lines = []
+    for row in table.rows:
+        sizes = [params(table.params[row])] if table.params else []
+        shown = [table.cells.get((row, column)) for column in table.columns]
+        texts = [cell(it.emphasised(bold)) if it else DASH for it in shown]
+        lines.append([row, *sizes, *texts])
     return head, lines
 
 
@@ -83,25 +75,20 @@ def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:
     """Render one table's tidy frame as a GitHub pipe table with its heading and notes."""
 
     def cell(it: RenderedCell) -> str:
-        measured = f"**{it.mean}**" if it.best else it.mean
         interval = f" ± {it.interval}" if it.interval else ""
         mark = f" {MARKS[it.verdict]}" if it.verdict else ""
-        reported = f"**{it.reported}**" if it.reported_best else it.reported
-        return f"{measured}{interval}{mark}" + (f"<br><sub>{reported}</sub>" if reported else "")
+        reported = f"<br><sub>{it.reported}</sub>" if it.reported else ""
+        return f"{it.mean}{interval}{mark}{reported}"
 
-    def params(it: tuple[str, str]) -> str:
-        return it[0] + (f"<br><sub>{it[1]}</sub>" if it[1] else "")
+    def escaped(*texts: str) -> list[str]:
+        return [text.translate(MARKDOWN_ESCAPES) for text in texts]
 
-    head, lines = _grid(frame, cell, params)
-    pipe = [
-        ["", *(name.translate(MARKDOWN_ESCAPES) for name in head)],
-        [":--", *("--:" for _ in head)],
-        *([row.translate(MARKDOWN_ESCAPES), *cells] for row, *cells in lines),
-    ]
+    head, lines = _grid(frame, "**%s**", cell, cell)
+    pipe = [["", *escaped(*head)], [":--", *["--:"] * len(head)]]
+    pipe += [[*escaped(row), *cells] for row, *cells in lines]
     table = "\n".join(f"| {' | '.join(line)} |" for line in pipe)
-    heading = f"**{_heading(frame, title).translate(MARKDOWN_ESCAPES)}**"
-    remarks = (sentence.translate(MARKDOWN_ESCAPES) for sentence in notes(frame, note))
-    return "\n\n".join([heading, table, *remarks]) + "\n"
+    heading, *remarks = escaped(_heading(frame, title), *notes(frame, note))
+    return "\n\n".join([f"**{heading}**", table, *remarks]) + "\n"
 
 
 def _scoped(rule: str, name: str) -> str:
@@ -117,19 +104,16 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
     """
 
     def cell(it: RenderedCell) -> str:
-        measured = f"<b>{it.mean}</b>" if it.best else it.mean
         interval = f'<span class="interval">±{it.interval}</span>' if it.interval else ""
-        mark = (
-            f'&thinsp;<span class="{it.verdict}" title="{it.difference}">{MARKS[it.verdict]}</span>'
-            if it.verdict
-            else ""
-        )
-        reported = f"<b>{it.reported}</b>" if it.reported_best else it.reported
-        paper = f'<span class="paper">{reported}</span>{spread}</span>'
-        return f"{measured}{spread}&thinsp;{interval}{mark}</span><br>{paper}"
+        mark = ""
+        if it.verdict:
+            told = f'class="{it.verdict}" title="{it.difference}"'
+            mark = f"&thinsp;<span {told}>{MARKS[it.verdict]}</span>"
+        paper = f'<span class="paper">{it.reported}</span>{spread}</span>'
+        return f"{it.mean}{spread}&thinsp;{interval}{mark}</span><br>{paper}"
 
-    def params(it: tuple[str, str]) -> str:
-        return f'{it[0]}<br><span class="paper">{it[1]}</span>'
+    def params(it: RenderedCell) -> str:
+        return f'{it.mean}<br><span class="paper">{it.reported}</span>'
 
     def note_of_table_width(sentence: str) -> Any:
         return html(f'<div class="note">{escape(sentence)}</div>')
@@ -137,22 +121,19 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
     name = frame["table"].iloc[0]
     widest = max(len(it.interval) for it in layout(frame).cells.values())
     spread = f'<span class="spread" style="width: calc({0.75 * (widest + 1)}ch + 1.3em)">'
-    head, lines = _grid(frame, cell, params)
+    head, lines = _grid(frame, "<b>%s</b>", cell, params)
     table = (
         GT(pd.DataFrame(lines, columns=["row", *head]), rowname_col="row", id=name)
         .tab_header(note_of_table_width(_heading(frame, title)))
         .fmt_passthrough(columns=head, escape=False)
         .cols_align("right", columns=head)
         .tab_options(
-            table_font_size="12px",
+            **GT_STYLE,
             heading_align="left",
             heading_title_font_size="14px",
             source_notes_font_size="11px",
-            column_labels_font_weight="bold",
             column_labels_padding_horizontal="4px",
-            data_row_padding="3px",
             data_row_padding_horizontal="4px",
-            table_margin_left="0px",
         )
         .opt_css("\n".join(_scoped(rule, name) for rule in CSS))
     )
@@ -164,28 +145,23 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
 def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
     """Render one table's tidy frame as a `booktabs` float, the paper's values on own lines."""
 
-    def bold(text: str, best: bool) -> str:
-        return rf"\textbf{{{text}}}" if best else text
-
     def measured(it: RenderedCell) -> str:
         interval = rf"\,{{\scriptsize$\pm${it.interval}}}" if it.interval else ""
         mark = f" {LATEX_MARKS[it.verdict]}" if it.verdict else ""
-        return f"{bold(it.mean, it.best)}{interval}{mark}"
+        return f"{it.mean}{interval}{mark}"
 
     def reported(it: RenderedCell) -> str:
-        return (
-            rf"\footnotesize\itshape {bold(it.reported, it.reported_best)}" if it.reported else ""
-        )
+        return rf"\footnotesize\itshape {it.reported}" if it.reported else ""
 
-    head, ours = _grid(frame, measured, lambda it: it[0])
-    _, papers = _grid(frame, reported, lambda it: rf"\footnotesize\itshape {it[1]}")
-    body = [
-        " & ".join([first.translate(LATEX_ESCAPES), *(value.replace(DASH, "--") for value in our)])
-        + " \\\\\n"
-        + " & ".join(["", *(value.replace(DASH, "") for value in paper)])
-        + r" \\"
-        for (first, *our), (_, *paper) in zip(ours, papers, strict=True)
-    ]
+    head, ours = _grid(frame, r"\textbf{%s}", measured, measured)
+    _, papers = _grid(
+        frame, r"\textbf{%s}", reported, lambda it: r"\footnotesize\itshape " + it.reported
+    )
+    body = []
+    for (row, *our), (_, *paper) in zip(ours, papers, strict=True):
+        line = [row.translate(LATEX_ESCAPES), *(value.replace(DASH, "--") for value in our)]
+        below = ["", *(value.replace(DASH, "") for value in paper)]
+        body.append(" & ".join(line) + " \\\\\n" + " & ".join(below) + r" \\")
     caption = " ".join([f"{title}.", *notes(frame, note)])
     return LATEX % {
         "caption": caption.translate(LATEX_ESCAPES),

@@ -1,11 +1,8 @@
 """The results of one scale as frames, and what the notebooks share to show them."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -14,7 +11,7 @@ from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from replication.analysis.cells_csv import read_cells
+from replication.analysis.cells_csv import read_cells, read_csv
 from replication.analysis.summary import COLUMNS
 from replication.errors import InputError
 from replication.report.notebooks import NOTEBOOKS
@@ -22,9 +19,7 @@ from replication.report.plotting import save
 from replication.runs.folder import HISTORY
 from replication.runs.record import read_predictions
 
-T = TypeVar("T")
-
-TABLE_NAMES = tuple(f"table{number}" for number in range(1, 7))
+TABLE_NAMES = NOTEBOOKS["figures"].tables
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class Results:
     folder: Path
 
     @classmethod
-    def find(cls, results: str | Path, scale: str) -> Results:
+    def find(cls, results: str | Path, scale: str) -> Self:
         """Find the scale's folder, with `results` in the working directory or its parent.
 
         Jupyter starts a notebook in the folder of the notebook.
@@ -61,11 +56,13 @@ class Results:
 
     def show_table(self, name: str) -> None:
         """Display a table in a notebook, or the reason why it cannot be shown."""
+        path = self.folder / f"tables/{name}.html"
         try:
-            text = self._read(f"tables/{name}.html", lambda path: path.read_text(encoding="utf-8"))
-            display(HTML(text))
-        except InputError as error:
-            print(error)
+            display(HTML(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            print(f"{path}: no such file; {self._hint}")
+        except (OSError, ValueError) as error:
+            print(f"{path}: damaged ({error}); delete it and {self._hint}")
 
     def show(self, name: str, figure: Figure) -> Image:
         """Save a figure of a notebook as SVG and PNG, and return it as an image to display."""
@@ -91,15 +88,12 @@ class Results:
             raise InputError(
                 f"{self.folder / 'cells.csv'}: no {', '.join(columns)} of {table}; {self._hint}"
             )
-        return pd.concat(
-            [
-                self._frame(f"runs/{cell['run']}/{HISTORY}", "epoch").assign(
-                    row=cell["row"], column=cell["column"], seed=cell["seed"]
-                )
-                for cell in cells.to_dict("records")
-            ],
-            ignore_index=True,
-        )
+        keys = ["row", "column", "seed"]
+        runs = [
+            self._frame(f"runs/{run}/{HISTORY}", "epoch").assign(**dict(zip(keys, at, strict=True)))
+            for *at, run in cells[[*keys, "run"]].itertuples(index=False)
+        ]
+        return pd.concat(runs, ignore_index=True)
 
     def predictions(self, table: str, column: str) -> dict[str, dict[str, NDArray[Any]]]:
         """Test predictions behind one column of a table, the seeds of a row concatenated.
@@ -107,14 +101,11 @@ class Results:
         By row: `logits` (seeds * n, classes) float32 and `labels` (seeds * n,) int64.
         """
         cells = self.cells().query("table == @table and column == @column")
-        read = {
-            row: [read_predictions(self.folder / "runs" / run) for run in runs]
-            for row, runs in cells.groupby("row", sort=False)["run"]
-        }
-        return {
-            str(row): {name: np.concatenate([seed[name] for seed in seeds]) for name in seeds[0]}
-            for row, seeds in read.items()
-        }
+        found = {}
+        for row, runs in cells.groupby("row", sort=False)["run"]:
+            seeds = [read_predictions(self.folder / "runs" / run) for run in runs]
+            found[str(row)] = {key: np.concatenate([it[key] for it in seeds]) for key in seeds[0]}
+        return found
 
     @property
     def _hint(self) -> str:
@@ -122,28 +113,13 @@ class Results:
 
     def _frame(self, name: str, *columns: str) -> pd.DataFrame:
         """A csv file that has at least these columns."""
-        frame = self._read(name, _whole_csv)
+        frame = read_csv(self.folder / name, self._hint)
         if missing := [column for column in columns if column not in frame]:
             raise InputError(
                 f"{self.folder / name}: without {', '.join(missing)}, written by another version;"
                 f" delete it and {self._hint}"
             )
         return frame
-
-    def _read(self, name: str, read: Callable[[Path], T]) -> T:
-        path = self.folder / name
-        try:
-            return read(path)
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such file; {self._hint}") from error
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: damaged ({error}); delete it and {self._hint}") from error
-
-
-def _whole_csv(path: Path) -> pd.DataFrame:
-    if not path.read_bytes().endswith(b"\n"):
-        raise ValueError("empty or truncated")
-    return pd.read_csv(path)
 
 
 def open_results(scale: str, results: str | Path) -> Results:

@@ -22,9 +22,6 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
 
     A cell with a missing or damaged run, or with runs that cannot be averaged, stays empty: it has
     0 seeds, and the reason is printed below the table. Returns the table and the reasons.
-
-    Raises:
-        InputError: the table is unknown, or a file cannot be written.
     """
     measurements = Measurements(plan)
     tidy, lines, reasons = [], [], []
@@ -37,8 +34,8 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
         tidy += rows
         lines.append(line)
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
-    measured = pd.DataFrame(tidy, columns=COLUMNS)
-    files.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
+    measured = pd.DataFrame(tidy, columns=COLUMNS).to_csv(index=False)
+    files.write_text(plan.results / "cells" / f"{name}.csv", measured)
     rendered = render(frame, plan.tables[name].title, note(plan, name, reasons))
     for suffix, text in {"csv": frame.to_csv(index=False), **rendered}.items():
         files.write_text(plan.results / "tables" / f"{name}.{suffix}", text)
@@ -48,11 +45,7 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
 def measure_cell(
     cell: Cell, measurements: Measurements
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """A cell's lines in ``cells.csv``, one per seed, and its line in the table.
-
-    Raises:
-        InputError: as `Measurements.rows`.
-    """
+    """A cell's lines in ``cells.csv`` and its line in the table; raises as `Measurements.rows`."""
     rows = measurements.rows(cell)
     values = {int(str(row["seed"])): float(str(row["value"])) for row in rows}
     params = measurements.parameters(cell) / 1e6

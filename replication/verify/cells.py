@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from replication.analysis.cells_csv import CELL, read_cells
-from replication.analysis.measure import error, perplexity
+from replication.analysis.cells_csv import CELL, KEY, read_cells
+from replication.analysis.measure import Average, Predictions, measure
 from replication.config.paper_claims import CellKey
 from replication.errors import InputError
 from replication.runs.record import read_predictions
@@ -18,33 +17,25 @@ from replication.verify.findings import CLOSE, Findings, Records
 
 Values = dict[CellKey, dict[int, tuple[float, float | None]]]
 """For each cell and seed its value, and that of its generation-0 teacher if it has one."""
-Predictions = dict[str, dict[str, NDArray[Any]]]
 
 
 def check_cells(results: Path, records: Records, found: Findings) -> tuple[pd.DataFrame, Values]:
-    """Check each number of ``cells.csv`` with the runs it names; returns lines and values.
+    """Check each number with the runs it names; returns lines and values.
 
-    Raises:
-        InputError: the file is damaged.
+    Raises InputError if ``cells.csv`` is damaged.
     """
     file = results / "cells.csv"
     cells = read_cells(file)
     _check_parts(results, cells, found)
-    for twice in cells[cells.duplicated([*CELL, "seed"])].itertuples():
+    for twice in cells[cells.duplicated(KEY)].itertuples():
         found.problems.append(f"{file}: {twice.row}, {twice.column} has seed {twice.seed} twice")
     values: Values = defaultdict(dict)
-    predictions: Predictions = {}
+    predictions: dict[str, Predictions] = {}
     for line in cells.to_dict("records"):
         found.cells += 1
-        try:
-            own, teacher = _measure(line, results / "runs", records, predictions)
-        except InputError as problem:
-            found.problems.append(
-                f"{file}: {line['table']}, {line['row']}, {line['column']}, seed {line['seed']}:"
-                f" {problem}"
-            )
-            continue
-        values[line["table"], line["row"], line["column"]][line["seed"]] = (own, teacher)
+        at = line["table"], line["row"], line["column"]
+        with found.noting(f"{file}: {', '.join(at)}, seed {line['seed']}: "):
+            values[at][line["seed"]] = _measure(line, results / "runs", records, predictions)
     for (table, row, column), lines in cells.groupby(CELL, sort=False):
         wrong = _inconsistencies(lines, cells[cells["table"] == table], records)
         found.problems += [f"{file}: {table}, {row}, {column}: {it}" for it in wrong]
@@ -53,18 +44,14 @@ def check_cells(results: Path, records: Records, found: Findings) -> tuple[pd.Da
 
 def _check_parts(results: Path, cells: pd.DataFrame, found: Findings) -> None:
     for part in sorted((results / "cells").glob("*.csv")):
-        try:
-            own = read_cells(part)
-        except InputError as problem:
-            found.problems.append(str(problem))
-            continue
-        collected = cells[cells["table"] == part.stem].reset_index(drop=True)
-        if own.to_csv(index=False) != collected.to_csv(index=False):
-            found.problems.append(f"{part}: differs from the lines of that table in cells.csv")
+        with found.noting():
+            collected = cells[cells["table"] == part.stem]
+            if read_cells(part).to_csv(index=False) != collected.to_csv(index=False):
+                raise InputError(f"{part}: differs from the lines of that table in cells.csv")
 
 
 def _measure(
-    line: Mapping[Any, Any], root: Path, records: Records, predictions: Predictions
+    line: Mapping[Any, Any], root: Path, records: Records, predictions: dict[str, Predictions]
 ) -> tuple[float, float | None]:
     """The checked value of a line, and that of its generation-0 teacher if it has one."""
     members = line["run"].split(";")
@@ -84,20 +71,17 @@ def _measure(
     return line["value"], _measured([predictions[root_teacher]], line["metric"])[0]
 
 
-def _measured(members: list[dict[str, NDArray[Any]]], metric: str) -> list[float]:
+def _measured(members: list[Predictions], metric: str) -> list[float]:
     """The value of a run; of several, by the mean of their probabilities and of their logits."""
-    first = members[0]
+    first, part = members[0], metric.partition(" ")[0]
+    averages: tuple[Average, ...] = ("probabilities", "logits")
     if "logits" not in first:
-        if (part := metric.partition(" ")[0]) not in first:
+        if part not in first:
             raise InputError(f"its predictions have no {metric}")
-        return [perplexity(first[part])]
-    if any(not np.array_equal(it.get("labels", ()), first["labels"]) for it in members):
+        averages = ("probabilities",)
+    elif any(not np.array_equal(it.get("labels", ()), first["labels"]) for it in members):
         raise InputError("its runs were evaluated on different items")
-    logits = np.stack([member["logits"] for member in members])
-    return [
-        error(logits, first["labels"], "probabilities"),
-        error(logits, first["labels"], "logits"),
-    ]
+    return [measure(members, part, average) for average in averages]
 
 
 def _inconsistencies(lines: pd.DataFrame, table: pd.DataFrame, records: Records) -> Iterator[str]:

@@ -1,8 +1,11 @@
 """What a check of results has found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+
+from replication.errors import InputError
 
 Records = Mapping[str, Mapping[str, Any]]
 """The readable records, by run id."""
@@ -25,6 +28,14 @@ class Findings:
     def counted(self) -> str:
         """How much was checked, in words."""
         return f"{self.runs} runs, {self.cells} numbers of cells.csv, {self.tables} tables checked"
+
+    @contextmanager
+    def noting(self, where: str = "") -> Iterator[None]:
+        """Note an `InputError` of a check as a problem and go on."""
+        try:
+            yield
+        except InputError as problem:
+            self.problems.append(f"{where}{problem}")
 
 
 def nested(value: object, *keys: str) -> Any:

@@ -5,8 +5,10 @@ with the right hash, and the teachers in whose folders it lies; the result follo
 predictions.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from replication import files
-from replication.analysis.measure import error, perplexity
+from replication.analysis.measure import measure
 from replication.errors import InputError
 from replication.plan.plan import hash_recipe
 from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
@@ -27,7 +29,6 @@ from replication.runs.record import (
 )
 from replication.verify.findings import CLOSE, Findings, Records, nested
 
-CHECKPOINTS = ("checkpoint.pt", "checkpoint.previous.pt")
 # What a network stores besides its parameters.
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
@@ -36,32 +37,28 @@ def check_runs(root: Path, found: Findings) -> Records:
     """Check each run, teachers first; returns the records that can be read."""
     records: dict[str, dict[str, Any]] = {}
     data: dict[str, dict[str, str]] = defaultdict(dict)
-    folders = {file.parent for name in (RECORD, MODEL) for file in root.rglob(name)}
-    folders |= {file.parent for file in root.rglob(FAILURE)}
+    folders = {file.parent for name in (RECORD, MODEL, FAILURE) for file in root.rglob(name)}
     for folder in sorted(folders):
         found.runs += 1
         run_id = folder.relative_to(root).as_posix()
-        try:
-            record = read_record(folder)
-        except InputError as problem:
-            found.problems.append(str(problem))
+        with found.noting():
+            records[run_id] = read_record(folder)
+        if (record := records.get(run_id)) is None:
             continue
-        records[run_id] = record
-        problems = (
-            *_record_problems(run_id, record, records),
-            *_file_problems(folder, record),
-            *_result_problems(folder, record),
+        problems = chain(
+            _record_problems(run_id, record, records),
+            _file_problems(folder, record),
+            _result_problems(folder, record),
         )
         found.problems += [f"{folder}: {problem}" for problem in problems]
-        recipe = record["recipe"]
-        shown = str((recipe.get("dataset"), recipe.get("evaluate_on")))
+        shown = str((record["recipe"].get("dataset"), record["recipe"].get("evaluate_on")))
         first = data[shown].setdefault(record["dataset"]["sha256"], run_id)
         if len(data[shown]) > 1 and first == run_id:
+            other = next(iter(data[shown].values()))
             found.problems.append(
-                f"{folder}: its data are not those of {next(iter(data[shown].values()))}, under the"
-                " same name"
+                f"{folder}: its data are not those of {other}, under the same name"
             )
-        if any((folder / name).exists() for name in CHECKPOINTS):
+        if any(folder.glob("checkpoint*.pt")):
             found.remarks.append(f"{folder}: the run is finished, but still has a checkpoint")
         if record.get("earlier"):
             found.remarks.append(f"{folder}: resumed with other threads, versions or device")
@@ -117,13 +114,10 @@ def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
             yield str(problem)
     try:
         with safe_open(folder / MODEL, "numpy") as model:
-            sizes = [
-                int(np.prod(model.get_slice(key).get_shape()))
-                for key in model.keys()  # noqa: SIM118
-                if not key.endswith(BUFFERS)
-            ]
-        if sum(sizes) != record["parameters"]:
-            yield f"its weights have {sum(sizes)} parameters, not as many as in {RECORD}"
+            names = [key for key in model.keys() if not key.endswith(BUFFERS)]  # noqa: SIM118
+            size = sum(math.prod(model.get_slice(name).get_shape()) for name in names)
+        if size != record["parameters"]:
+            yield f"its weights have {size} parameters, not as many as in {RECORD}"
     except (OSError, SafetensorError):
         pass  # reported by its checksum
     for file in folder.glob("teacher_logits.*.safetensors"):
@@ -145,14 +139,14 @@ def _result_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
     except InputError as problem:
         yield str(problem)
         return
+    parts = ["validation", "test"]
     if "logits" in predictions:
+        parts = ["logits"]
         shape = (nested(record, "dataset", "evaluation"), nested(record, "dataset", "classes"))
         if predictions["logits"].shape != shape:
             yield f"predictions of shape {predictions['logits'].shape} do not fit its data"
             return
-        measured = [error(predictions["logits"][None], predictions["labels"])]
-    else:
-        measured = [perplexity(predictions[part]) for part in ("validation", "test")]
+    measured = [measure([predictions], part) for part in parts]
     recorded = list(record["result"].values())
     if len(recorded) != len(measured) or not np.allclose(recorded, measured, rtol=CLOSE):
         yield f"its result is recorded as {recorded}, its predictions give {measured}"

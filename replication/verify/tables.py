@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from replication.analysis.cells_csv import CELL
+from replication.analysis.cells_csv import CELL, KEY
 from replication.analysis.claims import decide_claims
 from replication.analysis.statistics import verdict
 from replication.analysis.summary import COLUMNS, NUMBERS, VERDICTS, cell_statistics
 from replication.config.paper_claims import CellKey, read_claims
 from replication.config.paper_tables import TableSpec, read_table
+from replication.errors import InputError
 from replication.plan.cells import reported_teacher
 from replication.verify.cells import Values
 from replication.verify.findings import Findings, Records
@@ -29,28 +30,16 @@ def check_tables(
     records: Records,
     found: Findings,
 ) -> None:
-    """Check each line of the tables with ``cells.csv``, and with the paper's numbers.
-
-    Raises:
-        InputError: a file of ``tables`` is wrong.
-    """
-    params = {
-        (line["table"], line["row"], line["column"]): records[run]["parameters"] / 1e6
-        for line in cells.to_dict("records")
-        if (run := line["run"].split(";")[-1]) in records
-    }
+    """Check the tables' lines; raises InputError if a file of ``tables`` is wrong."""
+    known: dict[CellKey, dict[str, object]] = {}
+    for line in cells.to_dict("records"):
+        known[line["table"], line["row"], line["column"]] = of_cell = {"metric": line["metric"]}
+        if (run := line["run"].split(";")[-1]) in records:
+            of_cell["params"] = records[run]["parameters"] / 1e6
     for name in sorted(set(cells["table"]) - {f.stem for f in (results / "tables").glob("*.csv")}):
         found.remarks.append(f"{results / 'tables' / name}.csv: no such file, but cells.csv has it")
     for file in sorted((results / "tables").glob("*.csv")):
         found.tables += 1
-        try:
-            table = pd.read_csv(file, dtype=dict.fromkeys(CELL, str))
-        except (OSError, ValueError) as problem:
-            found.problems.append(f"{file}: damaged ({problem})")
-            continue
-        if malformed := _malformed(table):
-            found.problems.append(f"{file}: {malformed}")
-            continue
         spec = None
         if (tables / f"{file.stem}.yaml").exists():
             spec = read_table(file.stem, tables)
@@ -58,30 +47,39 @@ def check_tables(
             found.remarks.append(
                 f"{file}: the paper's numbers were not checked, which needs {tables}/"
             )
-        found.problems += [
-            f"{file}: {it}" for it in _table_problems(table, file.stem, values, params, spec)
-        ]
+        with found.noting(f"{file}: "):
+            table = _read(file, dtype=dict.fromkeys(CELL, str))
+            _check_form(table)
+            problems = _table_problems(table, file.stem, values, known, spec)
+            found.problems += [f"{file}: {problem}" for problem in problems]
 
 
-def _malformed(table: pd.DataFrame) -> str | None:
-    """Why a csv is not a table of this suite; None if it is."""
+def _read(file: Path, **options: Any) -> pd.DataFrame:
+    try:
+        table: pd.DataFrame = pd.read_csv(file, **options)
+    except (OSError, ValueError) as problem:
+        raise InputError(f"damaged ({problem})") from None
+    return table
+
+
+def _check_form(table: pd.DataFrame) -> None:
+    """See that a csv is a table of this suite; raises InputError if not."""
     if list(table.columns) != COLUMNS or table.empty:
-        return "wrong columns, or no lines"
+        raise InputError("wrong columns, or no lines")
     for column in (*NUMBERS, "n"):
         if not (pd.api.types.is_numeric_dtype(table[column]) or table[column].isna().all()):
-            return f"{column} has a value that is not a number"
+            raise InputError(f"{column} has a value that is not a number")
     if table[[*CELL, "metric", "n"]].isna().any(axis=None):
-        return "lines without row, column, metric or n"
+        raise InputError("lines without row, column, metric or n")
     if wrong := set(table["verdict"].dropna()) - set(VERDICTS):
-        return f"unknown verdict {', '.join(map(str, sorted(wrong)))}"
-    return None
+        raise InputError(f"unknown verdict {', '.join(map(str, sorted(wrong)))}")
 
 
 def _table_problems(
     table: pd.DataFrame,
     name: str,
     values: Values,
-    params: Mapping[CellKey, float],
+    known: Mapping[CellKey, Mapping[str, object]],
     spec: TableSpec | None,
 ) -> Iterator[str]:
     there = [(line["row"], line["column"]) for line in table.to_dict("records")]
@@ -91,89 +89,74 @@ def _table_problems(
         wanted |= {at for at in cells if not spec.is_dash(*at)}
     for row, column in sorted(wanted - set(there)):
         yield f"has no line for {row}, {column}"
-    for line in table.to_dict("records"):
-        here = f"{line['row']}, {line['column']}"
-        if line["table"] != name or there.count((line["row"], line["column"])) > 1:
+    for at, line in zip(there, table.to_dict("records"), strict=True):
+        here = ", ".join(at)
+        if line["table"] != name or there.count(at) > 1:
             yield f"{here}: is listed twice, or belongs to {line['table']}"
-            continue
-        expected = _expected(line, values.get((name, line["row"], line["column"]), {}))
-        if (size := params.get((name, line["row"], line["column"]))) is not None:
-            expected["params"] = size
-        if spec:
-            if (line["row"], line["column"]) not in cells:
-                yield f"{here}: {name}.yaml has no such cell"
-                continue
-            expected |= _printed(line, spec)
-        for what, value in expected.items():
-            if not _same(line[what], value):
-                yield f"{here}: {what} is {line[what]}, cells.csv and the paper give {value}"
+        elif spec and at not in cells:
+            yield f"{here}: {name}.yaml has no such cell"
+        else:
+            expected = _expected(line, values.get((name, *at), {}), spec)
+            expected |= known.get((name, *at), {})
+            for difference in _differences(line, expected, "cells.csv and the paper give"):
+                yield f"{here}: {difference}"
 
 
 def _expected(
-    line: Mapping[Any, Any], measured: Mapping[int, tuple[float, float | None]]
+    line: Mapping[Any, Any],
+    measured: Mapping[int, tuple[float, float | None]],
+    spec: TableSpec | None,
 ) -> dict[str, object]:
-    """What a line of a table must contain, by the values of its seeds."""
+    """What a line of a table must contain, by the values of its seeds and by the paper."""
     own = {seed: value for seed, (value, _) in measured.items()}
     teachers = {seed: teacher for seed, (_, teacher) in measured.items() if teacher is not None}
     paired = teachers if teachers.keys() == own.keys() else {}
     expected: dict[str, object] = {**cell_statistics(own, paired)}
-    if not measured:
+    low, high = line["delta_ci_low"], line["delta_ci_high"]
+    if spec:
+        at = line["row"], line["column"]
+        printed, teacher = spec.reported(*at), reported_teacher(spec, *at)
+        expected |= {"reported": printed, "params_reported": spec.rows[at[0]].params}
+        expected["verdict"] = None
+        if line["n"] and printed is not None and teacher is not None:
+            expected["verdict"] = verdict(low, high, printed - teacher)
+    elif not measured:
         expected["verdict"] = None
     elif paired and isinstance(line["verdict"], str):
-        low, high = line["delta_ci_low"], line["delta_ci_high"]
         possible = {verdict(low, high, side) for side in (-1.0, 0.0, 1.0)}
         expected["verdict"] = line["verdict"] if line["verdict"] in possible else min(possible)
     return expected
 
 
-def _printed(line: Mapping[Any, Any], spec: TableSpec) -> dict[str, object]:
-    """What a line must contain by the paper: its numbers, and the verdict that follows."""
-    row, column = line["row"], line["column"]
-    own, teacher = spec.reported(row, column), reported_teacher(spec, row, column)
-    expected: dict[str, object] = {"reported": own, "params_reported": spec.rows[row].params}
-    if line["n"] and own is not None and teacher is not None:
-        low, high = line["delta_ci_low"], line["delta_ci_high"]
-        expected["verdict"] = verdict(low, high, own - teacher)
-    else:
-        expected["verdict"] = None
-    return expected
-
-
 def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findings) -> None:
-    """Decide the claims again and compare, if ``tables`` has them.
-
-    Raises:
-        InputError: ``claims.yaml`` is wrong.
-    """
+    """Decide the claims again and compare; raises InputError if ``claims.yaml`` is wrong."""
     files = [results / "claims.csv", results / "claims_power.csv"]
     if not any(file.exists() for file in files):
         return
     if not (tables / "claims.yaml").exists():
         found.remarks.append(f"{files[0]}: not checked, which needs {tables}/claims.yaml")
         return
-    if cells.duplicated([*CELL, "seed"]).any():
+    if cells.duplicated(KEY).any():
         return
     for file, expected in zip(files, decide_claims(read_claims(tables), cells), strict=True):
-        try:
-            claims = pd.read_csv(file)
-        except (OSError, ValueError) as problem:
-            found.problems.append(f"{file}: damaged ({problem})")
-            continue
-        if list(claims.columns) != list(expected.columns) or len(claims) != len(expected):
-            found.problems.append(f"{file}: wrong columns or number of claims")
-            continue
-        pairs = zip(claims.to_dict("records"), expected.to_dict("records"), strict=True)
-        found.problems += [
-            f"{file}: {wanted['claim']}: {what} is {line[what]}, cells.csv gives {value}"
-            for line, wanted in pairs
-            for what, value in wanted.items()
-            if not _same(line[what], value)
-        ]
+        with found.noting(f"{file}: "):
+            claims = _read(file)
+            if list(claims.columns) != list(expected.columns) or len(claims) != len(expected):
+                raise InputError("wrong columns or number of claims")
+            for line, wanted in zip(
+                claims.to_dict("records"), expected.to_dict("records"), strict=True
+            ):
+                for difference in _differences(line, wanted, "cells.csv gives"):
+                    found.problems.append(f"{file}: {wanted['claim']}: {difference}")
 
 
-def _same(found: Any, expected: Any) -> bool:
-    if expected is None:
-        expected = np.nan
-    if isinstance(expected, str) or isinstance(found, str):
-        return bool(found == expected)
-    return bool(np.isclose(found, expected, rtol=CLOSE, atol=CLOSE, equal_nan=True))
+def _differences(
+    line: Mapping[Any, Any], expected: Mapping[Any, Any], source: str
+) -> Iterator[str]:
+    for what, value in expected.items():
+        own, wanted = line[what], np.nan if value is None else value
+        same = own == wanted
+        if not isinstance(own, str) and not isinstance(wanted, str):
+            same = np.isclose(own, wanted, rtol=CLOSE, atol=CLOSE, equal_nan=True)
+        if not same:
+            yield f"{what} is {own}, {source} {value}"

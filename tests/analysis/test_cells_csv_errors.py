@@ -22,9 +22,9 @@ def with_a_line_twice(file: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (Path.unlink, "not there"),
+        (Path.unlink, "no such file"),
         (binary, "damaged"),
-        (of_another_version, "other columns than table, row"),
+        (of_another_version, "the columns are not table, row"),
         (with_a_text_for_a_value, ""),
     ],
     ids=["missing", "binary", "version", "text"],

@@ -74,8 +74,8 @@ def test_equivalence_is_statsmodels_two_one_sided_tests(values: list[float], wid
     margin = width * float(np.std(values, ddof=1))
     low, high = -margin, margin
     expected, _, _ = ttost_paired(np.array(values), np.zeros(len(values)), low, high)
-    mean, std, *_, n = summarise(values)
-    found = decide(mean, std, n, Region(low, high))
+    mean, std, *_ = summarise(values)
+    found = decide(mean, std, len(values), Region(low, high))
     if found.holds:
         assert found.p_value == pytest.approx(2 * expected, rel=1e-8, abs=1e-12)
     else:
@@ -125,11 +125,11 @@ def test_no_number_of_seeds_decides_an_effect_on_the_bound() -> None:
 
 
 def test_a_mean_of_runs_differs_less_by_chance() -> None:
-    spread = spread_of_replicates([(1.0, 2.0), (4.0, 4.0)])
-    assert spread == (0.5, 2)
-    two = chance_of_single_runs(spread, [1, -1])
+    replicates = [(1.0, 2.0), (4.0, 4.0)]
+    assert spread_of_replicates(replicates) == 0.5
+    two = chance_of_single_runs(replicates, [1, -1])
     assert two == pytest.approx(stats.t.ppf(0.975, 2) * 0.5 * 2**0.5)
-    assert chance_of_single_runs(spread, [0.25] * 4 + [-0.25] * 4) == pytest.approx(two / 2)
+    assert chance_of_single_runs(replicates, [0.25] * 4 + [-0.25] * 4) == pytest.approx(two / 2)
 
 
 @pytest.mark.parametrize(

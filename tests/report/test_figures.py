@@ -11,15 +11,12 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from support import synthetic_results
-from support.plans import ROOT
 
 from replication.report import claims_page, dark_knowledge, figures
 from replication.report.notebooks import NOTEBOOKS
-from replication.report.plotting import ARROWHEAD, estimates, limits, save
+from replication.report.plotting import CUT_OFF, estimates, limits, save
 from replication.report.results import Results
 
-FOLDER = ROOT / "notebooks"
-GOES_ON = ARROWHEAD["label"]
 OBJECTIVES = ["ban", "ban+l", "cwtm", "dkpp"]
 
 
@@ -125,7 +122,7 @@ def test_an_interval_leaves_room_for_the_seeds_and_ends_in_an_arrowhead_where_it
     axes = Figure().subplots()
     estimates(axes, frame, cells, "black", limits(frame, cells))
     assert axes.collections[0].get_segments()[0][:, 1] == pytest.approx(drawn)
-    tips = [one.get_offsets()[0, 1] for one in axes.collections if one.get_label() == GOES_ON]
+    tips = [one.get_offsets()[0, 1] for one in axes.collections if one.get_label() == CUT_OFF]
     assert tips == (list(axes.get_ylim()) if half_width > 1 else [])
     assert axes.get_ylim()[0] < 9.9
     assert axes.get_ylim()[1] > 11

@@ -30,7 +30,7 @@ REFUSED: dict[str, tuple[Damage, Read, tuple[str, ...]]] = {
     "histories of no cell": (
         lambda p: None,
         lambda r: r.histories("table2", ["ban"]),
-        ("cells.csv: nothing of table2 in ban", "build it"),
+        ("cells.csv: no ban of table2", "build it"),
     ),
     "predictions truncated": (
         lambda p: truncate(p.of(STUDENT, "predictions.safetensors")),

@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support.plans import tiny_plan
-from support.small_results import BAN, KEYS, LABEL, change_record
+from support.small_results import BAN, LABEL, change_record
 
 from replication.analysis.cells_csv import collect_cells
 from replication.cli import run_command
@@ -60,12 +59,12 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
 
 @pytest.mark.parametrize("name", DAMAGE)
 def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
-    plan: Plan, name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    small_plan: Plan, name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damage, message = DAMAGE[name]
-    before = pd.read_csv(plan.results / "tables/table3.csv")
-    damage(plan.results)
-    frame, reasons = build_table(plan, "table3")
+    before = pd.read_csv(small_plan.results / "tables/table3.csv")
+    damage(small_plan.results)
+    frame, reasons = build_table(small_plan, "table3")
     empty = frame[frame["n"] == 0]
     assert ("wide-resnet-28-2", "ban") in set(zip(empty["row"], empty["column"], strict=True))
     assert empty[["mean", "std", "ci_low", "delta_vs_teacher", "verdict"]].isna().all(axis=None)
@@ -77,25 +76,22 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
     pd.testing.assert_frame_equal(
         frame.loc[rest, shown], before.loc[rest, shown], check_dtype=False
     )
-    collect_cells(plan)
-    cells = pd.read_csv(plan.results / "cells.csv")
+    collect_cells(small_plan)
+    cells = pd.read_csv(small_plan.results / "cells.csv")
     assert len(cells.query("row == 'wide-resnet-28-2' and column == 'ban'")) == 0
     for suffix in ("md", "html", "tex"):
-        text = (plan.results / f"tables/table3.{suffix}").read_text(encoding="utf-8")
+        text = (small_plan.results / f"tables/table3.{suffix}").read_text(encoding="utf-8")
         assert "Empty cell: wide-resnet-28-2, ban" in text
 
 
 def test_the_command_fails_on_an_empty_cell_unless_allowed(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    small_plan: Plan, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    plan = tiny_plan(**KEYS)
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(whole / "results", tmp_path / "results")
-    monkeypatch.setattr(Plan, "read", classmethod(lambda cls, files, root: plan))
+    monkeypatch.setattr(Plan, "read", classmethod(lambda cls, files, root: small_plan))
     assert run_command(["table", "3", "6"]) == 0
-    shutil.rmtree(plan.folder(plan.run(BAN)))
+    shutil.rmtree(small_plan.folder(small_plan.run(BAN)))
     assert run_command(["table", "3"]) == 1
     said = capfd.readouterr().err.splitlines()
     assert said[0].startswith("empty cell: wide-resnet-28-2, ban: results/tiny/runs/")
     assert said[-1].startswith("error: 1 cells stay empty for the reasons above")
-    assert run_command(["table", "--holes", "3"]) == 0
+    assert run_command(["table", "--allow-missing", "3"]) == 0

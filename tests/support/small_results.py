@@ -1,4 +1,4 @@
-"""Results of two small tables, trained once per module, and copies of them that can be damaged."""
+"""Results of two small tables, trained once, and copies of them that can be damaged."""
 
 import json
 import shutil
@@ -20,27 +20,27 @@ BAN = f"{LABEL}/wide_resnet_28_2.ban.0"
 KEYS: dict[str, Any] = {"tables": ["table3", "table6"], "seeds": [0, 1]}
 
 
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the results of two small tables, of images and of text."""
-    folder = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        plan = tiny_plan(**KEYS)
-        for run in plan.runs.values():
-            train(plan, run)
-        for name in plan.tables:
-            assert build_table(plan, name)[1] == []
-        collect_cells(plan)
-        build_claims(plan, ROOT / "tables")
+def train_small_results(factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of two small tables, of images and of text; trained once."""
+    folder = factory.getbasetemp() / "small_results"
+    if not folder.exists():
+        folder.mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(folder)
+            plan = tiny_plan(**KEYS)
+            for run in plan.runs.values():
+                train(plan, run)
+            for name in plan.tables:
+                assert build_table(plan, name)[1] == []
+            collect_cells(plan)
+            build_claims(plan, ROOT / "tables")
     return folder
 
 
-@pytest.fixture
-def plan(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """The plan of a copy that can be damaged."""
-    shutil.copytree(whole / "results", tmp_path / "results")
-    monkeypatch.chdir(tmp_path)
+def copy_small_results(trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The plan of a copy that can be damaged, which is the current directory."""
+    shutil.copytree(trained / "results", folder / "results")
+    monkeypatch.chdir(folder)
     return tiny_plan(**KEYS)
 
 

@@ -1,7 +1,5 @@
 """Results in the suite's format, made from the paper's numbers and noise."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path

@@ -24,7 +24,7 @@ DAMAGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
         truncate,
         "history.csv is not the file",
     ),
-    "a page binary": ("tables/small.md", binary, "small.md: cannot be read"),
+    "a table binary": ("tables/small.csv", binary, "small.csv: damaged"),
     "claims truncated": ("claims.csv", truncate, "claims.csv: "),
 }
 

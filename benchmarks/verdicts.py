@@ -1,6 +1,6 @@
 """Simulates how often intervals cover the truth, verdicts are wrong, and effects are found.
 
-``python -m replication.analysis.simulation`` prints the two tables of docs/statistics.md.
+``python -m benchmarks.verdicts`` prints the two tables of docs/statistics.md.
 
 Intervals, tests and verdicts are calls of the suite's own functions, on errors whose truth is
 known. Two kinds of noise:
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from replication.analysis.hypothesis_tests import LEVEL, Decision, decide
-from replication.analysis.statistics import Array, Summaries, summarise_all, verdict
+from replication.analysis.statistics import Array, Summary, summarise_all, verdict
 from replication.config.paper_claims import REGIONS, CellKey, Claims, read_claims
 from replication.config.paper_tables import TABLES
 from replication.config.scale import DEFAULT
@@ -44,8 +44,7 @@ class Estimate(NamedTuple):
     error: float
 
     def __str__(self) -> str:
-        """Value and, in brackets, its error in units of the last digit."""
-        return f"{self.value:.2f}({100 * self.error:.0f})"
+        return f"{self.value:.2f}±{self.error:.2f}"
 
 
 class CellRates(NamedTuple):
@@ -209,7 +208,7 @@ def _cell_verdicts(
             yield _verdicts(summarise_all(differences), cell.reported_difference)
 
 
-def _verdicts(found: Summaries, reported: float) -> NDArray[np.str_]:
+def _verdicts(found: Summary[Array], reported: float) -> NDArray[np.str_]:
     intervals = zip(found.low.tolist(), found.high.tolist(), strict=True)
     return np.array([verdict(low, high, reported) for low, high in intervals])
 
@@ -232,7 +231,7 @@ def _percent(events: ArrayLike) -> Estimate:
     return _mean(100 * np.asarray(events, dtype=float))
 
 
-def _covered(found: Summaries, truth: float) -> Estimate:
+def _covered(found: Summary[Array], truth: float) -> Estimate:
     """How many of the intervals that exist contain the truth."""
     exists = np.isfinite(found.low)
     return _percent(((found.low <= truth) & (truth <= found.high))[exists])

@@ -10,11 +10,8 @@ import pytest
 from scipy import stats
 from support.plans import ROOT, tiny_plan
 
-from replication.analysis import simulation
-from replication.analysis.cells_csv import COLUMNS
-from replication.analysis.claims import decide_claims
-from replication.analysis.hypothesis_tests import holm, power
-from replication.analysis.simulation import (
+from benchmarks import verdicts
+from benchmarks.verdicts import (
     CELL_DRAWS,
     EFFECTS,
     FAMILY_DRAWS,
@@ -29,6 +26,9 @@ from replication.analysis.simulation import (
     simulate_cells,
     simulate_families,
 )
+from replication.analysis.cells_csv import COLUMNS
+from replication.analysis.claims import decide_claims
+from replication.analysis.hypothesis_tests import holm, power
 from replication.config.paper_claims import Region, read_claims
 
 TEXT = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
@@ -37,13 +37,13 @@ Rates = Sequence[CellRates] | Sequence[FamilyRates]
 
 def printed(rates: Rates) -> dict[tuple[str, str], list[tuple[float, float]]]:
     """Values and errors of the docs' table with these rates' head, by errors and seeds."""
-    head, rule, *_ = simulation.markdown(rates).splitlines()
+    head, rule, *_ = verdicts.markdown(rates).splitlines()
     (table,) = re.findall(re.escape(f"{head}\n{rule}\n") + r"((?:\|.*\n)+)", TEXT)
     found = {}
     for line in table.splitlines():
         noise, n, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        pairs = [cell.rstrip(")").split("(") for cell in cells]
-        found[noise, n] = [(float(value), float(error) / 100) for value, error in pairs]
+        pairs = [cell.split("±") for cell in cells]
+        found[noise, n] = [(float(value), float(error)) for value, error in pairs]
     return found
 
 
@@ -99,7 +99,7 @@ def test_claims_are_decided_in_the_simulation_as_in_the_suite(noise: str, n: int
     assert correct_all(p[:, None])[tested, 0] == pytest.approx(corrected, rel=1e-9)
 
 
-@pytest.mark.parametrize("noise", simulation.ITEMS)
+@pytest.mark.parametrize("noise", verdicts.ITEMS)
 @pytest.mark.parametrize("effect", [0.0, *EFFECTS])
 def test_pairs_are_drawn_with_the_truth_that_is_said(noise: str, effect: float) -> None:
     teachers, students = draw_pairs(noise, 2, effect, 40_000, np.random.default_rng(0))
@@ -116,7 +116,7 @@ def test_pairs_are_drawn_with_the_truth_that_is_said(noise: str, effect: float) 
 
 
 def test_the_printed_power_is_the_noncentral_t_distributions() -> None:
-    table = printed([simulation.cell_rates("normal", 2, 2, np.random.default_rng(0))])
+    table = printed([verdicts.cell_rates("normal", 2, 2, np.random.default_rng(0))])
     for (noise, n), rates in table.items():
         if noise == "normal":
             for effect, (rate, error) in zip(EFFECTS, rates[-2:], strict=True):
@@ -126,7 +126,7 @@ def test_the_printed_power_is_the_noncentral_t_distributions() -> None:
 
 def test_the_docs_say_how_wide_an_interval_is() -> None:
     rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", TEXT, re.M)
-    assert [int(n) for n, *_ in rows] == list(simulation.SEEDS)
+    assert [int(n) for n, *_ in rows] == list(verdicts.SEEDS)
     for n, t, half, first in rows:
         alone, of_67 = stats.t.ppf([0.975, 1 - 0.025 / 67], int(n) - 1)
         assert (float(t), float(half)) == (round(alone, 2), round(alone / int(n) ** 0.5, 2))
