@@ -36,7 +36,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "another teacher": (
         lambda r: change_record(r / "runs" / BAN, teacher={"run": LABEL, "model_sha256": "0"}),
-        "learned from another teacher than the one it lies in",
+        "trained by another teacher than the one whose folder it is in",
     ),
     "another recipe": (
         lambda r: change_record(r / "runs" / BAN, recipe_hash="0"),

@@ -75,7 +75,7 @@ def test_damaged_predictions_are_refused(damage: Callable[[Path], None], project
 def test_predictions_of_another_run_are_refused(project: Project) -> None:
     name = "predictions.safetensors"
     shutil.copy(project.of(STUDENT, name), project.of(TEACHER, name))
-    project.refuses(TABLE, f"{name}: not the file that run.json names", "delete it")
+    project.refuses(TABLE, f"{name}: the checksum is not that in run.json", "delete it")
 
 
 PREDICTIONS_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
