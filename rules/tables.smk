@@ -70,7 +70,8 @@ for name in PLAN.tables:
         name:
             name
         input:
-            f"results/{PLAN.scale.scale}/tables/{name}.csv",
+            # A table with empty cells has no LaTeX file, so that the next call builds it again.
+            multiext(f"results/{PLAN.scale.scale}/tables/{name}", ".csv", ".tex"),
             # Named here so that a run whose folder was deleted is trained again.
             RULES.records(name),
 
@@ -78,6 +79,7 @@ for name in PLAN.tables:
 rule tables:
     input:
         RULES.outputs("results/{scale}/tables/{table}.csv"),
+        RULES.outputs("results/{scale}/tables/{table}.tex"),
         RULES.outputs("results/{scale}/cells.csv"),
         RULES.outputs("results/{scale}/claims.csv"),
         RULES.records(*PLAN.tables),

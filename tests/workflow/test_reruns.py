@@ -119,7 +119,7 @@ def test_a_failed_run_leaves_an_empty_cell_and_the_rest_is_built(table3: Workpla
     shutil.rmtree(folder)
     folder.mkdir()
     # A checkpoint of another recipe.
-    checkpoint = {"identity": {}, "seconds": 0.0, "attempts": 1, "training": {}}
+    checkpoint = {"identity": {}, "conditions": [], "seconds": 0.0, "attempts": 1, "trainer": {}}
     torch.save(checkpoint, folder / "checkpoint.pt")
     done = table3.call("table3", "--keep-going")
     output = done.stdout + done.stderr
