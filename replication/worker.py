@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch._dynamo  # the optimisers import it at their first use
 
-import replication.training.run  # noqa: F401 - imported once here instead of in every run
+import replication.report.tables
+import replication.training.run  # noqa: F401 - both are imported once here instead of in every job
 from replication.cli import run_command
 from replication.runtime.forkserver import serve
 

@@ -22,8 +22,9 @@ rule table:
     params:
         cells=RULES.table_hash,
         files=CONFIGFILES,
+        worker=WORKER,
     shell:
-        "replication table {wildcards.table:q} {params.files} > {log:q} 2>&1"
+        "replication {params.worker} table {wildcards.table:q} {params.files} > {log:q} 2>&1"
 
 
 # Collects the cells of all tables in one file.
@@ -40,8 +41,9 @@ rule cells:
     params:
         tables=list(PLAN.tables),
         files=CONFIGFILES,
+        worker=WORKER,
     shell:
-        "replication cells {params.files} > {log:q} 2>&1"
+        "replication {params.worker} cells {params.files} > {log:q} 2>&1"
 
 
 # Tests the paper's claims.
@@ -59,8 +61,9 @@ rule claims:
         ENVIRONMENT
     params:
         files=CONFIGFILES,
+        worker=WORKER,
     shell:
-        "replication claims {params.files} > {log:q} 2>&1"
+        "replication {params.worker} claims {params.files} > {log:q} 2>&1"
 
 
 # The targets table1 ... table6 and sensitivity.

@@ -197,6 +197,7 @@ def test_ends_of_a_residual_student_fit_those_of_its_teacher(
         assert ours == theirs
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", IMAGE_NETWORKS)
 def test_full_size_learns_from_two_images(name: str) -> None:
     torch.manual_seed(0)

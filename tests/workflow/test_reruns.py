@@ -163,7 +163,8 @@ def test_damaged_predictions_are_named_and_retrained_once_deleted(table3: Workpl
     assert table3.jobs("table3")["train"] == 3
 
 
-def test_a_killed_call_goes_on_where_it_stopped(place: Workplace) -> None:
+@pytest.mark.long
+def test_a_killed_call_resumes_where_it_stopped(place: Workplace) -> None:
     place.configure({**TINY, "tables": ["table3"]})
     runs = place.folder / "results/tiny/runs"
     with subprocess.Popen(
