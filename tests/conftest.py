@@ -20,21 +20,28 @@ from support.workplace import Workplace
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 LONG_TIMEOUT = 1200
+SLOW = ("workflow", "verify", "report", "training", "networks", "analysis")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start with the tests of the built workplace, and mark the long ones."""
+    """Order the tests, and mark the long ones."""
     for item in items:
         if item.path.parent.name == "cluster":
             item.add_marker(pytest.mark.long)
         if _uses_built(item) or item.get_closest_marker("long"):
             item.add_marker(pytest.mark.timeout(LONG_TIMEOUT))
-    items.sort(key=lambda item: not _uses_built(item))
+    items.sort(key=_place)
 
 
 def _uses_built(item: pytest.Item) -> bool:
     return "built" in getattr(item, "fixturenames", ())
+
+
+def _place(item: pytest.Item) -> tuple[bool, int]:
+    """Slow folders come first, so that no process has a long module left at the end."""
+    folder = item.path.parent.name
+    return not _uses_built(item), SLOW.index(folder) if folder in SLOW else len(SLOW)
 
 
 @pytest.fixture(scope="session")
