@@ -18,25 +18,12 @@ import yaml
 from benchmarks.cases import BATCH, SIDE
 from benchmarks.contestants import synchronise
 from benchmarks.ours import RECIPE
+from benchmarks.tiny import LINKED, TINY
 from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import OBJECTIVES
 
 ROOT = Path(__file__).resolve().parent.parent
-LINKED = ("Snakefile", "rules", "tables", "config", "notebooks", "profiles", "environment.yml")
-# Runs of a fraction of a second.
-TINY: dict[str, Any] = {
-    "scale": "tiny",
-    "seeds": [0],
-    "device": "cpu",
-    "tables": ["table2"],
-    "teacher_at_chance": "allow",
-    "datasets": {
-        "cifar10": {"name": "digits", "train": 200, "test": 100},
-        "cifar100": {"name": "two_digit_numbers", "train": 200, "test": 100},
-    },
-    "networks": {"wide_resnet": {"width_ratio": "1/8"}, "densenet": {"width_ratio": "1/10"}},
-    "images": {"epochs": 2, "milestones": [1]},
-}
+TINY_TABLE = {**TINY, "tables": ["table2"]}
 
 
 def time_of(work: Callable[[], object], device: torch.device, repeats: int = 50) -> float:
@@ -133,7 +120,7 @@ def workflow(cores: int = 2) -> Iterator[tuple[str, float]]:
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        workplace(folder, TINY)
+        workplace(folder, TINY_TABLE)
         total = snakemake(folder, "--cores", str(cores), "table2").seconds
         records = [json.loads(file.read_text()) for file in folder.glob("results/**/run.json")]
         training = sum(record["seconds"] for record in records)

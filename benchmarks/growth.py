@@ -13,8 +13,9 @@ from benchmarks import ours
 from benchmarks.cases import BATCH, Pictures, wide_resnet_16
 from benchmarks.compare import Ready
 from benchmarks.contestants import Plain, Task
-from benchmarks.costs import ROOT, TINY, snakemake, workplace
+from benchmarks.costs import ROOT, snakemake, workplace
 from benchmarks.measure import medians
+from benchmarks.tiny import TINY
 from benchmarks.turns import race
 from replication.config.scale import check_scale
 from replication.config.yaml_model import merge, read_yaml

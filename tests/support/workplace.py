@@ -11,6 +11,8 @@ from typing import Any, Self
 import yaml
 from support.plans import ROOT
 
+from benchmarks.tiny import LINKED
+
 PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 FILES = ("--configfile", "config/digits.yaml", "mine.yaml")
 
@@ -18,7 +20,7 @@ FILES = ("--configfile", "config/digits.yaml", "mine.yaml")
 class Workplace:
     """A folder with the repository's own files, in which Snakemake is called."""
 
-    LINKED = ("Snakefile", "rules", "tables", "config", "notebooks", "profiles", "environment.yml")
+    LINKED = LINKED
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
