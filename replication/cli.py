@@ -66,13 +66,10 @@ def table(
     names = [table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
-    from replication.report.tables import build_table
+    from replication.report.tables import build_and_report
 
     for name in names:
-        _, reasons = build_table(plan, name)
-        for reason in dict.fromkeys(reasons):
-            print(f"empty cell: {reason}", file=sys.stderr)
-        empty += len(reasons)
+        empty += build_and_report(plan, name)
         # Flushed, so that a log shows it before the error.
         print(plan.results / "tables" / f"{name}.md", flush=True)
     if empty and not allow_missing:

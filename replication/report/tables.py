@@ -1,5 +1,6 @@
 """Builds a table of the replication: measures its cells and writes them in four formats."""
 
+import sys
 from collections.abc import Sequence
 
 import pandas as pd
@@ -40,6 +41,18 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
     for suffix, text in {"csv": frame.to_csv(index=False), **rendered}.items():
         files.write_text(plan.results / "tables" / f"{name}.{suffix}", text)
     return frame, reasons
+
+
+def build_and_report(plan: Plan, name: str) -> int:
+    """Build a table, print why cells are empty on standard error, and return how many are.
+
+    Raises:
+        InputError: as `build_table`.
+    """
+    _, reasons = build_table(plan, name)
+    for reason in dict.fromkeys(reasons):
+        print(f"empty cell: {reason}", file=sys.stderr)
+    return len(reasons)
 
 
 def measure_cell(

@@ -102,11 +102,11 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
             if isinstance(data, ImageData):
                 _write_hub_config(folder / CONFIG, plan, run, data)
             before_batch = partial(checkpointer.after_step, trainer)
-            model_sha256 = checksum(folder / MODEL)
-            write_logit_caches(plan, run, data, network, model_sha256, autocast, before_batch)
+            checksums = _checksums(folder, data)
+            write_logit_caches(plan, run, data, network, checksums[MODEL], autocast, before_batch)
             record |= {
                 "result": _result(plan, predictions),
-                "checksums": _checksums(folder, data),
+                "checksums": checksums,
                 **conditions,
                 "compile": plan.scale.compile,
                 "attempts": checkpointer.attempts,

@@ -187,14 +187,11 @@ class Rules:
         """
         from replication.analysis.cells_csv import collect_cells
         from replication.analysis.claims import build_claims
-        from replication.report.tables import build_table
+        from replication.report.tables import build_and_report
 
         try:
             for name in self.plan.tables:
-                _, reasons = build_table(self.plan, name)
-                for reason in dict.fromkeys(reasons):
-                    print(f"empty cell: {reason}", file=sys.stderr)
-                if reasons:
+                if build_and_report(self.plan, name):
                     (self.plan.results / "tables" / f"{name}.tex").unlink()
             collect_cells(self.plan)
             build_claims(self.plan)
