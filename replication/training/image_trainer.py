@@ -11,6 +11,7 @@ from replication.data.augmentation import Augmenter, draw_views
 from replication.data.images import ImageData, Items
 from replication.gradients import cosine, difference, ground_truth_share
 from replication.metrics import error, kl_divergence
+from replication.objectives import confidence_weights
 from replication.runs.history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.runtime.seeding import make_generator
@@ -116,6 +117,23 @@ class ImageTrainer(Trainer[ImageRecipe]):
         # After the last epoch they are there, except in a training that was stopped just then.
         logits = self.evaluate() if self.evaluated is None else self.evaluated
         return {"logits": logits.cpu(), "labels": self.data.evaluation.labels.cpu()}
+
+    def confidence_weights(self) -> list[EpochMetrics]:
+        """Percentiles of b·w_s over the last epoch, of CWTM and of equation 9 (§3.2).
+
+        In a plain mean over the batch of b images every weight is 1.
+        """
+        found = []
+        for index, views in self.batches:
+            logits = self._teacher_logits(index, views, self.augment(index, views))
+            assert logits is not None
+            both = (confidence_weights(logits, it) for it in (None, self.data.train.labels[index]))
+            found.append(len(index) * torch.stack([*both]))
+        percent = torch.arange(101, device=self.device)
+        values = torch.cat(found, 1).double().quantile(percent.double() / 100, dim=1)
+        columns = "percent", "max", "true_class"
+        lines = zip(percent.tolist(), *values.T.tolist(), strict=True)
+        return [dict(zip(columns, line, strict=True)) for line in lines]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
