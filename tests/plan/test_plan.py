@@ -135,8 +135,8 @@ def test_width_and_epochs_are_varied_relative_to_the_scale(scale: str) -> None:
     own = plan.recipe(cell_run(plan, "controls", "densenet-90-60", "teacher"))
     for name, ratio in (("half", Fraction(1, 2)), ("twice", Fraction(2))):
         row = {"half": "the scale's, not half", "twice": "the scale's, not twice"}[name]
-        wide = plan.recipe(cell_run(plan, "sensitivity", f"Width: {row}", "student other"))
-        long = plan.recipe(cell_run(plan, "sensitivity", f"Epochs: {row}", "student other"))
+        wide = plan.recipe(cell_run(plan, "sensitivity", f"width: {row}", "student other"))
+        long = plan.recipe(cell_run(plan, "sensitivity", f"epochs: {row}", "student other"))
         width = Fraction(own["network"]["options"]["width_ratio"]) * ratio
         assert Fraction(wide["network"]["options"]["width_ratio"]) == width
         assert wide["training"] == own["training"]
