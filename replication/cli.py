@@ -188,6 +188,28 @@ def plan(
 
 
 @app.command()
+def criteria(
+    configfile: ConfigFiles = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write criteria.csv and criteria.html too.")
+    ] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Show whether a scale is a fair test of the paper.
+
+    Networks' sizes are known before any run; errors and divergences are those of finished runs.
+    """
+    plan = Plan.read(configfile or [], root=results)
+    from replication.sweep.criteria import measure_criteria, write_criteria
+    from replication.sweep.overview import console, render_criteria
+
+    found = measure_criteria(plan)
+    if write:
+        write_criteria(plan, found)
+    console().print(render_criteria(found))
+
+
+@app.command()
 def status(
     configfile: ConfigFiles = None,
     once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,

@@ -172,6 +172,11 @@ class Scale(StrictModel):
     images: ImageRecipe
     language: LanguageRecipes
     decisions: Decisions = Decisions()
+    exceptions: dict[Annotated[str, OneOf(NETWORKS)], Line] = Field(
+        {},
+        description="Networks whose parameters, relative to DenseNet-90-60's, are not within a"
+        " factor of two of the paper's, each with the reason. Claims on them are not tested.",
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "bfloat16", "tf32", "float32"] = Field(
         "auto",
