@@ -210,6 +210,15 @@ def criteria(
 
 
 @app.command()
+def summary(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
+    """Say in a few lines what the results of a scale can and cannot tell, and where they are."""
+    plan = Plan.read(configfile or [], root=results)
+    from replication.report.outcome import describe_outcome
+
+    print(describe_outcome(plan))
+
+
+@app.command()
 def status(
     configfile: ConfigFiles = None,
     once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,
