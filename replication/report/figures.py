@@ -94,10 +94,11 @@ def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         within = limits(of_family, cells, lowest=0)
         for column, dodge in (("teacher", 0.97), ("ban", 1.03)):
             mine = of_family[of_family["column"] == column]
-            mine = mine.assign(x=mine["params"] * dodge)
+            mine = mine.assign(x=mine["params"] * dodge).sort_values("x")
             label = NAMES.get(column, column)
             estimates(above, mine, cells, COLOURS[column], within, label=label)
-            below.plot(mine["row"].map(printed), mine["reported"], "D-", color=COLOURS[column])
+            paper = mine.assign(x=mine["row"].map(printed)).sort_values("x")
+            below.plot(paper["x"], paper["reported"], "D-", color=COLOURS[column])
         for axes, sizes in ((above, of_family["params"]), (below, of_family["row"].map(printed))):
             axes.set_xscale("log")
             _fixed_ticks(axes.xaxis, sizes.unique(), "{:.2g}".format)

@@ -66,9 +66,9 @@ def _claims(lines: Lines, power: Lines, seeds: int) -> Iterator[str]:
     many = "almost nothing" if decided < FEW * total else f"{decided} of {total} claims"
     yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}: inconclusive means"
     yield "  that these seeds cannot tell, neither that the paper is right nor that it is wrong."
-    expected, needed = _numbers(power, "power_corrected"), _numbers(power, "seeds_needed_corrected")
+    expected, needed = (_numbers(power, f"{it}_corrected") for it in ("power", "seeds_needed"))
     if expected and needed:
-        yield f"  Were its effects true here, {sum(expected):.0f} claims would be decided on average;"
+        yield f"  With the paper's effects, they decide {sum(expected):.0f} claims on average;"
         yield f"  half of the claims need {median(needed):.0f} seeds or more."
 
 
