@@ -11,7 +11,7 @@ CRITERIA = {
     "fit": "generation 0 errs on less than 1 % of its training images in the last epoch",
     "error": "generation 0 errs on 8 to 35 % of the test images",
     "schedule": "the divergence of BAN’s students from their teachers (nats per training image)"
-    " changes by less than 5 % over the last tenth of the epochs",
+    " changes by less than 10 % from the last tenth but one of the epochs to the last",
 }
 MARKS = {"met": "✓", "not met": "✗", "exception": "(✗)"}
 COLOURS = {"met": "#00735c", "not met": "#b34700", "exception": "#6b7280"}
