@@ -200,8 +200,9 @@ def criteria(
     Networks' sizes are known before any run; errors and divergences are those of finished runs.
     """
     plan = Plan.read(configfile or [], root=results)
+    from replication.report.criteria_page import render_criteria
     from replication.sweep.criteria import measure_criteria, write_criteria
-    from replication.sweep.overview import console, render_criteria
+    from replication.sweep.overview import console
 
     found = measure_criteria(plan)
     if write:

@@ -2,6 +2,9 @@
 
 import pandas as pd
 from great_tables import GT, loc, style
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
 
 from replication.report.layout import GT_STYLE
 
@@ -64,6 +67,25 @@ def exceptions(criteria: pd.DataFrame) -> list[str]:
     """The networks whose capacity is not the paper's, each with the reason."""
     found = criteria[criteria["capacity"] != "met"].drop_duplicates("network")
     return [f"{line.capacity}: {line.network}: {line.reason}" for line in found.itertuples()]
+
+
+def render_criteria(criteria: pd.DataFrame) -> RenderableType:
+    """The same for a terminal."""
+    parts: list[RenderableType] = []
+    for data, lines in readable(criteria).groupby("data", sort=False):
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+        table.add_column("network", min_width=max(map(len, criteria["network"])))
+        for name in lines.columns[2:]:
+            table.add_column(name, justify="right")
+        for _, *texts in lines.itertuples(index=False):
+            table.add_row(*(Text(text, style=_terminal_style(text)) for text in texts))
+        parts += [Text(str(data), style="bold"), table, Text()]
+    return Group(*parts, *map(Text, [*count_met(criteria), *exceptions(criteria)]))
+
+
+def _terminal_style(text: str) -> str:
+    styles = {"✓": "green", "(✗)": "yellow", "✗": "red"}
+    return next((style for mark, style in styles.items() if text.endswith(mark)), "")
 
 
 def criteria_table(criteria: pd.DataFrame) -> GT:

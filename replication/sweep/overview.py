@@ -4,7 +4,6 @@ import time
 from contextlib import suppress
 from datetime import timedelta
 
-import pandas as pd
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -12,14 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from replication.plan.plan import Plan
-from replication.report.criteria_page import count_met, exceptions, readable
 from replication.sweep.costs import Basis, PlanCost
 from replication.sweep.monitor import Status, poll
 
 WIDTH = 100  # columns where there is no terminal
 PAUSE = 2.0  # seconds between two polls
 COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
-MARK_COLOURS = {"✓": "green", "(✗)": "yellow", "✗": "red"}
 BASES: dict[Basis, str] = {
     "measured": "measured: median of finished runs of the same network.",
     "scaled": "scaled: finished runs of other networks, scaled by FLOPs.",
@@ -72,22 +69,6 @@ def render_costs(costs: PlanCost) -> RenderableType:
         for number, hours in costs.least_hours.items()
     ]
     return Group(*parts, *(Text(BASES[basis], style="dim") for basis in costs.total.basis))
-
-
-def render_criteria(criteria: pd.DataFrame) -> RenderableType:
-    """The criteria of a fair test: a line for each network, what they mean, and the exceptions."""
-    parts: list[RenderableType] = []
-    for data, lines in readable(criteria).groupby("data", sort=False):
-        table = _grid("network", *lines.columns[2:])
-        table.columns[0].min_width = max(map(len, criteria["network"]))
-        for _, *texts in lines.itertuples(index=False):
-            table.add_row(*(Text(text, style=_colour(text)) for text in texts))
-        parts += [Text(str(data), style="bold"), table, Text()]
-    return Group(*parts, *map(Text, [*count_met(criteria), *exceptions(criteria)]))
-
-
-def _colour(text: str) -> str:
-    return next((it for mark, it in MARK_COLOURS.items() if text.endswith(mark)), "")
 
 
 def render_status(status: Status) -> RenderableType:

@@ -11,9 +11,9 @@ from support.plans import ROOT, tiny_plan
 from support.stub_training import write_finished_runs
 
 from replication.plan.plan import Plan
-from replication.report.criteria_page import criteria_table
+from replication.report.criteria_page import criteria_table, render_criteria
 from replication.sweep.criteria import Capacities, measure_criteria, write_criteria
-from replication.sweep.overview import WIDTH, render_criteria
+from replication.sweep.overview import WIDTH
 
 LABEL = "two_digit_numbers/densenet_90_60.label"
 
