@@ -85,4 +85,5 @@ rule tables:
         RULES.outputs("results/{scale}/tables/{table}.tex"),
         RULES.outputs("results/{scale}/cells.csv"),
         RULES.outputs("results/{scale}/claims.csv"),
+        RULES.outputs("results/{scale}/criteria.csv"),
         RULES.records(*PLAN.tables),
