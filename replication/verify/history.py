@@ -27,19 +27,24 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{HISTORY} has no column {', '.join(sorted(missing))}"
         return
     epochs = recipe.get("epochs")
-    if list(history["epoch"]) != list(range(1, len(history) + 1)) or len(history) != epochs:
+    if len(history) != epochs:
         yield f"{HISTORY} has {len(history)} epochs, its recipe {epochs}"
+        return
+    if list(history["epoch"]) != list(range(1, epochs + 1)):
+        yield f"{HISTORY} does not number its epochs from 1 to {epochs}"
         return
     rates = _image_rates(recipe) if image else _language_rates(recipe, list(history[metric]))
     wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=0)
     if wrong.any():
         yield f"{HISTORY} has another learning rate in epoch {wrong.argmax() + 1} than its recipe"
+    last, result = history[metric].iloc[-1], next(iter(record["result"].values()))
     due = [epoch for epoch in range(1, epochs + 1) if _is_evaluated(recipe, epoch)]
     if list(history["epoch"][history[metric].notna()]) != due:
         yield f"{HISTORY} has no {metric} where its recipe evaluates, or has one elsewhere"
-    result = next(iter(record["result"].values()))
-    if not math.isclose(last := history[metric].iloc[-1], result, rel_tol=ROUNDED, abs_tol=ROUNDED):
+    elif not math.isclose(last, result, rel_tol=ROUNDED, abs_tol=ROUNDED):
         yield f"{HISTORY} ends with a {metric} of {last}, its result is {result}"
+    if record.get("objective") == "ban" and not (history.get("ban_cosine", 1.0) > 0.999).all():
+        yield f"{HISTORY} has another gradient than BAN's"
     # A language model's rate decays until nothing changes any more.
     measured = history.drop(columns=["epoch", "learning_rate", "test_error"], errors="ignore")
     if image:
