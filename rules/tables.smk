@@ -66,7 +66,7 @@ rule claims:
         "replication {params.worker} claims {params.files} > {log:q} 2>&1"
 
 
-# The targets table1 ... table6 and sensitivity.
+# The targets table1 ... table6, controls and sensitivity.
 for name in PLAN.tables:
 
     rule:
