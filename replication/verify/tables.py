@@ -94,7 +94,7 @@ def _compare(
         if name not in own:
             problems = ["has no line, although its runs are there"]
         elif name not in others:
-            cell = "{row}, {column}: ".format_map(own[name])
+            cell = f"{own[name].get('row')}, {own[name].get('column')}: "
             empty = [reason.removeprefix(cell) for reason in reasons if reason.startswith(cell)]
             problems = empty or ["the scale has no such line"]
         else:
