@@ -17,7 +17,7 @@ from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.folder import MODEL, PREDICTIONS
 from replication.runs.record import read_predictions
-from replication.runtime.precision import Autocast, configure_precision, find_device
+from replication.runtime.precision import Autocast, Precision, configure_precision, find_device
 from replication.training import image_trainer, language_trainer
 from replication.training.logit_cache import find_cache
 from replication.training.setup import Data, load_data, network_arguments
@@ -55,8 +55,11 @@ def _problems(
         yield f"its record has {own} for `network.arguments.{key}`, the scale {it}"
     checksum, precision = record["checksums"][MODEL], record["precision"]
     network = Teacher(plan, run, dict(record), checksum).network(data, device)
+    if precision not in TOLERANCE:
+        yield f"its precision is {precision}, which is none of {', '.join(TOLERANCE)}"
+        return
     # A CPU may have no bfloat16 for every layer, and float32 is within the tolerance.
-    own_precision = precision if device.type == "cuda" else "float32"
+    own_precision: Precision = precision if device.type == "cuda" else "float32"
     autocast, tolerance = configure_precision(own_precision, device), TOLERANCE[precision]
     stored = read_predictions(plan.folder(run))
     for name, tensor in _predict(plan, run, network, data, autocast).items():
