@@ -57,7 +57,7 @@ def _check_table(
     rendered = {} if reasons else render_table(plan, name, table)
     for suffix, text in rendered.items():
         shown = file.with_suffix(f".{suffix}")
-        if shown.exists() and shown.read_text(encoding="utf-8") != text:
+        if shown.exists() and shown.read_bytes() != text.encode():
             found.problems.append(f"{shown}: does not show what its runs and the paper give")
 
 
