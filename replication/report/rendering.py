@@ -1,13 +1,21 @@
 """A table of results as Markdown, HTML and LaTeX, in the paper's layout with its numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
 import pandas as pd
 from great_tables import GT, html
 
-from replication.report.layout import GT_STYLE, MARKS, VERDICT_COLOURS, RenderedCell, layout, notes
+from replication.report.layout import (
+    GT_STYLE,
+    MARKS,
+    VERDICT_COLOURS,
+    Layout,
+    RenderedCell,
+    layout,
+    notes,
+)
 
 LATEX_MARKS = {"replicated": r"$\surd$", "contradicted": r"$\times$", "inconclusive": r"$\circ$"}
 DASH = "–"
@@ -52,10 +60,9 @@ Write = Callable[[RenderedCell], str]
 
 
 def _grid(
-    frame: pd.DataFrame, bold: str, cell: Write, params: Write
+    table: Layout, bold: str, cell: Write, params: Write
 ) -> tuple[list[str], list[list[str]]]:
     """Header and lines of the table; the first entry of a line is the row's name, not escaped."""
-    table = layout(frame)
     head = ["params (M)"] * bool(table.params) + table.columns
     lines = []
     for row in table.rows:
@@ -66,13 +73,12 @@ def _grid(
     return head, lines
 
 
-def _heading(frame: pd.DataFrame, title: str) -> str:
-    name = str(frame["table"].iloc[0])
+def _heading(name: str, title: str) -> str:
     return f"Table {name[5:]}: {title}" if name.startswith("table") else title
 
 
-def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:
-    """Render one table's tidy frame as a GitHub pipe table with its heading and notes."""
+def to_markdown(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
+    """Render a table as a GitHub pipe table with its heading and notes."""
 
     def cell(it: RenderedCell) -> str:
         interval = f" ± {it.interval}" if it.interval else ""
@@ -83,12 +89,12 @@ def to_markdown(frame: pd.DataFrame, title: str, note: str) -> str:
     def escaped(*texts: str) -> list[str]:
         return [text.translate(MARKDOWN_ESCAPES) for text in texts]
 
-    head, lines = _grid(frame, "**%s**", cell, cell)
+    head, lines = _grid(table, "**%s**", cell, cell)
     pipe = [["", *escaped(*head)], [":--", *["--:"] * len(head)]]
     pipe += [[*escaped(row), *cells] for row, *cells in lines]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in pipe)
-    heading, *remarks = escaped(_heading(frame, title), *notes(frame, note))
-    return "\n\n".join([f"**{heading}**", table, *remarks]) + "\n"
+    body = "\n".join(f"| {' | '.join(line)} |" for line in pipe)
+    heading, *below = escaped(_heading(name, title), *remarks)
+    return "\n\n".join([f"**{heading}**", body, *below]) + "\n"
 
 
 def _scoped(rule: str, name: str) -> str:
@@ -97,8 +103,8 @@ def _scoped(rule: str, name: str) -> str:
     return ", ".join(f"#{name} {each.strip()}" for each in selectors.split(",")) + " {" + block
 
 
-def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
-    """Render one table's tidy frame as a self-contained HTML fragment.
+def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
+    """Render a table as a self-contained HTML fragment.
 
     The mark of a verdict has the difference to the teacher as its tooltip.
     """
@@ -118,13 +124,12 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
     def note_of_table_width(sentence: str) -> Any:
         return html(f'<div class="note">{escape(sentence)}</div>')
 
-    name = frame["table"].iloc[0]
-    widest = max(len(it.interval) for it in layout(frame).cells.values())
+    widest = max(len(it.interval) for it in table.cells.values())
     spread = f'<span class="spread" style="width: calc({0.75 * (widest + 1)}ch + 1.3em)">'
-    head, lines = _grid(frame, "<b>%s</b>", cell, params)
-    table = (
+    head, lines = _grid(table, "<b>%s</b>", cell, params)
+    shown = (
         GT(pd.DataFrame(lines, columns=["row", *head]), rowname_col="row", id=name)
-        .tab_header(note_of_table_width(_heading(frame, title)))
+        .tab_header(note_of_table_width(_heading(name, title)))
         .fmt_passthrough(columns=head, escape=False)
         .cols_align("right", columns=head)
         .tab_options(
@@ -137,13 +142,13 @@ def to_html(frame: pd.DataFrame, title: str, note: str) -> str:
         )
         .opt_css("\n".join(_scoped(rule, name) for rule in CSS))
     )
-    for sentence in notes(frame, note):
-        table = table.tab_source_note(note_of_table_width(sentence))
-    return str(table.as_raw_html()) + "\n"
+    for sentence in remarks:
+        shown = shown.tab_source_note(note_of_table_width(sentence))
+    return str(shown.as_raw_html()) + "\n"
 
 
-def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
-    """Render one table's tidy frame as a `booktabs` float, the paper's values on own lines."""
+def to_latex(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
+    """Render a table as a `booktabs` float, the paper's values on own lines."""
 
     def measured(it: RenderedCell) -> str:
         interval = rf"\,{{\scriptsize$\pm${it.interval}}}" if it.interval else ""
@@ -153,22 +158,22 @@ def to_latex(frame: pd.DataFrame, title: str, note: str) -> str:
     def reported(it: RenderedCell) -> str:
         return rf"\footnotesize\itshape {it.reported}" if it.reported else ""
 
-    head, ours = _grid(frame, r"\textbf{%s}", measured, measured)
+    head, ours = _grid(table, r"\textbf{%s}", measured, measured)
     _, papers = _grid(
-        frame, r"\textbf{%s}", reported, lambda it: r"\footnotesize\itshape " + it.reported
+        table, r"\textbf{%s}", reported, lambda it: r"\footnotesize\itshape " + it.reported
     )
     body = []
     for (row, *our), (_, *paper) in zip(ours, papers, strict=True):
         line = [row.translate(LATEX_ESCAPES), *(value.replace(DASH, "--") for value in our)]
         below = ["", *(value.replace(DASH, "") for value in paper)]
         body.append(" & ".join(line) + " \\\\\n" + " & ".join(below) + r" \\")
-    caption = " ".join([f"{title}.", *notes(frame, note)])
+    caption = " ".join([f"{title}.", *remarks])
     return LATEX % {
         "caption": caption.translate(LATEX_ESCAPES),
-        "label": frame["table"].iloc[0],
+        "label": name,
         "alignment": "r" * len(head),
         "head": " & ".join(["", *(name.translate(LATEX_ESCAPES) for name in head)]) + r" \\",
-        "body": "\n\\addlinespace\n".join(body),
+        "body": "\n\\addlinespace\n".join(body).replace("−", "$-$").replace("±", r"$\pm$"),
     }
 
 
@@ -177,5 +182,11 @@ def render(frame: pd.DataFrame, title: str, note: str) -> dict[str, str]:
 
     `frame` is `results/<scale>/tables/table<k>.csv`; `note` describes the scale's data.
     """
+    name = str(frame["table"].iloc[0])
+    return render_layout(name, layout(frame), title, notes(frame, note))
+
+
+def render_layout(name: str, table: Layout, title: str, remarks: Sequence[str]) -> dict[str, str]:
+    """Render a table in every format, by file ending; `name` is its id, `remarks` stand below."""
     formats = {"md": to_markdown, "html": to_html, "tex": to_latex}
-    return {ending: write(frame, title, note) for ending, write in formats.items()}
+    return {ending: write(name, table, title, remarks) for ending, write in formats.items()}

@@ -11,7 +11,7 @@ import pytest
 from support import synthetic_results
 
 from replication.report.layout import layout, notes
-from replication.report.rendering import render, to_html, to_latex, to_markdown
+from replication.report.rendering import render
 
 TITLE = "CIFAR-100 & its 100 classes_of 50 %"
 NOTE = "Two-digit numbers, 8×16 pixels."
@@ -36,7 +36,7 @@ def test_rows_and_columns_keep_the_order_of_the_frame() -> None:
 
 
 def test_params_are_shown_only_where_the_paper_prints_them() -> None:
-    shown = {name for name in FRAMES if "params" in to_markdown(FRAMES[name], TITLE, NOTE)}
+    shown = {name for name in FRAMES if "params" in render(FRAMES[name], TITLE, NOTE)["md"]}
     assert shown == {"table1", "table4", "table5", "table6"}
 
 
@@ -47,8 +47,8 @@ def test_interval_is_the_half_width_and_missing_with_one_seed() -> None:
     assert cell.interval == f"{line['ci_high'] - line['mean']:.2f}"
     single = synthetic_results.results(seeds=1)[1]["table3"]
     assert layout(single).cells["wide-resnet-28-1", "ban"].interval == ""
-    assert "±" not in to_markdown(single, TITLE, NOTE)
-    assert "1 seed;" in to_markdown(single, TITLE, NOTE)
+    assert "±" not in render(single, TITLE, NOTE)["md"]
+    assert "1 seed;" in render(single, TITLE, NOTE)["md"]
 
 
 def test_bold_is_the_lowest_of_a_row_ours_and_the_papers_apart() -> None:
@@ -83,7 +83,7 @@ def test_validation_and_test_perplexity_do_not_compete() -> None:
 def test_a_cell_that_the_paper_dashes_shows_a_dash() -> None:
     line = next(
         line
-        for line in to_markdown(FRAMES["table2"], TITLE, NOTE).splitlines()
+        for line in render(FRAMES["table2"], TITLE, NOTE)["md"].splitlines()
         if line.startswith("| densenet-80-120")
     )
     assert line.split("|")[9].strip() == "–"
@@ -94,7 +94,7 @@ def test_a_mark_stands_for_its_verdict_and_carries_the_difference() -> None:
     frame.loc[1, ["verdict", "delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]] = [
         *["contradicted", 0.5, -0.25, 1.25, 0.04]
     ]
-    text = to_html(frame, TITLE, NOTE)
+    text = render(frame, TITLE, NOTE)["html"]
     told = "contradicted: 0.50 [−0.25, 1.25] to its teacher, p = 0.04"
     assert f'<span class="contradicted" title="{told}">✗</span>' in text
     assert layout(frame).cells["wide-resnet-28-1", "teacher"].verdict == ""
@@ -108,14 +108,14 @@ def test_notes_explain_the_marks_only_where_there_are_some() -> None:
 
 
 def test_markdown_lines_have_as_many_cells_as_the_head(frame: pd.DataFrame) -> None:
-    lines = [x for x in to_markdown(frame, TITLE, NOTE).splitlines() if x.startswith("|")]
+    lines = [x for x in render(frame, TITLE, NOTE)["md"].splitlines() if x.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
     assert len(lines) == 2 + frame["row"].nunique()
 
 
 def test_markdown_does_not_read_a_star_as_emphasis() -> None:
-    assert r"| 0.5\*depth |" in to_markdown(FRAMES["table4"], TITLE, NOTE)
-    assert r"ens\*2" in to_markdown(FRAMES["table2"], TITLE, NOTE)
+    assert r"| 0.5\*depth |" in render(FRAMES["table4"], TITLE, NOTE)["md"]
+    assert r"ens\*2" in render(FRAMES["table2"], TITLE, NOTE)["md"]
 
 
 class Reader(HTMLParser):
@@ -136,7 +136,7 @@ class Reader(HTMLParser):
 
 
 def test_html_is_a_whole_fragment_that_needs_nothing_from_outside(frame: pd.DataFrame) -> None:
-    text = to_html(frame, TITLE, NOTE)
+    text = render(frame, TITLE, NOTE)["html"]
     reader = Reader()
     reader.feed(text)
     assert (reader.wanted, reader.open) == ([], [])
@@ -145,13 +145,13 @@ def test_html_is_a_whole_fragment_that_needs_nothing_from_outside(frame: pd.Data
 
 
 def test_html_leaves_the_same_room_behind_our_value_and_the_papers(frame: pd.DataFrame) -> None:
-    room = re.findall(r'<span class="spread" style="(.*?)"', to_html(frame, TITLE, NOTE))
+    room = re.findall(r'<span class="spread" style="(.*?)"', render(frame, TITLE, NOTE)["html"])
     assert len(room) == 2 * len(frame)
     assert len(set(room)) == 1
 
 
 def test_html_styles_reach_no_other_table_of_the_page(frame: pd.DataFrame) -> None:
-    style = to_html(frame, TITLE, NOTE).split("<style>")[1].split("</style>")[0]
+    style = render(frame, TITLE, NOTE)["html"].split("<style>")[1].split("</style>")[0]
     selectors = re.findall(r"\.(?:note|interval|paper|replicated|gt_table t[dhr])\b.*?\{", style)
     assert selectors
     for rule in re.findall(r"^.*\.(?:note|interval|paper|replicated) \{", style, re.MULTILINE):
@@ -163,7 +163,7 @@ def test_the_same_frame_gives_the_same_texts(frame: pd.DataFrame) -> None:
 
 
 def test_latex_is_a_balanced_booktabs_float(frame: pd.DataFrame) -> None:
-    text = to_latex(frame, TITLE, NOTE)
+    text = render(frame, TITLE, NOTE)["tex"]
     rules = [text.count(rf"\{rule}") for rule in ("toprule", "midrule", "bottomrule")]
     assert rules == [1, 1, 1]
     assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
@@ -176,7 +176,7 @@ def test_latex_is_a_balanced_booktabs_float(frame: pd.DataFrame) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex here")
 def test_latex_compiles(tmp_path: Path) -> None:
-    floats = "\n".join(to_latex(frame, TITLE, NOTE) for frame in FRAMES.values())
+    floats = "\n".join(render(frame, TITLE, NOTE)["tex"] for frame in FRAMES.values())
     packages = r"\documentclass{article}\usepackage{booktabs,graphicx}"
     document = rf"{packages}\begin{{document}}{floats}\end{{document}}"
     (tmp_path / "all.tex").write_text(document, encoding="utf-8")
