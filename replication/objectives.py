@@ -1,5 +1,7 @@
 """What a network is trained on: the label, its teacher, or a treatment of the teacher (§3.1, §3.2).
 
+Label smoothing and Tf-KD are controls that the paper does not have.
+
 Every objective takes student logits z (b, C), labels (b,), teacher logits t (b, C) or None, and the
 generator of its random numbers; it returns the loss of the batch, a scalar. The teacher's
 distribution is p = softmax(t) without a temperature; no gradient flows into t.
@@ -89,6 +91,27 @@ def dkpp(
     return cross_entropy(student_logits, permuted)
 
 
+def label_smoothing(student_logits: Tensor, labels: Tensor, *_: object) -> Tensor:
+    """Cross-entropy with 0.9 y + 0.1 / C (Szegedy et al. 2016)."""
+    return cross_entropy(student_logits, labels, label_smoothing=0.1)
+
+
+def tf_kd(student_logits: Tensor, labels: Tensor, *_: object) -> Tensor:
+    """Tf-KD_reg: 0.9 CE(y, q) + 0.1 KL(p, q) with a virtual teacher (Yuan et al. 2020, Eq. 9).
+
+    The virtual teacher has 0.99 on the label and spreads the rest evenly. As in the authors' code
+    for CIFAR-100, with the constants of their ResNet-18, p is the softmax of these probabilities
+    over 20, and q has no temperature. Their mean over 100 classes, times 100, is the sum here.
+    """
+    from torch.nn.functional import one_hot
+
+    classes = student_logits.shape[-1]
+    on_label, rest = one_hot(labels, classes).to(student_logits.dtype), 0.01 / (classes - 1)
+    p = ((rest + (0.99 - rest) * on_label) / 20).softmax(-1)
+    divergence = cross_entropy(student_logits, p) + (p * p.log()).sum(-1).mean()
+    return 0.9 * label(student_logits, labels) + 0.1 * divergence
+
+
 def confidence_weights(teacher_logits: Tensor, labels: Tensor | None = None) -> Tensor:
     """CWTM's weights (b,): w_s = max p_s / Σ_u max p_u, also where the teacher is wrong (§3.2).
 
@@ -125,12 +148,14 @@ def permute_dark_knowledge(
 class Objective:
     """An objective, called as its function.
 
-    ``decision`` is a key of the scale's `decisions`, ``option`` the function's argument for it.
+    ``decision`` is a key of the scale's `decisions`, ``option`` the function's argument for it;
+    ``teacher`` says whether it learns from one.
     """
 
     function: Callable[..., Tensor]
     decision: str | None = None
     option: str | None = None
+    teacher: bool = True
 
     def __call__(self, *batch: Any, **options: Any) -> Tensor:
         """The loss of a batch, a scalar."""
@@ -138,9 +163,11 @@ class Objective:
 
 
 OBJECTIVES: dict[str, Objective] = {
-    "label": Objective(label),
+    "label": Objective(label, teacher=False),
     "ban": Objective(ban),
     "ban+l": Objective(ban_l, decision="ban_l_weighting", option="weighting"),
     "cwtm": Objective(cwtm, decision="cwtm_weight", option="weight"),
     "dkpp": Objective(dkpp, decision="dkpp_permutation", option="permutation"),
+    "label-smoothing": Objective(label_smoothing, teacher=False),
+    "tf-kd": Objective(tf_kd, teacher=False),
 }

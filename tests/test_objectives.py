@@ -49,11 +49,22 @@ BAN_ENTROPY = [
     1 / 8 * math.log(2) + 3 / 4 * math.log(4) + 1 / 8 * math.log(4),
     -1 / 5 * math.log(1 / 5) - 1 / 2 * math.log(3 / 5) - 3 / 10 * math.log(1 / 5),
 ]
+# Label smoothing: 0.9 of the label and a thirtieth for each of the three classes. Tf-KD's virtual
+# teacher: exp(0.99 / 20) for the label to exp(0.005 / 20) for each of the two others.
+SMOOTH = 0.9 * Y + 0.1 / 3
+SURE, OTHER = math.exp(0.0495), math.exp(0.00025)
+VIRTUAL = (OTHER + (SURE - OTHER) * Y) / (SURE + 2 * OTHER)
+EXPECTED_GRADIENT |= {
+    "label-smoothing": (Q - SMOOTH) / 2,
+    "tf-kd": (0.9 * (Q - Y) + 0.1 * (Q - VIRTUAL)) / 2,
+}
 EXPECTED_LOSS = {
     "label": sum(CROSS_ENTROPY) / 2,
     "ban": sum(BAN_ENTROPY) / 2,
     "ban+l": (sum(CROSS_ENTROPY) + sum(BAN_ENTROPY)) / 4,
     "cwtm": 3 / 5 * CROSS_ENTROPY[0] + 2 / 5 * CROSS_ENTROPY[1],
+    "label-smoothing": -(SMOOTH * Q.log()).sum().item() / 2,
+    "tf-kd": 0.9 * sum(CROSS_ENTROPY) / 2 + 0.1 * (VIRTUAL * (VIRTUAL / Q).log()).sum().item() / 2,
 }
 
 
@@ -112,7 +123,7 @@ def test_dkpp_draws_a_new_permutation_at_every_step() -> None:
     assert len({tuple(row.tolist()) for row in first}) > 1
 
 
-@pytest.mark.parametrize("name", [name for name in OBJECTIVES if name != "label"])
+@pytest.mark.parametrize("name", [name for name, it in OBJECTIVES.items() if it.teacher])
 def test_no_gradient_flows_into_the_teacher(name: str) -> None:
     student, teacher = STUDENT.clone().requires_grad_(), TEACHER.clone().requires_grad_()
     OBJECTIVES[name](student, LABELS, teacher).backward()  # type: ignore[no-untyped-call]
@@ -120,10 +131,31 @@ def test_no_gradient_flows_into_the_teacher(name: str) -> None:
     assert teacher.grad is None
 
 
-def test_label_needs_no_teacher() -> None:
-    assert OBJECTIVES["label"](STUDENT, LABELS, None).item() == pytest.approx(
-        EXPECTED_LOSS["label"]
-    )
+@pytest.mark.parametrize("name", ["label", "label-smoothing", "tf-kd"])
+def test_an_objective_without_a_teacher_needs_none(name: str) -> None:
+    assert not OBJECTIVES[name].teacher
+    loss = OBJECTIVES[name](STUDENT, LABELS, None)
+    assert loss.item() == pytest.approx(EXPECTED_LOSS[name])
+
+
+def test_tf_kd_is_its_authors_loss_for_100_classes() -> None:
+    # Their code: the divergence's mean over samples and classes, times 100.
+    z = torch.randn(8, 100, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(0, 80, 10)
+    virtual = torch.full_like(z, 0.01 / 99)
+    virtual[range(8), labels] = 0.99
+    divergence = kl_div(log_softmax(z, 1), (virtual / 20).softmax(1), reduction="none").mean() * 100
+    expected = 0.9 * cross_entropy(z, labels) + 0.1 * divergence
+    torch.testing.assert_close(OBJECTIVES["tf-kd"](z, labels, None), expected)
+
+
+def without_temperature(z: Tensor, y: Tensor, *_: object) -> Tensor:
+    virtual = torch.where(one_hot(y, 3) == 1, 0.99, 0.005).double()
+    return 0.9 * cross_entropy(z, y) + 0.1 * cross_entropy(z, virtual)
+
+
+def smoothed_over_the_other_classes(z: Tensor, y: Tensor, *_: object) -> Tensor:
+    return cross_entropy(z, torch.where(one_hot(y, 3) == 1, 0.9, 0.05).double())
 
 
 # Mistakes 1, 2, 5 and 6 of public re-implementations: each has to fail the checks above.
@@ -157,6 +189,8 @@ def cwtm_of_the_true_class(z: Tensor, y: Tensor, t: Tensor, g: object = None) ->
         ("cwtm", cwtm_divided_by_batch),
         ("cwtm", cwtm_on_soft_targets),
         ("cwtm", cwtm_of_the_true_class),
+        ("label-smoothing", smoothed_over_the_other_classes),
+        ("tf-kd", without_temperature),
     ],
 )
 def test_the_check_finds_a_wrong_loss(name: str, mistake: Callable[..., Tensor]) -> None:

@@ -37,6 +37,12 @@ class ResidualStudentSize(StrictModel):
     """Residual students of Table 5; their widths follow from those of their DenseNet teacher."""
 
     depth_ratio: RatioString = Field("1", description="Of residual units per stage, rounded up.")
+    relative_width_ratio: RatioString = Field(
+        "1",
+        description="Of their widths relative to the teacher's. Few dense units hardly widen a"
+        " network, so that at 1 its students have fewer parameters than in the paper, relative to"
+        " its own.",
+    )
 
 
 class WideResidualStudentSize(ResidualStudentSize):

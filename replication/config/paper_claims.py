@@ -128,7 +128,7 @@ class Claims:
 
     def datasets(self, cells: Iterable[CellKey]) -> set[str]:
         """The paper's data sets that cells are measured on."""
-        return {self.tables[table].dataset for table, _, _ in cells}
+        return {self.tables[table].role(row) for table, row, _ in cells}
 
     @property
     def replicates_dataset(self) -> str:

@@ -58,8 +58,9 @@ class CellSpec(StrictModel):
             raise ValueError("a cell has either an objective or an ensemble")
         if self.ensemble and (self.teacher or self.network or self.seed_offset or self.share_ends):
             raise ValueError("an ensemble has no teacher, network, seed offset or shared layers")
-        if self.objective and (self.objective == "label") != (self.teacher is None):
-            raise ValueError("every objective but `label` has a teacher, and `label` has none")
+        if self.objective and OBJECTIVES[self.objective].teacher != (self.teacher is not None):
+            needs = "needs a" if self.teacher is None else "has no"
+            raise ValueError(f"the objective `{self.objective}` {needs} teacher")
         if self.share_ends and self.teacher is None:
             raise ValueError("only a cell with a teacher can share its layers")
         return self
@@ -69,6 +70,7 @@ class RowSpec(StrictModel):
     """A row: its network, what the paper prints, and cells that differ from their column."""
 
     network: Name = Field(description="Name of a network of the catalogue.")
+    dataset: Role | None = Field(None, description="Instead of the table's.")
     params: Number | None = Field(None, description="Parameters as printed, in millions.")
     cells: dict[Name, CellSpec | None] = Field({}, description="Unlike the column's; null: none.")
     reported: dict[Name, Number | None] | None = Field(
@@ -84,8 +86,15 @@ class TableSpec(StrictModel):
     columns: dict[Name, CellSpec] = Field(min_length=1)
     rows: dict[Name, RowSpec] = Field(min_length=1)
     variants: dict[FolderName, dict[str, Any]] = Field(
-        {}, description="Keys of the scale that a cell's runs have otherwise, by a name for them."
+        {},
+        description="Keys of the scale that a cell's runs have otherwise, by a name for them; below"
+        " `multiply`, factors of the scale's own numbers.",
     )
+    contrasts: dict[Name, Annotated[dict[Name, Number], Field(min_length=2)]] = Field(
+        {}, description="Weighted sums of columns by seed, by name; the weights sum to zero."
+    )
+    hidden: tuple[Name, ...] = Field((), description="Columns measured, but not shown.")
+    transposed: bool = Field(False, description="Show rows as columns.")
     notes: tuple[Line, ...] = ()
 
     def cell(self, row: str, column: str) -> CellSpec:
@@ -95,6 +104,18 @@ class TableSpec(StrictModel):
     def network(self, row: str, column: str) -> str:
         """The network of a cell."""
         return self.cell(row, column).network or self.rows[row].network
+
+    def role(self, row: str) -> Role:
+        """The paper's data set of a row."""
+        return self.rows[row].dataset or self.dataset
+
+    def contrasts_of(self, row: str) -> list[str]:
+        """The contrasts of a row: those whose columns are all measured in it."""
+        return [
+            name
+            for name, weights in self.contrasts.items()
+            if not any(self.is_dash(row, column) for column in weights)
+        ]
 
     def reported(self, row: str, column: str) -> float | None:
         """The number that the paper prints, in percent or perplexity; None where it prints none."""
@@ -128,6 +149,17 @@ def read_table(name: str, folder: Path = TABLES) -> TableSpec:
 
 def _problems(table: TableSpec) -> Iterator[str]:
     """What is wrong with a table; each check relies on those before it."""
+    for name, weights in table.contrasts.items():
+        for column in weights:
+            if column not in table.columns:
+                yield f"`contrasts.{name}.{column}`: no such column"
+        if name in table.columns:
+            yield f"`contrasts.{name}`: a column has this name; choose another"
+        if abs(sum(weights.values())) > 1e-9:
+            yield f"`contrasts.{name}`: the weights have to sum to zero"
+    for column in table.hidden:
+        if column not in table.columns:
+            yield f"`hidden`: no column `{column}`"
     for row, spec in table.rows.items():
         for key, names in (("cells", spec.cells), ("reported", spec.reported or {})):
             for column in names:
@@ -144,7 +176,7 @@ def _problems(table: TableSpec) -> Iterator[str]:
 
 def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
     cell, network = table.cell(row, column), table.network(row, column)
-    kind = "language" if table.dataset == "ptb" else "image"
+    kind = "language" if table.role(row) == "ptb" else "image"
     if network not in NETWORKS:
         yield f"unknown network `{network}`; see replication/architectures/catalogue.py"
     if cell.variant is not None and cell.variant not in table.variants:

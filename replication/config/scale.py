@@ -37,7 +37,7 @@ class Dataset(StrictModel):
     """A data set, and how much of it is used."""
 
     @property
-    def sizes(self) -> dict[str, int | None]:
+    def sizes(self) -> dict[str, Any]:
         """How much of it is used, as arguments of its loading function."""
         return self.model_dump(exclude={"name"})
 
@@ -48,10 +48,16 @@ class ImageDataset(Dataset):
     name: Annotated[str, OneOf(specs.IMAGE_DATASETS)]
     train: Count | None = Field(None, description="Training images; all of them without this key.")
     test: Count | None = Field(None, description="Test images, likewise.")
+    items: Count | None = Field(
+        None,
+        description="Single images that training images come from; the others are left out, or are"
+        " for testing where the data set has no test images of its own.",
+    )
+    pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
 
     def spec(self, evaluate_on: Part) -> specs.ImageSpec:
-        """The data set with the numbers of images that are used."""
-        return specs.image_spec(self.name, self.train, self.test, evaluate_on)
+        """The data set as it is used: its numbers of images and their size."""
+        return specs.image_spec(self.name, evaluate_on=evaluate_on, **self.sizes)
 
 
 class TextDataset(Dataset):
@@ -172,6 +178,11 @@ class Scale(StrictModel):
     images: ImageRecipe
     language: LanguageRecipes
     decisions: Decisions = Decisions()
+    exceptions: dict[Annotated[str, OneOf(NETWORKS)], Line] = Field(
+        {},
+        description="Networks whose parameters, relative to DenseNet-90-60's, are not within a"
+        " factor of two of the paper's, each with the reason. Claims on them are not tested.",
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "bfloat16", "tf32", "float32"] = Field(
         "auto",

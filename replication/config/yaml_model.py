@@ -2,9 +2,11 @@
 
 import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -99,6 +101,30 @@ def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(old, Mapping) and isinstance(value, Mapping)
         merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
     return merged
+
+
+def multiply(base: Any, factors: Any) -> Any:
+    """Multiply the numbers and ratios of a mapping, level by level, integers rounded up.
+
+    The factor of a mapping or list is that of everything in it.
+
+    Raises:
+        InputError: a factor is no positive ratio, or belongs to nothing that has a number.
+    """
+    if isinstance(base, Mapping):
+        below = factors if isinstance(factors, Mapping) else dict.fromkeys(base, factors)
+        if unknown := [key for key in below if key not in base]:
+            raise InputError(f"unknown key `{unknown[0]}`; remove it")
+        return {**base, **{key: multiply(base[key], factor) for key, factor in below.items()}}
+    if isinstance(base, list):
+        return [multiply(value, factors) for value in base]
+    with suppress(ValueError, ZeroDivisionError):
+        if (factor := Fraction(str(factors))) > 0:
+            product = Fraction(str(base)) * factor
+            if isinstance(base, int):
+                return math.ceil(product)
+            return str(product) if isinstance(base, str) else float(product)
+    raise InputError(f"{_short(base)} by {_short(factors)}; multiply numbers by positive ratios")
 
 
 def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from replication.data.specs import HELD_OUT, IMAGE_DATASETS
 from replication.errors import InputError
@@ -60,22 +61,33 @@ def load_images(
     root: Path,
     train: int | None = None,
     test: int | None = None,
+    items: int | None = None,
+    pool: int = 1,
     evaluate_on: Literal["test", "validation"] = "test",
     *,
     download: bool = False,
 ) -> ImageData:
     """Load a data set, split it, take so many images of each part (None: all), and normalise them.
 
-    ``root`` is the folder of all data sets. For ``validation`` a fifth of the training items is
-    held out, and the test items are not used. Pairs are built after the split, so that no item is
-    in pairs of both parts.
+    ``root`` is the folder of all data sets. ``items`` is how many single images the training part
+    is made of; of a data set with one source the others are for testing. ``pool`` is the side of
+    the squares of pixels that are averaged into one. For ``validation`` a fifth of the training
+    items is held out, and the test items are not used. Pairs are built after the split, so that no
+    item is in pairs of both parts.
 
     Raises:
-        InputError: files are missing, damaged or cannot be downloaded, or the data set has fewer
-            images than requested.
+        InputError: files are missing, damaged or cannot be downloaded, the data set has fewer
+            images than requested, or ``pool`` does not divide their sides.
     """
     spec = IMAGE_DATASETS[name]
-    training_items, evaluation_items = resolve_name(spec.loader)(root, download)
+    training_items, evaluation_items = (
+        _averaged(part, pool, f"{name}: `pool`")
+        for part in resolve_name(spec.loader)(root, download)
+    )
+    if items:
+        training_items, rest = _split(training_items, items, f"{name}: `items`")
+        if spec.one_source:
+            evaluation_items = Items(*map(torch.cat, zip(evaluation_items, rest, strict=True)))
     if evaluate_on == "validation":
         order = shuffled(len(training_items.labels), "validation")
         held_out = len(order) // HELD_OUT
@@ -100,11 +112,25 @@ def _generator(purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:7]))
 
 
-def _subset(items: Items, count: int | None, key: str) -> Items:
+def _averaged(items: Items, side: int, key: str) -> Items:
+    """Images whose squares of `side` times `side` pixels are averaged into one."""
+    height, width = items.images.shape[-2:]
+    if height % side or width % side:
+        raise InputError(f"{key}: {side} does not divide the sides of {height} × {width} images")
+    return items if side == 1 else Items(avg_pool2d(items.images, side), items.labels)
+
+
+def _split(items: Items, count: int, key: str, purpose: str = "items") -> tuple[Items, Items]:
+    """A fixed random choice of `count` items, and the others."""
     total = len(items.labels)
-    if count and count > total:
+    if count > total:
         raise InputError(f"{key} asks for {count} images, the data set has {total}; lower it")
-    return items.take(shuffled(total, "subset")[:count]) if count else items
+    order = shuffled(total, purpose)
+    return items.take(order[:count]), items.take(order[count:])
+
+
+def _subset(items: Items, count: int | None, key: str) -> Items:
+    return _split(items, count, key, "subset")[0] if count else items
 
 
 def _pairs(items: Items, count: int | None, key: str) -> Items:

@@ -13,7 +13,7 @@ from replication.errors import InputError
 def load(
     name: str,
     root: str | Path,
-    sizes: Mapping[str, int | None],
+    sizes: Mapping[str, Any],
     evaluate_on: Literal["test", "validation"] = "test",
     download: bool = False,
 ) -> ImageData | Corpus:

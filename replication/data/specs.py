@@ -11,7 +11,8 @@ class ImageSpec:
     ``loader`` names the function that reads it, as in `pkgutil.resolve_name`: (root, download) to
     the training and the test `Items`. ``shape`` is (channels, height, width). Where ``pairs`` is
     true, the loader's items are single ones, of which two are put side by side; classes and shape
-    are those of a pair.
+    are those of a pair. Where ``one_source`` is true, the test part is the suite's own choice from
+    the same images as the training part, which can be made smaller in favour of it.
     """
 
     label: str
@@ -21,6 +22,7 @@ class ImageSpec:
     train: int
     test: int
     pairs: bool = False
+    one_source: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,13 @@ def _pairs_of(spec: ImageSpec, label: str) -> ImageSpec:
 
 _IMAGES, _TEXT = "replication.data.image_files:", "replication.data.text_files:"
 _DIGITS = ImageSpec(
-    "scikit-learn’s digits", _IMAGES + "digits", classes=10, shape=(1, 8, 8), train=1198, test=599
+    "scikit-learn’s digits",
+    _IMAGES + "digits",
+    classes=10,
+    shape=(1, 8, 8),
+    train=1198,
+    test=599,
+    one_source=True,
 )
 _FASHION_MNIST = ImageSpec(
     "Fashion-MNIST",
@@ -99,10 +107,20 @@ def image_spec(
     name: str,
     train: int | None = None,
     test: int | None = None,
+    items: int | None = None,
+    pool: int = 1,
     evaluate_on: Literal["test", "validation"] = "test",
 ) -> ImageSpec:
-    """An image data set as a scale uses it: with its numbers of training and evaluation images."""
+    """An image data set as a scale uses it: its numbers of images, and their size.
+
+    The arguments are those of `data.images.load_images`.
+    """
     spec = IMAGE_DATASETS[name]
+    channels, height, width = spec.shape
+    spec = replace(spec, shape=(channels, height // pool, width // pool))
+    if items:
+        rest = spec.train - items if spec.one_source else 0
+        spec = replace(spec, train=items, test=spec.test + rest)
     if evaluate_on == "validation":
         held_out = spec.train // HELD_OUT
         spec = replace(spec, train=spec.train - held_out, test=held_out)

@@ -4,6 +4,21 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 
 
+class Shortcut(nn.Conv2d):
+    """A 1×1 convolution that takes every `step`-th pixel, as one with a stride does.
+
+    oneDNN's strided 1×1 convolutions in channels_last corrupt memory in the backward pass where
+    channels are fewer than a vector register holds (oneDNN issue 6035).
+    """
+
+    def __init__(self, in_chs: int, out_chs: int, step: int) -> None:
+        super().__init__(in_chs, out_chs, 1, bias=False)
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[:, :, :: self.step, :: self.step])
+
+
 class WideBlock(nn.Module):
     """Two 3×3 convolutions with drop-out between them (Zagoruyko & Komodakis 2016).
 
@@ -19,7 +34,7 @@ class WideBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.conv2 = nn.Conv2d(out_chs, out_chs, 3, padding=1, bias=False)
         project = stride != 1 or in_chs != out_chs
-        self.shortcut = nn.Conv2d(in_chs, out_chs, 1, stride, bias=False) if project else None
+        self.shortcut = Shortcut(in_chs, out_chs, stride) if project else None
 
     def forward(self, x: Tensor) -> Tensor:
         active = self.norm1(x)
@@ -46,7 +61,7 @@ class PreActBottleneck(nn.Module):
         self.conv2 = nn.Conv2d(bottleneck, bottleneck, 3, stride, padding=1, bias=False)
         self.norm3 = BatchNormAct2d(bottleneck)
         self.conv3 = nn.Conv2d(bottleneck, out_chs, 1, bias=False)
-        self.shortcut = nn.Conv2d(in_chs, out_chs, 1, stride, bias=False) if project else None
+        self.shortcut = Shortcut(in_chs, out_chs, stride) if project else None
 
     def forward(self, x: Tensor) -> Tensor:
         active = self.norm1(x)

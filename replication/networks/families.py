@@ -79,7 +79,8 @@ def densenet(
     """DenseNet-BC with three blocks of `units` (Huang et al. 2017), and Table 4's students of it.
 
     Bottlenecks are 4 times `growth` wide, the stem twice. A transition halves the channels and, by
-    average pooling, both sides of the maps; `final_transition` puts one after the last block too.
+    average pooling, both sides of the maps, odd ones rounded up; `final_transition` puts one after
+    the last block too.
     `depth_factor` gives so many times the units, `compression_factor` removes so many times the
     half of the channels in a transition. Growth follows, block by block, so that every transition
     leaves as many channels as with both factors at 1.
@@ -97,7 +98,7 @@ def densenet(
         )
         width += student_units * student_growth
         if number < BLOCKS or final_transition:
-            features[f"transition{number}"] = DenseTransition(width, transition)
+            features[f"transition{number}"] = _transition(width, transition)
             width = transition
     return {**features, "norm5": BatchNormAct2d(width)}
 
@@ -110,11 +111,14 @@ def wide_resnet_as_dense(
     depth_ratio: Ratio = 1,
     teacher_depth_ratio: Ratio = 1,
     width_ratio: Ratio = 1,
+    relative_width_ratio: Ratio = 1,
 ) -> Features:
     """BAN-Wide-ResNet-n-r (Table 5): n `units` of two 3×3 convolutions, r = `relative_width`.
 
-    Units are r times as wide as the teacher's map after the transition; `depth_ratio` shrinks n.
+    Units are r times as wide as the teacher's map after the transition; `depth_ratio` shrinks n,
+    `relative_width_ratio` multiplies r.
     """
+    relative_width = Fraction(str(relative_width)) * Fraction(str(relative_width_ratio))
 
     def unit(width: int, transition: int, first: bool) -> tuple[nn.Module, int]:
         out_chs = scaled(transition, relative_width)
@@ -130,15 +134,18 @@ def pre_resnet_as_dense(
     depth_ratio: Ratio = 1,
     teacher_depth_ratio: Ratio = 1,
     width_ratio: Ratio = 1,
+    relative_width_ratio: Ratio = 1,
 ) -> Features:
     """BAN-Pre-ResNet-n-r (Table 5): n `units`, pre-activation bottlenecks, r = `relative_width`.
 
     Units keep the width with which the stage begins; their bottlenecks have r / 4 times the
-    channels of the teacher's map after the transition. `depth_ratio` shrinks n.
+    channels of the teacher's map after the transition. `depth_ratio` shrinks n,
+    `relative_width_ratio` multiplies r.
     """
+    relative_width = Fraction(str(relative_width)) * Fraction(str(relative_width_ratio))
 
     def unit(width: int, transition: int, first: bool) -> tuple[nn.Module, int]:
-        bottleneck = scaled(transition, Fraction(str(relative_width)) / 4)
+        bottleneck = scaled(transition, relative_width / 4)
         return PreActBottleneck(width, bottleneck, width, 1, project=first), width
 
     return _as_dense(in_chans, scaled(units, depth_ratio), unit, teacher_depth_ratio, width_ratio)
@@ -164,7 +171,7 @@ def _as_dense(
         for index in range(units):
             module, width = unit(width, transition, index == 0)
             features[f"stage{number}_unit{index + 1}"] = module
-        features[f"transition{number}"] = DenseTransition(width, transition)
+        features[f"transition{number}"] = _transition(width, transition)
         width = transition
     return {**features, "norm5": BatchNormAct2d(width)}
 
@@ -175,6 +182,13 @@ def _hidden_widths(units: int, growth: int) -> list[int]:
     for _ in range(BLOCKS):
         widths.append((widths[-1] + units * growth) // 2)
     return widths
+
+
+def _transition(in_chs: int, out_chs: int) -> DenseTransition:
+    """A transition to half the size, odd sides rounded up, as a strided convolution does."""
+    transition = DenseTransition(in_chs, out_chs)
+    transition.pool = nn.AvgPool2d(2, 2, ceil_mode=True)
+    return transition
 
 
 def _stem(in_chans: int, width: int) -> nn.Conv2d:

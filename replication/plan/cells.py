@@ -50,9 +50,12 @@ class Cell:
 def cells_of(
     name: str, table: TableSpec, scale: Scale, variants: dict[str, Scale]
 ) -> Iterator[Cell]:
-    """The cells of a table in the paper's order; ``variants`` are scales by name."""
-    text = table.dataset == "ptb"
+    """The cells of a table in the paper's order.
+
+    ``variants`` are scales by name; a variant that is not among them is the scale itself.
+    """
     for row, spec in table.rows.items():
+        text = table.role(row) == "ptb"
         for column in table.columns:
             if table.is_dash(row, column):
                 continue
@@ -66,7 +69,9 @@ def cells_of(
                 metric=f"{part} perplexity" if text else f"{part} error (%)",
                 part=part,
                 members={
-                    seed: tuple(_run(table, row, member, seed, scale) for member in columns)
+                    seed: tuple(
+                        _run(table, row, member, seed, scale, variants) for member in columns
+                    )
                     for seed in scale.seeds
                 },
                 reported=table.reported(row, column),
@@ -84,15 +89,18 @@ def reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
     return None if at == start else table.reported(*at)
 
 
-def _run(table: TableSpec, row: str, column: str, seed: int, scale: Scale) -> Run:
+def _run(
+    table: TableSpec, row: str, column: str, seed: int, scale: Scale, variants: dict[str, Scale]
+) -> Run:
     cell, teacher = table.cell(row, column), table.teacher(row, column)
     assert cell.objective is not None  # read_table checks that teachers and members are trained
+    above = _run(table, teacher.row, teacher.column, seed, scale, variants) if teacher else None
     return Run(
-        dataset=getattr(scale.datasets, table.dataset),
+        dataset=getattr(scale.datasets, table.role(row)),
         network=table.network(row, column),
         objective=cell.objective,
         seed=seed + cell.seed_offset,
-        teacher=_run(table, teacher.row, teacher.column, seed, scale) if teacher else None,
+        teacher=above,
         share_ends=cell.share_ends,
-        variant=cell.variant,
+        variant=cell.variant if cell.variant in variants else None,
     )

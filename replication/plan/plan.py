@@ -13,7 +13,7 @@ from typing import Any, Self
 from replication.architectures.catalogue import NETWORKS
 from replication.config.paper_tables import TABLES, TableSpec, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
-from replication.config.yaml_model import merge
+from replication.config.yaml_model import merge, multiply
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.plan.cells import Cell, cells_of
@@ -144,19 +144,29 @@ def hash_recipe(recipe: dict[str, Any]) -> str:
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:
-    """Each variant as a complete scale, by name."""
+    """Each variant as a complete scale, by name.
+
+    A variant that changes nothing at this scale is left out, so that it shares the scale's runs.
+    """
     found: dict[str, Scale] = {}
+    config = scale.model_dump(mode="json")
     for name, spec in specs.items():
         for variant, changes in spec.variants.items():
             here = f"{tables / name}.yaml: variant `{variant}`"
-            if fixed := [key for key in changes if key not in VARIED]:
+            values = {key: value for key, value in changes.items() if key != "multiply"}
+            if fixed := [key for key in values if key not in VARIED]:
                 raise InputError(
                     f"{here}: `{fixed[0]}` is the same for all runs of a scale; a variant can only"
                     f" change {', '.join(VARIED)}"
                 )
-            changed = check_scale(merge(scale.model_dump(mode="json"), changes), here)
+            try:
+                varied = {key: config[key] for key in VARIED}
+                multiplied = multiply(varied, changes.get("multiply", {}))
+            except InputError as error:
+                raise InputError(f"{here}: `multiply`: {error}") from None
+            changed = check_scale(merge(config, merge(multiplied, values)), here)
             if found.setdefault(variant, changed) != changed:
                 raise InputError(
                     f"{here}: another table has a different variant of this name; rename one"
                 )
-    return found
+    return {variant: changed for variant, changed in found.items() if changed != scale}

@@ -3,6 +3,7 @@
 MODEL = "model.safetensors"
 PREDICTIONS = "predictions.safetensors"
 HISTORY = "history.csv"
+CONFIDENCE_WEIGHTS = "confidence_weights.csv"
 CONFIG = "config.json"
 RECORD = "run.json"
 FAILURE = "failed.json"

@@ -10,7 +10,7 @@ EpochMetrics = dict[str, float | int | None]
 
 
 def write_history(file: Path, history: Sequence[EpochMetrics]) -> None:
-    """Write one line per epoch; missing metrics are left empty.
+    """Write one line per epoch, or per other entry; missing metrics are left empty.
 
     Raises:
         InputError: the file cannot be written.

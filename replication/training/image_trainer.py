@@ -10,7 +10,8 @@ from replication.config.scale import ImageRecipe
 from replication.data.augmentation import Augmenter, draw_views
 from replication.data.images import ImageData, Items
 from replication.gradients import cosine, difference, ground_truth_share
-from replication.metrics import error
+from replication.metrics import error, kl_divergence
+from replication.objectives import confidence_weights
 from replication.runs.history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.runtime.seeding import make_generator
@@ -18,7 +19,8 @@ from replication.training.loop import Trainer, TrainingContext
 from replication.training.loss import Loss
 from replication.training.teacher_logits import TeacherLogits
 
-EVALUATION_BATCH = 1000
+EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
+"""Images at a time without gradients. On a CPU the activations of 100 stay in its cache."""
 
 
 class ImageTrainer(Trainer[ImageRecipe]):
@@ -67,6 +69,7 @@ class ImageTrainer(Trainer[ImageRecipe]):
         self.batches: list[tuple[Tensor, Tensor]] = [(part[0], part[1]) for part in parts]
         self.steps_done = 0
         self.sums = EpochSums(self.device)
+        self.evaluated: Tensor | None = None
 
     def step(self) -> bool:
         """Train on the next batch; returns whether the epoch has another one."""
@@ -97,7 +100,8 @@ class ImageTrainer(Trainer[ImageRecipe]):
         rate = self.optimiser.param_groups[0]["lr"]
         metrics: EpochMetrics = {"epoch": epoch, "learning_rate": rate, **self.sums.means()}
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.epochs:
-            metrics["test_error"] = error(self.evaluate(), self.data.evaluation.labels)
+            self.evaluated = self.evaluate()
+            metrics["test_error"] = error(self.evaluated, self.data.evaluation.labels)
         self.schedule.step()
         return metrics
 
@@ -110,7 +114,26 @@ class ImageTrainer(Trainer[ImageRecipe]):
 
     def predictions(self) -> dict[str, Tensor]:
         """Test ``logits`` (n, classes) and ``labels`` (n,), on the CPU."""
-        return {"logits": self.evaluate().cpu(), "labels": self.data.evaluation.labels.cpu()}
+        # After the last epoch they are there, except in a training that was stopped just then.
+        logits = self.evaluate() if self.evaluated is None else self.evaluated
+        return {"logits": logits.cpu(), "labels": self.data.evaluation.labels.cpu()}
+
+    def confidence_weights(self) -> list[EpochMetrics]:
+        """Percentiles of b·w_s over the last epoch, of CWTM and of equation 9 (§3.2).
+
+        In a plain mean over the batch of b images every weight is 1.
+        """
+        found = []
+        for index, views in self.batches:
+            logits = self._teacher_logits(index, views, self.augment(index, views))
+            assert logits is not None
+            both = (confidence_weights(logits, it) for it in (None, self.data.train.labels[index]))
+            found.append(len(index) * torch.stack([*both]))
+        percent = torch.arange(101, device=self.device)
+        values = torch.cat(found, 1).double().quantile(percent.double() / 100, dim=1)
+        columns = "percent", "max", "true_class"
+        lines = zip(percent.tolist(), *values.T.tolist(), strict=True)
+        return [dict(zip(columns, line, strict=True)) for line in lines]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -134,12 +157,11 @@ class ImageTrainer(Trainer[ImageRecipe]):
 
 @torch.no_grad()
 def forward(network: nn.Module, images: Tensor, autocast: Autocast) -> Tensor:
-    """Logits (n, classes) in float32, computed in large batches."""
+    """Logits (n, classes) in float32, computed in batches."""
     with autocast():
         # `forward` instead of a call: a compiled network would compile again for this batch size.
-        return torch.cat(
-            [network.forward(x).float() for x in torch.split(images, EVALUATION_BATCH)]
-        )
+        batches = torch.split(images, EVALUATION_BATCH[images.device.type])
+        return torch.cat([network.forward(x).float() for x in batches])
 
 
 def logits_in_order(
@@ -149,7 +171,7 @@ def logits_in_order(
     augment = Augmenter(train.images, recipe.crop_padding, recipe.flip)
     everything = torch.arange(len(train.labels), device=train.labels.device)
     for view in range(augment.views):
-        for index in torch.split(everything, EVALUATION_BATCH):
+        for index in torch.split(everything, EVALUATION_BATCH[everything.device.type]):
             yield forward(network, augment(index, torch.full_like(index, view)), autocast)
 
 
@@ -160,32 +182,34 @@ class EpochSums:
         self.images = 0
         self.batches = 0
         self.has_teacher = False
-        self.values = torch.zeros(4, device=device)
+        self.values = torch.zeros(5, device=device)
 
     @torch.no_grad()
     def add(
         self, loss: Tensor, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None
     ) -> None:
-        """Add a batch: its loss, errors, and how BAN's gradient splits there (§3.2)."""
+        """Add a batch: loss, errors, KL(p ‖ q), and how BAN's gradient splits there (§3.2)."""
         n = len(labels)
         wrong = (logits.argmax(-1) != labels).sum()
-        share = alike = torch.zeros_like(loss)
+        divergence = share = alike = torch.zeros_like(loss)
         if teacher_logits is not None and logits.grad is not None:
             self.has_teacher = True
             ban = difference(logits, teacher_logits)
             share, alike = ground_truth_share(ban, labels).sum(), cosine(logits.grad, ban)
-        self.values += torch.stack([loss * n, wrong.to(loss.dtype), share, alike])
+            divergence = kl_divergence(teacher_logits, logits).sum()
+        self.values += torch.stack([loss * n, wrong.to(loss.dtype), divergence, share, alike])
         self.images += n
         self.batches += 1
 
     def means(self) -> EpochMetrics:
-        """The epoch's columns of the history; errors in percent."""
-        loss, wrong, share, alike = self.values.tolist()
+        """The epoch's columns of the history; errors in percent, divergence in nats per image."""
+        loss, wrong, divergence, share, alike = self.values.tolist()
         share /= self.images
         return {
             "train_loss": loss / self.images,
             "train_error": 100 * wrong / self.images,
             "test_error": None,
+            "divergence": divergence / self.images if self.has_teacher else None,
             "ground_truth_share": share if self.has_teacher else None,
             "dark_knowledge_share": 1 - share if self.has_teacher else None,
             "ban_cosine": alike / self.batches if self.has_teacher else None,

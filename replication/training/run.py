@@ -18,7 +18,14 @@ from replication.metrics import error, perplexity
 from replication.networks import hub_config
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import CONFIG, HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.runs.folder import (
+    CONFIDENCE_WEIGHTS,
+    CONFIG,
+    HISTORY,
+    MODEL,
+    PREDICTIONS,
+    RECORD,
+)
 from replication.runs.history import EpochMetrics, write_history
 from replication.runtime import provenance
 from replication.runtime.precision import Autocast, choose_precision, configure_precision
@@ -99,10 +106,12 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
                 write_atomically(folder / file, partial(save_file, tensors))
             session.lock.verify()
             write_history(folder / HISTORY, trainer.history)
+            if run.objective == "cwtm" and isinstance(trainer, ImageTrainer):
+                write_history(folder / CONFIDENCE_WEIGHTS, trainer.confidence_weights())
             if isinstance(data, ImageData):
                 _write_hub_config(folder / CONFIG, plan, run, data)
             before_batch = partial(checkpointer.after_step, trainer)
-            checksums = _checksums(folder, data)
+            checksums = _checksums(folder)
             write_logit_caches(plan, run, data, network, checksums[MODEL], autocast, before_batch)
             record |= {
                 "result": _result(plan, predictions),
@@ -209,9 +218,9 @@ def _result(plan: Plan, predictions: dict[str, Tensor]) -> dict[str, float]:
     return {f"{part} perplexity": perplexity(values) for part, values in predictions.items()}
 
 
-def _checksums(folder: Path, data: Data) -> dict[str, str]:
-    names = [MODEL, PREDICTIONS, HISTORY, *([CONFIG] if isinstance(data, ImageData) else [])]
-    return {name: checksum(folder / name) for name in names}
+def _checksums(folder: Path) -> dict[str, str]:
+    names = MODEL, PREDICTIONS, HISTORY, CONFIG, CONFIDENCE_WEIGHTS
+    return {name: checksum(folder / name) for name in names if (folder / name).exists()}
 
 
 def _write_hub_config(file: Path, plan: Plan, run: Run, data: ImageData) -> None:

@@ -66,7 +66,7 @@ TRAINING_REFUSES: dict[str, tuple[list[str], dict[str, Any], tuple[str, ...]]] =
     "a crop wider than the image": (
         TRAIN,
         {"images": {"crop_padding": 8}},
-        ("`images.crop_padding`: 8 pixels", "8 × 8"),
+        ("`images.crop_padding`: 8 pixels", "4 × 4"),
     ),
     "more columns than words": (
         ["train", LSTM, *FILES, *WRONG],
@@ -103,7 +103,7 @@ def test_what_data_or_machine_cannot_do_is_refused(name: str, project: Project) 
 
 def test_a_last_batch_of_one_image_is_refused(project: Project) -> None:
     project.change_table(lambda table: table["rows"]["narrow"].update(network="densenet_90_60"))
-    project.override(datasets={"cifar10": {"train": 33}})
+    project.override(datasets={"cifar10": {"train": 33}}, images={"batch_size": 32})
     arguments = ["train", "digits/densenet_90_60.label.0", *FILES, *WRONG]
     project.refuses(arguments, "a batch of one image", "`images.batch_size`")
 

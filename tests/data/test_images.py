@@ -57,7 +57,9 @@ def test_images_are_normalised_by_the_training_part_alone() -> None:
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
-@pytest.mark.parametrize("sizes", [{}, {"train": 300, "test": 100}])
+@pytest.mark.parametrize(
+    "sizes", [{}, {"train": 300, "test": 100}, {"items": 400, "train": 250, "pool": 2}, {"pool": 4}]
+)
 @pytest.mark.parametrize("name", ["digits", "two_digit_numbers"])
 def test_a_loaded_data_set_has_the_sizes_of_its_specification(
     name: str, sizes: dict[str, int], part: Any
@@ -72,3 +74,37 @@ def test_a_loaded_data_set_has_the_sizes_of_its_specification(
 def test_more_images_than_the_data_set_has_are_an_error() -> None:
     with refused("digits: `train` asks for 9999 images", "the data set has 1198; lower it"):
         load_images("digits", Path(), train=9999)
+
+
+def test_digits_that_are_not_for_training_are_for_testing() -> None:
+    whole, few = load_images("digits", Path()), load_images("digits", Path(), items=300)
+    assert (len(few.train.labels), len(few.evaluation.labels)) == (300, 1497)
+
+    def pixels(data: images.ImageData) -> torch.Tensor:
+        both = torch.cat([unnormalised(data.train, data), unnormalised(data.evaluation, data)])
+        return both.mul(16).round().flatten(1).sort(0).values
+
+    assert torch.equal(pixels(few), pixels(whole))
+
+
+def test_pairs_are_made_of_the_chosen_items_only() -> None:
+    single = load_images("digits", Path(), items=50)
+    pairs = load_images("two_digit_numbers", Path(), items=50)
+    halves = unnormalised(pairs.train, pairs).mul(16).round().split(8, dim=-1)
+    seen = {tuple(image) for half in halves for image in half.flatten(1).tolist()}
+    chosen = unnormalised(single.train, single).mul(16).round().flatten(1).tolist()
+    assert seen <= {tuple(image) for image in chosen}
+
+
+def test_squares_of_pixels_are_averaged() -> None:
+    items = images.Items(torch.tensor([[[[1.0, 2, 0, 0], [3, 6, 0, 4]]]]), torch.tensor([7]))
+    averaged = images._averaged(items, 2, "")
+    assert averaged.images.tolist() == [[[[3.0, 1.0]]]]
+    assert averaged.labels.tolist() == [7]
+
+
+def test_squares_have_to_divide_the_image() -> None:
+    with refused("digits: `pool`: 3 does not divide", "8 × 8"):
+        load_images("digits", Path(), pool=3)
+    with refused("digits: `items` asks for 1199 images", "has 1198"):
+        load_images("digits", Path(), items=1199)

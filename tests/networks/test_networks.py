@@ -15,12 +15,13 @@ import timm.data
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn import functional
 
 import replication.networks
 from replication.architectures.catalogue import FAMILIES, NETWORKS
 from replication.config.networks import Networks
 from replication.networks import hub_config
-from replication.networks.blocks import WideBlock
+from replication.networks.blocks import Shortcut, WideBlock
 
 IMAGE_NETWORKS = [name for name, network in NETWORKS.items() if network.kind == "image"]
 RESIDUAL_STUDENTS = [name for name in IMAGE_NETWORKS if "as_dense" in NETWORKS[name].family]
@@ -369,3 +370,30 @@ def test_logits_are_float32_under_autocast(name: str) -> None:
     assert features.dtype == torch.bfloat16
     assert logits.dtype == torch.float32
     assert torch.equal(logits, network.forward_head(features.float()))
+
+
+def test_a_shortcut_computes_what_a_strided_convolution_does() -> None:
+    shortcut, x = Shortcut(3, 5, 2), torch.randn(2, 3, 7, 14, requires_grad=True)
+    strided = functional.conv2d(x, shortcut.weight, stride=2)
+    torch.testing.assert_close(shortcut(x), strided)
+    ours, theirs = (
+        torch.autograd.grad(y.square().sum(), [x, shortcut.weight]) for y in (shortcut(x), strided)
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("name", IMAGE_NETWORKS)
+def test_small_images_with_odd_sides_give_logits(name: str) -> None:
+    assert tiny(name)(torch.randn(2, 1, 7, 3)).shape == (2, 10)
+
+
+def test_the_relative_width_ratio_widens_units() -> None:
+    name, sizes = "wide_resnet_as_dense_1_100", {"teacher_depth_ratio": "1/7", "width_ratio": "1/6"}
+    one, other = (
+        timm.create_model(name, **sizes, relative_width_ratio=ratio).get_submodule(
+            "features.stage1_unit1.conv1"
+        )
+        for ratio in ("1", "3/2")
+    )
+    # A stem of 20, two units of growth 10 and half of 40 channels: 20, of which 3/2 are 30.
+    assert (one.out_channels, other.out_channels) == (20, 30)

@@ -3,10 +3,13 @@
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from support.checks import refused
@@ -20,6 +23,7 @@ from replication.plan.run import Run
 
 SCALES = sorted(path.stem for path in (ROOT / "config").glob("*.yaml"))
 NEW_RUNS = {"table1": 16, "table2": 31, "table3": 12, "table4": 7, "table5": 13, "table6": 4}
+WITH_CONTROLS: dict[str, Any] = {"tables": [*NEW_RUNS, "controls", "sensitivity"], "seeds": [0]}
 REPORTED = yaml.safe_load((ROOT / "tests" / "reported.yaml").read_text(encoding="utf-8"))
 
 
@@ -44,25 +48,104 @@ def test_the_paper_scale_has_the_six_tables_and_nothing_else() -> None:
     assert len(plan.runs) == 83 * 5
 
 
-def test_the_sensitivity_table_adds_the_other_readings_and_shares_the_taken_ones() -> None:
-    plan = tiny_plan()
-    six = {run.id for name in NEW_RUNS for cell in plan.table_cells(name) for run in cell.runs()}
-    new = {run.id: run for cell in plan.table_cells("sensitivity") for run in cell.runs()
-           if run.id not in six}  # fmt: skip
-    assert {run.variant for run in new.values()} == {
-        "ban-l-sum", "dkpp-per-sample", "dkpp-per-batch", "cwtm-true-class", "dropout",
-        "no-dropout", "densenet-recipe", "two-transitions",
-    }  # fmt: skip
-    assert len(new) == 8
-    decided = {run.variant: plan.recipe(run) for run in new.values()}
-    assert decided["ban-l-sum"]["decisions"] == {"ban_l_weighting": "sum"}
-    assert decided["dkpp-per-batch"]["decisions"] == {"dkpp_permutation": "batch"}
-    assert decided["cwtm-true-class"]["decisions"] == {"cwtm_weight": "true class"}
-    assert decided["dropout"]["network"]["options"]["dropout"] == 0.3
-    assert decided["no-dropout"]["network"]["options"]["dropout"] == 0.0
-    assert decided["two-transitions"]["network"]["options"]["final_transition"] is False
+def new_runs(plan: Plan, table: str) -> dict[str, Run]:
+    """The runs of a table that the six do not have."""
+    six = {name for it in NEW_RUNS for name in plan.needed(it)}
+    return {name: run for name, run in plan.needed(table).items() if name not in six}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_controls_continue_table_2_and_add_ten_runs(scale: str) -> None:
+    plan = Plan.read([ROOT / "config" / f"{scale}.yaml"], ROOT / "tables", keys=WITH_CONTROLS)
+    new = new_runs(plan, "controls")
+    found = Counter((run.network, run.objective, run.variant) for run in new.values())
+    assert found == {
+        ("densenet_90_60", "label", None): 2,
+        ("densenet_90_60", "label", "twice-the-epochs"): 1,
+        ("densenet_90_60", "label-smoothing", None): 1,
+        ("densenet_90_60", "tf-kd", None): 1,
+        ("densenet_90_60", "ban", None): 3,
+        ("densenet_112_33", "label", None): 2,
+    }
+    last = cell_run(plan, "controls", "densenet-90-60", "ban-6")
+    assert last.generation == 6
+    assert last.lineage[3] == cell_run(plan, "table2", "densenet-90-60", "ban-3")
+
+
+def test_a_label_ensemble_has_as_many_networks_as_its_born_again_one_and_no_teacher() -> None:
+    plan = tiny_plan(**WITH_CONTROLS)
+    for row in plan.tables["controls"].rows:
+        cells = {c.column: c.members[0] for c in plan.table_cells("controls") if c.row == row}
+        for n in (2, 3):
+            assert len(set(cells[f"label ens*{n}"])) == len(cells[f"ens*{n}"]) == n
+            recipes = {run.objective: plan.recipe(run) for run in cells[f"label ens*{n}"]}
+            assert recipes == {"label": plan.recipe(cells["teacher"][0])}
+
+
+BOTH = {"label", "ban"}
+VARIED = {
+    "ban-l-sum": {"ban+l"},
+    "dkpp-per-sample": {"dkpp"},
+    "dkpp-per-batch": {"dkpp"},
+    "cwtm-true-class": {"cwtm"},
+    "densenet-recipe": BOTH,
+    "two-transitions": BOTH,
+    "half-the-width": BOTH,
+    "twice-the-width": BOTH,
+    "half-the-epochs": BOTH,
+    "twice-the-epochs": BOTH,
+}
+# By scale the readings that it does not have itself.
+OTHERS = {
+    "digits": {"dropout": BOTH, "two-layers": {"label", "ban+l"}},
+    "paper": {"no-dropout": BOTH, "one-layer": {"label", "ban+l"}},
+}
+
+
+@pytest.mark.parametrize("scale", OTHERS)
+def test_the_sensitivity_table_trains_the_other_readings_alone(scale: str) -> None:
+    plan = Plan.read([ROOT / "config" / f"{scale}.yaml"], ROOT / "tables", keys=WITH_CONTROLS)
+    new = new_runs(plan, "sensitivity")
+    found: dict[str | None, set[str]] = {}
+    for run in new.values():
+        found.setdefault(run.variant, set()).add(run.objective)
+        if run.teacher and run.objective == "ban":
+            assert run.teacher.variant == run.variant
+    assert found == VARIED | OTHERS[scale]
+    assert len(new) == 20
     (logits,) = (c for c in plan.table_cells("sensitivity") if c.average == "logits")
-    assert logits.column == "other"
+    assert logits.column == "student other"
+
+
+def test_a_variant_changes_what_its_name_says() -> None:
+    plan = tiny_plan(**WITH_CONTROLS)
+    recipes = {run.variant: plan.recipe(run) for run in new_runs(plan, "sensitivity").values()}
+    assert recipes["ban-l-sum"]["decisions"] == {"ban_l_weighting": "sum"}
+    assert recipes["dkpp-per-batch"]["decisions"] == {"dkpp_permutation": "batch"}
+    assert recipes["cwtm-true-class"]["decisions"] == {"cwtm_weight": "true class"}
+    options = {variant: recipe["network"]["options"] for variant, recipe in recipes.items()}
+    assert options["dropout"]["dropout"] == 0.3
+    assert options["two-layers"]["layers"] == 2
+    assert options["two-transitions"]["final_transition"] is False
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_width_and_epochs_are_varied_relative_to_the_scale(scale: str) -> None:
+    plan = Plan.read([ROOT / "config" / f"{scale}.yaml"], ROOT / "tables", keys=WITH_CONTROLS)
+    own = plan.recipe(cell_run(plan, "controls", "densenet-90-60", "teacher"))
+    for name, ratio in (("half", Fraction(1, 2)), ("twice", Fraction(2))):
+        row = {"half": "the scale's, not half", "twice": "the scale's, not twice"}[name]
+        wide = plan.recipe(cell_run(plan, "sensitivity", f"Width: {row}", "student other"))
+        long = plan.recipe(cell_run(plan, "sensitivity", f"Epochs: {row}", "student other"))
+        width = Fraction(own["network"]["options"]["width_ratio"]) * ratio
+        assert Fraction(wide["network"]["options"]["width_ratio"]) == width
+        assert wide["training"] == own["training"]
+        assert long["network"] == own["network"]
+        for key in ("epochs", "milestones"):
+            expected = np.ceil(np.multiply(own["training"][key], float(ratio)))
+            assert np.array_equal(long["training"][key], expected)
+        rest = {"epochs": 0, "milestones": 0}
+        assert long["training"] | rest == own["training"] | rest
 
 
 def test_densenets_own_recipe_is_that_of_huang_et_al() -> None:
@@ -77,7 +160,8 @@ def test_densenets_own_recipe_is_that_of_huang_et_al() -> None:
 
 
 def test_a_decision_changes_the_recipes_of_its_objective_alone() -> None:
-    before, after = tiny_plan(), tiny_plan(decisions={"cwtm_weight": "true class"})
+    six: dict[str, Any] = {"tables": [*NEW_RUNS]}
+    before, after = tiny_plan(**six), tiny_plan(**six, decisions={"cwtm_weight": "true class"})
     changed = {
         run.objective
         for name, run in before.runs.items()
@@ -282,7 +366,31 @@ WRONG_TABLES: dict[str, tuple[Change, str]] = {
     ),
     "objective without teacher": (
         lambda t: t["columns"]["ban"].pop("teacher"),
-        "every objective but `label` has a teacher",
+        "`columns.ban`: the objective `ban` needs a teacher",
+    ),
+    "teacher without objective for it": (
+        lambda t: t["columns"]["ban"].update(objective="label-smoothing"),
+        "`columns.ban`: the objective `label-smoothing` has no teacher",
+    ),
+    "contrast of a column that does not exist": (
+        lambda t: t.update(contrasts={"gain": {"ban": 1, "techer": -1}}),
+        "`contrasts.gain.techer`: no such column",
+    ),
+    "contrast with the name of a column": (
+        lambda t: t.update(contrasts={"ban": {"ban": 1, "teacher": -1}}),
+        "`contrasts.ban`: a column has this name",
+    ),
+    "contrast that is none": (
+        lambda t: t.update(contrasts={"gain": {"ban": 1, "teacher": 1}}),
+        "`contrasts.gain`: the weights have to sum to zero",
+    ),
+    "hidden column that does not exist": (
+        lambda t: t.update(hidden=["bam"]),
+        "`hidden`: no column `bam`",
+    ),
+    "row of another data set": (
+        lambda t: t["rows"]["densenet-90-60"].update(dataset="ptb"),
+        "`densenet_90_60` is no language network",
     ),
     "language network on images": (
         lambda t: t["rows"]["densenet-90-60"].update(network="lstm"),
@@ -309,7 +417,9 @@ def test_a_wrong_table_is_one_line_with_file_and_key(name: str, tmp_path: Path) 
 
 
 def test_an_unknown_table_is_named_with_those_there_are() -> None:
-    with pytest.raises(InputError, match=r"table9\.yaml: no such table; there are: sensitivity, "):
+    with pytest.raises(
+        InputError, match=r"table9\.yaml: no such table; there are: controls, sensitivity, "
+    ):
         read_table("table9", ROOT / "tables")
 
 

@@ -6,6 +6,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
@@ -19,7 +21,7 @@ from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.runs.folder import CONFIDENCE_WEIGHTS, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.runs.record import read_predictions, read_record
 from replication.runtime import provenance
 from replication.runtime.precision import find_device
@@ -35,6 +37,7 @@ from replication.training.teacher import Teacher
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 BAN = f"{LABEL}/densenet_90_60.ban.0"
+CWTM = f"{LABEL}/densenet_90_60.cwtm.0"
 SHARED = f"{LABEL}/wide_resnet_as_dense_1_100.ban.0"
 LSTM = "python_reference/lstm.label.0"
 
@@ -164,6 +167,24 @@ def test_the_folder_says_what_was_done(plan: Plan) -> None:
     assert {path.name for path in folder.iterdir()} == {
         MODEL, PREDICTIONS, HISTORY, RECORD, "config.json"
     }  # fmt: skip
+
+
+def test_cwtm_leaves_the_distribution_of_its_weights_over_the_training_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = tiny_plan(images={"batch_size": 200})  # all training images are one batch
+    train_lineage(plan, CWTM)
+    folder = plan.folder(plan.run(CWTM))
+    logits = load_file(folder.parent / "teacher_logits.1-view.safetensors")["logits"][0]
+    labels = load_data(plan, plan.run(CWTM), CPU).train.labels
+    p = logits.double().softmax(-1)
+    found = pd.read_csv(folder / CONFIDENCE_WEIGHTS)
+    for column, confidence in (("max", p.amax(-1)), ("true_class", p[torch.arange(200), labels])):
+        weights = np.percentile(200 * confidence / confidence.sum(), found["percent"])
+        np.testing.assert_allclose(found[column], weights, rtol=1e-5)
+    assert found["max"].iloc[-1] - found["max"].iloc[0] > 0.05
+    assert CONFIDENCE_WEIGHTS in read_record(folder)["checksums"]
 
 
 def test_a_trained_generation_loads_by_timm_in_one_line(plan: Plan) -> None:
