@@ -143,14 +143,22 @@ def data(
 @app.command()
 def verify(
     results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
+    configfile: ConfigFiles = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Run the trained networks on the data again, too.")
+    ] = False,
+    sample: Annotated[
+        float, typer.Option(min=1e-6, max=1, help="Share of runs for --deep, drawn at random.")
+    ] = 1.0,
 ) -> None:
     """Check results: every file, lineage and number against those that it follows from.
 
-    Prints a line for each inconsistency, and fails if there is one.
+    The scale is the one that the results were built with, or that of --configfile. Prints a line
+    for each inconsistency, and fails if there is one.
     """
     from replication.verify.results import verify as verify_results
 
-    found = verify_results(results)
+    found = verify_results(results, configfiles=configfile or (), deep=sample if deep else 0)
     for problem in found.problems:
         print(f"wrong: {problem}", file=sys.stderr)
     for remark in found.remarks:

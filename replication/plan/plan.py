@@ -15,6 +15,7 @@ from replication.config.paper_tables import TABLES, TableSpec, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge, multiply
 from replication.errors import InputError
+from replication.files import write_text
 from replication.objectives import OBJECTIVES
 from replication.plan.cells import Cell, cells_of
 from replication.plan.run import Run
@@ -22,6 +23,9 @@ from replication.plan.run import Run
 RESULTS = Path("results")
 Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
+SCALE_FILE = "scale.json"
+# Where and how fast a result is computed, and not what it is.
+MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,11 @@ class Plan:
                         " `seed_offset`"
                     )
         return cls(scale, specs, cells, runs, variants, root)
+
+    def write_scale(self) -> None:
+        """Write beside the results what they were planned by; raises as `files.write_text`."""
+        text = self.scale.model_dump_json(indent=2, exclude=MACHINE)
+        write_text(self.results / SCALE_FILE, text + "\n")
 
     @property
     def results(self) -> Path:

@@ -18,11 +18,11 @@ from replication.report.rendering import render
 PRINTED = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}
 
 
-def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
-    """Measure a table's cells and write ``tables/<name>.{csv,md,html,tex}`` and its cells.
+def measure_table(plan: Plan, name: str) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """A table's lines of ``cells.csv``, the lines of its own csv, and why cells are empty.
 
     A cell with a missing or damaged run, or with runs that cannot be averaged, stays empty: it has
-    0 seeds, and the reason is printed below the table. Returns the table and the reasons.
+    0 seeds.
     """
     measurements = Measurements(plan)
     tidy, lines, reasons = [], [], []
@@ -35,8 +35,17 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
         tidy += rows
         lines.append(line)
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
-    measured = pd.DataFrame(tidy, columns=COLUMNS).to_csv(index=False)
-    files.write_text(plan.results / "cells" / f"{name}.csv", measured)
+    return pd.DataFrame(tidy, columns=COLUMNS), frame, reasons
+
+
+def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
+    """Measure a table's cells and write ``tables/<name>.{csv,md,html,tex}`` and its cells.
+
+    The reasons for empty cells are printed below the table. Returns the table and the reasons.
+    """
+    measured, frame, reasons = measure_table(plan, name)
+    plan.write_scale()
+    files.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
     rendered = render(frame, plan.tables[name].title, note(plan, name, reasons))
     for suffix, text in {"csv": frame.to_csv(index=False), **rendered}.items():
         files.write_text(plan.results / "tables" / f"{name}.{suffix}", text)

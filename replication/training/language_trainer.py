@@ -97,22 +97,12 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
         self.previous_perplexity = found
         return metrics
 
-    @torch.no_grad()
     def log_likelihoods(self, part: Tensor) -> Tensor:
-        """Log-likelihood (n,) in nats of every word of a part, in evaluation mode, on the CPU.
-
-        The part is laid out in the recipe's batch size, and no word of it is left out.
-        """
-        recipe, part, found = self.recipe, part.to(self.device), []
-        self.network.eval()
-        hidden = initial_state(self.network, recipe)
-        for inputs, targets in windows(part, recipe.batch_size, recipe.bptt, keep_all=True):
-            with self.context.autocast():
-                logits, hidden = forward(self.network, inputs, hidden)
-            losses = cross_entropy(logits, targets.flatten(), reduction="none")
-            found.append(-losses[targets.flatten() != IGNORED])
-        self.network.train()
-        return torch.cat(found).cpu()
+        """As the function of this name, in evaluation mode."""
+        network = self.network.eval()
+        found = log_likelihoods(network, part.to(self.device), self.recipe, self.context.autocast)
+        network.train()
+        return found
 
     def predictions(self) -> dict[str, Tensor]:
         """The log-likelihoods (n,) of the ``validation`` and the ``test`` part, on the CPU."""
@@ -142,6 +132,23 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
             tuple(part.to(self.device) for part in state[key])
             for key in ("hidden", "teacher_hidden")
         )
+
+
+@torch.no_grad()
+def log_likelihoods(
+    network: nn.Module, part: Tensor, recipe: LanguageRecipe, autocast: Autocast
+) -> Tensor:
+    """Log-likelihood (n,) in nats of every word of a part, on the CPU.
+
+    The part is laid out in the recipe's batch size, and no word of it is left out.
+    """
+    found, hidden = [], initial_state(network, recipe)
+    for inputs, targets in windows(part, recipe.batch_size, recipe.bptt, keep_all=True):
+        with autocast():
+            logits, hidden = forward(network, inputs, hidden)
+        losses = cross_entropy(logits, targets.flatten(), reduction="none")
+        found.append(-losses[targets.flatten() != IGNORED])
+    return torch.cat(found).cpu()
 
 
 @torch.no_grad()

@@ -5,13 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from replication.errors import InputError
 
 Records = Mapping[str, Mapping[str, Any]]
 """The readable records, by run id."""
 
-# Relative tolerance for errors and perplexities, computed from predictions again.
-CLOSE = 1e-6
+CLOSE = 1e-9
+"""Tolerance, relative and absolute, of numbers that another version of SciPy computes again."""
 
 
 @dataclass
@@ -23,11 +25,17 @@ class Findings:
     runs: int = 0
     cells: int = 0
     tables: int = 0
+    recomputed: int = 0
 
     @property
     def counted(self) -> str:
         """How much was checked, in words."""
-        return f"{self.runs} runs, {self.cells} numbers of cells.csv, {self.tables} tables checked"
+        checked = (
+            f"{self.runs} runs, {self.cells} numbers of cells.csv, {self.tables} tables checked"
+        )
+        return checked + f", predictions of {self.recomputed} runs recomputed" * bool(
+            self.recomputed
+        )
 
     @contextmanager
     def noting(self, where: str = "") -> Iterator[None]:
@@ -43,3 +51,21 @@ def nested(value: object, *keys: str) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else None
     return value
+
+
+def differences(
+    found: object, wanted: object, path: str = ""
+) -> Iterator[tuple[str, object, object]]:
+    """Where nested plain values differ: path, value found, value wanted; None where it has none."""
+    if isinstance(found, Mapping) and isinstance(wanted, Mapping):
+        for key in dict.fromkeys((*wanted, *found)):
+            inner = f"{path}.{key}" if path else str(key)
+            yield from differences(found.get(key), wanted.get(key), inner)
+    elif not _same(found, wanted):
+        yield path, found, wanted
+
+
+def _same(found: object, wanted: object) -> bool:
+    if isinstance(found, int | float) and isinstance(wanted, int | float):
+        return bool(np.isclose(found, wanted, rtol=CLOSE, atol=CLOSE, equal_nan=True))
+    return found == wanted

@@ -1,18 +1,23 @@
 """Checks whether a scale's results follow from each other, whoever made them.
 
-It needs only the files of ``results/<scale>``: no scale file and no training data. `runs` checks
-the run folders, `cells` the numbers of ``cells.csv`` against the predictions of their runs,
-`tables` the tables and claims against ``cells.csv``. The paper's numbers and the claims are checked
-only if ``tables/`` is available.
+The cells and runs that there have to be are planned from ``tables/`` and from the scale: the one
+that the caller names, or ``scale.json`` beside the results. `runs` checks the run folders, `tables`
+the numbers of ``cells.csv``, tables and claims against the predictions of the runs, and
+`recompute` the predictions against weights and data.
 """
 
+import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from replication.config.paper_tables import TABLES
+from replication.config.scale import check_scale, read_config
 from replication.errors import InputError
-from replication.verify.cells import check_cells
-from replication.verify.findings import Findings, Records, nested
+from replication.plan.plan import MACHINE, SCALE_FILE, Plan
+from replication.verify.findings import Findings, Records, differences, nested
+from replication.verify.recompute import check_predictions
 from replication.verify.runs import check_runs
 from replication.verify.tables import check_claims, check_tables
 
@@ -25,24 +30,60 @@ UNIFORM = {
 }
 
 
-def verify(results: Path, tables: Path = TABLES) -> Findings:
-    """Check a folder ``results/<scale>``, and compare it with ``tables`` if that folder exists.
+def verify(
+    results: Path, tables: Path = TABLES, configfiles: Sequence[Path] = (), deep: float = 0
+) -> Findings:
+    """Check a folder ``results/<scale>``; ``deep`` is the share of runs whose networks are run.
 
     Raises:
-        InputError: it is not a folder of results, or ``tables`` are wrong.
+        InputError: it is not a folder of results, its scale is not known, or ``tables`` or a data
+            set are missing or wrong.
     """
     if not (results / "runs").is_dir():
         raise InputError(f"{results}: no results: it has no folder runs; name another folder")
     found = Findings()
-    records = check_runs(results / "runs", found)
+    plan = _read_plan(results, tables, configfiles, found)
+    records = check_runs(plan, found)
     _remark_on_differences(records, found)
     if (results / "cells.csv").exists():
-        cells, values = check_cells(results, records, found)
-        check_tables(results, tables, cells, values, records, found)
-        check_claims(results, tables, cells, found)
+        check_tables(plan, found)
+        check_claims(plan, tables, found)
     else:
         found.remarks.append(f"{results / 'cells.csv'}: no such file, so no table was checked")
+    if deep:
+        check_predictions(plan, records, deep, found)
     return found
+
+
+def _read_plan(results: Path, tables: Path, configfiles: Sequence[Path], found: Findings) -> Plan:
+    """Plan the named scale, else that of the results; remark on keys unlike the published ones."""
+    results = results if results.name else results.resolve()
+    own, published = results / SCALE_FILE, Path("config") / f"{results.name}.yaml"
+    known = published.exists() and not configfiles
+    if known and not own.exists():
+        configfiles = [published]
+    config = read_config(configfiles) if configfiles else _read_scale(own)
+    scale = check_scale(config, " + ".join(map(str, configfiles)) or str(own))
+    if known:
+        wanted = check_scale(read_config([published]), str(published))
+        has, it_has = (it.model_dump(mode="json", exclude=MACHINE) for it in (scale, wanted))
+        found.remarks += [
+            f"{own}: `{key}` is {value}, in {published} {it}"
+            for key, value, it in differences(has, it_has)
+        ]
+    # The folder may have been renamed.
+    scale = scale.model_copy(update={"scale": results.name})
+    return Plan.make(scale, tables, results.parent)
+
+
+def _read_scale(file: Path) -> dict[str, Any]:
+    try:
+        scale = json.loads(file.read_text(encoding="utf-8"))
+        return dict(scale)
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; name the scale with --configfile") from None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{file}: damaged ({error}); name the scale with --configfile") from None
 
 
 def _remark_on_differences(records: Records, found: Findings) -> None:

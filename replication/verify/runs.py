@@ -1,13 +1,15 @@
-"""Checks run folders: each by itself, and with its teacher.
+"""Checks run folders: each by itself, with its teacher, with the others, and with the plan.
 
-A run's files have the checksums in its record. The record names the run of the folder, a recipe
-with the right hash, and the teachers in whose folders it lies; the result follows from the
-predictions.
+A run's files have the checksums in its record. The record names the run of the folder, the plan's
+recipe, and the teachers in whose folders it lies; the result follows from the predictions, and the
+history from recipe and result. Runs on the same data have the same labels, and no two are copies.
 """
 
+import json
 import math
-from collections import defaultdict
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,9 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from replication import files
-from replication.analysis.measure import measure
+from replication.analysis.measure import Predictions, measure
 from replication.errors import InputError
-from replication.plan.plan import hash_recipe
+from replication.plan.plan import Plan, hash_recipe
 from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
 from replication.runs.record import (
     LOGITS_SUM,
@@ -27,16 +29,20 @@ from replication.runs.record import (
     read_predictions,
     read_record,
 )
-from replication.verify.findings import CLOSE, Findings, Records, nested
+from replication.verify.copies import ENDS, Sample, find_copies, sample_predictions, sample_weights
+from replication.verify.findings import CLOSE, Findings, Records, differences, nested
+from replication.verify.history import history_problems, time_problems
 
 # What a network stores besides its parameters.
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 
 
-def check_runs(root: Path, found: Findings) -> Records:
+def check_runs(plan: Plan, found: Findings) -> Records:
     """Check each run, teachers first; returns the records that can be read."""
+    root = plan.results / "runs"
     records: dict[str, dict[str, Any]] = {}
-    data: dict[str, dict[str, str]] = defaultdict(dict)
+    on_data: dict[str, tuple[str, Predictions]] = {}
+    samples: dict[str, dict[str, Sample]] = {"weights": {}, "predictions": {}}
     folders = {file.parent for name in (RECORD, MODEL, FAILURE) for file in root.rglob(name)}
     for folder in sorted(folders):
         found.runs += 1
@@ -45,24 +51,78 @@ def check_runs(root: Path, found: Findings) -> Records:
             records[run_id] = read_record(folder)
         if (record := records.get(run_id)) is None:
             continue
-        problems = chain(
+        for problem in chain(
             _record_problems(run_id, record, records),
             _file_problems(folder, record),
-            _result_problems(folder, record),
-        )
-        found.problems += [f"{folder}: {problem}" for problem in problems]
-        shown = str((record["recipe"].get("dataset"), record["recipe"].get("evaluate_on")))
-        first = data[shown].setdefault(record["dataset"]["sha256"], run_id)
-        if len(data[shown]) > 1 and first == run_id:
-            other = next(iter(data[shown].values()))
-            found.problems.append(
-                f"{folder}: its data are not those of {other}, under the same name"
-            )
+            time_problems(record),
+        ):
+            found.problems.append(f"{folder}: {problem}")
+        with found.noting():
+            for problem in history_problems(folder, record):
+                found.problems.append(f"{folder}: {problem}")
+        with found.noting():
+            predictions = read_predictions(folder)
+            shown = str((record["recipe"].get("dataset"), record["recipe"].get("evaluate_on")))
+            first, theirs = on_data.setdefault(shown, (run_id, predictions))
+            for problem in chain(
+                _result_problems(record, predictions),
+                _data_problems(record, predictions, records[first], theirs),
+            ):
+                found.problems.append(f"{folder}: {problem}")
+            samples["predictions"][run_id] = sample_predictions(shown, predictions)
+        with suppress(OSError, SafetensorError, ValueError):  # reported by its checksum
+            samples["weights"][run_id] = sample_weights(folder / MODEL)
         if any(folder.glob("checkpoint*.pt")):
             found.remarks.append(f"{folder}: the run is finished, but still has a checkpoint")
         if record.get("earlier"):
             found.remarks.append(f"{folder}: resumed with other threads, versions or device")
+    for what, of_runs in samples.items():
+        for copy, other in find_copies(what, of_runs):
+            found.problems.append(f"{root / copy}: its {what} are those of {other}, or nearly so")
+    _check_plan(plan, records, found)
     return records
+
+
+def _check_plan(plan: Plan, records: Records, found: Findings) -> None:
+    """Compare the runs with those of the plan."""
+    treatments, others = {_treatment(run) for run in plan.runs}, 0
+    for run_id, record in records.items():
+        folder = plan.results / "runs" / run_id
+        if run := plan.runs.get(run_id):
+            wanted = json.loads(json.dumps(plan.recipe(run)))
+            found.problems += [
+                f"{folder}: its recipe has {own} for `{key}`, the scale {it}"
+                for key, own, it in differences(record["recipe"], wanted)
+            ]
+            if plan.scale.precision not in ("auto", record["precision"]):
+                found.problems.append(
+                    f"{folder}: its precision is {record['precision']}, the scale's"
+                    f" {plan.scale.precision}"
+                )
+            if run.share_ends and not _same_ends(folder / MODEL, folder.parent / MODEL):
+                found.problems.append(f"{folder}: its first and last layer are not its teacher's")
+        elif _treatment(run_id) in treatments:
+            found.problems.append(
+                f"{folder}: is of a seed that the scale leaves out; add the seed, or delete the run"
+            )
+        else:
+            others += 1
+    if others:
+        found.remarks.append(f"{others} runs belong to no cell of the scale's tables")
+
+
+def _treatment(run_id: str) -> str:
+    """A run's id without its seeds."""
+    return re.sub(r"\.\d+(?=/|$)", "", run_id)
+
+
+def _same_ends(file: Path, teacher: Path) -> bool:
+    try:
+        with safe_open(file, "numpy") as own, safe_open(teacher, "numpy") as theirs:
+            ends = [key for key in own.keys() if key.startswith(ENDS)]  # noqa: SIM118
+            return all(np.array_equal(own.get_tensor(it), theirs.get_tensor(it)) for it in ends)
+    except (OSError, SafetensorError):
+        return False
 
 
 def _record_problems(run_id: str, record: dict[str, Any], records: Records) -> Iterator[str]:
@@ -132,13 +192,8 @@ def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
             yield f"{file.name} is damaged ({problem})"
 
 
-def _result_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
+def _result_problems(record: dict[str, Any], predictions: Predictions) -> Iterator[str]:
     """Compare the recorded result with that of the predictions."""
-    try:
-        predictions = read_predictions(folder)
-    except InputError as problem:
-        yield str(problem)
-        return
     parts = ["validation", "test"]
     if "logits" in predictions:
         parts = ["logits"]
@@ -150,3 +205,13 @@ def _result_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
     recorded = list(record["result"].values())
     if len(recorded) != len(measured) or not np.allclose(recorded, measured, rtol=CLOSE):
         yield f"its result is recorded as {recorded}, its predictions give {measured}"
+
+
+def _data_problems(
+    record: dict[str, Any], predictions: Predictions, other: Any, theirs: Predictions
+) -> Iterator[str]:
+    """Compare data and labels with those of the first run on the same data."""
+    if any(differences(record["dataset"], other["dataset"])):
+        yield f"its data are not those of {other['run']}, under the same name"
+    if not np.array_equal(predictions.get("labels", ()), theirs.get("labels", ())):
+        yield f"its labels are not those of {other['run']}"

@@ -1,162 +1,108 @@
-"""Checks that tables and claims follow from ``cells.csv``."""
+"""Checks that cells, tables and claims are those that the runs and the paper give.
 
-from collections.abc import Iterator, Mapping
+They are computed again by the functions that wrote them, and compared.
+"""
+
+from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from replication.analysis.cells_csv import CELL, KEY
+from replication.analysis.cells_csv import CELL, KEY, read_cells, read_csv
 from replication.analysis.claims import decide_claims
-from replication.analysis.statistics import verdict
-from replication.analysis.summary import COLUMNS, NUMBERS, VERDICTS, cell_statistics
-from replication.config.paper_claims import CellKey, read_claims
-from replication.config.paper_tables import TableSpec, read_table
+from replication.config.paper_claims import read_claims
 from replication.errors import InputError
-from replication.plan.cells import reported_teacher
-from replication.verify.cells import Values
-from replication.verify.findings import Findings, Records
+from replication.plan.plan import Plan
+from replication.report.rendering import render
+from replication.report.tables import measure_table, note
+from replication.verify.findings import Findings, differences
 
-# Tolerance for statistics of the same numbers by another version of SciPy.
-CLOSE = 1e-9
+NAMES = dict.fromkeys((*CELL, "run"), str)
 
 
-def check_tables(
-    results: Path,
-    tables: Path,
-    cells: pd.DataFrame,
-    values: Values,
-    records: Records,
-    found: Findings,
+def check_tables(plan: Plan, found: Findings) -> None:
+    """Check ``cells.csv`` and every table; raises InputError if the former is damaged."""
+    file = plan.results / "cells.csv"
+    cells = read_cells(file)
+    found.cells = len(cells)
+    found.problems += [
+        f"{file}: {name}: no table of this scale"
+        for name in sorted(set(cells["table"]) - set(plan.tables))
+    ]
+    for name in plan.tables:
+        with found.noting():
+            measured, table, reasons = measure_table(plan, name)
+            own = cells[cells["table"] == name]
+            _compare(file, own, measured, KEY, reasons, found)
+            part = plan.results / "cells" / file.with_stem(name).name
+            if part.exists() and read_cells(part).to_csv(index=False) != own.to_csv(index=False):
+                found.problems.append(f"{part}: differs from the lines of that table in cells.csv")
+            _check_table(plan, name, table, reasons, found)
+
+
+def _check_table(
+    plan: Plan, name: str, table: pd.DataFrame, reasons: Sequence[str], found: Findings
 ) -> None:
-    """Check the tables' lines; raises InputError if a file of ``tables`` is wrong."""
-    known: dict[CellKey, dict[str, object]] = {}
-    for line in cells.to_dict("records"):
-        known[line["table"], line["row"], line["column"]] = of_cell = {"metric": line["metric"]}
-        if (run := line["run"].split(";")[-1]) in records:
-            of_cell["params"] = records[run]["parameters"] / 1e6
-    for name in sorted(set(cells["table"]) - {f.stem for f in (results / "tables").glob("*.csv")}):
-        found.remarks.append(f"{results / 'tables' / name}.csv: no such file, but cells.csv has it")
-    for file in sorted((results / "tables").glob("*.csv")):
-        found.tables += 1
-        spec = None
-        if (tables / f"{file.stem}.yaml").exists():
-            spec = read_table(file.stem, tables)
-        else:
-            found.remarks.append(
-                f"{file}: the paper's numbers were not checked, which needs {tables}/"
-            )
-        with found.noting(f"{file}: "):
-            table = _read(file, dtype=dict.fromkeys(CELL, str))
-            _check_form(table)
-            problems = _table_problems(table, file.stem, values, known, spec)
-            found.problems += [f"{file}: {problem}" for problem in problems]
+    """Compare the csv of a table and its renderings."""
+    file = plan.results / "tables" / f"{name}.csv"
+    if not file.exists():
+        found.remarks.append(f"{file}: no such file, but cells.csv has it")
+        return
+    found.tables += 1
+    if reasons:
+        found.remarks.append(f"{file}: {len(reasons)} empty cells, for the reasons below the table")
+    _compare(file, read_csv(file, dtype=dict.fromkeys(CELL, str)), table, CELL, reasons, found)
+    # The reasons for empty cells name folders, which may have been moved.
+    rendered = {} if reasons else render(table, plan.tables[name].title, note(plan, name))
+    for suffix, text in rendered.items():
+        shown = file.with_suffix(f".{suffix}")
+        if shown.exists() and shown.read_text(encoding="utf-8") != text:
+            found.problems.append(f"{shown}: does not show what its runs and the paper give")
 
 
-def _read(file: Path, **options: Any) -> pd.DataFrame:
-    try:
-        table: pd.DataFrame = pd.read_csv(file, **options)
-    except (OSError, ValueError) as problem:
-        raise InputError(f"damaged ({problem})") from None
-    return table
-
-
-def _check_form(table: pd.DataFrame) -> None:
-    """See that a csv is a table of this suite; raises InputError if not."""
-    if list(table.columns) != COLUMNS or table.empty:
-        raise InputError("wrong columns, or no lines")
-    for column in (*NUMBERS, "n"):
-        if not (pd.api.types.is_numeric_dtype(table[column]) or table[column].isna().all()):
-            raise InputError(f"{column} has a value that is not a number")
-    if table[[*CELL, "metric", "n"]].isna().any(axis=None):
-        raise InputError("lines without row, column, metric or n")
-    if wrong := set(table["verdict"].dropna()) - set(VERDICTS):
-        raise InputError(f"unknown verdict {', '.join(map(str, sorted(wrong)))}")
-
-
-def _table_problems(
-    table: pd.DataFrame,
-    name: str,
-    values: Values,
-    known: Mapping[CellKey, Mapping[str, object]],
-    spec: TableSpec | None,
-) -> Iterator[str]:
-    there = [(line["row"], line["column"]) for line in table.to_dict("records")]
-    wanted = {(row, column) for of, row, column in values if of == name}
-    if spec:
-        cells = {(row, column) for row in spec.rows for column in spec.columns}
-        wanted |= {at for at in cells if not spec.is_dash(*at)}
-    for row, column in sorted(wanted - set(there)):
-        yield f"has no line for {row}, {column}"
-    for at, line in zip(there, table.to_dict("records"), strict=True):
-        here = ", ".join(at)
-        if line["table"] != name or there.count(at) > 1:
-            yield f"{here}: is listed twice, or belongs to {line['table']}"
-        elif spec and at not in cells:
-            yield f"{here}: {name}.yaml has no such cell"
-        else:
-            expected = _expected(line, values.get((name, *at), {}), spec)
-            expected |= known.get((name, *at), {})
-            for difference in _differences(line, expected, "cells.csv and the paper give"):
-                yield f"{here}: {difference}"
-
-
-def _expected(
-    line: Mapping[Any, Any],
-    measured: Mapping[int, tuple[float, float | None]],
-    spec: TableSpec | None,
-) -> dict[str, object]:
-    """What a line of a table must contain, by the values of its seeds and by the paper."""
-    own = {seed: value for seed, (value, _) in measured.items()}
-    teachers = {seed: teacher for seed, (_, teacher) in measured.items() if teacher is not None}
-    paired = teachers if teachers.keys() == own.keys() else {}
-    expected: dict[str, object] = {**cell_statistics(own, paired)}
-    low, high = line["delta_ci_low"], line["delta_ci_high"]
-    if spec:
-        at = line["row"], line["column"]
-        printed, teacher = spec.reported(*at), reported_teacher(spec, *at)
-        expected |= {"reported": printed, "params_reported": spec.rows[at[0]].params}
-        expected["verdict"] = None
-        if line["n"] and printed is not None and teacher is not None:
-            expected["verdict"] = verdict(low, high, printed - teacher)
-    elif not measured:
-        expected["verdict"] = None
-    elif paired and isinstance(line["verdict"], str):
-        possible = {verdict(low, high, side) for side in (-1.0, 0.0, 1.0)}
-        expected["verdict"] = line["verdict"] if line["verdict"] in possible else min(possible)
-    return expected
-
-
-def check_claims(results: Path, tables: Path, cells: pd.DataFrame, found: Findings) -> None:
+def check_claims(plan: Plan, tables: Path, found: Findings) -> None:
     """Decide the claims again and compare; raises InputError if ``claims.yaml`` is wrong."""
-    files = [results / "claims.csv", results / "claims_power.csv"]
+    files = [plan.results / "claims.csv", plan.results / "claims_power.csv"]
     if not any(file.exists() for file in files):
         return
-    if not (tables / "claims.yaml").exists():
-        found.remarks.append(f"{files[0]}: not checked, which needs {tables}/claims.yaml")
-        return
+    cells = read_cells(plan.results / "cells.csv")
     if cells.duplicated(KEY).any():
         return
     for file, expected in zip(files, decide_claims(read_claims(tables), cells), strict=True):
-        with found.noting(f"{file}: "):
-            claims = _read(file)
-            if list(claims.columns) != list(expected.columns) or len(claims) != len(expected):
-                raise InputError("wrong columns or number of claims")
-            for line, wanted in zip(
-                claims.to_dict("records"), expected.to_dict("records"), strict=True
-            ):
-                for difference in _differences(line, wanted, "cells.csv gives"):
-                    found.problems.append(f"{file}: {wanted['claim']}: {difference}")
+        with found.noting():
+            _compare(file, read_csv(file), expected, ["claim"], [], found)
 
 
-def _differences(
-    line: Mapping[Any, Any], expected: Mapping[Any, Any], source: str
-) -> Iterator[str]:
-    for what, value in expected.items():
-        own, wanted = line[what], np.nan if value is None else value
-        same = own == wanted
-        if not isinstance(own, str) and not isinstance(wanted, str):
-            same = np.isclose(own, wanted, rtol=CLOSE, atol=CLOSE, equal_nan=True)
-        if not same:
-            yield f"{what} is {own}, {source} {value}"
+def _compare(
+    file: Path,
+    frame: pd.DataFrame,
+    expected: pd.DataFrame,
+    key: Sequence[str],
+    reasons: Sequence[str],
+    found: Findings,
+) -> None:
+    """Note where the lines of a csv file, named by ``key``, are not the expected ones."""
+    # Through text, so that both have the same types.
+    wanted = pd.read_csv(StringIO(expected.to_csv(index=False)), dtype=NAMES)
+    if list(frame.columns) != list(wanted.columns) or frame[[*key]].isna().any(axis=None):
+        raise InputError(f"{file}: wrong columns, or a line without {', '.join(key)}")
+    repeated = _by_name(frame[frame.duplicated(key)], key)
+    found.problems += [f"{file}: {name}: is listed twice" for name in repeated]
+    own, others = _by_name(frame, key), _by_name(wanted, key)
+    for name in dict.fromkeys((*others, *own)):
+        if name not in own:
+            problems = ["has no line, although its runs are there"]
+        elif name not in others:
+            cell = "{row}, {column}: ".format_map(own[name])
+            empty = [reason.removeprefix(cell) for reason in reasons if reason.startswith(cell)]
+            problems = empty or ["the scale has no such line"]
+        else:
+            unlike = differences(own[name], others[name])
+            problems = [f"{what} is {value}, not {it}" for what, value, it in unlike]
+        found.problems += [f"{file}: {name}: {problem}" for problem in problems]
+
+
+def _by_name(frame: pd.DataFrame, key: Sequence[str]) -> dict[str, dict[Any, Any]]:
+    return {", ".join(str(line[k]) for k in key): line for line in frame.to_dict("records")}

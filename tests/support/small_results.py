@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from support.plans import ROOT, tiny_plan
 
 from replication.analysis.cells_csv import collect_cells
@@ -17,31 +18,63 @@ from replication.training.run import train
 
 LABEL = "two_digit_numbers/wide_resnet_28_2.label.0"
 BAN = f"{LABEL}/wide_resnet_28_2.ban.0"
-KEYS: dict[str, Any] = {"tables": ["table3", "table6"], "seeds": [0, 1]}
+# Treatments, an ensemble, and a student that shares its teacher's ends.
+TREATMENTS: dict[str, Any] = {
+    "title": "Treatments of two small networks",
+    "dataset": "cifar100",
+    "columns": {
+        "teacher": {"objective": "label"},
+        "ban": {"objective": "ban", "teacher": "teacher"},
+        "ban+l": {"objective": "ban+l", "teacher": "teacher"},
+        "cwtm": {"objective": "cwtm", "teacher": "teacher"},
+        "ens*2": {"ensemble": ["ban", "ban+l"]},
+    },
+    "rows": {
+        "wide": {"network": "wide_resnet_28_2"},
+        "residual": {
+            "network": "wide_resnet_as_dense_1_100",
+            "cells": {
+                "teacher": {"objective": "label", "network": "densenet_90_60"},
+                "ban": {"objective": "ban", "teacher": "teacher", "share_ends": True},
+                **dict.fromkeys(["ban+l", "cwtm", "ens*2"]),
+            },
+        },
+    },
+}
+
+
+def small_plan_of(**keys: Any) -> Plan:
+    """The plan of the small results, with these keys of the scale changed."""
+    scale = tiny_plan(tables=["table3", "table6"], **{"seeds": [0, 1], **keys}).scale
+    tables = (*scale.tables, "treatments")
+    return Plan.make(scale.model_copy(update={"tables": tables}), Path("tables"))
 
 
 def train_small_results(factory: pytest.TempPathFactory) -> Path:
-    """A folder with the results of two small tables, of images and of text; trained once."""
+    """A folder with the results of three small tables, of images and of text; trained once."""
     folder = factory.getbasetemp() / "small_results"
     if not folder.exists():
-        folder.mkdir()
+        shutil.copytree(ROOT / "tables", folder / "tables")
+        table = yaml.safe_dump(TREATMENTS, sort_keys=False)
+        (folder / "tables/treatments.yaml").write_text(table, encoding="utf-8")
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            plan = tiny_plan(**KEYS)
+            plan = small_plan_of()
             for run in plan.runs.values():
                 train(plan, run)
             for name in plan.tables:
                 assert build_table(plan, name)[1] == []
             collect_cells(plan)
-            build_claims(plan, ROOT / "tables")
+            build_claims(plan)
     return folder
 
 
 def copy_small_results(trained: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     """The plan of a copy that can be damaged, which is the current directory."""
-    shutil.copytree(trained / "results", folder / "results")
+    for name in ("results", "tables"):
+        shutil.copytree(trained / name, folder / name)
     monkeypatch.chdir(folder)
-    return tiny_plan(**KEYS)
+    return small_plan_of()
 
 
 def change_record(folder: Path, **keys: Any) -> None:

@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support.plans import ROOT
 from support.small_results import BAN, LABEL, change_record
 
 from replication import files
@@ -122,7 +121,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "predictions improved": (
         lambda r: change_predictions(r / "runs" / BAN),
-        "cells.csv: table3, wide-resnet-28-2, ban, seed 0: has",
+        "cells.csv: table3, wide-resnet-28-2, ban, 0: value is",
     ),
     "logits of other weights": (
         lambda r: save_file(
@@ -132,23 +131,23 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a number of cells.csv edited": (
         lambda r: change_csv(r / "cells.csv", "value", 3.25),
-        "seed 0: has 3.25, its runs give",
+        "cells.csv: table3, wide-resnet-28-1, teacher, 0: value is 3.25, not",
     ),
     "a run of cells.csv invented": (
         lambda r: change_csv(r / "cells.csv", "run", "two_digit_numbers/none.label.0"),
-        "none.label.0 is missing",
+        "run is two_digit_numbers/none.label.0, not two_digit_numbers/",
     ),
     "a mean edited": (
         lambda r: change_csv(r / "tables/table3.csv", "mean", 1.5),
-        "mean is 1.5, cells.csv and the paper give",
+        "mean is 1.5, not",
     ),
     "a metric edited": (
         lambda r: change_csv(r / "tables/table6.csv", "metric", "luck perplexity", 1),
-        "metric is luck perplexity, cells.csv and the paper give validation perplexity",
+        "metric is luck perplexity, not validation perplexity",
     ),
     "a verdict edited": (
         lambda r: change_csv(r / "tables/table6.csv", "verdict", "splendid", 1),
-        "unknown verdict splendid",
+        "verdict is splendid, not",
     ),
     "an interval edited": (
         lambda r: change_csv(r / "tables/table6.csv", "delta_ci_high", -1.0, 1),
@@ -169,23 +168,23 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a cell of two recipes": (
         lambda r: change_recipe(r / "runs" / BAN),
-        "table3, wide-resnet-28-2, ban: mixes runs of different recipes",
+        "its recipe has cold for `decisions.kept`, the scale None",
     ),
     "a cell of two precisions": (
         lambda r: change_record(r / "runs" / BAN, precision="bfloat16"),
-        "table3, wide-resnet-28-2, ban: mixes runs of different precision (bfloat16, float32)",
+        "cells.csv: table3, wide-resnet-28-2, ban, 0: cannot average runs of different precision",
     ),
     "a seed left out": (
         lambda r: change_lines(r, lambda f: f[(f["seed"] == 0) | (f["column"] != "ban")]),
-        "table3, wide-resnet-28-2, ban: lacks seed 1, which other cells have",
+        "table3, wide-resnet-28-2, ban, 1: has no line, although its runs are there",
     ),
     "one run for two seeds": (
         lambda r: change_lines(r, twice_the_first_seed),
-        "table3, wide-resnet-28-2, ban: has the same run for several seeds",
+        "table3, wide-resnet-28-2, ban, 1: run is",
     ),
     "another treatment in one seed": (
         lambda r: change_lines(r, another_students_seed),
-        "table3, wide-resnet-28-2, ban: has different treatments in different seeds",
+        "table3, wide-resnet-28-2, ban, 1: run is",
     ),
     "a part of cells.csv edited": (
         lambda r: change_csv(r / "cells/table3.csv", "value", 3.25),
@@ -195,15 +194,15 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         lambda r: pd.read_csv(r / "tables/table3.csv")[1:].to_csv(
             r / "tables/table3.csv", index=False
         ),
-        "table3.csv: has no line for ",
+        "table3.csv: table3, wide-resnet-28-1, teacher: has no line",
     ),
     "a number of a table as text": (
         lambda r: change_csv(r / "tables/table3.csv", "mean", "good"),
-        "table3.csv: mean has a value that is not a number",
+        "table3.csv: table3, wide-resnet-28-1, teacher: mean is good, not",
     ),
     "a metric that nothing was tested for": (
         lambda r: change_csv(r / "cells.csv", "metric", "luck perplexity"),
-        ".label.0 has no luck perplexity",
+        "metric is luck perplexity, not test error (%)",
     ),
     "a failed run": (
         lambda r: [
@@ -218,13 +217,13 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
 def test_undamaged_results_have_no_problems(
     small_plan: Plan, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = verify(small_plan.results, ROOT / "tables")
+    found = verify(small_plan.results)
     assert found.problems == []
     assert not any("not checked" in remark for remark in found.remarks)
-    assert (found.runs, found.tables) == (32, 2)
+    assert (found.runs, found.tables) == (len(small_plan.runs), len(small_plan.tables))
     assert found.cells == len(pd.read_csv(small_plan.results / "cells.csv"))
     assert run_command(["verify", str(small_plan.results)]) == 0
-    assert "32 runs" in capfd.readouterr().out
+    assert f"{len(small_plan.runs)} runs" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -253,14 +252,14 @@ FLIPPED = [
 ]
 
 
-@pytest.mark.parametrize("where", [0.0, 0.1, 0.5, 0.8, 1.0])
+@pytest.mark.parametrize("where", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("name", FLIPPED)
 def test_a_flipped_bit_is_found_in_every_file(small_plan: Plan, name: str, where: float) -> None:
     file = small_plan.results / name
     before = file.read_bytes()
     flip(file, where)
     try:
-        problems = verify(small_plan.results, ROOT / "tables").problems
+        problems = verify(small_plan.results).problems
     except InputError as problem:
         problems = [str(problem)]
     if problems or file.suffix != ".csv":
@@ -291,7 +290,7 @@ def test_every_key_of_a_record_that_follows_from_other_files_is_checked(small_pl
     unnoticed = set()
     for key, value in record.items():
         change_record(folder, **{**record, key: other(value)})
-        if not verify(small_plan.results, ROOT / "tables").problems:
+        if not verify(small_plan.results).problems:
             unnoticed.add(key)
     assert unnoticed == UNCHECKED
 
@@ -299,7 +298,10 @@ def test_every_key_of_a_record_that_follows_from_other_files_is_checked(small_pl
 def test_runs_of_different_precision_or_device_are_reported(small_plan: Plan) -> None:
     change_record(small_plan.results / "runs" / LABEL, precision="bfloat16", device="a GPU")
     remarks = verify(small_plan.results).remarks
-    assert "runs differ in precision: 31 with float32, 1 with bfloat16" in remarks
+    assert (
+        f"runs differ in precision: {len(small_plan.runs) - 1} with float32, 1 with bfloat16"
+        in remarks
+    )
     assert any(remark.startswith("runs differ in device: ") for remark in remarks)
 
 

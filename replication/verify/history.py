@@ -1,0 +1,88 @@
+"""Checks a run's ``history.csv``, and the time it took, against its recipe and its result."""
+
+import math
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from replication.analysis.cells_csv import read_csv
+from replication.files import RETRAIN
+from replication.runs.folder import HISTORY, RECORD
+from replication.verify.findings import nested
+
+# The history is written with six digits.
+ROUNDED = 1e-5
+
+
+def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
+    """Compare a history with recipe and result; raises InputError if it is damaged."""
+    history = read_csv(folder / HISTORY, RETRAIN)
+    recipe = nested(record, "recipe", "training") or {}
+    image = "milestones" in recipe
+    metric = "test_error" if image else "validation_perplexity"
+    if missing := {"epoch", "learning_rate", "train_loss", metric} - set(history.columns):
+        yield f"{HISTORY} has no column {', '.join(sorted(missing))}"
+        return
+    epochs = recipe.get("epochs")
+    if len(history) != epochs:
+        yield f"{HISTORY} has {len(history)} epochs, its recipe {epochs}"
+        return
+    if list(history["epoch"]) != list(range(1, epochs + 1)):
+        yield f"{HISTORY} does not number its epochs from 1 to {epochs}"
+        return
+    rates = _image_rates(recipe) if image else _language_rates(recipe, list(history[metric]))
+    wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=0)
+    if wrong.any():
+        yield f"{HISTORY} has another learning rate in epoch {wrong.argmax() + 1} than its recipe"
+    last, result = history[metric].iloc[-1], next(iter(record["result"].values()))
+    due = [epoch for epoch in range(1, epochs + 1) if _is_evaluated(recipe, epoch)]
+    if list(history["epoch"][history[metric].notna()]) != due:
+        yield f"{HISTORY} has no {metric} where its recipe evaluates, or has one elsewhere"
+    elif not math.isclose(last, result, rel_tol=ROUNDED, abs_tol=ROUNDED):
+        yield f"{HISTORY} ends with a {metric} of {last}, its result is {result}"
+    if record.get("objective") == "ban" and not (history.get("ban_cosine", 1.0) > 0.999).all():
+        yield f"{HISTORY} has another gradient than BAN's"
+    # A language model's rate decays until nothing changes any more.
+    measured = history.drop(columns=["epoch", "learning_rate", "test_error"], errors="ignore")
+    if image:
+        for first, second in pairwise(measured.index[measured.notna().any(axis="columns")]):
+            if measured.loc[first].equals(measured.loc[second]):
+                yield f"{HISTORY} has the same numbers in epochs {first + 1} and {second + 1}"
+
+
+def _is_evaluated(recipe: Mapping[str, Any], epoch: int) -> bool:
+    every: int = recipe.get("evaluate_every", 1)
+    return epoch % every == 0 or epoch == recipe["epochs"]
+
+
+def _image_rates(recipe: Mapping[str, Any]) -> list[float]:
+    """The learning rate of each epoch: a step schedule."""
+    return [
+        recipe["learning_rate"] * recipe["gamma"] ** sum(m < epoch for m in recipe["milestones"])
+        for epoch in range(1, recipe["epochs"] + 1)
+    ]
+
+
+def _language_rates(recipe: Mapping[str, Any], perplexities: list[float]) -> list[float]:
+    """The learning rate of each epoch: lower after each that did not improve the perplexity."""
+    rates, previous = [recipe["learning_rate"]], math.inf
+    for perplexity in perplexities[:-1]:
+        stalled = previous - perplexity <= recipe["minimum_improvement"]
+        rates.append(rates[-1] * (recipe["decay"] if stalled else 1))
+        previous = perplexity
+    return rates
+
+
+def time_problems(record: Mapping[str, Any]) -> Iterator[str]:
+    """See that the training's throughput fits into the time that the run took."""
+    rate = record.get("images_per_second", record.get("words_per_second"))
+    seconds, samples = record.get("seconds"), nested(record, "dataset", "train")
+    epochs = nested(record, "recipe", "training", "epochs")
+    try:
+        if not seconds * rate * 1.01 + 0.1 * rate > epochs * samples > 0 < rate:
+            yield f"{epochs} epochs at {rate} samples a second do not fit in its {seconds} seconds"
+    except TypeError:
+        yield f"its {RECORD} has no times"
