@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn import functional
 
 BINS = 15
 """Bins of a reliability diagram, and of the calibration error."""
@@ -26,12 +26,12 @@ def perplexity(log_likelihoods: Tensor) -> float:
 
 def nll(log_probabilities: Tensor, labels: Tensor) -> float:
     """Mean negative log-likelihood in nats of labels (n,), by log-probabilities (n, C)."""
-    return F.nll_loss(log_probabilities, labels).item()
+    return functional.nll_loss(log_probabilities, labels).item()
 
 
 def brier(log_probabilities: Tensor, labels: Tensor) -> float:
     """Mean squared distance of (n, C) to the one-hot labels (n,), from 0 to 2 (Brier 1950)."""
-    target = F.one_hot(labels, log_probabilities.shape[-1])
+    target = functional.one_hot(labels, log_probabilities.shape[-1])
     return (log_probabilities.exp() - target).square().sum(-1).mean().item()
 
 
@@ -65,4 +65,4 @@ def agreement(student: Tensor, teacher: Tensor) -> float:
 
 def divergence(student: Tensor, teacher: Tensor) -> float:
     """Mean KL(teacher || student) of an item in nats, by log-probabilities (n, C)."""
-    return F.kl_div(student, teacher, reduction="batchmean", log_target=True).item()
+    return functional.kl_div(student, teacher, reduction="batchmean", log_target=True).item()

@@ -20,15 +20,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from replication import files, metrics
+from replication import metrics
 from replication.analysis.cells_csv import CELL, COLUMNS, KEY, read_cells
 from replication.analysis.measure import Average, Measurements, Predictions
 from replication.analysis.summary import DIFFERENCES, LEVELS, cell_statistics
 from replication.errors import InputError
 from replication.plan.plan import Plan
 
-QUALITY, RELIABILITY = "quality.csv", "reliability.csv"
-METRICS = ("nll", "brier", "ece", "agreement", "kl")
 BINS = [*KEY, "bin", "count", "confidence", "accuracy"]
 SUMMARY = [*CELL, "metric", *LEVELS, "n", *DIFFERENCES]
 ERROR = "error (%)"
@@ -50,19 +48,12 @@ def teacher_of(run: str) -> str | None:
 def quality(
     members: Sequence[Predictions], teacher: Predictions | None, of: Average = "probabilities"
 ) -> tuple[dict[str, float], NDArray[np.float64]]:
-    """The metrics of one run or ensemble by name, and its reliability bins (15, 3).
-
-    Raises:
-        InputError: the runs and the teacher were tested on different items.
-    """
-    labels = members[0]["labels"]
-    if any(not np.array_equal(it["labels"], labels) for it in [*members, *filter(None, [teacher])]):
-        raise InputError("its runs and their teacher were tested on different items")
-    own, target = _log_probabilities(members, of), torch.from_numpy(labels)
-    bins = metrics.reliability(own, target)
+    """The metrics of one run or ensemble by name, and its reliability bins (15, 3)."""
+    own, labels = _log_probabilities(members, of), torch.from_numpy(members[0]["labels"])
+    bins = metrics.reliability(own, labels)
     found = {
-        "nll": metrics.nll(own, target),
-        "brier": metrics.brier(own, target),
+        "nll": metrics.nll(own, labels),
+        "brier": metrics.brier(own, labels),
         "ece": metrics.calibration_error(bins),
     }
     if teacher:
@@ -84,38 +75,44 @@ def _log_probabilities(members: Sequence[Predictions], of: Average) -> torch.Ten
 
 
 def measure_quality(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write ``quality.csv`` and ``reliability.csv`` and return them.
+    """The lines of ``quality.csv`` and of ``reliability.csv``.
 
-    One line per cell, seed and metric with the columns of ``cells.csv``; one line per cell, seed
-    and bin that is not empty. Every run is read once.
+    One per cell, seed and metric, with the columns of ``cells.csv``; one per cell, seed and bin
+    that is not empty. Every run is read once.
 
     Raises:
-        InputError: ``cells.csv`` or the predictions of one of its runs are missing or damaged.
+        InputError: ``cells.csv`` or the predictions of one of its runs are missing or damaged, or
+            those of a cell and its teacher are for different items.
     """
     found = read_cells(plan.results / "cells.csv")
     there = set(found[found["metric"].str.endswith(ERROR)].set_index(CELL).index)
     cells = [cell for cell in plan.cells if (cell.table, cell.row, cell.column) in there]
     lines, bins = [], []
     for seed in plan.scale.seeds:
-        # The runs of one seed are in memory at a time; lineages stay within a seed.
+        # Lineages stay within a seed, so the predictions of one are in memory at a time.
         measurements = Measurements(plan)
         for place, cell in enumerate(cells):
             run = ";".join(member.id for member in cell.members[seed])
-            teacher = teacher_of(run)
-            values, filled = quality(
-                [measurements.predicted(member) for member in cell.members[seed]],
-                measurements.predicted(plan.run(teacher)) if teacher else None,
-                cell.average,
-            )
+            above = teacher_of(run)
+            members = [measurements.predicted(member) for member in cell.members[seed]]
+            teacher = measurements.predicted(plan.run(above)) if above else None
+            for it in (*members, *([teacher] if teacher else [])):
+                if not np.array_equal(it["labels"], members[0]["labels"]):
+                    raise InputError(
+                        f"{run}: the predictions of its networks and of their teacher are for"
+                        " different items; delete the wrong runs and call snakemake again"
+                    )
+            values, filled = quality(members, teacher, cell.average)
             key = (place, cell.table, cell.row, cell.column, seed)
             lines += [(*key, name, value, run) for name, value in values.items()]
             bins += [(*key, n, *row) for n, row in enumerate(filled.tolist(), 1) if row[0]]
-    frames = []
-    for name, rows, columns in ((QUALITY, lines, COLUMNS), (RELIABILITY, bins, BINS)):
-        frame = pd.DataFrame(rows, columns=["place", *columns])
-        frames.append(frame.sort_values("place", kind="stable", ignore_index=True)[columns])
-        files.write_text(plan.results / name, frames[-1].to_csv(index=False))
-    return frames[0], frames[1]
+    frames = [
+        pd.DataFrame(rows, columns=["place", *columns])
+        .sort_values("place", kind="stable", ignore_index=True)
+        .astype({"seed": int})[columns]
+        for rows, columns in ((lines, COLUMNS), (bins, BINS))
+    ]
+    return frames[0], frames[1].astype({"bin": int, "count": int})
 
 
 def summarise_quality(frame: pd.DataFrame) -> pd.DataFrame:
@@ -130,9 +127,11 @@ def summarise_quality(frame: pd.DataFrame) -> pd.DataFrame:
     paired = frame.assign(teacher=teachers.to_numpy())
     lines = []
     for key, of_cell in paired.groupby([*CELL, "metric"], sort=False):
-        by_seed = of_cell.set_index("seed")
-        theirs = by_seed["teacher"].to_dict() if by_seed["teacher"].notna().all() else {}
-        numbers = cell_statistics(by_seed["value"].to_dict(), theirs)
+        seeds = of_cell["seed"].tolist()
+        values = dict(zip(seeds, of_cell["value"].tolist(), strict=True))
+        theirs = dict(zip(seeds, of_cell["teacher"].tolist(), strict=True))
+        known = theirs if of_cell["teacher"].notna().all() else {}
+        numbers = cell_statistics(values, known)
         lines.append({**dict(zip([*CELL, "metric"], key, strict=True)), **numbers})
     summary = pd.DataFrame(lines, columns=SUMMARY)
     return summary.sort_values("table", key=lambda it: it != "table2", kind="stable")

@@ -1,6 +1,6 @@
 """Builds the table of likelihood, calibration and agreement beside the six tables."""
 
-import pandas as pd
+from pathlib import Path
 
 from replication import files
 from replication.analysis.quality import measure_quality, summarise_quality
@@ -19,23 +19,34 @@ REMARKS = (
 )
 
 
-def build_quality(plan: Plan) -> pd.DataFrame:
+def build_quality(plan: Plan) -> None:
     """Write ``quality.csv``, ``reliability.csv`` and ``tables/quality.{csv,md,html,tex}``.
-
-    Returns the last as a frame: one line per cell and metric. The other formats have a block for
-    each table of the scale with image networks, Table 2 first.
 
     Raises:
         InputError: as `measure_quality`.
     """
-    summary = summarise_quality(measure_quality(plan)[0])
+    for file, text in quality_files(plan).items():
+        files.write_text(file, text)
+
+
+def quality_files(plan: Plan) -> dict[Path, str]:
+    """The files of `build_quality` with their texts; raises as `measure_quality`.
+
+    ``tables/quality.csv`` has a line per cell and metric. The other formats have a block for each
+    table of the scale with image networks, Table 2 first.
+    """
+    frame, bins = measure_quality(plan)
+    summary = summarise_quality(frame)
     texts = {"csv": summary.to_csv(index=False), "md": "", "html": "", "tex": ""}
-    for name, frame in summary.groupby("table", sort=False):
+    for name in summary["table"].unique():
+        of_table = summary[summary["table"] == name]
         title = f"Predictions of {name.replace('table', 'Table ')}: {plan.tables[name].title}"
         remarks = [*(() if texts["md"] else REMARKS), note(plan, name)]
-        rendered = render_layout(f"quality-{name}", quality_layout(frame), title, remarks)
+        rendered = render_layout(f"quality-{name}", quality_layout(of_table), title, remarks)
         for ending, text in rendered.items():
             texts[ending] += text + "\n"
-    for ending, text in texts.items():
-        files.write_text(plan.results / "tables" / f"quality.{ending}", text)
-    return summary
+    return {
+        plan.results / "quality.csv": frame.to_csv(index=False),
+        plan.results / "reliability.csv": bins.to_csv(index=False),
+        **{plan.results / f"tables/quality.{ending}": text for ending, text in texts.items()},
+    }
