@@ -133,5 +133,6 @@ def summarise_quality(frame: pd.DataFrame) -> pd.DataFrame:
         known = theirs if of_cell["teacher"].notna().all() else {}
         numbers = cell_statistics(values, known)
         lines.append({**dict(zip([*CELL, "metric"], key, strict=True)), **numbers})
-    summary = pd.DataFrame(lines, columns=SUMMARY)
+    numeric = dict.fromkeys([*LEVELS, *DIFFERENCES], float)
+    summary = pd.DataFrame(lines, columns=SUMMARY).astype(numeric)
     return summary.sort_values("table", key=lambda it: it != "table2", kind="stable")

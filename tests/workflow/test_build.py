@@ -33,7 +33,9 @@ def test_every_table_is_written_in_four_formats(built: Workplace) -> None:
     folder = built.folder / "results/tiny/tables"
     found = {path.name for path in folder.iterdir() if path.suffix != ".log"}
     assert found == {
-        f"{t}.{end}" for t in [*TABLES, "sensitivity"] for end in ("csv", "md", "html", "tex")
+        f"{t}.{end}"
+        for t in [*TABLES, "sensitivity", "quality"]
+        for end in ("csv", "md", "html", "tex")
     }
 
 
