@@ -48,7 +48,8 @@ environment: $(ENVIRONMENT)
 tables: $(ENVIRONMENT)
 	@echo "== building all tables at scale $(SCALE); what is there already is kept"
 	$(SNAKEMAKE)
-	@echo "== done: results/$(SCALE)/tables, results/$(SCALE)/notebooks"
+	@echo "== done"
+	@replication summary --configfile config/$(SCALE).yaml
 
 report: tables
 	@echo "== writing results/$(SCALE)/report.html"

@@ -206,6 +206,38 @@ def plan(
 
 
 @app.command()
+def criteria(
+    configfile: ConfigFiles = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write criteria.csv and criteria.html too.")
+    ] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Show whether a scale is a fair test of the paper.
+
+    Networks' sizes are known before any run; errors and divergences are those of finished runs.
+    """
+    plan = Plan.read(configfile or [], root=results)
+    from replication.report.criteria_page import render_criteria
+    from replication.sweep.criteria import measure_criteria, write_criteria
+    from replication.sweep.overview import console
+
+    found = measure_criteria(plan)
+    if write:
+        write_criteria(plan, found)
+    console().print(render_criteria(found))
+
+
+@app.command()
+def summary(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
+    """Say in a few lines what the results of a scale can and cannot tell, and where they are."""
+    plan = Plan.read(configfile or [], root=results)
+    from replication.report.outcome import describe_outcome
+
+    print(describe_outcome(plan))
+
+
+@app.command()
 def status(
     configfile: ConfigFiles = None,
     once: Annotated[bool, typer.Option("--once", help="Print once and exit.")] = False,

@@ -46,32 +46,6 @@ rule cells:
         "replication {params.worker} cells {params.files} > {log:q} 2>&1"
 
 
-# Measures likelihood, calibration and agreement of the predictions behind the cells.
-rule quality:
-    input:
-        "results/{scale}/cells.csv",
-    output:
-        "results/{scale}/quality.csv",
-        "results/{scale}/reliability.csv",
-        multiext("results/{scale}/tables/quality", ".csv", ".md", ".tex"),
-        report(
-            "results/{scale}/tables/quality.html",
-            caption="captions/quality.rst",
-            category="Tables",
-            labels={"table": "quality", "title": "Likelihood, calibration and agreement"},
-        ),
-    log:
-        "results/{scale}/quality.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        files=CONFIGFILES,
-        worker=WORKER,
-    shell:
-        "replication {params.worker} quality {params.files} > {log:q} 2>&1"
-
-
 # Tests the paper's claims.
 rule claims:
     input:
@@ -93,7 +67,7 @@ rule claims:
         "replication {params.worker} claims {params.files} > {log:q} 2>&1"
 
 
-# The targets table1 ... table6 and sensitivity.
+# The targets table1 ... table6, controls and sensitivity.
 for name in PLAN.tables:
 
     rule:
@@ -113,4 +87,5 @@ rule tables:
         RULES.outputs("results/{scale}/cells.csv"),
         RULES.outputs("results/{scale}/tables/quality.csv"),
         RULES.outputs("results/{scale}/claims.csv"),
+        RULES.outputs("results/{scale}/criteria.csv"),
         RULES.records(*PLAN.tables),

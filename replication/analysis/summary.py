@@ -7,6 +7,7 @@ import pandas as pd
 
 from replication.analysis.cells_csv import CELL
 from replication.analysis.statistics import paired_difference, summarise, verdict
+from replication.config.paper_tables import TableSpec
 from replication.plan.cells import Cell
 
 VERDICTS = ("replicated", "contradicted", "inconclusive")
@@ -16,6 +17,8 @@ COLUMNS = [
     *(*CELL, "metric", "reported", *LEVELS, "n", *DIFFERENCES),
     *("params", "params_reported", "verdict"),
 ]
+DIFFERENCE = "difference of "
+"""Before the metric of a contrast."""
 # Float columns, also where every entry is missing.
 NUMBERS = ["reported", *LEVELS, *DIFFERENCES, "params", "params_reported"]
 
@@ -50,6 +53,26 @@ def summary_line(
         interval = line["delta_ci_low"], line["delta_ci_high"]
         line["verdict"] = verdict(*interval, cell.reported_difference)
     return {column: line[column] for column in COLUMNS}
+
+
+def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, object]]:
+    """The lines of a table's contrasts, by `COLUMNS`, from its lines of ``cells.csv``.
+
+    Mean and interval are those of the weighted sums of the seeds, p is of their t-test against 0.
+    A row without any measured cell has no contrasts.
+    """
+    lines = []
+    for row, in_row in cells.groupby("row", sort=False):
+        values = in_row.pivot(index="seed", columns="column", values="value")
+        for name in spec.contrasts_of(str(row)):
+            weights = spec.contrasts[name]
+            parts = values.reindex(columns=list(weights)).dropna()
+            sums = list(parts.to_numpy() @ list(weights.values()))
+            line = dict.fromkeys(COLUMNS) | cell_statistics(dict(enumerate(sums)), {})
+            line |= in_row.iloc[0][["table", "row"]]
+            line |= {"column": name, "metric": DIFFERENCE + in_row.iloc[0]["metric"]}
+            lines.append(line | {"p_value": summarise(sums).p_value if sums else None})
+    return lines
 
 
 def verdict_counts(frame: pd.DataFrame, by: str) -> pd.DataFrame:

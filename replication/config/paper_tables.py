@@ -109,6 +109,11 @@ class TableSpec(StrictModel):
         """The paper's data set of a row."""
         return self.rows[row].dataset or self.dataset
 
+    @property
+    def shown(self) -> list[str]:
+        """The columns and contrasts that the rendered table shows, in order."""
+        return [name for name in (*self.columns, *self.contrasts) if name not in self.hidden]
+
     def contrasts_of(self, row: str) -> list[str]:
         """The contrasts of a row: those whose columns are all measured in it."""
         return [

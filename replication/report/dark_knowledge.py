@@ -1,9 +1,8 @@
-"""The figures of §3.2: the two terms of the gradient, CWTM's weights, and DKPP's permutation.
+"""The figures of §3.2: the two terms of q − p, CWTM's weights, and DKPP's permutation.
 
-They read histories and predictions of the runs of table 2; nothing is trained.
+They read what the runs of table 2 have left; nothing is trained.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,12 @@ from scipy.special import softmax
 
 from replication.report.plotting import COLOURS, NAMES, REFERENCE, drawn, panels
 
-TERMS = {"ground truth": "#5b6670", "dark knowledge": "#e69f00"}
+TERMS = {
+    "ground truth: the true class": "#5b6670",
+    "dark knowledge: the other classes": "#e69f00",
+}
+WEIGHTS = {"max": "CWTM: the teacher’s maximum", "true_class": "equation 9: the true class"}
 SHARED: dict[str, Any] = {"sharex": True, "sharey": True}
-Predictions = Mapping[str, Mapping[str, NDArray[Any]]]
 
 
 def _probabilities(logits: NDArray[Any]) -> NDArray[Any]:
@@ -28,13 +30,15 @@ def _probabilities(logits: NDArray[Any]) -> NDArray[Any]:
 
 @drawn
 def gradient_shares(histories: pd.DataFrame) -> Figure:
-    """Draw the two terms' shares of the squared distance from student to teacher over training.
+    """Draw the two terms' shares of ‖q − p‖², from student to teacher, over training (§3.2).
 
-    `histories`: one line per row, column (objective), seed and epoch. The areas are means over
-    networks and seeds, the white lines are the networks (§3.2).
+    BAN's gradient is q − p; under another objective it is what is left of BAN's to learn, and not
+    the gradient in use. `histories`: one line per row, column (objective), seed and epoch. The
+    areas are means over networks and seeds, the white lines are the networks.
     """
     share = "ground_truth_share"
-    figure, (grid,) = panels(NAMES.values(), 2.3, "epoch", "share of the gradient", **SHARED)
+    titles = [f"{name} students" for name in NAMES.values()]
+    figure, (grid,) = panels(titles, 2.3, "epoch", "share of ‖q − p‖²", **SHARED)
     lines: dict[str, Any] = {"color": "white", "linewidth": 0.6, "alpha": 0.8}
     for objective, axes in zip(NAMES, grid, strict=True):
         mine = histories[histories["column"] == objective]
@@ -67,28 +71,22 @@ def gradient_cosine(histories: pd.DataFrame) -> Figure:
 
 
 @drawn
-def confidence_weights(predictions: Predictions) -> Figure:
-    """Draw the distribution of CWTM's weights, and of those of equation 9 (p of the true class).
+def confidence_weights(weights: pd.DataFrame) -> Figure:
+    """Draw the distribution of CWTM's weights on training images, and of those of equation 9.
 
-    `predictions`: by network, a teacher's test logits (n, classes) and labels (n,). The whole test
-    set is one batch, and weights are multiplied by n: in a plain mean all of them are 1 (§3.2).
+    `weights`: by row (network) and seed, percentiles of the weights times the batch size, in a
+    plain mean all 1 (§3.2). The lines are means over the seeds.
     """
-    import torch
-
-    from replication import objectives
-
-    figure, (grid,) = panels(predictions, 2.4, "weight × n", "share of samples with less", **SHARED)
-    for tensors, axes in zip(predictions.values(), grid, strict=True):
-        n = len(tensors["labels"])
-        truth = _probabilities(tensors["logits"])[np.arange(n), tensors["labels"]]
-        maximum = objectives.confidence_weights(torch.from_numpy(tensors["logits"])).numpy()
-        for label, weights, colour in (
-            ("CWTM: the teacher’s maximum", maximum, COLOURS["cwtm"]),
-            ("equation 9: the true class", truth / truth.sum(), "#5b6670"),
+    networks = weights["row"].unique()
+    figure, (grid,) = panels(networks, 2.4, "weight × b", "share of images with less", **SHARED)
+    for network, axes in zip(networks, grid, strict=True):
+        mine = weights[weights["row"] == network].groupby("percent")[[*WEIGHTS]].mean()
+        for (column, label), colour in zip(
+            WEIGHTS.items(), (COLOURS["cwtm"], "#5b6670"), strict=True
         ):
-            sns.ecdfplot(x=weights * n, color=colour, label=label, ax=axes)
+            axes.plot(mine[column], mine.index, color=colour, label=label)
         axes.axvline(1, label="equal weights", **REFERENCE)
-    grid[0].yaxis.set_major_formatter(PercentFormatter(1))
+    grid[0].yaxis.set_major_formatter(PercentFormatter(100))
     return figure
 
 

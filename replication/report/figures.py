@@ -6,10 +6,11 @@ Every figure takes the tidy frame of its tables (`tables/table<k>.csv`) and `cel
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
 from replication.analysis.cells_csv import CELL
 from replication.report.layout import VERDICT_COLOURS
@@ -39,7 +40,7 @@ STUDENTS = {
 }
 VERDICT_MARKERS = {"replicated": "o", "inconclusive": "s", "contradicted": "X"}
 MEASURED, REPORTED = "measured test error (%)", "paper’s test error (%)"
-REMARK: dict[str, Any] = {"color": "#6b7280", "fontsize": 7, "fontstyle": "italic"}
+REMARK: dict[str, Any] = {"color": "#6b7280", "fontsize": 7, "fontstyle": "italic", "zorder": 1}
 TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]
 
 
@@ -80,6 +81,21 @@ def _fixed_ticks(axis: Axis, values: Iterable[float], text: Callable[[float], st
     axis.set_major_formatter(lambda value, _: text(value))
 
 
+def _apart(sizes: pd.Series) -> list[float]:
+    """Those of the sizes whose labels do not overlap on a logarithmic axis."""
+    found = sorted(sizes.dropna().unique())
+    kept = found[:1]
+    for size in found[1:]:
+        if np.log(size / kept[-1]) > 0.1 * np.log(found[-1] / found[0]):
+            kept.append(size)
+    return kept
+
+
+def _millions(size: float) -> str:
+    """A number of parameters in millions as 44k or 1.5M."""
+    return EngFormatter(sep="").format_eng(float(f"{size:.2g}") * 1e6)
+
+
 @drawn
 def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     """Draw teacher and BAN over the number of parameters, measured above paper: tables 1 and 3.
@@ -87,20 +103,23 @@ def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
     Table 3 prints no parameters; its networks have those of table 1.
     """
     printed = frame.query("table == 'table1'").groupby("row")["params_reported"].first()
-    figure, grid = panels(SWEEPS, 4.4, "parameters (millions)", MEASURED, REPORTED)
+    figure, grid = panels(SWEEPS, 4.4, "parameters", MEASURED, REPORTED)
     for (table, family), (above, below) in zip(SWEEPS.values(), grid.T, strict=True):
         of_family = frame[(frame["table"] == table) & frame["row"].str.startswith(family)]
         of_family = of_family[of_family["column"].isin(["teacher", "ban"])]
         within = limits(of_family, cells, lowest=0)
-        for column, dodge in (("teacher", 0.97), ("ban", 1.03)):
+        # Two hundredths of the axis apart.
+        dodge = (of_family["params"].max() / of_family["params"].min()) ** 0.01
+        for column, factor in (("teacher", 1 / dodge), ("ban", dodge)):
             mine = of_family[of_family["column"] == column]
-            mine = mine.assign(x=mine["params"] * dodge)
+            mine = mine.assign(x=mine["params"] * factor).sort_values("x")
             label = NAMES.get(column, column)
             estimates(above, mine, cells, COLOURS[column], within, label=label)
-            below.plot(mine["row"].map(printed), mine["reported"], "D-", color=COLOURS[column])
+            paper = mine.assign(x=mine["row"].map(printed)).sort_values("x")
+            below.plot(paper["x"], paper["reported"], "D-", color=COLOURS[column])
         for axes, sizes in ((above, of_family["params"]), (below, of_family["row"].map(printed))):
             axes.set_xscale("log")
-            _fixed_ticks(axes.xaxis, sizes.unique(), "{:.2g}".format)
+            _fixed_ticks(axes.xaxis, _apart(sizes), _millions)
     return figure
 
 

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from replication.analysis.summary import DIFFERENCE
+
 MARKS = {"replicated": "✓", "contradicted": "✗", "inconclusive": "○"}
 VERDICT_COLOURS = {"replicated": "#00735c", "contradicted": "#b34700", "inconclusive": "#6b7280"}
 # The style of every table in HTML.
@@ -54,6 +56,11 @@ class Layout:
     cells: dict[tuple[str, str], RenderedCell]
     params: dict[str, RenderedCell]
 
+    def transposed(self) -> "Layout":
+        """Its rows as columns, without the parameters."""
+        cells = {(column, row): cell for (row, column), cell in self.cells.items()}
+        return Layout(self.columns, self.rows, cells, {})
+
 
 def _number(value: float, spec: str = ".2f") -> str:
     return "" if pd.isna(value) else format(value, spec).replace("-", "−")
@@ -81,10 +88,12 @@ def _best(frame: pd.DataFrame, values: str) -> "pd.Series[bool]":
 
 def layout(frame: pd.DataFrame) -> Layout:
     """Lay out the tidy frame of one table as in the paper."""
-    lines = frame.assign(best=_best(frame, "mean"), reported_best=_best(frame, "reported"))
+    contrast = frame["metric"].str.startswith(DIFFERENCE)
+    best = _best(frame, "mean").mask(contrast, (frame["ci_low"] > 0) | (frame["ci_high"] < 0))
+    lines = frame.assign(best=best, reported_best=_best(frame, "reported"), contrast=contrast)
     cells = {
         (line["row"], line["column"]): RenderedCell(
-            mean=_number(line["mean"]) if line["n"] else "–",
+            mean=_number(line["mean"], "+.2f" if line["contrast"] else ".2f") if line["n"] else "–",
             reported=_number(line["reported"]),
             interval=_number((line["ci_high"] - line["ci_low"]) / 2),
             best=line["best"],
@@ -126,9 +135,10 @@ def quality_layout(frame: pd.DataFrame) -> Layout:
     return Layout(list(named.unique()), [heading for heading, _ in QUALITY.values()], cells, {})
 
 
-def notes(frame: pd.DataFrame, note: str) -> list[str]:
+def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]:
     """Explain the numbers: metric, data (`note`), seeds, interval, bold and verdicts."""
-    metrics = " and ".join(frame["metric"].unique())
+    contrast = frame["metric"].str.startswith(DIFFERENCE)
+    metrics = " and ".join(frame["metric"][~contrast].unique())
     printed = frame["reported"].notna().any()
     beneath = "; beneath it the paper’s value, from one run" if printed else ""
     theirs = ", ours and the paper’s" if printed else ""
@@ -136,11 +146,16 @@ def notes(frame: pd.DataFrame, note: str) -> list[str]:
     low, high = int(seeds_of.min()), int(seeds_of.max())
     seeds = f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
     spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
-    place = "row" if "row" in _competitors(frame) else "column"
+    place = "row" if ("row" in _competitors(frame)) != transposed else "column"
     sentences = [
         f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
         f"{spread} {seeds}{beneath}. Bold: the best of its {place}{theirs}.",
     ]
+    if contrast.any():
+        sentences.append(
+            "Differences are paired by seed and bold where their 95 % interval excludes zero, not"
+            " corrected for their number."
+        )
     if frame["verdict"].notna().any():
         legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
         sentences.append(

@@ -29,8 +29,8 @@ NOTEBOOKS = {
     "dark_knowledge": Notebook(
         tables=("table2",),
         figures={
-            "gradient_shares": "Shares of the two terms of the gradient over training.",
-            "confidence_weights": "Distribution of the weights of CWTM and of equation 9.",
+            "gradient_shares": "The two terms of q − p, student minus teacher, over training.",
+            "confidence_weights": "Weights of CWTM and of equation 9 on training images.",
             "gradient_cosine": "Cosine of each treatment's gradient to BAN's over training.",
             "similarity_structure": "Teacher's mean probability of each class, plain and permuted.",
         },

@@ -1,6 +1,7 @@
 """A table of results as Markdown, HTML and LaTeX, in the paper's layout with its numbers."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
@@ -177,13 +178,25 @@ def to_latex(name: str, table: Layout, title: str, remarks: Sequence[str]) -> st
     }
 
 
-def render(frame: pd.DataFrame, title: str, note: str) -> dict[str, str]:
+def render(
+    frame: pd.DataFrame,
+    title: str,
+    note: str,
+    columns: Sequence[str] | None = None,
+    transposed: bool = False,
+) -> dict[str, str]:
     """Render one table's tidy frame in every format, by file ending: `md`, `html` and `tex`.
 
-    `frame` is `results/<scale>/tables/table<k>.csv`; `note` describes the scale's data.
+    `frame` is `results/<scale>/tables/<name>.csv`; `note` describes the scale's data; `columns`
+    are those that are shown, in this order; `transposed` shows rows as columns.
     """
+    shown = frame if columns is None else frame[frame["column"].isin(columns)]
+    table = layout(shown)
+    if columns is not None:
+        table = replace(table, columns=[name for name in columns if name in table.columns])
     name = str(frame["table"].iloc[0])
-    return render_layout(name, layout(frame), title, notes(frame, note))
+    remarks = notes(shown, note, transposed)
+    return render_layout(name, table.transposed() if transposed else table, title, remarks)
 
 
 def render_layout(name: str, table: Layout, title: str, remarks: Sequence[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from replication.analysis.summary import COLUMNS
 from replication.errors import InputError
 from replication.report.notebooks import NOTEBOOKS
 from replication.report.plotting import save
-from replication.runs.folder import HISTORY
+from replication.runs.folder import CONFIDENCE_WEIGHTS, HISTORY
 from replication.runs.record import read_predictions
 
 TABLE_NAMES = NOTEBOOKS["figures"].tables
@@ -95,6 +95,17 @@ class Results:
 
     def histories(self, table: str, columns: list[str]) -> pd.DataFrame:
         """Histories behind some columns of a table: one line per row, column, seed and epoch."""
+        return self._of_runs(table, columns, HISTORY, "epoch")
+
+    def confidence_weights(self) -> pd.DataFrame:
+        """Percentiles of the weights behind CWTM's column of table 2, by row, seed and `percent`.
+
+        `max` are CWTM's own, `true_class` those of equation 9, times the batch size.
+        """
+        return self._of_runs("table2", ["cwtm"], CONFIDENCE_WEIGHTS, "percent", "max", "true_class")
+
+    def _of_runs(self, table: str, columns: list[str], file: str, *needed: str) -> pd.DataFrame:
+        """A csv file of the runs behind some columns of a table, with row, column and seed."""
         cells = self.cells().query("table == @table and column in @columns")
         if cells.empty:
             raise InputError(
@@ -102,7 +113,7 @@ class Results:
             )
         keys = ["row", "column", "seed"]
         runs = [
-            self._frame(f"runs/{run}/{HISTORY}", "epoch").assign(**dict(zip(keys, at, strict=True)))
+            self._frame(f"runs/{run}/{file}", *needed).assign(**dict(zip(keys, at, strict=True)))
             for *at, run in cells[[*keys, "run"]].itertuples(index=False)
         ]
         return pd.concat(runs, ignore_index=True)

@@ -8,7 +8,7 @@ import pandas as pd
 from replication import files
 from replication.analysis.cells_csv import COLUMNS
 from replication.analysis.measure import Measurements
-from replication.analysis.summary import NUMBERS, summary_line
+from replication.analysis.summary import NUMBERS, contrast_lines, summary_line
 from replication.data.specs import DATASETS
 from replication.errors import InputError
 from replication.plan.cells import Cell
@@ -34,8 +34,10 @@ def measure_table(plan: Plan, name: str) -> tuple[pd.DataFrame, pd.DataFrame, li
             reasons.append(f"{cell.row}, {cell.column}: {error}")
         tidy += rows
         lines.append(line)
+    measured = pd.DataFrame(tidy, columns=COLUMNS)
+    lines += contrast_lines(plan.tables[name], measured)
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
-    return pd.DataFrame(tidy, columns=COLUMNS), frame, reasons
+    return measured, frame, reasons
 
 
 def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
@@ -46,10 +48,18 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
     measured, frame, reasons = measure_table(plan, name)
     plan.write_scale()
     files.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
-    rendered = render(frame, plan.tables[name].title, note(plan, name, reasons))
+    rendered = render_table(plan, name, frame, reasons)
     for suffix, text in {"csv": frame.to_csv(index=False), **rendered}.items():
         files.write_text(plan.results / "tables" / f"{name}.{suffix}", text)
     return frame, reasons
+
+
+def render_table(
+    plan: Plan, name: str, frame: pd.DataFrame, reasons: Sequence[str] = ()
+) -> dict[str, str]:
+    """A table in every format but csv, by file ending, from its frame."""
+    spec, below = plan.tables[name], note(plan, name, reasons)
+    return render(frame, spec.title, below, spec.shown, spec.transposed)
 
 
 def build_and_report(plan: Plan, name: str) -> int:
@@ -77,7 +87,9 @@ def measure_cell(
 def note(plan: Plan, name: str, reasons: Sequence[str] = ()) -> str:
     """The data that stand in for the paper's, the table's own notes, and why cells are empty."""
     spec = plan.tables[name]
-    printed = PRINTED[spec.dataset]
-    used = DATASETS[getattr(plan.scale.datasets, spec.dataset).name].label
-    data = f"Scale {plan.scale.scale}: {used}" + (f" for {printed}." if used != printed else ".")
+    used = []
+    for role in dict.fromkeys(spec.role(row) for row in spec.rows):
+        label = DATASETS[getattr(plan.scale.datasets, role).name].label
+        used.append(label if label == PRINTED[role] else f"{label} for {PRINTED[role]}")
+    data = f"Scale {plan.scale.scale}: {', '.join(used)}."
     return " ".join([data, *spec.notes, *(f"Empty cell: {reason}." for reason in reasons)])

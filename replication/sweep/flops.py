@@ -12,6 +12,7 @@ import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from replication.config.networks import Networks
 from replication.config.scale import ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
@@ -30,6 +31,11 @@ CHARACTERS, LONGEST = 48, 16
 def parameters(plan: Plan, run: Run) -> int:
     """Number of parameters of a run's network."""
     return _parameters(*_network(plan, run))
+
+
+def capacity(network: str, networks: Networks, data: ImageSpec) -> int:
+    """Number of parameters of an image network with a scale's sizes, on images of this kind."""
+    return _parameters(network, tuple(networks.options(network).items()), data)
 
 
 def forward_flops(plan: Plan, run: Run) -> float:

@@ -43,7 +43,8 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{HISTORY} has no {metric} where its recipe evaluates, or has one elsewhere"
     elif not math.isclose(last, result, rel_tol=ROUNDED, abs_tol=ROUNDED):
         yield f"{HISTORY} ends with a {metric} of {last}, its result is {result}"
-    if record.get("objective") == "ban" and not (history.get("ban_cosine", 1.0) > 0.999).all():
+    imitates = record.get("objective") == "ban" and "ban_cosine" in history
+    if imitates and not (history["ban_cosine"] > 0.999).all():
         yield f"{HISTORY} has another gradient than BAN's"
     # A language model's rate decays until nothing changes any more.
     measured = history.drop(columns=["epoch", "learning_rate", "test_error"], errors="ignore")

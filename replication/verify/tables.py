@@ -15,8 +15,7 @@ from replication.analysis.claims import decide_claims
 from replication.config.paper_claims import read_claims
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.report.rendering import render
-from replication.report.tables import measure_table, note
+from replication.report.tables import measure_table, render_table
 from replication.verify.findings import Findings, differences
 
 NAMES = dict.fromkeys((*CELL, "run"), str)
@@ -55,7 +54,7 @@ def _check_table(
         found.remarks.append(f"{file}: {len(reasons)} empty cells, for the reasons below the table")
     compare(file, read_csv(file, dtype=dict.fromkeys(CELL, str)), table, CELL, reasons, found)
     # The reasons for empty cells name folders, which may have been moved.
-    rendered = {} if reasons else render(table, plan.tables[name].title, note(plan, name))
+    rendered = {} if reasons else render_table(plan, name, table)
     for suffix, text in rendered.items():
         shown = file.with_suffix(f".{suffix}")
         if shown.exists() and shown.read_text(encoding="utf-8") != text:

@@ -41,7 +41,7 @@ def _draw(name: str, found: Results) -> Figure:
     if name == "claims":
         return claims_page.forest(found.claims(), found.claims_power())
     if name == "confidence_weights":
-        return dark_knowledge.confidence_weights(found.predictions("table2", "teacher"))
+        return dark_knowledge.confidence_weights(found.confidence_weights())
     if name == "similarity_structure":
         logits = found.predictions("table2", "teacher")["densenet-90-60"]["logits"]
         return dark_knowledge.similarity_structure(logits)
@@ -166,3 +166,21 @@ def test_drawing_and_rendering_import_no_torch() -> None:
     modules = "calibration, figures, dark_knowledge, claims_page, rendering, results, notebooks"
     code = f"import sys; from replication.report import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lines_over_sizes_do_not_double_back(found: Results) -> None:
+    frame = found.tables()
+    # At a small scale the order of sizes can differ from the paper's, which is that of the rows.
+    frame.loc[frame["row"] == "densenet-112-33", "params"] = 30.0
+    for axes in figures.sweeps(frame, found.cells()).axes:
+        for line in (line for line in axes.lines if line.get_linestyle() == "-"):
+            assert list(line.get_xdata()) == sorted(line.get_xdata())
+
+
+def test_weights_are_means_over_the_seeds(found: Results) -> None:
+    weights = found.confidence_weights()
+    axes = dark_knowledge.confidence_weights(weights).axes[0]
+    first = weights[weights["row"] == "densenet-112-33"]
+    assert first["seed"].nunique() == synthetic_results.SEEDS
+    drawn = dict(zip(axes.lines[0].get_ydata(), axes.lines[0].get_xdata(), strict=True))
+    assert drawn[50] == pytest.approx(first.query("percent == 50")["max"].mean())

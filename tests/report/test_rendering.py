@@ -107,6 +107,47 @@ def test_notes_explain_the_marks_only_where_there_are_some() -> None:
     assert not any("contradicted" in sentence for sentence in notes(teachers, NOTE))
 
 
+def with_gains() -> pd.DataFrame:
+    """Table 1 with a contrast in each row: a decided and an undecided one in turn."""
+    frame = FRAMES["table1"]
+    gains = frame[frame["column"] == "ban"].assign(
+        column="gain", metric="difference of test error (%)", verdict=None, reported=float("nan"),
+        mean=-0.5, ci_low=-0.75, ci_high=[-0.25, 0.25] * 4,
+    )  # fmt: skip
+    return pd.concat([frame, gains], ignore_index=True)
+
+
+def test_a_contrast_has_a_sign_and_is_bold_where_it_excludes_zero() -> None:
+    cells, plain = layout(with_gains()).cells, layout(FRAMES["table1"]).cells
+    assert cells["wide-resnet-28-1", "gain"].mean == "−0.50"
+    assert [cells[row, "gain"].best for row in synthetic_results.SPECS["table1"].rows] == (
+        [True, False] * 4
+    )
+    # It does not compete with the cells.
+    assert all(cells[at].best == cell.best for at, cell in plain.items())
+    sentences = notes(with_gains(), NOTE)
+    assert sentences[0].startswith("Test error (%), lower is better.")
+    assert any("Differences are paired by seed" in sentence for sentence in sentences)
+    assert not any("paired by seed" in sentence for sentence in notes(FRAMES["table1"], NOTE))
+
+
+def test_only_the_named_columns_are_shown_in_their_order() -> None:
+    text = render(with_gains(), TITLE, NOTE, columns=["gain", "teacher"])["md"]
+    head = next(line for line in text.splitlines() if line.startswith("|"))
+    assert [name.strip() for name in head.split("|")[2:-1]] == ["params (M)", "gain", "teacher"]
+
+
+def test_a_transposed_table_has_rows_as_columns_and_the_same_cells() -> None:
+    frame = with_gains()
+    text = render(frame, TITLE, NOTE, transposed=True)["md"]
+    head, _, *lines = (line for line in text.splitlines() if line.startswith("|"))
+    assert [name.strip() for name in head.split("|")[2:-1]] == [*frame["row"].unique()]
+    assert [line.split("|")[1].strip() for line in lines] == ["teacher", "ban", "gain"]
+    assert "Bold: the best of its column" in text
+    straight = render(frame, TITLE, NOTE)["md"]
+    assert sorted(re.findall(r"\*\*\d[^|]*", text)) == sorted(re.findall(r"\*\*\d[^|]*", straight))
+
+
 def test_markdown_lines_have_as_many_cells_as_the_head(frame: pd.DataFrame) -> None:
     lines = [x for x in render(frame, TITLE, NOTE)["md"].splitlines() if x.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1

@@ -1,5 +1,6 @@
 """Small scales whose runs take a fraction of a second."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ def tiny_plan(**keys: Any) -> Plan:
     """The default scale at a toy size, with these keys changed."""
     config = merge(merge(read_yaml(ROOT / "config" / "digits.yaml"), TINY), keys)
     return Plan.make(check_scale(config, "tiny"), ROOT / "tables")
+
+
+def runs_per_seed(tables: Sequence[str]) -> int:
+    """The runs of the six tables, and of controls and sensitivity, which share one beyond them."""
+    controls, sensitivity = "controls" in tables, "sensitivity" in tables
+    return 83 + 10 * controls + 20 * sensitivity - (controls and sensitivity)
 
 
 BUILT = {**TINY, "seeds": [0, 1]}

@@ -86,6 +86,16 @@ def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
     )
 
 
+def _weights(generator: np.random.Generator) -> pd.DataFrame:
+    """Percentiles of weights: most images have a sure teacher, few an unsure one."""
+    percent = np.arange(101)
+    found = {}
+    for column, sharpness in (("max", 12), ("true_class", 6)):
+        confidence = generator.beta(sharpness, 1, 500)
+        found[column] = np.percentile(confidence / confidence.mean(), percent)
+    return pd.DataFrame({"percent": percent, **found})
+
+
 def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
     """Logits over side² classes, pairs of digits: classes that share a digit are similar."""
     labels = generator.integers(0, side * side, n)
@@ -137,4 +147,6 @@ def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) ->
         elif cell["column"] in ("ban", "ban+l", "cwtm", "dkpp"):
             run.mkdir(parents=True, exist_ok=True)
             _history(cell["column"], generator).to_csv(run / "history.csv", index=False)
+        if cell["column"] == "cwtm":
+            _weights(generator).to_csv(run / "confidence_weights.csv", index=False)
     return folder

@@ -6,13 +6,15 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from support.plans import ROOT
+from support.plans import ROOT, runs_per_seed
 from support.workplace import Workplace
 
+from replication.config.yaml_model import read_yaml
 from replication.ensemble import average
 from replication.report.notebooks import NOTEBOOKS
 
 TABLES = [f"table{number}" for number in range(1, 7)]
+ALL = read_yaml(ROOT / "config/digits.yaml")["tables"]
 CONTRACT = (
     "table,row,column,metric,reported,mean,std,ci_low,ci_high,n,delta_vs_teacher,delta_ci_low,"
     "delta_ci_high,p_value,params,params_reported,verdict"
@@ -21,7 +23,7 @@ CONTRACT = (
 
 def test_every_run_is_trained(built: Workplace) -> None:
     records = list((built.folder / "results/tiny/runs").rglob("run.json"))
-    assert len(records) == 2 * (83 + 8)
+    assert len(records) == 2 * runs_per_seed(ALL)
 
 
 def test_every_data_set_is_prepared_once(built: Workplace) -> None:
@@ -33,9 +35,7 @@ def test_every_table_is_written_in_four_formats(built: Workplace) -> None:
     folder = built.folder / "results/tiny/tables"
     found = {path.name for path in folder.iterdir() if path.suffix != ".log"}
     assert found == {
-        f"{t}.{end}"
-        for t in [*TABLES, "sensitivity", "quality"]
-        for end in ("csv", "md", "html", "tex")
+        f"{t}.{end}" for t in [*ALL, "quality"] for end in ("csv", "md", "html", "tex")
     }
 
 
@@ -62,6 +62,17 @@ def test_a_cells_number_is_the_mean_over_its_seeds(built: Workplace) -> None:
         frame = pd.read_csv(built.folder / f"results/tiny/tables/{name}.csv")
         for line in frame.itertuples():
             assert line.mean == pytest.approx(means[line.table, line.row, line.column])
+
+
+def test_a_contrast_is_the_weighted_sum_of_its_cells(built: Workplace) -> None:
+    frame = pd.read_csv(built.folder / "results/tiny/tables/sensitivity.csv")
+    means = frame.set_index(["row", "column"])["mean"]
+    rows = frame.loc[frame["column"] == "effect on gain", "row"]
+    assert len(rows) == 8
+    for row in rows:
+        student = means[row, "student taken"] - means[row, "student other"]
+        teacher = means[row, "teacher taken"] - means[row, "teacher other"]
+        assert means[row, "effect on gain"] == pytest.approx(student - teacher)
 
 
 def test_an_ensemble_is_measured_from_its_members_predictions(built: Workplace) -> None:

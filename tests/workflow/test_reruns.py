@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
-from support.plans import BUILT, ROOT, TINY
+from support.plans import BUILT, ROOT, TINY, runs_per_seed
 from support.workplace import FILES, PATH, Workplace
 
 from replication.report.notebooks import NOTEBOOKS
@@ -194,7 +194,7 @@ def test_the_dry_run_of_a_scale_plans_every_run_for_every_seed(
 ) -> None:
     config = yaml.safe_load((ROOT / f"config/{scale}.yaml").read_text(encoding="utf-8"))
     jobs = place.jobs("--configfile", f"config/{scale}.yaml", mine=False)
-    runs = (83 + 8 * ("sensitivity" in config["tables"])) * len(config["seeds"])
+    runs = runs_per_seed(config["tables"]) * len(config["seeds"])
     tables = len(config["tables"])
     assert jobs == {
         "data": 3,

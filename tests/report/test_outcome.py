@@ -1,0 +1,80 @@
+"""The lines that end `make tables`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.plans import tiny_plan
+
+from replication.errors import InputError
+from replication.plan.plan import Plan
+from replication.report.outcome import describe_outcome
+
+CRITERIA = """network,capacity,fit,error,schedule
+one,met,met,met,
+two,exception,not met,met,met
+three,met,,,met
+"""
+VERDICTS = ["replicated", "contradicted"] + ["inconclusive"] * 27 + ["not testable"]
+POWER = ["0.5,4", "0.25,9", "0.9,", ",7"]
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(tmp_path)
+    plan = tiny_plan(seeds=[0, 1])
+    plan.results.mkdir(parents=True)
+    return plan
+
+
+def write(plan: Plan, verdicts: list[str]) -> None:
+    power = ["power_corrected,seeds_needed_corrected", *POWER]
+    claims = ["claim,verdict", *(f"c{n},{verdict}" for n, verdict in enumerate(verdicts))]
+    for name, lines in {"claims": claims, "claims_power": power}.items():
+        (plan.results / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    (plan.results / "criteria.csv").write_text(CRITERIA)
+
+
+def test_it_says_what_is_met_decided_and_expected_and_where_everything_is(plan: Plan) -> None:
+    write(plan, VERDICTS)
+    text = describe_outcome(plan)
+    assert len(text.splitlines()) <= 15
+    assert max(map(len, text.splitlines())) <= 100
+    for line in (
+        "2 of 3: sizes of networks in the paper's proportions, 1 stated exceptions",
+        "1 of 2: training error below 1 %",
+        "2 of 2: test error of 8 to 35 %",
+        "2 of 2: students trained until they change no more",
+        "27 inconclusive, 1 replicated, 1 contradicted, 1 not testable",
+        "2 seeds decide almost nothing",
+        "they decide 2 claims on average;\n  half of the claims need 7 seeds or more",
+        "results/tiny/tables/*.html",
+        "docs/results.md",
+    ):
+        assert line in text
+
+
+def test_seeds_that_decide_claims_are_told_so(plan: Plan) -> None:
+    write(plan, ["replicated"] * 2 + ["negligible"] + ["inconclusive"] * 7)
+    assert "2 seeds decide 3 of 10 claims: " in describe_outcome(plan)
+
+
+def test_what_is_not_built_is_named_with_its_command(plan: Plan) -> None:
+    text = describe_outcome(plan)
+    assert "Not measured: replication criteria" in text
+    assert "not tested: replication claims" in text
+
+
+def test_a_damaged_file_is_named(plan: Plan) -> None:
+    (plan.results / "claims.csv").write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match=r"claims.csv: damaged .* delete it and call snakemake"):
+        describe_outcome(plan)
+
+
+def test_it_imports_neither_torch_nor_pandas() -> None:
+    code = (
+        "import sys; from replication.report.outcome import describe_outcome as it;"
+        "import replication.cli; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
