@@ -55,7 +55,7 @@ def decide(p_values: NDArray[np.float64], corrected: Numbers) -> NDArray[np.str_
     smallest = np.fmin.reduce(p_values)
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.where(smallest > 0, corrected / smallest, 1 / np.finfo(float).eps)
-    proven = np.vstack([p_values * factor < LEVEL, np.ones_like(smallest, bool)[None]])
+    proven = np.concatenate([p_values * factor < LEVEL, np.ones_like(smallest, bool)[None]])
     found: NDArray[np.str_] = np.array([*OUTCOMES, "inconclusive"])[proven.argmax(0)]
     return found
 
