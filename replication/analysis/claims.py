@@ -69,13 +69,17 @@ def claims_of(plan: Plan, folder: Path = TABLES) -> tuple[pd.DataFrame, pd.DataF
 
     Without ``quality.csv`` the claims on it are not measured.
     """
-    claims, frames = read_claims(folder), []
-    for name, key in (("cells.csv", KEY), ("quality.csv", [*KEY, "metric"])):
-        file = plan.results / name
-        frames.append(read_cells(file) if name == "cells.csv" or file.exists() else None)
-        if frames[-1] is not None and frames[-1].duplicated(key).any():
-            raise InputError(f"{file}: damaged (a cell has a seed twice); delete it and {BUILD}")
-    return decide_claims(claims, *frames, exceptions=plan.scale.exceptions)
+    claims, file = read_claims(folder), plan.results / "quality.csv"
+    cells = _read(plan.results / "cells.csv", KEY)
+    quality = _read(file, [*KEY, "metric"]) if file.exists() else None
+    return decide_claims(claims, cells, quality, plan.scale.exceptions)
+
+
+def _read(file: Path, key: list[str]) -> pd.DataFrame:
+    frame = read_cells(file)
+    if frame.duplicated(key).any():
+        raise InputError(f"{file}: damaged (a cell has a seed twice); delete it and {BUILD}")
+    return frame
 
 
 def decide_claims(
@@ -138,8 +142,9 @@ def _measure(
     # In proportion, because another data set has another error.
     line["effect"] = line["reported_difference"] / line["reported_level"] * level
     fractions = np.array([found.mean, found.low, found.high]) / (line["effect"] or np.nan)
-    line["fraction"], (line["fraction_low"], line["fraction_high"]) = fractions[0], np.sort(
-        fractions[1:]
+    line["fraction"], (line["fraction_low"], line["fraction_high"]) = (
+        fractions[0],
+        np.sort(fractions[1:]),
     )
     # Errors are counts of test items: equal differences do not mean that seeds do not vary.
     if not np.isnan(found.low):

@@ -65,7 +65,8 @@ class Measured:
 
     def combine(self, weights: Weights, values: pd.DataFrame | None = None) -> NDArray[np.float64]:
         """The weighted sum of cells for each seed that has all of them."""
-        return self.combine_strata([weights], values)[0]
+        combined: NDArray[np.float64] = self.combine_strata([weights], values)[0]
+        return combined
 
     def combine_strata(
         self, strata: list[Weights], values: pd.DataFrame | None = None

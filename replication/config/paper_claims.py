@@ -105,8 +105,8 @@ class ClaimSpec(StrictModel):
 
     def region(self, margin: float) -> Region:
         """Where the claim puts the difference; `margin` is the smallest effect in its units."""
-        low, high = REGIONS[self.expect]
-        return Region(low * margin, high * margin)
+        bounds = REGIONS[self.expect]
+        return Region(*(bound if math.isinf(bound) else bound * margin for bound in bounds))
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -170,7 +170,9 @@ class Claims:
         if claim.smallest_effect:
             return claim.smallest_effect
         effect = self.reported_effect(name)
-        return rule.of_level if math.isnan(effect) else max(rule.of_level, rule.of_reported * effect)
+        return (
+            rule.of_level if math.isnan(effect) else max(rule.of_level, rule.of_reported * effect)
+        )
 
     def reported_effect(self, name: str) -> float:
         """The size of the printed difference, as a fraction of the right side's printed mean.
