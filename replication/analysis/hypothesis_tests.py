@@ -78,7 +78,7 @@ def power(
     """Chance that `n` seeds decide a claim when the true difference is `effect`.
 
     Without what they could prove negligible. The right decision is for the claim where the effect
-    lies in its region, and against it elsewhere. For a region with two bounds this is a lower limit.
+    lies in its region, and against it elsewhere. A lower limit for a region with two bounds.
     """
     freedom = strata * (n - 1)
     critical = stats.t.ppf(1 - level / 2, freedom)

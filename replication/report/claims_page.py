@@ -12,15 +12,23 @@ from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, interva
 
 SIGNS = {"lower": "↓", "higher": "↑", "not lower": "≥", "not higher": "≤", "equivalent": "≈"}
 MARKS = {
-    "replicated": "✓", "contradicted": "✗", "negligible": "≈", "inconclusive": "○",
+    "replicated": "✓",
+    "contradicted": "✗",
+    "negligible": "≈",
+    "inconclusive": "○",
     "not testable": "–",
 }
 COLOURS = {
-    "replicated": "#00735c", "contradicted": "#b34700", "negligible": "#7a4fa3",
-    "inconclusive": "#6b7280", "not testable": "#6b7280",
+    "replicated": "#00735c",
+    "contradicted": "#b34700",
+    "negligible": "#7a4fa3",
+    "inconclusive": "#6b7280",
+    "not testable": "#6b7280",
 }
 SMALLEST: dict[str, Any] = {
-    "height": 0.8, "color": "#e3e6ea", "label": "below the smallest effect of interest",
+    "height": 0.8,
+    "color": "#e3e6ea",
+    "label": "below the smallest effect of interest",
     "zorder": 0,
 }
 MEASURED: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "elinewidth": 1}

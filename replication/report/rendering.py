@@ -18,8 +18,11 @@ from replication.report.layout import (
 )
 
 LATEX_MARKS = {
-    "↓": r"$\downarrow$", "↑": r"$\uparrow$", "○": r"$\circ$",
-    "✓": r"$\surd$", "✗": r"$\times$",
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "○": r"$\circ$",
+    "✓": r"$\surd$",
+    "✗": r"$\times$",
 }
 DASH = "–"
 

@@ -63,6 +63,8 @@ def test_claims_that_the_papers_own_numbers_do_not_support_are_known() -> None:
     outside = set()
     for name, c in CLAIMS.file.claims.items():
         difference = CLAIMS.reported(c.contrast())
+        if math.isnan(difference):
+            continue
         margin = CLAIMS.smallest_effect(name) * CLAIMS.reported(c.right.weights())
         if min(c.region(margin).depths(round(difference, 6))) <= 0:
             outside.add(name)

@@ -94,6 +94,7 @@ def test_a_mark_stands_for_its_verdict_and_carries_the_difference() -> None:
     frame.loc[1, ["verdict", "delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]] = [
         *["worse", 0.5, 0.25, 1.25, 0.04]
     ]
+    frame.loc[1, "agrees"] = "no"
     text = render(frame, TITLE, NOTE)["html"]
     told = "worse: 0.50 [0.25, 1.25] to its teacher, p = 0.04"
     assert f'<span class="worse" title="{told}">↑✗</span>' in text
