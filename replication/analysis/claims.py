@@ -10,7 +10,8 @@ difference is taken within a seed.
 * ``not testable``: a network of the claim has another relative size than in the paper.
 
 Primary claims have Holm's correction over all of them that could be tested. The others are decided
-only if their primary claim is, with Holm's correction within its family.
+only if their primary claim is, with Holm's correction within their family and Bonferroni's over the
+families.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from replication.analysis.cells_csv import BUILD, KEY, read_cells
 from replication.analysis.contrasts import Measured
 from replication.analysis.hypothesis_tests import (
     LEVEL,
+    OUTCOMES,
     chance_of_single_runs,
     decide,
     holm,
@@ -45,10 +47,20 @@ VERDICTS = ("replicated", "contradicted", "negligible", "inconclusive", "not tes
 NUMBERS = [
     *("claim", "family", "metric", "expect", "smallest_effect", "n", "strata", "difference", "std"),
     *("ci_low", "ci_high", "paired_difference", "p_contradicted", "p_negligible", "p_replicated"),
-    *("p_value", "p_corrected", "reported_difference", "level", "reported_level", "effect"),
-    *("fraction", "fraction_low", "fraction_high", "power", "power_corrected"),
+    *("p_value", "p_corrected", "p_negligible_corrected", "reported_difference", "level"),
+    *(
+        "reported_level",
+        "effect",
+        "fraction",
+        "fraction_low",
+        "fraction_high",
+        "power",
+        "power_corrected",
+    ),
     *("seeds_needed", "seeds_needed_corrected", "single_run_verdict"),
 ]
+# Corrected p-values, by what they are corrected from.
+CORRECTED = {"p_value": "p_corrected", "p_negligible": "p_negligible_corrected"}
 UNITS = {"nll": "nats", "kl": "nats", "brier": "of the score"}
 
 
@@ -155,7 +167,7 @@ def _measure(
         )
         line |= {"std": float(found.std), "ci_low": float(found.low), "ci_high": float(found.high)}
         line |= zip(("p_contradicted", "p_negligible", "p_replicated"), p_values, strict=True)
-        line["p_value"] = np.nanmin(p_values)
+        line["p_value"] = min(line["p_contradicted"], line["p_replicated"])
     return line
 
 
@@ -175,7 +187,9 @@ def _single_run_verdict(name: str, claims: Claims) -> str:
 def _correct(claims: Claims, lines: Mapping[str, dict[str, Any]]) -> None:
     """Add corrected p-values, the number of tests that they are corrected for, and power.
 
-    A claim of a family has the p-value of its primary claim at least, where that is tested.
+    Directions and negligible differences each have Holm's correction: over all primary claims that
+    are tested, and within a family, there multiplied by the number of families, so that it covers
+    all of them. A claim of a family has the smallest p-value of its primary claim at least.
     """
     families: dict[str, list[str]] = {"": []}
     for name, claim in claims.file.claims.items():
@@ -183,13 +197,17 @@ def _correct(claims: Claims, lines: Mapping[str, dict[str, Any]]) -> None:
             families.setdefault(claim.family or "", []).append(name)
     # Primary claims come first: the others need their corrected p-values.
     for primary, names in families.items():
-        gate = lines[primary].get("p_corrected", 0) if primary else 0
-        corrected = holm([lines[name]["p_value"] for name in names])
-        for name, p_value in zip(names, corrected, strict=True):
-            line = lines[name]
-            line |= {"p_corrected": np.fmax(gate, p_value), "tests": len(names)}
-            line["closed"] = primary if gate >= LEVEL else ""
-            line |= _power(claims.file.claims[name], line)
+        among = len(families) - 1 if primary else 1
+        corrected = [lines[primary].get(name) for name in CORRECTED.values()] if primary else [0.0]
+        gate = np.fmin.reduce(np.array(corrected, dtype=float))
+        for source, target in CORRECTED.items():
+            tested = [name for name in names if np.isfinite(lines[name][source])]
+            p_values = holm([lines[name][source] for name in tested])
+            for name, p_value in zip(tested, p_values, strict=True):
+                lines[name][target] = np.fmax(gate, min(1, among * p_value))
+        for name in names:
+            lines[name] |= {"tests": among * len(names), "closed": gate >= LEVEL}
+            lines[name] |= _power(claims.file.claims[name], lines[name])
 
 
 def _power(claim: ClaimSpec, line: dict[str, Any]) -> dict[str, float]:
@@ -209,24 +227,23 @@ def _power(claim: ClaimSpec, line: dict[str, Any]) -> dict[str, float]:
 
 def _line(claims: Claims, numbers: dict[str, Any]) -> dict[str, str | None]:
     """The line of a claim in ``claims.csv``."""
-    claim, verdict = claims.file.claims[numbers["claim"]], "inconclusive"
-    if numbers["excepted"]:
-        verdict = "not testable"
-    elif np.isfinite(numbers["p_corrected"]):
-        three = [numbers[f"p_{it}"] for it in ("contradicted", "negligible", "replicated")]
-        verdict = str(decide(np.array(three), numbers["p_corrected"]))
+    claim, verdict = claims.file.claims[numbers["claim"]], "not testable"
+    if not numbers["excepted"]:
+        three = np.array([numbers[f"p_{it}"] for it in OUTCOMES])
+        corrected = numbers["p_corrected"], numbers["p_negligible_corrected"]
+        verdict = str(decide(three, *corrected))
     return {
         "claim": numbers["claim"],
         "section": claim.section,
         "statement": claim.statement,
         "verdict": verdict,
-        "evidence": _evidence(claims, claim, numbers),
+        "evidence": _evidence(claims, claim, numbers, verdict),
         "source": claim.source,
         "family": numbers["family"],
     }
 
 
-def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any]) -> str:
+def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any], verdict: str) -> str:
     if numbers["excepted"]:
         return f"not testable at this scale: {'; '.join(numbers['excepted'])}"
     if missing := numbers["missing"]:
@@ -249,11 +266,11 @@ def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any]) -> str:
         parts = [difference, f"equal at all {n} seeds, so there is no spread for a test"]
     else:
         low, high = number("ci_low"), number("ci_high")
-        p = numbers["p_corrected"]
+        p = numbers["p_negligible_corrected" if verdict == "negligible" else "p_corrected"]
         shown = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
         shown += f" corrected for {numbers['tests']} claims"
         if numbers["closed"]:
-            shown = f"not decided, as `{numbers['closed']}` is not"
+            shown = f"not decided, as `{claim.family}` is not"
         parts = [f"{difference} [95 % interval {low} to {high}]", f"n = {n} seeds", shown]
     parts.append(f"smallest effect of interest {numbers['smallest_effect']:.{digits}f}")
     if np.isfinite(numbers["reported_difference"]):

@@ -30,33 +30,36 @@ OUTCOMES = ("contradicted", "negligible", "replicated")
 def outcomes(
     mean: Numbers, error: Numbers, freedom: int, region: tuple[Numbers, Numbers], smallest: Numbers
 ) -> NDArray[np.float64]:
-    """Two-sided p-values (3, …) of a claim's `OUTCOMES`; `error` is the standard error of `mean`.
+    """P-values (3, …) of a claim's `OUTCOMES`; `error` is the standard error of `mean`.
 
     For the claim the p-value is that of the larger one-sided test of the region's bounds
-    (Schuirmann's two one-sided tests, TOST), against it of the smaller of the opposite tests. With
-    the bound 0 these are the two sides of the t-test. The difference is negligible if TOST puts it
-    within ± `smallest`; NaN for a claim that this does not refute. All are doubled: whatever the
-    truth, wrong outcomes have at most twice the one-sided level. Elementwise on arrays.
+    (Schuirmann's two one-sided tests, TOST), against it of the smaller of the opposite tests, both
+    doubled: with the bound 0 the smaller of the two is that of the t-test. The difference is
+    negligible if TOST puts it within ± `smallest`; NaN for a claim that this does not refute.
+    Elementwise on arrays.
     """
     mean, error = np.asarray(mean), np.asarray(error)
     (low, high), cdf = region, stats.t(freedom).cdf
     against = np.minimum(cdf((mean - low) / error), cdf((high - mean) / error))
     within = np.maximum(cdf((mean - smallest) / error), cdf((-mean - smallest) / error))
     held = np.maximum(cdf((low - mean) / error), cdf((mean - high) / error))
-    p_values: NDArray[np.float64] = np.minimum(1, 2 * np.array([against, within, held]))
-    return p_values
+    found: NDArray[np.float64] = np.array(
+        [np.minimum(1, 2 * against), within, np.minimum(1, 2 * held)]
+    )
+    return found
 
 
-def decide(p_values: NDArray[np.float64], corrected: Numbers) -> NDArray[np.str_]:
-    """The outcome (…) of a claim by its p-values (3, …) and the correction of the smallest of them.
+def decide(
+    p_values: NDArray[np.float64], corrected: Numbers, negligible: Numbers
+) -> NDArray[np.str_]:
+    """The outcome (…) of a claim by its p-values (3, …) and two corrected ones.
 
-    All three are corrected by the same factor; inconclusive where none is below `LEVEL`.
+    `corrected` is the smaller of the p-values for and against the claim after correction,
+    `negligible` its p-value of a negligible difference after correction, or NaN.
     """
-    smallest = np.fmin.reduce(p_values)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        factor = np.where(smallest > 0, corrected / smallest, 1 / np.finfo(float).eps)
-    proven = np.concatenate([p_values * factor < LEVEL, np.ones_like(smallest, bool)[None]])
-    found: NDArray[np.str_] = np.array([*OUTCOMES, "inconclusive"])[proven.argmax(0)]
+    proven = np.asarray(corrected) < LEVEL
+    conditions = [proven & (p_values[0] < p_values[2]), np.asarray(negligible) < LEVEL, proven]
+    found: NDArray[np.str_] = np.select(conditions, OUTCOMES, "inconclusive")
     return found
 
 
