@@ -51,11 +51,11 @@ def draw_pairs(
     The errors are in percent, `effect` in points over all possible test sets; the expectation is
     that on this test set. One draw at a time, which has a test set of its own.
     """
-    edges = stats.norm.ppf([ERROR / 100, (ERROR + effect) / 100])
+    edges = np.array([stats.norm.ppf((ERROR + points) / 100) for points in (0, effect)])
     for _ in range(draws):
         shared, own = generator.normal(size=(2, items))
         difficulty = np.stack([shared, np.sqrt(1 - OWN) * shared + np.sqrt(OWN) * own])
-        wrong = stats.norm.cdf(
+        wrong: Array = stats.norm.cdf(
             (edges[:, None] + np.sqrt(COMMON) * difficulty) / (1 - COMMON) ** 0.5
         )
         drawn = generator.random((n, 2, items)) < wrong
@@ -104,17 +104,18 @@ def simulate_units(draws: int = DRAWS["units"], seed: int = 0) -> Rows:
         noise = generator.normal(size=(draws, 4, n))
         unequal = noise * np.array([1, 1, 1, 3])[:, None]
         shared = 0.5**0.5 * (noise + generator.normal(size=(draws, 1, n)))
-        rows.append({"seeds": n})
+        row: dict[str, Any] = {"seeds": n}
+        rows.append(row)
         for name, values in {
             "own lineages": noise,
             "one spread of 3": unequal,
             "one teacher": shared,
         }.items():
-            rows[-1] |= {
+            row |= {
                 f"strata, {name}": _percent(summarise_strata(values).p_value < LEVEL),
                 f"seeds, {name}": _percent(summarise_all(values.sum(1)).p_value < LEVEL),
             }
-        rows[-1] |= {
+        row |= {
             "power, strata": _percent(summarise_strata(noise + 1).p_value < LEVEL),
             "power, seeds": _percent(summarise_all((noise + 1).sum(1)).p_value < LEVEL),
         }
@@ -128,10 +129,11 @@ def simulate_references(draws: int = DRAWS["units"], seed: int = 0) -> Rows:
         common, *own = generator.normal(size=(5, draws, n))
         teacher, student = (LINEAGE**0.5 * common + (1 - LINEAGE) ** 0.5 * it for it in own[:2])
         references = {"teacher": teacher, "mean of three": np.mean([teacher, *own[2:]], axis=0)}
-        rows.append({"seeds": n})
+        row: dict[str, Any] = {"seeds": n}
+        rows.append(row)
         for name, reference in references.items():
             difference = student - reference
-            rows[-1] |= {
+            row |= {
                 f"spread, {name}": f"{difference.std():.2f}",
                 f"level, {name}": _percent(summarise_all(difference).p_value < LEVEL),
                 f"power, {name}": _percent(summarise_all(difference - 1).p_value < LEVEL),
@@ -302,12 +304,12 @@ def _combine(cells: Mapping[CellKey, Array], weights: Mapping[CellKey, float]) -
     return np.tensordot(list(weights.values()), [cells[at] for at in weights], axes=1)
 
 
-def _mean(values: Array) -> str:
+def _mean(values: NDArray[Any]) -> str:
     """A mean over simulations with its standard error, the Monte-Carlo error."""
     return f"{values.mean():.1f}±{values.std() / len(values) ** 0.5:.1f}"
 
 
-def _percent(events: Array) -> str:
+def _percent(events: Any) -> str:
     return _mean(100 * np.asarray(events, dtype=float))
 
 

@@ -206,7 +206,7 @@ def _correct(claims: Claims, lines: Mapping[str, dict[str, Any]]) -> None:
             for name, p_value in zip(tested, p_values, strict=True):
                 lines[name][target] = np.fmax(gate, min(1, among * p_value))
         for name in names:
-            lines[name] |= {"tests": among * len(names), "closed": gate >= LEVEL}
+            lines[name] |= {"tests": len(names), "families": among, "closed": gate >= LEVEL}
             lines[name] |= _power(claims.file.claims[name], lines[name])
 
 
@@ -218,7 +218,7 @@ def _power(claim: ClaimSpec, line: dict[str, Any]) -> dict[str, float]:
     effect, region = line["effect"], claim.region(line["smallest_effect"])
     numbers: dict[str, float] = {}
     if not np.isnan(effect):
-        for ending, level in (("", LEVEL), ("_corrected", LEVEL / line["tests"])):
+        for ending, level in (("", LEVEL), ("_corrected", LEVEL / line["tests"] / line["families"])):
             options = {"region": region, "level": level, "strata": line["strata"]}
             numbers[f"power{ending}"] = power(effect, line["std"], line["n"], **options)
             numbers[f"seeds_needed{ending}"] = seeds_needed(effect, line["std"], **options)
@@ -269,6 +269,8 @@ def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any], verdict
         p = numbers["p_negligible_corrected" if verdict == "negligible" else "p_corrected"]
         shown = "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
         shown += f" corrected for {numbers['tests']} claims"
+        if claim.family:
+            shown += f" in one of {numbers['families']} families"
         if numbers["closed"]:
             shown = f"not decided, as `{claim.family}` is not"
         parts = [f"{difference} [95 % interval {low} to {high}]", f"n = {n} seeds", shown]

@@ -25,6 +25,7 @@ COLOURS = {
     "inconclusive": "#6b7280",
     "not testable": "#6b7280",
 }
+UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "−"})
 SMALLEST: dict[str, Any] = {
     "height": 0.8,
     "color": "#e3e6ea",
@@ -53,7 +54,7 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
 
     def interval(low: str, high: str) -> "pd.Series[str]":
         return pd.Series(
-            f"{a:+.2f} to {b:+.2f}".replace("-", "−") if pd.notna(a) else None
+            f"{a:+.2f} to {b:+.2f}".translate(UNBROKEN) if pd.notna(a) else None
             for a, b in zip(frame[low], frame[high], strict=True)
         )
 
@@ -62,7 +63,7 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         paper=frame["reported_difference"],
         fraction=frame["fraction"],
         within=interval("fraction_low", "fraction_high"),
-        p=frame["p_corrected"],
+        p=frame["p_corrected"].map(lambda p: "< 0.001" if p < 0.001 else f"{p:.2g}", "ignore"),
     )
     names: dict[str, Any] = {
         "n": "seeds",
@@ -76,7 +77,6 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         _table(shown, frame["verdict"])
         .cols_label(**names)
         .fmt_number(["difference", "paper", "fraction"], decimals=2)
-        .fmt_number(["p"], n_sigfig=2)
         .sub_missing(missing_text="–")
     )
 
