@@ -175,8 +175,8 @@ class Study:
                 noise[run] = generator.normal(size=(draws, n))
                 root = "/".join(run.split("/")[:2])
                 if root != run:
-                    own = (1 - LINEAGE) ** 0.5 * noise[run]
-                    noise[run] = LINEAGE**0.5 * of(root) + own
+                    own = (1 - LINEAGE**2) ** 0.5 * noise[run]
+                    noise[run] = LINEAGE * of(root) + own
             return noise[run]
 
         values = {}

@@ -101,7 +101,7 @@ def quality(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 
 @app.command()
 def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
-    """Test the paper's claims on cells.csv and write claims.csv and claims_power.csv."""
+    """Test the paper's claims on cells.csv and quality.csv; write claims.csv and its numbers."""
     plan = Plan.read(configfile or [], root=results)
     from replication.analysis.claims import build_claims
 

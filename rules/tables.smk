@@ -55,6 +55,7 @@ rule claims:
     output:
         "results/{scale}/claims.csv",
         "results/{scale}/claims_power.csv",
+        "results/{scale}/claims_items.csv",
     log:
         "results/{scale}/claims.log",
     localrule: True

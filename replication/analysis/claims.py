@@ -35,6 +35,7 @@ from replication.analysis.hypothesis_tests import (
     seeds_needed,
     single_run_verdict,
 )
+from replication.analysis.items import item_intervals
 from replication.analysis.statistics import summarise_strata
 from replication.config.paper_claims import Claims, ClaimSpec, read_claims
 from replication.config.paper_tables import TABLES
@@ -42,7 +43,6 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 
 FILES = ("claims.csv", "claims_power.csv")
-VERDICTS = ("replicated", "contradicted", "negligible", "inconclusive", "not testable")
 # The columns of ``claims_power.csv``.
 NUMBERS = [
     *("claim", "family", "metric", "expect", "smallest_effect", "n", "strata", "difference", "std"),
@@ -65,13 +65,14 @@ UNITS = {"nll": "nats", "kl": "nats", "brier": "of the score"}
 
 
 def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
-    """Write the frames of `claims_of` as ``claims.csv`` and ``claims_power.csv``.
+    """Write the frames of `claims_of`, and ``claims_items.csv`` with intervals over test items.
 
     Returns the first. Raises InputError if ``cells.csv``, ``quality.csv`` or ``claims.yaml`` is
     missing or wrong.
     """
     frames = claims_of(plan, folder)
-    for name, frame in zip(FILES, frames, strict=True):
+    items = item_intervals(plan, read_claims(folder))
+    for name, frame in zip((*FILES, "claims_items.csv"), (*frames, items), strict=True):
         files.write_text(plan.results / name, frame.to_csv(index=False))
     return frames[0]
 
@@ -218,7 +219,10 @@ def _power(claim: ClaimSpec, line: dict[str, Any]) -> dict[str, float]:
     effect, region = line["effect"], claim.region(line["smallest_effect"])
     numbers: dict[str, float] = {}
     if not np.isnan(effect):
-        for ending, level in (("", LEVEL), ("_corrected", LEVEL / line["tests"] / line["families"])):
+        for ending, level in (
+            ("", LEVEL),
+            ("_corrected", LEVEL / line["tests"] / line["families"]),
+        ):
             options = {"region": region, "level": level, "strata": line["strata"]}
             numbers[f"power{ending}"] = power(effect, line["std"], line["n"], **options)
             numbers[f"seeds_needed{ending}"] = seeds_needed(effect, line["std"], **options)

@@ -23,6 +23,8 @@ MAX_SEEDS = 10_000
 Numbers = float | NDArray[np.float64]
 
 
+VERDICTS = ("replicated", "contradicted", "negligible", "inconclusive", "not testable")
+"""Of a claim."""
 OUTCOMES = ("contradicted", "negligible", "replicated")
 """In the order of precedence, where several are proven."""
 

@@ -133,11 +133,15 @@ def _subset(items: Items, count: int | None, key: str) -> Items:
     return _split(items, count, key, "subset")[0] if count else items
 
 
+def pair_items(total: int, count: int) -> Tensor:
+    """Which of the single items stand left and right in a data set of pairs: (2, count)."""
+    return torch.randint(total, (2, count), generator=_generator("pairs"))
+
+
 def _pairs(items: Items, count: int | None, key: str) -> Items:
     """Two items side by side, drawn with replacement; the class is the two-digit number."""
     total = len(items.labels)
-    drawn = torch.randint(total, (2, count or total), generator=_generator("pairs"))
-    left, right = (items.take(index) for index in drawn)
+    left, right = (items.take(index) for index in pair_items(total, count or total))
     classes = int(items.labels.max()) + 1
     images = torch.cat([left.images, right.images], dim=-1)
     return Items(images, left.labels * classes + right.labels)

@@ -75,7 +75,7 @@ def line(claims: Claims, values: Values) -> dict[str, Any]:
 
 
 CLEAR: Values = {BAN: [3.0, 3.1, 2.9, 3.05], TEACHER: [4.0, 4.2, 3.9, 4.0]}
-NONE: Values = {BAN: [4.1, 4.1, 3.9, 4.0], TEACHER: [4.0, 4.2, 3.9, 4.1]}
+NONE: Values = {BAN: [4.2, 4.1, 3.9, 3.9], TEACHER: [4.0, 4.2, 3.9, 4.1]}
 SAME: Values = {BAN: [4.0, 4.201, 3.9, 4.101], TEACHER: [4.0, 4.2, 3.901, 4.1]}
 WEAK: Values = {BAN: [3.9, 3.95, 3.8, 3.8], TEACHER: [4.0, 4.2, 3.9, 4.0]}
 OPPOSITE: Values = {BAN: CLEAR[TEACHER], TEACHER: CLEAR[BAN]}
@@ -109,7 +109,8 @@ def test_the_verdict_follows_the_difference(
 ) -> None:
     found = line(read(one=claim(expect)), values)
     assert found["verdict"] == verdict
-    assert f"n = 4 seeds; p {'<' if found['p_corrected'] < 0.001 else '='}" in found["evidence"]
+    p = found["p_negligible_corrected" if verdict == "negligible" else "p_corrected"]
+    assert f"n = 4 seeds; p {'<' if p < 0.001 else '='}" in found["evidence"]
 
 
 def test_the_evidence_names_difference_interval_seeds_and_the_papers(
@@ -335,7 +336,7 @@ def test_both_files_are_written_with_a_line_for_every_claim(folder: Path) -> Non
     written = (folder / "claims.csv").read_text(encoding="utf-8")
     assert written.splitlines()[0] == CONTRACT
     assert list(pd.read_csv(folder / "claims.csv")["claim"]) == list(CLAIMS.file.claims)
-    assert set(frame["verdict"]) == {"replicated", "inconclusive", "negligible"}
+    assert set(frame["verdict"]) == {"replicated", "inconclusive"}
     assert frame.notna().all(axis=None)
     numbers = pd.read_csv(folder / "claims_power.csv")
     assert list(numbers["claim"]) == list(frame["claim"])

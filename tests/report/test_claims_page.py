@@ -7,7 +7,8 @@ import pytest
 from support import synthetic_results
 from support.plans import ROOT
 
-from replication.analysis.claims import VERDICTS, decide_claims
+from replication.analysis.claims import decide_claims
+from replication.analysis.hypothesis_tests import VERDICTS
 from replication.analysis.summary import verdict_counts
 from replication.config.paper_claims import read_claims
 from replication.report import claims_page

@@ -1,0 +1,48 @@
+"""Intervals over test items."""
+
+import numpy as np
+import pytest
+import torch
+from support.plans import ROOT, tiny_plan
+
+from replication.analysis.items import bootstrap, item_intervals, items_of
+from replication.config.paper_claims import read_claims
+from replication.data.images import Items, pair_items
+
+
+def test_an_interval_over_single_items_is_that_of_a_mean() -> None:
+    values = np.random.default_rng(0).normal(1, 2, 900)
+    low, high = bootstrap(values, np.arange(900)[None], 900)
+    reach = 1.96 * values.std() / 30
+    assert (low, high) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.02)
+
+
+def test_pairs_that_share_items_have_a_wider_interval() -> None:
+    # 2,000 pairs of 100 items, each as hard as its left item.
+    generator = np.random.default_rng(0)
+    pairs = generator.integers(0, 100, (2, 2000))
+    values = generator.normal(0, 1, 100)[pairs[0]]
+    low, high = bootstrap(values, pairs, 100)
+    assert high - low == pytest.approx(2 * 1.96 * values.std() / 10, rel=0.15)
+    naive = np.subtract(*bootstrap(values, np.arange(2000)[None], 2000)[::-1])
+    assert high - low > 3 * naive
+
+
+def test_the_items_of_a_pair_are_those_that_are_put_side_by_side() -> None:
+    plan = tiny_plan()
+    total, items = items_of(plan, plan.scale.datasets.cifar100)
+    assert items.shape == (2, 100)
+    assert items.max() < total
+    assert (items == pair_items(total, 100).numpy()).all()
+    single = Items(torch.arange(total).float().reshape(-1, 1, 1, 1), torch.arange(total))
+    from replication.data.images import _pairs
+
+    assert _pairs(single, 100, "").images.squeeze().T.tolist() == items.tolist()
+    total, items = items_of(plan, plan.scale.datasets.cifar10)
+    assert (total, items.shape) == (100, (1, 100))
+
+
+def test_primary_claims_on_images_have_a_line_and_missing_runs_no_numbers() -> None:
+    frame = item_intervals(tiny_plan(), read_claims(ROOT / "tables"))
+    assert len(frame) == 9
+    assert frame.drop(columns="claim").isna().all(axis=None)
