@@ -61,7 +61,8 @@ def item_intervals(plan: Plan, claims: Claims) -> pd.DataFrame:
         roles = claims.datasets(contrast)
         if len(roles) > 1 or "ptb" in roles:
             continue
-        lines.append({"claim": name})
+        line: dict[str, object] = {"claim": name}
+        lines.append(line)
         try:
             for key in contrast:
                 if key not in cells:
@@ -73,7 +74,7 @@ def item_intervals(plan: Plan, claims: Claims) -> pd.DataFrame:
         values = np.asarray(sum(weight * wrong[key] for key, weight in contrast.items()))
         total, items = items_of(plan, getattr(plan.scale.datasets, roles.pop()))
         interval = bootstrap(values, items, total)
-        lines[-1] |= dict(zip(COLUMNS[1:], (total, values.mean(), *interval), strict=True))
+        line |= zip(COLUMNS[1:], (total, values.mean(), *interval), strict=True)
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -85,4 +86,4 @@ def _wrong(plan: Plan, cell: Cell) -> NDArray[np.float64]:
         logits = torch.from_numpy(np.stack([it["logits"] for it in predictions])).double()
         mean = average(logits) if cell.average == "probabilities" else logits.mean(0)
         found.append(mean.argmax(-1).numpy() != predictions[0]["labels"])
-    return 100 * np.mean(found, axis=0)
+    return np.asarray(100 * np.mean(found, axis=0))

@@ -1,13 +1,17 @@
 """Intervals over test items."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from support.plans import ROOT, tiny_plan
+from support.small_results import copy_small_results, train_small_results
 
 from replication.analysis.items import bootstrap, item_intervals, items_of
 from replication.config.paper_claims import read_claims
-from replication.data.images import Items, pair_items
+from replication.data.images import Items, _pairs, pair_items
 
 
 def test_an_interval_over_single_items_is_that_of_a_mean() -> None:
@@ -35,8 +39,6 @@ def test_the_items_of_a_pair_are_those_that_are_put_side_by_side() -> None:
     assert items.max() < total
     assert (items == pair_items(total, 100).numpy()).all()
     single = Items(torch.arange(total).float().reshape(-1, 1, 1, 1), torch.arange(total))
-    from replication.data.images import _pairs
-
     assert _pairs(single, 100, "").images.squeeze().T.tolist() == items.tolist()
     total, items = items_of(plan, plan.scale.datasets.cifar10)
     assert (total, items.shape) == (100, (1, 100))
@@ -46,3 +48,16 @@ def test_primary_claims_on_images_have_a_line_and_missing_runs_no_numbers() -> N
     frame = item_intervals(tiny_plan(), read_claims(ROOT / "tables"))
     assert len(frame) == 9
     assert frame.drop(columns="claim").isna().all(axis=None)
+
+
+def test_the_interval_is_about_the_difference_that_the_table_has(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = copy_small_results(train_small_results(tmp_path_factory), tmp_path, monkeypatch)
+    frame = pd.read_csv(plan.results / "claims_items.csv").set_index("claim")
+    found = frame.loc["densenet-students-beat-wide-resnet-teachers"]
+    table = pd.read_csv(plan.results / "tables/table3.csv")
+    students = table[table["column"] == "densenet-90-60 student"]
+    assert found["paired_difference"] == pytest.approx(students["delta_vs_teacher"].mean())
+    assert found["item_low"] < found["paired_difference"] < found["item_high"]
+    assert frame["item_low"].notna().sum() == 1
