@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from replication.analysis.cells_csv import read_csv
 from replication.files import RETRAIN
@@ -25,6 +26,9 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
     metric = "test_error" if image else "validation_perplexity"
     if missing := {"epoch", "learning_rate", "train_loss", metric} - set(history.columns):
         yield f"{HISTORY} has no column {', '.join(sorted(missing))}"
+        return
+    if not all(pd.api.types.is_numeric_dtype(kind) for kind in history.dtypes):
+        yield f"{HISTORY} has something that is not a number"
         return
     epochs = recipe.get("epochs")
     if len(history) != epochs:

@@ -57,7 +57,7 @@ def _check_table(
     rendered = {} if reasons else render_table(plan, name, table)
     for suffix, text in rendered.items():
         shown = file.with_suffix(f".{suffix}")
-        if shown.exists() and shown.read_text(encoding="utf-8") != text:
+        if shown.exists() and shown.read_bytes() != text.encode():
             found.problems.append(f"{shown}: does not show what its runs and the paper give")
 
 
@@ -94,7 +94,7 @@ def compare(
         if name not in own:
             problems = ["has no line, although its runs are there"]
         elif name not in others:
-            cell = "{row}, {column}: ".format_map(own[name])
+            cell = f"{own[name].get('row')}, {own[name].get('column')}: "
             empty = [reason.removeprefix(cell) for reason in reasons if reason.startswith(cell)]
             problems = empty or ["the scale has no such line"]
         else:

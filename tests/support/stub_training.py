@@ -15,7 +15,7 @@ from support.workplace import PATH
 
 from replication import files
 from replication.analysis.measure import error, perplexity
-from replication.config.scale import ImageDataset
+from replication.config.scale import ImageDataset, ImageRecipe
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.folder import HISTORY, MODEL, PREDICTIONS, RECORD
@@ -85,7 +85,7 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
     save_file({"weight": generator.random(4, np.float32)}, folder / MODEL)
     predictions, result, about = _results(plan, run, generator)
     save_file(predictions, folder / PREDICTIONS)
-    (folder / HISTORY).write_text("epoch,train_loss\n1,0.5\n", encoding="utf-8")
+    (folder / HISTORY).write_text(_history(plan, run, result), encoding="utf-8")
     (folder / "outcomes").touch()
     lineage = [
         {"run": it.id, "model_sha256": files.checksum(root / it.id / MODEL)} for it in run.lineage
@@ -100,15 +100,38 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
         "recipe_hash": plan.recipe_hash(run),
         "teacher": lineage[-1] if lineage else None,
         "lineage": lineage,
-        "dataset": {"name": run.dataset.name, "sha256": run.dataset.name, **about},
+        "dataset": {"name": run.dataset.name, "sha256": run.dataset.name, "train": 1, **about},
         "precision": "float32",
         "parameters": 4,
+        "seconds": 1e9,
+        "images_per_second": 1.0,
         "result": result,
         "checksums": {
             name: files.checksum(folder / name) for name in (MODEL, PREDICTIONS, HISTORY)
         },
     }
     (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
+
+
+def _history(plan: Plan, run: Run, result: Mapping[str, float]) -> str:
+    """A history by the recipe that ends in the result; words improve in every epoch."""
+    recipe, last = plan.training(run), next(iter(result.values()))
+    epochs = range(1, recipe.epochs + 1)
+    image = isinstance(recipe, ImageRecipe)
+    metric = "test_error" if image else "validation_perplexity"
+    rates = (
+        [
+            recipe.learning_rate * recipe.gamma ** sum(m < e for m in recipe.milestones)
+            for e in epochs
+        ]
+        if image
+        else [recipe.learning_rate] * recipe.epochs
+    )
+    lines = [
+        f"{e},{rate:.6g},{1 / e:.6g},{last + recipe.epochs - e:.6g}"
+        for e, rate in zip(epochs, rates, strict=True)
+    ]
+    return "\n".join([f"epoch,learning_rate,train_loss,{metric}", *lines, ""])
 
 
 def _results(

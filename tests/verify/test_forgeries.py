@@ -108,6 +108,20 @@ def test_logits_that_the_teacher_does_not_give(small_plan: Plan) -> None:
     assert problems(deep=True) == [f"{RUNS}/{LABEL}: {own.name} is not what its weights give"]
 
 
+def test_students_of_each_others_teachers(small_plan: Plan) -> None:
+    runs = small_plan.results / "runs"
+    shutil.copytree(runs / BAN, "aside")
+    copy_over(small_plan, OTHER_BAN, BAN)
+    for file in Path("aside").glob("*.*"):
+        if file.name != "run.json":
+            shutil.copy(file, runs / OTHER_BAN)
+    forge(small_plan, OTHER_BAN)
+    rebuild(small_plan)
+    assert problems() == []
+    says = "history.csv has losses and divergences from another teacher"
+    assert problems(deep=True) == [f"{RUNS}/{run}: {says}" for run in (BAN, OTHER_BAN)]
+
+
 # Labels.
 
 
@@ -189,9 +203,18 @@ def test_layers_that_are_not_shared(small_plan: Plan) -> None:
 
 
 def test_an_ensemble_averaged_by_logits(small_plan: Plan) -> None:
+    # Items on which the mean of probabilities is right and the mean of logits is wrong.
+    for run, own, other in ((BAN, 0.0, 8.0), (BAN_L, 20.0, 13.0)):
+        tensors = predictions(small_plan, run)
+        right, items = tensors["labels"][:5], torch.arange(5)
+        tensors["logits"][:5] = 0.0
+        tensors["logits"][items, right] = own
+        tensors["logits"][items, (right + 1) % 100] = other
+        forge(small_plan, run, predicted=tensors)
+    rebuild(small_plan)
+    assert problems() == []
     rebuild(small_plan_of(decisions={"ensemble": "logits"}), keep_scale=True)
     found = problems()
-    assert found
     assert all(", wide, ens*2" in line or "treatments." in line for line in found), found
     assert any("value is" in line for line in found)
 

@@ -13,9 +13,12 @@ from safetensors.torch import load_file, save_file
 from support.small_results import BAN, LABEL, change_record
 
 from replication import files
+from replication.analysis.cells_csv import collect_cells
+from replication.analysis.claims import build_claims
 from replication.cli import run_command
 from replication.errors import InputError
-from replication.plan.plan import Plan, hash_recipe
+from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
+from replication.report.tables import build_table
 from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.runs.record import read_record
 from replication.verify.results import verify
@@ -323,6 +326,31 @@ def test_runs_of_different_precision_or_device_are_reported(small_plan: Plan) ->
         in remarks
     )
     assert any(remark.startswith("runs differ in device: ") for remark in remarks)
+
+
+def test_results_without_some_runs_are_consistent(small_plan: Plan) -> None:
+    shutil.rmtree(small_plan.results / "runs" / BAN)
+    for name in small_plan.tables:
+        build_table(small_plan, name)
+    collect_cells(small_plan)
+    build_claims(small_plan)
+    found = verify(small_plan.results)
+    assert found.problems == []
+    assert (
+        f"{small_plan.results}/tables/table3.csv: 1 empty cells, for the reasons below the table"
+        in (found.remarks)
+    )
+
+
+def test_results_can_be_checked_in_another_place(small_plan: Plan) -> None:
+    shutil.move(small_plan.results, "copied")
+    assert verify(Path("copied")).problems == []
+
+
+def test_results_without_their_scale_need_one(small_plan: Plan) -> None:
+    (small_plan.results / SCALE_FILE).unlink()
+    with pytest.raises(InputError, match=r"scale.json: no such file; name the scale with --config"):
+        verify(small_plan.results)
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:

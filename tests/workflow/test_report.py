@@ -96,6 +96,12 @@ def test_every_notebook_is_in_the_report(page: Page) -> None:
     assert "The six tables" in str(shown["tables"])
 
 
+def test_the_criteria_of_a_fair_test_are_in_the_report(page: Page) -> None:
+    (text,) = contents(page, "Criteria").values()
+    assert "two_digit_numbers: 100 test images" in str(text)
+    assert "generation 0 errs on 8 to 35 % of the test images" in str(text)
+
+
 def test_run_statistics_and_provenance_are_in_the_report(page: Page) -> None:
     page.get_by_text("Statistics", exact=True).first.click()
     page.wait_for_timeout(500)
