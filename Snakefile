@@ -48,6 +48,7 @@ wildcard_constraints:
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
+include: "rules/quality.smk"
 include: "rules/criteria.smk"
 include: "rules/notebooks.smk"
 

@@ -90,6 +90,16 @@ def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 
 
 @app.command()
+def quality(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
+    """Measure likelihood, calibration and agreement of the image cells of cells.csv."""
+    from replication.report.quality import build_quality
+
+    plan = Plan.read(configfile or [], root=results)
+    build_quality(plan)
+    print(plan.results / "tables" / "quality.md")
+
+
+@app.command()
 def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Test the paper's claims on cells.csv and write claims.csv and claims_power.csv."""
     plan = Plan.read(configfile or [], root=results)

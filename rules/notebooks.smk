@@ -6,6 +6,7 @@ for name, spec in NOTEBOOKS.items():
             f"notebook_{name}"
         input:
             RULES.outputs("results/{{scale}}/tables/{table}.html"),
+            "results/{scale}/tables/quality.html",
             "results/{scale}/claims.csv",
             f"notebooks/{name}.ipynb",
         output:

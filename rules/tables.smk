@@ -50,6 +50,7 @@ rule cells:
 rule claims:
     input:
         "results/{scale}/cells.csv",
+        "results/{scale}/quality.csv",
         "tables/claims.yaml",
     output:
         "results/{scale}/claims.csv",
@@ -84,6 +85,7 @@ rule tables:
         RULES.outputs("results/{scale}/tables/{table}.csv"),
         RULES.outputs("results/{scale}/tables/{table}.tex"),
         RULES.outputs("results/{scale}/cells.csv"),
+        RULES.outputs("results/{scale}/tables/quality.csv"),
         RULES.outputs("results/{scale}/claims.csv"),
         RULES.outputs("results/{scale}/criteria.csv"),
         RULES.records(*PLAN.tables),

@@ -74,7 +74,7 @@ def render_criteria(criteria: pd.DataFrame) -> RenderableType:
     parts: list[RenderableType] = []
     for data, lines in readable(criteria).groupby("data", sort=False):
         table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
-        table.add_column("network", min_width=max(map(len, criteria["network"])))
+        table.add_column("network", min_width=30)
         for name in lines.columns[2:]:
             table.add_column(name, justify="right")
         for _, *texts in lines.itertuples(index=False):

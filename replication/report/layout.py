@@ -18,6 +18,16 @@ GT_STYLE: dict[str, Any] = {
 }
 
 
+# Headings and digits of the metrics of predictions.
+QUALITY = {
+    "nll": ("NLL (nats)", ".3f"),
+    "brier": ("Brier score", ".3f"),
+    "ece": ("ECE (%)", ".2f"),
+    "agreement": ("agreement (%)", ".1f"),
+    "kl": ("KL (nats)", ".3f"),
+}
+
+
 class RenderedCell(NamedTuple):
     """The texts of one cell; empty where there is nothing to show."""
 
@@ -99,6 +109,30 @@ def layout(frame: pd.DataFrame) -> Layout:
         for row, ours, papers in sizes.itertuples():
             params[str(row)] = RenderedCell(_number(ours, ".3g"), _number(papers, ".3g"))
     return Layout(list(frame["row"].unique()), list(frame["column"].unique()), cells, params)
+
+
+def quality_layout(frame: pd.DataFrame) -> Layout:
+    """Lay out the quality of one table's cells: a row per cell, a column per metric.
+
+    Beneath a mean stands its difference to the teacher, bold where the interval excludes zero.
+    """
+    named = frame["row"]
+    if frame["column"].nunique() > 1:
+        named = named + ", " + frame["column"]
+    cells = {}
+    for name, line in zip(named, frame.to_dict("records"), strict=True):
+        heading, spec = QUALITY[line["metric"]]
+        low, high = line["delta_ci_low"], line["delta_ci_high"]
+        difference = _number(line["delta_vs_teacher"], f"+{spec}")
+        if reach := _number((high - low) / 2, spec):
+            difference += f" ± {reach}"
+        cells[name, heading] = RenderedCell(
+            mean=_number(line["mean"], spec),
+            reported=difference,
+            interval=_number((line["ci_high"] - line["ci_low"]) / 2, spec),
+            reported_best=low > 0 or high < 0,
+        )
+    return Layout(list(named.unique()), [heading for heading, _ in QUALITY.values()], cells, {})
 
 
 def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]:

@@ -35,6 +35,13 @@ NOTEBOOKS = {
             "similarity_structure": "Teacher's mean probability of each class, plain and permuted.",
         },
     ),
+    "calibration": Notebook(
+        tables=("table2",),
+        figures={
+            "reliability": "Accuracy over confidence: teacher, students, ensembles (table 2).",
+            "quality_differences": "NLL, Brier score, ECE: difference to the teacher (table 2).",
+        },
+    ),
     "claims": Notebook(
         figures={"claims": "Each claim's difference next to the paper's, in percent."},
     ),

@@ -52,7 +52,8 @@ def _criteria(lines: Lines) -> Iterator[str]:
     for name, meaning in CRITERIA.items():
         counts = Counter(verdict for line in lines if (verdict := line.get(name)))
         excepted = f", {counts['exception']} stated exceptions" if counts["exception"] else ""
-        yield f"  {counts['met']} of {counts.total()}: {meaning}{excepted}"
+        found = f"{counts['met']} of {counts.total()}" if counts else "not measured"
+        yield f"  {found}: {meaning}{excepted}"
 
 
 def _claims(lines: Lines, power: Lines, seeds: int) -> Iterator[str]:
@@ -68,7 +69,7 @@ def _claims(lines: Lines, power: Lines, seeds: int) -> Iterator[str]:
     yield "  that these seeds cannot tell, neither that the paper is right nor that it is wrong."
     expected, needed = (_numbers(power, f"{it}_corrected") for it in ("power", "seeds_needed"))
     if expected and needed:
-        yield f"  With the paper's effects, they decide {sum(expected):.0f} claims on average;"
+        yield f"  With the paper's effects, they decide {sum(expected):.1f} on average;"
         yield f"  half of the claims need {median(needed):.0f} seeds or more."
 
 

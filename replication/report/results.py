@@ -11,7 +11,7 @@ from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from replication.analysis.cells_csv import read_cells, read_csv
+from replication.analysis.cells_csv import CELL, read_cells, read_csv
 from replication.analysis.summary import COLUMNS
 from replication.errors import InputError
 from replication.report.notebooks import NOTEBOOKS
@@ -72,6 +72,18 @@ class Results:
     def cells(self) -> pd.DataFrame:
         """One line per cell and seed: table, row, column, seed, metric, value, run."""
         return read_cells(self.folder / "cells.csv", self._hint)
+
+    def quality(self) -> pd.DataFrame:
+        """One line per image cell, seed and metric, with the columns of `cells`."""
+        return read_cells(self.folder / "quality.csv", self._hint)
+
+    def quality_table(self) -> pd.DataFrame:
+        """One line per image cell and metric, with its interval and difference to the teacher."""
+        return self._frame("tables/quality.csv", *CELL, "metric", "mean", "delta_vs_teacher")
+
+    def reliability(self) -> pd.DataFrame:
+        """One line per image cell, seed and bin of confidence that is not empty."""
+        return self._frame("reliability.csv", *CELL, "seed", "bin", "confidence", "accuracy")
 
     def claims(self) -> pd.DataFrame:
         """One line per claim: claim, section, statement, verdict, evidence."""

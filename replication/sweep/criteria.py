@@ -40,6 +40,11 @@ ORDERED = 1.25
 FIT = 1.0
 ERROR = (8.0, 35.0)
 SETTLED = 0.1
+COLUMNS = [
+    *("dataset", "network", "parameters", "ratio", "paper_ratio", "quotient", "seeds"),
+    *("train_error", "test_error", "test_images", "test_items", "divergence"),
+    *("divergence_change", "capacity", "fit", "error", "schedule", "reason"),
+]
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ def measure_criteria(plan: Plan) -> pd.DataFrame:
     capacities, groups = Capacities(plan), defaultdict[tuple[str, str], list[Run]](list)
     for run in _image_runs(plan):
         groups[run.dataset.name, run.network].append(run)
-    return pd.DataFrame([_line(plan, capacities, runs) for runs in groups.values()])
+    lines = [_line(plan, capacities, runs) for runs in groups.values()]
+    return pd.DataFrame(lines, columns=COLUMNS)
 
 
 def _line(plan: Plan, capacities: Capacities, runs: Sequence[Run]) -> dict[str, object]:

@@ -34,7 +34,7 @@ def check_tables(plan: Plan, found: Findings) -> None:
         with found.noting():
             measured, table, reasons = measure_table(plan, name)
             own = cells[cells["table"] == name]
-            _compare(file, own, measured, KEY, reasons, found)
+            compare(file, own, measured, KEY, reasons, found)
             part = plan.results / "cells" / file.with_stem(name).name
             if part.exists() and read_cells(part).to_csv(index=False) != own.to_csv(index=False):
                 found.problems.append(f"{part}: differs from the lines of that table in cells.csv")
@@ -52,7 +52,7 @@ def _check_table(
     found.tables += 1
     if reasons:
         found.remarks.append(f"{file}: {len(reasons)} empty cells, for the reasons below the table")
-    _compare(file, read_csv(file, dtype=dict.fromkeys(CELL, str)), table, CELL, reasons, found)
+    compare(file, read_csv(file, dtype=dict.fromkeys(CELL, str)), table, CELL, reasons, found)
     # The reasons for empty cells name folders, which may have been moved.
     rendered = {} if reasons else render_table(plan, name, table)
     for suffix, text in rendered.items():
@@ -71,10 +71,10 @@ def check_claims(plan: Plan, tables: Path, found: Findings) -> None:
         return
     for file, expected in zip(files, decide_claims(read_claims(tables), cells), strict=True):
         with found.noting():
-            _compare(file, read_csv(file), expected, ["claim"], [], found)
+            compare(file, read_csv(file), expected, ["claim"], [], found)
 
 
-def _compare(
+def compare(
     file: Path,
     frame: pd.DataFrame,
     expected: pd.DataFrame,

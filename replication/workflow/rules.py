@@ -180,13 +180,14 @@ class Rules:
         return [str(self.plan.folder(run) / RECORD) for run in needed.values()]
 
     def write_partial_tables(self) -> None:
-        """Write the tables, cells.csv and claims.csv after a sweep in which runs have failed.
+        """Write the tables, their cells and the claims after a sweep in which runs have failed.
 
         The cells of failed runs stay empty, and their tables say why. An incomplete table is
         written without its LaTeX file, so that the next call of Snakemake builds it again.
         """
         from replication.analysis.cells_csv import collect_cells
         from replication.analysis.claims import build_claims
+        from replication.report.quality import build_quality
         from replication.report.tables import build_and_report
 
         try:
@@ -194,6 +195,7 @@ class Rules:
                 if build_and_report(self.plan, name):
                     (self.plan.results / "tables" / f"{name}.tex").unlink()
             collect_cells(self.plan)
+            build_quality(self.plan)
             build_claims(self.plan)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

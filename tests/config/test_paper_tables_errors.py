@@ -39,6 +39,18 @@ TABLES_REFUSED: dict[str, tuple[TableChange, tuple[str, ...]]] = {
         lambda t: t.update(variants={"x": {"scale": "../y"}}),
         ("variant `x`", "`scale`"),
     ),
+    "variant that multiplies what is no number": (
+        lambda t: t.update(variants={"x": {"multiply": {"images": {"flip": 2}}}}),
+        ("variant `x`: `multiply`: false by 2; multiply numbers by positive ratios",),
+    ),
+    "variant that multiplies what all runs share": (
+        lambda t: t.update(variants={"x": {"multiply": {"seeds": 2}}}),
+        ("variant `x`: `multiply`: unknown key `seeds`",),
+    ),
+    "variant whose factors are text": (
+        lambda t: t.update(variants={"x": {"multiply": "twice"}}),
+        ("variant `x`: `multiply`: ",),
+    ),
     "row of two lines": (
         lambda t: t["rows"].update({"a\nb": t["rows"]["narrow"]}),
         ("`rows.a b.[key]`",),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from support import synthetic_results
 
-from replication.report import claims_page, dark_knowledge, figures
+from replication.report import calibration, claims_page, dark_knowledge, figures
 from replication.report.notebooks import NOTEBOOKS
 from replication.report.plotting import CUT_OFF, estimates, limits, save
 from replication.report.results import Results
@@ -30,6 +30,14 @@ def _draw(name: str, found: Results) -> Figure:
         draw: Callable[[pd.DataFrame, pd.DataFrame], Figure] = getattr(figures, name)
         frame = found.table("table2") if name in ("generations", "treatments") else found.tables()
         return draw(frame, found.cells())
+    if name == "reliability":
+        shown = "table == 'table2' and row == 'densenet-90-60'"
+        return calibration.reliability(
+            found.reliability().query(shown), found.quality_table().query(shown)
+        )
+    if name == "quality_differences":
+        frames = (found.quality_table(), found.quality())
+        return calibration.quality_differences(*(it.query("table == 'table2'") for it in frames))
     if name == "claims":
         return claims_page.forest(found.claims(), found.claims_power())
     if name == "confidence_weights":
@@ -128,6 +136,17 @@ def test_an_interval_leaves_room_for_the_seeds_and_ends_in_an_arrowhead_where_it
     assert axes.get_ylim()[1] > 11
 
 
+def test_a_diagram_pools_the_items_of_all_seeds_and_leaves_nearly_empty_bins_out() -> None:
+    bins = pd.DataFrame(
+        [(0, 14, 10, 0.9, 1.0), (1, 14, 30, 0.92, 0.8), (0, 3, 4, 0.2, 0.0), (1, 3, 5, 0.2, 1.0)],
+        columns=["seed", "bin", "count", "confidence", "accuracy"],
+    ).assign(column="ban")
+    pooled = calibration._pooled(bins)
+    assert pooled.index.tolist() == [14]
+    # (10 · 0.9 + 30 · 0.92) / 40, (10 · 1 + 30 · 0.8) / 40, 40 / 49
+    assert pooled.loc[14].tolist() == pytest.approx([0.915, 0.85, 40 / 49])
+
+
 def test_no_error_is_drawn_below_zero(found: Results) -> None:
     frame = found.tables().assign(ci_low=-5.0)
     for axes in figures.generations(frame[frame["table"] == "table2"], found.cells()).axes[:4]:
@@ -144,7 +163,7 @@ def test_mean_by_argmax_leaves_the_argmax_out() -> None:
 
 
 def test_drawing_and_rendering_import_no_torch() -> None:
-    modules = "figures, dark_knowledge, claims_page, rendering, results, notebooks"
+    modules = "calibration, figures, dark_knowledge, claims_page, rendering, results, notebooks"
     code = f"import sys; from replication.report import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -16,7 +16,7 @@ from replication.report.results import TABLE_NAMES
 FOLDER = ROOT / "notebooks"
 
 
-@pytest.mark.parametrize("notebook", ["tables", "figures", "dark_knowledge", "claims"])
+@pytest.mark.parametrize("notebook", NOTEBOOKS)
 def test_notebooks_are_committed_without_outputs_and_as_snakemake_needs_them(
     notebook: str,
 ) -> None:

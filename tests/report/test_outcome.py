@@ -48,7 +48,7 @@ def test_it_says_what_is_met_decided_and_expected_and_where_everything_is(plan: 
         "2 of 2: students trained until they change no more",
         "27 inconclusive, 1 replicated, 1 contradicted, 1 not testable",
         "2 seeds decide almost nothing",
-        "they decide 2 claims on average;\n  half of the claims need 7 seeds or more",
+        "they decide 1.6 on average;\n  half of the claims need 7 seeds or more",
         "results/tiny/tables/*.html",
         "docs/results.md",
     ):
@@ -58,6 +58,14 @@ def test_it_says_what_is_met_decided_and_expected_and_where_everything_is(plan: 
 def test_seeds_that_decide_claims_are_told_so(plan: Plan) -> None:
     write(plan, ["replicated"] * 2 + ["negligible"] + ["inconclusive"] * 7)
     assert "2 seeds decide 3 of 10 claims: " in describe_outcome(plan)
+
+
+def test_a_criterion_that_nothing_measures_is_named(plan: Plan) -> None:
+    (plan.results / "criteria.csv").write_text("capacity,fit\nmet,\n")
+    text = describe_outcome(plan)
+    assert "1 of 1: sizes of networks" in text
+    assert "not measured: training error below 1 %" in text
+    assert "not measured: students trained" in text
 
 
 def test_what_is_not_built_is_named_with_its_command(plan: Plan) -> None:

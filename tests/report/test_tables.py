@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,8 @@ from replication.cli import run_command
 from replication.plan.plan import Plan
 from replication.report.tables import build_table
 from replication.runs.folder import FAILURE, PREDICTIONS, RECORD
+from replication.verify.findings import Findings
+from replication.verify.tables import check_tables
 
 Damage = Callable[[Path], object]
 DAMAGE: dict[str, tuple[Damage, str]] = {
@@ -82,6 +85,41 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
     for suffix in ("md", "html", "tex"):
         text = (small_plan.results / f"tables/table3.{suffix}").read_text(encoding="utf-8")
         assert "Empty cell: wide-resnet-28-2, ban" in text
+
+
+def test_a_contrast_is_written_shown_and_verified(small_plan: Plan) -> None:
+    column = "densenet-90-60 student"
+    spec = small_plan.tables["table3"].model_copy(
+        update={
+            "contrasts": {"gain": {"ban": 1.0, "teacher": -1.0}},
+            "hidden": (column,),
+            "transposed": True,
+        }
+    )
+    plan = replace(small_plan, tables={**small_plan.tables, "table3": spec})
+    frame, _ = build_table(plan, "table3")
+    by_column = frame.set_index(["column", "row"])
+    pd.testing.assert_series_equal(
+        by_column.loc["gain", "mean"], by_column.loc["ban", "delta_vs_teacher"], check_names=False
+    )
+    assert len(by_column.loc[column]) == 4
+    text = (plan.results / "tables/table3.md").read_text(encoding="utf-8")
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")] == [
+        "", ":--", "teacher", "ban", "gain",
+    ]  # fmt: skip
+    file = plan.results / "tables/table3.csv"
+    assert verified(plan) == []
+    frame["mean"] = frame["mean"].where(frame["column"] != "gain", 0.0)
+    frame.to_csv(file, index=False)
+    assert {problem.split(": ")[1] for problem in verified(plan)} == {
+        f"table3, {row}, gain" for row in spec.rows
+    }
+
+
+def verified(plan: Plan) -> list[str]:
+    found = Findings()
+    check_tables(plan, found)
+    return found.problems
 
 
 def test_the_command_fails_on_an_empty_cell_unless_allowed(

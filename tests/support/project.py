@@ -27,6 +27,7 @@ WRONG = ("--configfile", "wrong.yaml")
 PLAN = ["plan", *FILES, *WRONG]
 TRAIN_TEACHER, TRAIN_STUDENT = ["train", TEACHER, *FILES], ["train", STUDENT, *FILES]
 TABLE, CELLS, CLAIMS = ["table", "small", *FILES], ["cells", *FILES], ["claims", *FILES]
+QUALITY = ["quality", *FILES]
 
 SMALL: dict[str, Any] = {
     "title": "A teacher and its student",
@@ -150,6 +151,7 @@ def prepare_project(folder: Path) -> Path:
             ["train", LSTM, *FILES],
             ["table", "small", "words", *FILES],
             CELLS,
+            QUALITY,
             CLAIMS,
         ):
             assert run_command(arguments) == 0, arguments

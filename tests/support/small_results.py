@@ -12,6 +12,7 @@ from support.plans import ROOT, tiny_plan
 from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
 from replication.plan.plan import Plan
+from replication.report.quality import build_quality
 from replication.report.tables import build_table
 from replication.runs.folder import RECORD
 from replication.training.run import train
@@ -65,6 +66,7 @@ def train_small_results(factory: pytest.TempPathFactory) -> Path:
             for name in plan.tables:
                 assert build_table(plan, name)[1] == []
             collect_cells(plan)
+            build_quality(plan)
             build_claims(plan)
     return folder
 

@@ -9,9 +9,12 @@ import pandas as pd
 from safetensors.numpy import save_file
 from support.plans import ROOT, tiny_plan
 
+from replication.analysis.cells_csv import KEY
 from replication.analysis.claims import decide_claims
 from replication.analysis.measure import Average, Measurements
+from replication.analysis.quality import summarise_quality
 from replication.config.paper_claims import read_claims
+from replication.metrics import BINS
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
@@ -104,6 +107,22 @@ def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str,
     return {"logits": logits.astype(np.float32), "labels": labels}
 
 
+def quality(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`quality.csv` and `reliability.csv` of these cells: noise around a curve."""
+    generator = np.random.default_rng(2)
+    cells = cells[cells["metric"] == "test error (%)"]
+    frames = [
+        cells.assign(metric=name, value=level + generator.normal(0, 0.1 * level, len(cells)))
+        for name, level in (("nll", 0.7), ("brier", 0.3), ("ece", 6.0))
+    ]
+    confidence = (np.arange(BINS) + 0.5) / BINS
+    bins = cells[KEY].merge(pd.DataFrame({"bin": np.arange(1, BINS + 1)}), how="cross")
+    bins["count"] = 5 * bins["bin"]
+    bins["confidence"] = confidence[bins["bin"] - 1]
+    bins["accuracy"] = (bins["confidence"] ** 0.8 + generator.normal(0, 0.02, len(bins))).clip(0, 1)
+    return pd.concat(frames, ignore_index=True), bins
+
+
 def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) -> Path:
     """Write a scale's results: cells, claims, the six tables, and files of table 2's runs."""
     generator = np.random.default_rng(1)
@@ -113,6 +132,10 @@ def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) ->
     claims, numbers = decide_claims(read_claims(ROOT / "tables"), cells)
     claims.to_csv(folder / "claims.csv", index=False)
     numbers.to_csv(folder / "claims_power.csv", index=False)
+    measured, bins = quality(cells)
+    measured.to_csv(folder / "quality.csv", index=False)
+    bins.to_csv(folder / "reliability.csv", index=False)
+    frames["quality"] = summarise_quality(measured)
     for name, frame in frames.items():
         frame.to_csv(folder / f"tables/{name}.csv", index=False)
         (folder / f"tables/{name}.html").write_text(f"<table><caption>{name}</caption></table>\n")

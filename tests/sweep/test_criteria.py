@@ -10,6 +10,7 @@ from rich.console import Console
 from support.plans import ROOT, tiny_plan
 from support.stub_training import write_finished_runs
 
+from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.criteria_page import criteria_table, render_criteria
 from replication.sweep.criteria import Capacities, measure_criteria, write_criteria
@@ -133,6 +134,15 @@ def test_the_bounds_of_the_criteria(
     assert tuple(line[["fit", "error", "schedule"]]) == found
 
 
+def test_a_truncated_history_is_named() -> None:
+    plan = tiny_plan(tables=["table1"])
+    write_finished_runs(plan, plan.results / "runs")
+    file = plan.results / "runs/digits/densenet_80_80.label.0/history.csv"
+    file.write_text("epoch,train_er")
+    with pytest.raises(InputError, match=f"{file}: damaged .*truncated.*; delete it and "):
+        measure_criteria(plan)
+
+
 def test_without_runs_sizes_are_counted_and_the_rest_is_open() -> None:
     frame = measure_criteria(tiny_plan(tables=["table1", "table6"]))
     assert len(frame) == 8  # language models have no criteria
@@ -140,12 +150,24 @@ def test_without_runs_sizes_are_counted_and_the_rest_is_open() -> None:
     assert frame[["train_error", "test_error", "divergence", "fit", "error"]].isna().all(axis=None)
 
 
-def test_the_criteria_are_printed_and_written(measured: tuple[Plan, pd.DataFrame]) -> None:
-    plan, frame = measured[0], measured[1].reset_index()
+def test_a_scale_without_image_networks_has_no_criteria() -> None:
+    plan = tiny_plan(tables=["table6"])
+    frame = measure_criteria(plan)
+    write_criteria(plan, frame)
+    assert pd.read_csv(plan.results / "criteria.csv").empty
+    assert "not measured yet" in shown(frame)
+
+
+def shown(frame: pd.DataFrame) -> str:
     console = Console(width=WIDTH, no_color=True)
     with console.capture() as capture:
         console.print(render_criteria(frame))
-    text = " ".join(capture.get().split())
+    return " ".join(capture.get().split())
+
+
+def test_the_criteria_are_printed_and_written(measured: tuple[Plan, pd.DataFrame]) -> None:
+    plan, frame = measured[0], measured[1].reset_index()
+    text = shown(frame)
     assert "two_digit_numbers: 100 test images" in text
     assert "0.7 ✓ 25.0 ✓ 0.240 -4.0% ✓" in text
     assert "on 8 to 35 % of the test images: " in text

@@ -136,6 +136,26 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         lambda r: change_csv(r / "cells.csv", "value", 3.25),
         "cells.csv: table3, wide-resnet-28-1, teacher, 0: value is 3.25, not",
     ),
+    "a number of quality.csv edited": (
+        lambda r: change_csv(r / "quality.csv", "value", 0.25),
+        "quality.csv: table3, wide-resnet-28-1, teacher, 0, nll: value is 0.25, not",
+    ),
+    "a line of quality.csv left out": (
+        lambda r: pd.read_csv(r / "quality.csv")[1:].to_csv(r / "quality.csv", index=False),
+        "quality.csv: table3, wide-resnet-28-1, teacher, 0, nll: has no line",
+    ),
+    "a reliability bin edited": (
+        lambda r: change_csv(r / "reliability.csv", "accuracy", 0.123),
+        "accuracy is 0.123, not",
+    ),
+    "an interval of quality edited": (
+        lambda r: change_csv(r / "tables/quality.csv", "ci_low", -1.0),
+        "tables/quality.csv: table3, wide-resnet-28-1, teacher, nll: ci_low is -1.0, not",
+    ),
+    "quality shown otherwise": (
+        lambda r: (r / "tables/quality.md").write_text("splendid"),
+        "quality.md: does not show what its runs give",
+    ),
     "a run of cells.csv invented": (
         lambda r: change_csv(r / "cells.csv", "run", "two_digit_numbers/none.label.0"),
         "run is two_digit_numbers/none.label.0, not two_digit_numbers/",
@@ -250,7 +270,7 @@ def flip(file: Path, where: float) -> None:
 FLIPPED = [
     *(f"runs/{BAN}/{name}" for name in (MODEL, PREDICTIONS, HISTORY, CONFIG)),
     f"runs/{LABEL}/teacher_logits.1-view.safetensors",
-    *("cells.csv", "cells/table3.csv", "claims.csv", "claims_power.csv"),
+    *("cells.csv", "cells/table3.csv", "quality.csv", "claims.csv", "claims_power.csv"),
     "tables/table6.csv",
 ]
 

@@ -34,7 +34,9 @@ def test_every_data_set_is_prepared_once(built: Workplace) -> None:
 def test_every_table_is_written_in_four_formats(built: Workplace) -> None:
     folder = built.folder / "results/tiny/tables"
     found = {path.name for path in folder.iterdir() if path.suffix != ".log"}
-    assert found == {f"{t}.{end}" for t in ALL for end in ("csv", "md", "html", "tex")}
+    assert found == {
+        f"{t}.{end}" for t in [*ALL, "quality"] for end in ("csv", "md", "html", "tex")
+    }
 
 
 @pytest.mark.parametrize("name", TABLES)

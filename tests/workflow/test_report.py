@@ -73,6 +73,7 @@ def contents(page: Page, category: str) -> dict[str, str | tuple[int, int]]:
 def test_every_table_is_in_the_report(page: Page) -> None:
     shown = contents(page, "Tables")
     plan = tiny_plan()
+    assert str(shown.pop("quality")).startswith("Predictions of Table 2")
     assert sorted(shown) == sorted(name.removeprefix("table") for name in plan.tables)
     for name, spec in plan.tables.items():
         number = name.removeprefix("table")
@@ -93,6 +94,12 @@ def test_every_notebook_is_in_the_report(page: Page) -> None:
     assert sorted(shown) == sorted(NOTEBOOKS)
     assert "# " not in str(shown["tables"])[:20]
     assert "The six tables" in str(shown["tables"])
+
+
+def test_the_criteria_of_a_fair_test_are_in_the_report(page: Page) -> None:
+    (text,) = contents(page, "Criteria").values()
+    assert "two_digit_numbers: 100 test images" in str(text)
+    assert "generation 0 errs on 8 to 35 % of the test images" in str(text)
 
 
 def test_run_statistics_and_provenance_are_in_the_report(page: Page) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.plans import ROOT, tiny_plan
 
+from replication.report.notebooks import NOTEBOOKS
 from replication.workflow.rules import ConfigFiles, Rules
 
 STUDENT = "digits/wide_resnet_28_1.label.0/wide_resnet_28_1.ban.0"
@@ -52,7 +53,7 @@ def test_a_tables_hash_changes_with_its_cells(rules: Rules) -> None:
 
 
 def test_notebooks_are_built_where_their_tables_are(rules: Rules) -> None:
-    assert len(rules.pages()) == 4
+    assert len(rules.pages()) == len(NOTEBOOKS)
     pages = Rules(tiny_plan(tables=["table2"])).pages()
     assert "results/tiny/notebooks/dark_knowledge.html" in pages
     assert "results/tiny/notebooks/figures.html" not in pages

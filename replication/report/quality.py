@@ -1,0 +1,52 @@
+"""Builds the table of likelihood, calibration and agreement beside the six tables."""
+
+from pathlib import Path
+
+from replication import files
+from replication.analysis.quality import measure_quality, summarise_quality
+from replication.plan.plan import Plan
+from replication.report.layout import quality_layout
+from replication.report.rendering import render_layout
+from replication.report.tables import note
+
+REMARKS = (
+    "NLL: negative log-likelihood of the labels. ECE: expected calibration error, 15 bins. Lower is"
+    " better. Agreement and KL, of the teacher from the student, are with the direct teacher; those"
+    " of an ensemble with generation 0.",
+    "Mean ± half-width of the 95 % t-interval over the seeds; beneath it the paired difference to"
+    " generation 0 of the lineage, bold where its interval excludes zero (not corrected for the"
+    " number of cells).",
+)
+
+
+def build_quality(plan: Plan) -> None:
+    """Write ``quality.csv``, ``reliability.csv`` and ``tables/quality.{csv,md,html,tex}``.
+
+    Raises:
+        InputError: as `measure_quality`.
+    """
+    for file, text in quality_files(plan).items():
+        files.write_text(file, text)
+
+
+def quality_files(plan: Plan) -> dict[Path, str]:
+    """The files of `build_quality` with their texts; raises as `measure_quality`.
+
+    ``tables/quality.csv`` has a line per cell and metric. The other formats have a block for each
+    table of the scale with image networks, Table 2 first.
+    """
+    frame, bins = measure_quality(plan)
+    summary = summarise_quality(frame)
+    texts = {"csv": summary.to_csv(index=False), "md": "", "html": "", "tex": ""}
+    for name in summary["table"].unique():
+        of_table = summary[summary["table"] == name]
+        title = f"Predictions of {name.replace('table', 'Table ')}: {plan.tables[name].title}"
+        remarks = [*(() if texts["md"] else REMARKS), note(plan, name)]
+        rendered = render_layout(f"quality-{name}", quality_layout(of_table), title, remarks)
+        for ending, text in rendered.items():
+            texts[ending] += text + "\n"
+    return {
+        plan.results / "quality.csv": frame.to_csv(index=False),
+        plan.results / "reliability.csv": bins.to_csv(index=False),
+        **{plan.results / f"tables/quality.{ending}": text for ending, text in texts.items()},
+    }

@@ -1,0 +1,33 @@
+"""Checks that likelihood, calibration and agreement follow from the predictions."""
+
+from io import StringIO
+
+import pandas as pd
+
+from replication.analysis.cells_csv import CELL, KEY, read_csv
+from replication.plan.plan import Plan
+from replication.report.quality import quality_files
+from replication.verify.findings import Findings
+from replication.verify.tables import NAMES, compare
+
+KEYS = {
+    "quality.csv": [*KEY, "metric"],
+    "reliability.csv": [*KEY, "bin"],
+    "tables/quality.csv": [*CELL, "metric"],
+}
+
+
+def check_quality(plan: Plan, found: Findings) -> None:
+    """Measure the quality of the cells of ``cells.csv`` again and compare every file of it."""
+    if not (plan.results / "quality.csv").exists():
+        found.remarks.append(f"{plan.results / 'quality.csv'}: no such file")
+        return
+    with found.noting():
+        for file, text in quality_files(plan).items():
+            key = KEYS.get(file.relative_to(plan.results).as_posix())
+            if key:
+                with found.noting():
+                    own, expected = read_csv(file, dtype=NAMES), pd.read_csv(StringIO(text))
+                    compare(file, own, expected, key, [], found)
+            elif file.exists() and file.read_text(encoding="utf-8") != text:
+                found.problems.append(f"{file}: does not show what its runs give")
