@@ -8,126 +8,129 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from support.plans import ROOT, tiny_plan
+from support.plans import ROOT
 
 from benchmarks import verdicts
 from benchmarks.verdicts import (
-    CELL_DRAWS,
+    DRAWS,
     EFFECTS,
-    FAMILY_DRAWS,
-    ITEMS,
+    ERROR,
+    LINEAGE,
     SPREAD,
-    CellRates,
-    FamilyRates,
+    Rows,
+    Study,
     correct_all,
-    decide_all,
-    draw_cells,
     draw_pairs,
     simulate_cells,
-    simulate_families,
+    simulate_claims,
+    simulate_references,
+    simulate_units,
 )
 from replication.analysis.cells_csv import COLUMNS
 from replication.analysis.claims import decide_claims
-from replication.analysis.hypothesis_tests import holm, power
-from replication.config.paper_claims import Region, read_claims
+from replication.analysis.hypothesis_tests import holm, spread_of_replicates
 
 TEXT = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
-Rates = Sequence[CellRates] | Sequence[FamilyRates]
+FILES = [ROOT / "config" / "digits.yaml"]
 
 
-def printed(rates: Rates) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """Values and errors of the docs' table with these rates' head, by errors and seeds."""
-    head, rule, *_ = verdicts.markdown(rates).splitlines()
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return Study(FILES, ROOT / "tables")
+
+
+def numbers(lines: Sequence[str]) -> list[tuple[float, float]]:
+    """Values and errors of the lines of a table."""
+    found = re.findall(r"([\d.]+)±([\d.]+)", "\n".join(lines))
+    return [(float(value), float(error)) for value, error in found]
+
+
+def check_printed(rows: Rows, draws: int, of: int) -> None:
+    """See that the docs' table with this head has these rates, up to chance."""
+    head, rule, *lines = verdicts.markdown(rows).splitlines()
     (table,) = re.findall(re.escape(f"{head}\n{rule}\n") + r"((?:\|.*\n)+)", TEXT)
-    found = {}
-    for line in table.splitlines():
-        noise, n, *cells = [cell.strip() for cell in line.strip("|").split("|")]
-        pairs = [cell.split("±") for cell in cells]
-        found[noise, n] = [(float(value), float(error)) for value, error in pairs]
-    return found
-
-
-def distances(rates: Rates, draws: int, of: int) -> list[float]:
-    """How far each rate of a reduced simulation lies from the printed one, in standard errors."""
-    table, found = printed(rates), []
-    assert set(table) == {(line.noise, str(line.n)) for line in rates}
-    for line in rates:
-        for value, (expected, error) in zip(line[2:], table[line.noise, str(line.n)], strict=True):
-            # Where nothing happened in `of` simulations, one event in them is no surprise.
-            error = max(error, 100 / of)
-            found.append((value.value - expected) / math.hypot(error, error * (of / draws) ** 0.5))
-    return found
+    printed, own = numbers(table.splitlines()), numbers(lines)
+    assert len(printed) == len(own) > 0
+    distances = []
+    for (value, error), (expected, printed_error) in zip(own, printed, strict=True):
+        # Errors are printed with one digit, and rare events have none.
+        error = max(error, printed_error * (of / draws) ** 0.5, 0.05)
+        rare = 0 if 1 < expected < 99 else 100 / draws
+        distances.append((value - expected) / math.hypot(error, printed_error, 0.05, rare))
+    assert max(map(abs, distances)) < 4.5
+    # All of them together see a drift that none of them sees alone.
+    assert np.sqrt(np.mean(np.square(distances))) < 1.4
 
 
 def test_the_printed_rates_of_a_cell_are_those_of_a_simulation() -> None:
-    assert f"{CELL_DRAWS:,} simulations for each number" in TEXT
-    found = distances(simulate_cells(draws=250, seed=1), 250, CELL_DRAWS)
-    assert max(map(abs, found)) < 4.5
-    # All of them together see a drift that none of them sees alone.
-    assert np.sqrt(np.mean(np.square(found))) < 1.3
+    check_printed(simulate_cells(draws=60, seed=1), 60, DRAWS["cells"])
+
+
+def test_the_printed_rates_of_units_and_references_are_those_of_a_simulation() -> None:
+    check_printed(simulate_units(1_000, seed=1), 1_000, DRAWS["units"])
+    check_printed(simulate_references(1_000, seed=1), 1_000, DRAWS["units"])
 
 
 def test_the_printed_rates_of_all_claims_are_those_of_a_simulation() -> None:
-    assert f"{FAMILY_DRAWS:,} simulations of all runs" in TEXT
-    files = [ROOT / "config" / "digits.yaml"]
-    rates = simulate_families(draws=25, seed=1, files=files, tables=ROOT / "tables")
-    claims = read_claims(ROOT / "tables").file.claims
-    assert printed(rates)["normal", "2"][0] == (len(claims), 0)
-    found = distances(rates, 25, FAMILY_DRAWS)
-    assert max(map(abs, found)) < 4.5
-    assert np.sqrt(np.mean(np.square(found))) < 1.3
+    errors, decisions = simulate_claims(100, seed=1, files=FILES, tables=ROOT / "tables")
+    check_printed(errors, 100, DRAWS["claims"])
+    check_printed(decisions, 100, DRAWS["claims"])
+    assert all(f"{draws:,}" in TEXT for draws in DRAWS.values())
 
 
-@pytest.mark.parametrize("noise", ["normal", "600 items"])
+@pytest.mark.parametrize("effects", [False, True])
 @pytest.mark.parametrize("n", [2, 5])
-def test_claims_are_decided_in_the_simulation_as_in_the_suite(noise: str, n: int) -> None:
-    plan, claims = tiny_plan(), read_claims(ROOT / "tables")
-    errors, _ = draw_cells(plan, noise, n, 1, np.random.default_rng(n))
+def test_claims_are_decided_in_the_simulation_as_in_the_suite(
+    n: int, effects: bool, study: Study
+) -> None:
+    values = study.draw(n, 1, np.random.default_rng(n), effects=effects)
     lines = [
-        (*cell, seed, "test error (%)", value, "run")
-        for cell, values in errors.items()
-        for seed, value in enumerate(values[0])
+        # A run of a seed has its number.
+        (*key, seed, cell.metric, values[key][0, seed], study.runs[key].replace(".0", f".{seed}"))
+        for key, cell in study.cells.items()
+        for seed in range(n)
     ]
-    frame = pd.DataFrame(lines, columns=COLUMNS)
-    _, numbers = decide_claims(claims, frame)
-    decisions = decide_all(claims, errors)
-    p = np.array([decision.p_value for decision in decisions])[:, 0]
-    assert p == pytest.approx(numbers["p_value"].to_numpy(), nan_ok=True, rel=1e-9)
-    tested = ~np.isnan(p)
-    corrected = numbers["p_corrected"].to_numpy()[tested]
-    assert holm(p[tested].tolist()) == pytest.approx(corrected.tolist(), rel=1e-9)
-    assert correct_all(p[:, None])[tested, 0] == pytest.approx(corrected, rel=1e-9)
+    frame, found = decide_claims(study.claims, pd.DataFrame(lines, columns=COLUMNS))
+    at = [list(found["claim"]).index(name) for name in study.tested]
+    assert found["p_value"].notna().sum() == len(at)
+    p_values = study.test(values)
+    suite = found.loc[at, ["p_contradicted", "p_negligible", "p_replicated"]].to_numpy()
+    assert p_values[..., 0] == pytest.approx(suite, nan_ok=True, rel=1e-9)
+    assert study.decide(p_values)[:, 0].tolist() == frame["verdict"][at].tolist()
 
 
-@pytest.mark.parametrize("noise", verdicts.ITEMS)
+def test_all_corrections_are_holms() -> None:
+    p_values = np.random.default_rng(0).uniform(0, 0.2, (6, 3))
+    for own, corrected in zip(p_values.T, correct_all(p_values).T, strict=True):
+        assert corrected == pytest.approx(holm(own.tolist()))
+
+
 @pytest.mark.parametrize("effect", [0.0, *EFFECTS])
-def test_pairs_are_drawn_with_the_truth_that_is_said(noise: str, effect: float) -> None:
-    teachers, students = draw_pairs(noise, 2, effect, 40_000, np.random.default_rng(0))
-    assert teachers.mean() == pytest.approx(4.0, abs=0.02)
-    assert (students - teachers).mean() == pytest.approx(effect, abs=0.02)
-    items = ITEMS[noise]
-    if items:
-        counts = teachers * items / 100
-        assert counts == pytest.approx(np.rint(counts), abs=1e-9)
-        # A binomial count.
-        assert counts.var() == pytest.approx(items * 0.04 * 0.96, rel=0.03)
-    spread = SPREAD if items is None else 100 * (0.04 + effect / 100) ** 0.5 / items**0.5
-    assert (students - teachers).std() == pytest.approx(spread, rel=0.03)
+def test_pairs_are_drawn_with_the_truth_that_is_said(effect: float) -> None:
+    drawn = [*draw_pairs(500, 2, effect, 400, np.random.default_rng(0))]
+    teachers, students, here = (np.array(it) for it in zip(*drawn, strict=True))
+    assert teachers.mean() == pytest.approx(ERROR, abs=0.3)
+    assert here.mean() == pytest.approx(effect, abs=0.15)
+    # Test sets differ in the effect that they show.
+    assert here.std() > 0.2
+    assert (students - teachers - here[:, None]).mean() == pytest.approx(0, abs=0.15)
 
 
-def test_the_printed_power_is_the_noncentral_t_distributions() -> None:
-    table = printed([verdicts.cell_rates("normal", 2, 2, np.random.default_rng(0))])
-    for (noise, n), rates in table.items():
-        if noise == "normal":
-            for effect, (rate, error) in zip(EFFECTS, rates[-2:], strict=True):
-                expected = 100 * power(effect, SPREAD, int(n), Region(-math.inf, 0))
-                assert rate == pytest.approx(expected, abs=4 * error + 0.02)
+def test_runs_spread_and_correlate_as_said(study: Study) -> None:
+    values = study.draw(40_000, 1, np.random.default_rng(0), effects=False)
+    teacher, ban = (values["table2", "densenet-90-60", it][0] for it in ("teacher", "ban"))
+    assert teacher.std() == pytest.approx(SPREAD * ERROR, rel=0.02)
+    assert ban.std() == pytest.approx(SPREAD * ERROR, rel=0.02)
+    assert np.corrcoef(teacher, ban)[0, 1] == pytest.approx(LINEAGE, abs=0.02)
+    claims = study.claims
+    level = claims.reported(claims.file.replicates.weights())
+    assert spread_of_replicates(claims.replicate_pairs()) / level == pytest.approx(SPREAD, rel=0.02)
 
 
 def test_the_docs_say_how_wide_an_interval_is() -> None:
     rows = re.findall(r"^\| (\d+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", TEXT, re.M)
     assert [int(n) for n, *_ in rows] == list(verdicts.SEEDS)
-    for n, t, half, first in rows:
-        alone, of_67 = stats.t.ppf([0.975, 1 - 0.025 / 67], int(n) - 1)
+    for n, t, half, strata in rows:
+        alone, of_four = (stats.t.ppf(0.975, k * (int(n) - 1)) for k in (1, 4))
         assert (float(t), float(half)) == (round(alone, 2), round(alone / int(n) ** 0.5, 2))
-        assert float(first) == pytest.approx(of_67, abs=0.5)
+        assert float(strata) == round(of_four / int(n) ** 0.5, 2)

@@ -1,13 +1,13 @@
-"""Deciding on a claim from few seeds: the test, Holm's correction, power, and single runs.
+"""Deciding on a claim from few seeds: the tests, Holm's correction, power, and single runs.
 
 A claim puts a difference into a region: below zero, not above a margin, within two margins. Each
-finite bound gives one t-statistic for the claim and one against it. Every claim can therefore be
-replicated and contradicted, each at half the level.
+finite bound gives one t-statistic for the claim and one against it, so that every claim can be
+replicated and contradicted. A claim of an improvement can also be refuted by an effect too small to
+be of interest.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,27 +23,44 @@ MAX_SEEDS = 10_000
 Numbers = float | NDArray[np.float64]
 
 
-class Decision(NamedTuple):
-    """Two-sided p-value of a claim, and whether the difference lies on the claim's side."""
-
-    p_value: Numbers
-    holds: bool | NDArray[np.bool_]
+OUTCOMES = ("contradicted", "negligible", "replicated")
+"""In the order of precedence, where several are proven."""
 
 
-def decide(mean: Numbers, std: Numbers, n: int, region: tuple[Numbers, Numbers]) -> Decision:
-    """Test whether a difference lies in a region: a t-test, or two for a region with two bounds.
+def outcomes(
+    mean: Numbers, error: Numbers, freedom: int, region: tuple[Numbers, Numbers], smallest: Numbers
+) -> NDArray[np.float64]:
+    """P-values (3, …) of a claim's `OUTCOMES`; `error` is the standard error of `mean`.
 
-    The p-value for the claim is the larger one-sided p-value of its bounds (Schuirmann's two
-    one-sided tests, TOST), the one against it the smaller of the opposite tests; the result is
-    twice the smaller of the two. With the bound 0 this is the paired t-test. `n` is at least 2,
-    `std` above 0. Elementwise on arrays; NaN gives NaN.
+    For the claim the p-value is that of the larger one-sided test of the region's bounds
+    (Schuirmann's two one-sided tests, TOST), against it of the smaller of the opposite tests, both
+    doubled: with the bound 0 the smaller of the two is that of the t-test. The difference is
+    negligible if TOST puts it within ± `smallest`; NaN for a claim that this does not refute.
+    Elementwise on arrays.
     """
-    low, high = region
-    error = std / np.sqrt(n)
-    above, below = (mean - low) / error, (high - mean) / error
-    inside = np.maximum(stats.t.sf(above, n - 1), stats.t.sf(below, n - 1))
-    outside = np.minimum(stats.t.cdf(above, n - 1), stats.t.cdf(below, n - 1))
-    return Decision(2 * np.minimum(inside, outside), inside < outside)
+    mean, error = np.asarray(mean), np.asarray(error)
+    (low, high), cdf = region, stats.t(freedom).cdf
+    against = np.minimum(cdf((mean - low) / error), cdf((high - mean) / error))
+    within = np.maximum(cdf((mean - smallest) / error), cdf((-mean - smallest) / error))
+    held = np.maximum(cdf((low - mean) / error), cdf((mean - high) / error))
+    found: NDArray[np.float64] = np.array(
+        [np.minimum(1, 2 * against), within, np.minimum(1, 2 * held)]
+    )
+    return found
+
+
+def decide(
+    p_values: NDArray[np.float64], corrected: Numbers, negligible: Numbers
+) -> NDArray[np.str_]:
+    """The outcome (…) of a claim by its p-values (3, …) and two corrected ones.
+
+    `corrected` is the smaller of the p-values for and against the claim after correction,
+    `negligible` its p-value of a negligible difference after correction, or NaN.
+    """
+    proven = np.asarray(corrected) < LEVEL
+    conditions = [proven & (p_values[0] < p_values[2]), np.asarray(negligible) < LEVEL, proven]
+    found: NDArray[np.str_] = np.select(conditions, OUTCOMES, "inconclusive")
+    return found
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -58,17 +75,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def power(effect: float, std: float, n: int, region: Region, level: float = LEVEL) -> float:
+def power(
+    effect: float, std: float, n: int, region: Region, level: float = LEVEL, strata: int = 1
+) -> float:
     """Chance that `n` seeds decide a claim when the true difference is `effect`.
 
-    The right decision is for the claim where the effect lies in its region, and against it
-    elsewhere. For a region with two bounds this is a lower limit.
+    Without what they could prove negligible. The right decision is for the claim where the effect
+    lies in its region, and against it elsewhere. A lower limit for a region with two bounds.
     """
-    critical = stats.t.ppf(1 - level / 2, n - 1)
+    freedom = strata * (n - 1)
+    critical = stats.t.ppf(1 - level / 2, freedom)
 
     def crossed(depth: float) -> float:
         # statsmodels' ttest_power gives NaN for large effects and loses digits for small powers.
-        return float(stats.nct.sf(critical, n - 1, depth / std * np.sqrt(n)))
+        return float(stats.nct.sf(critical, freedom, depth / std * np.sqrt(n)))
 
     depths = region.depths(effect)
     if min(depths) < 0:
@@ -76,10 +96,12 @@ def power(effect: float, std: float, n: int, region: Region, level: float = LEVE
     return max(0.0, sum(map(crossed, depths)) - (len(depths) - 1))
 
 
-def seeds_needed(effect: float, std: float, region: Region, level: float = LEVEL) -> float:
+def seeds_needed(
+    effect: float, std: float, region: Region, level: float = LEVEL, strata: int = 1
+) -> float:
     """Fewest seeds that decide a claim with a chance of 80 %; NaN where 10,000 do not."""
     numbers = range(2, MAX_SEEDS + 1)
-    at = bisect_left(numbers, POWER, key=lambda n: power(effect, std, n, region, level))
+    at = bisect_left(numbers, POWER, key=lambda n: power(effect, std, n, region, level, strata))
     return numbers[at] if at < len(numbers) else np.nan
 
 

@@ -1,21 +1,20 @@
 """A table's csv file: one line per cell, with its statistics over the seeds and its verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from replication.analysis.cells_csv import CELL
-from replication.analysis.statistics import paired_difference, summarise, verdict
+from replication.analysis.statistics import agreement, paired_difference, summarise, verdict
 from replication.config.paper_tables import TableSpec
 from replication.plan.cells import Cell
 
-VERDICTS = ("replicated", "contradicted", "inconclusive")
 LEVELS = ["mean", "std", "ci_low", "ci_high"]
 DIFFERENCES = ["delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]
 COLUMNS = [
     *(*CELL, "metric", "reported", *LEVELS, "n", *DIFFERENCES),
-    *("params", "params_reported", "verdict"),
+    *("params", "params_reported", "verdict", "agrees"),
 ]
 DIFFERENCE = "difference of "
 """Before the metric of a contrast."""
@@ -46,12 +45,15 @@ def summary_line(
 
     `params` is in millions.
     """
-    line: dict[str, Any] = {"params": params, "verdict": None, **cell_statistics(values, teachers)}
+    line: dict[str, Any] = dict.fromkeys(("verdict", "agrees")) | cell_statistics(values, teachers)
+    line["params"] = params
     for name in (*CELL, "metric", "reported", "params_reported"):
         line[name] = getattr(cell, name)
-    if line["delta_ci_low"] is not None and cell.reported_difference is not None:
-        interval = line["delta_ci_low"], line["delta_ci_high"]
-        line["verdict"] = verdict(*interval, cell.reported_difference)
+    if line["delta_ci_low"] is not None:
+        line["verdict"] = verdict(line["delta_ci_low"], line["delta_ci_high"])
+        if cell.reported_difference is not None and cell.reported_teacher is not None:
+            printed = cell.reported_difference, cell.reported_teacher
+            line["agrees"] = agreement(line["verdict"], *printed)
     return {column: line[column] for column in COLUMNS}
 
 
@@ -75,11 +77,11 @@ def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, objec
     return lines
 
 
-def verdict_counts(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+def verdict_counts(frame: pd.DataFrame, by: str, verdicts: Sequence[str]) -> pd.DataFrame:
     """Count verdicts: a line per value of the column `by`, a column per verdict, and totals."""
     judged = frame.dropna(subset="verdict")
     counts = pd.crosstab(judged[by], judged["verdict"]).reindex(
-        index=judged[by].unique(), columns=list(VERDICTS), fill_value=0
+        index=judged[by].unique(), columns=list(verdicts), fill_value=0
     )
     counts.columns.name = None
     counts.loc["all"] = counts.sum()

@@ -19,6 +19,9 @@ Weights = Mapping[CellKey, float]
 Names = Annotated[tuple[Name, ...], Field(min_length=1), Unique]
 ClaimName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
 Expectation = Literal["lower", "higher", "not lower", "not higher", "equivalent"]
+Metric = Literal["nll", "brier", "ece", "agreement", "kl"]
+Source = Literal["paper", "prose", "reading", "ours"]
+Fraction = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class Region(NamedTuple):
@@ -33,7 +36,7 @@ class Region(NamedTuple):
         return [depth for depth in found if math.isfinite(depth)]
 
 
-# In units of the margin, which `lower` and `higher` do not use.
+# In units of the smallest effect of interest.
 REGIONS: dict[Expectation, Region] = {
     "lower": Region(-math.inf, 0),
     "higher": Region(0, math.inf),
@@ -76,21 +79,34 @@ class ClaimSpec(StrictModel):
     statement: Name = Field(description="What is claimed, in our words, on one line.")
     left: SideSpec = Field(description="What the claim is about.")
     right: SideSpec = Field(description="What it is compared with.")
-    expect: Expectation = Field(description="Where the left lies; all but two allow the margin.")
+    expect: Expectation = Field(description="Where the left lies.")
+    source: Source = Field(
+        description="paper: its numbers say it; prose: it says so in words; reading: this suite's"
+        " reading of it; ours: not in the paper."
+    )
+    family: ClaimName | None = Field(
+        None, description="The primary claim that it belongs to; without it the claim is primary."
+    )
+    metric: Metric | None = Field(
+        None, description="Of quality.csv; without it the tables' error or perplexity."
+    )
+    smallest_effect: Fraction | None = Field(
+        None, description="Instead of the file's rule; a fraction of the right side's mean."
+    )
 
     @property
-    def uses_margin(self) -> bool:
-        """Whether the claim depends on the margin."""
-        return self.expect not in ("lower", "higher")
+    def improvement(self) -> bool:
+        """Whether it says that there is an effect, which can be negligible."""
+        return self.expect in ("lower", "higher")
 
     def contrast(self) -> dict[CellKey, float]:
         """The weight of each cell in the difference of left and right."""
         return _subtract(self.left.contrast(), self.right.contrast())
 
     def region(self, margin: float) -> Region:
-        """Where the claim puts the difference; `margin` in the difference's units."""
-        low, high = REGIONS[self.expect]
-        return Region(low * margin, high * margin)
+        """Where the claim puts the difference; `margin` is the smallest effect in its units."""
+        bounds = REGIONS[self.expect]
+        return Region(*(bound if math.isinf(bound) else bound * margin for bound in bounds))
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -99,10 +115,17 @@ class ClaimSpec(StrictModel):
         return self
 
 
+class SmallestEffect(StrictModel):
+    """The smallest effect of interest of a claim: the larger of the two."""
+
+    of_reported: Fraction = Field(description="A fraction of the effect that the paper prints.")
+    of_level: Fraction = Field(description="A fraction of the right side's mean.")
+
+
 class ClaimsFile(StrictModel):
     """``tables/claims.yaml``."""
 
-    margin: Number = Field(gt=0, lt=1, description="No difference; a fraction of the right's mean.")
+    smallest_effect: SmallestEffect
     replicates: CellsSpec = Field(description="Two columns of one treatment under two seeds.")
     claims: dict[ClaimName, ClaimSpec] = Field(min_length=1)
 
@@ -111,6 +134,17 @@ class ClaimsFile(StrictModel):
         if len(self.replicates.columns) != 2:
             raise ValueError("`replicates` has two columns: the same treatment under two seeds")
         return self
+
+    @model_validator(mode="after")
+    def _families_are_of_primary_claims(self) -> Self:
+        for name, claim in self.claims.items():
+            if claim.family and not self.is_primary(claim.family):
+                raise ValueError(f"`claims.{name}.family`: `{claim.family}` is no primary claim")
+        return self
+
+    def is_primary(self, name: str) -> bool:
+        """Whether a claim exists and is primary."""
+        return name in self.claims and self.claims[name].family is None
 
 
 @dataclass(frozen=True)
@@ -129,6 +163,30 @@ class Claims:
     def datasets(self, cells: Iterable[CellKey]) -> set[str]:
         """The paper's data sets that cells are measured on."""
         return {self.tables[table].role(row) for table, row, _ in cells}
+
+    def smallest_effect(self, name: str) -> float:
+        """The smallest effect of interest of a claim, as a fraction of the right side's mean."""
+        claim, rule = self.file.claims[name], self.file.smallest_effect
+        if claim.smallest_effect:
+            return claim.smallest_effect
+        effect = self.reported_effect(name)
+        return (
+            rule.of_level if math.isnan(effect) else max(rule.of_level, rule.of_reported * effect)
+        )
+
+    def reported_effect(self, name: str) -> float:
+        """The size of the printed difference, as a fraction of the right side's printed mean.
+
+        NaN where the paper prints none, as for every `metric`.
+        """
+        claim = self.file.claims[name]
+        if claim.metric:
+            return math.nan
+        return abs(self.reported(claim.contrast()) / self.reported(claim.right.weights()))
+
+    def networks(self, cells: Iterable[CellKey]) -> set[str]:
+        """The networks in cells, as the catalogue names them."""
+        return {self.tables[table].network(row, column) for table, row, column in cells}
 
     @property
     def replicates_dataset(self) -> str:

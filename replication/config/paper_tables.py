@@ -51,6 +51,7 @@ class CellSpec(StrictModel):
     )
     part: Literal["validation", "test"] = Field("test", description="Where it is evaluated.")
     variant: Name | None = Field(None, description="One of the table's `variants`.")
+    printed: bool = Field(True, description="false: the paper's table does not have it.")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -129,8 +130,10 @@ class TableSpec(StrictModel):
     def is_dash(self, row: str, column: str) -> bool:
         """Whether the paper prints a dash there, so that there is nothing to measure."""
         spec = self.rows[row]
-        no_cell = column in spec.cells and spec.cells[column] is None
-        return no_cell or (spec.reported is not None and self.reported(row, column) is None)
+        if column in spec.cells and spec.cells[column] is None:
+            return True
+        printed = spec.reported is not None and self.cell(row, column).printed
+        return printed and self.reported(row, column) is None
 
     def teacher(self, row: str, column: str) -> CellReference | None:
         """The cell that a cell's network learns from."""
@@ -171,7 +174,9 @@ def _problems(table: TableSpec) -> Iterator[str]:
                 if column not in table.columns:
                     yield f"`rows.{row}.{key}.{column}`: no such column"
         for column in table.columns:
-            if spec.reported is not None and column not in spec.reported:
+            if spec.reported is None or column in spec.reported:
+                continue
+            if table.columns[column].printed:
                 yield f"`rows.{row}.reported`: column `{column}` is missing; null is a dash"
         for column in table.columns:
             if not table.is_dash(row, column):

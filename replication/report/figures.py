@@ -38,7 +38,7 @@ STUDENTS = {
     "ban": "BAN student",
     "densenet-90-60 student": "DenseNet-90-60 student",
 }
-VERDICT_MARKERS = {"replicated": "o", "inconclusive": "s", "contradicted": "X"}
+VERDICT_MARKERS = {"better": "o", "undecided": "s", "worse": "X"}
 MEASURED, REPORTED = "measured test error (%)", "paper’s test error (%)"
 REMARK: dict[str, Any] = {"color": "#6b7280", "fontsize": 7, "fontstyle": "italic", "zorder": 1}
 TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]

@@ -7,8 +7,9 @@ import pandas as pd
 
 from replication.analysis.summary import DIFFERENCE
 
-MARKS = {"replicated": "✓", "contradicted": "✗", "inconclusive": "○"}
-VERDICT_COLOURS = {"replicated": "#00735c", "contradicted": "#b34700", "inconclusive": "#6b7280"}
+MARKS = {"better": "↓", "worse": "↑", "undecided": "○"}
+VERDICT_COLOURS = {"better": "#00735c", "worse": "#b34700", "undecided": "#6b7280"}
+AGREES = {"yes": "✓", "no": "✗"}
 # The style of every table in HTML.
 GT_STYLE: dict[str, Any] = {
     "table_font_size": "12px",
@@ -38,6 +39,7 @@ class RenderedCell(NamedTuple):
     reported_best: bool = False
     verdict: str = ""
     difference: str = ""
+    mark: str = ""
 
     def emphasised(self, bold: str) -> "RenderedCell":
         """The cell with its best numbers put into a template for bold text."""
@@ -100,6 +102,7 @@ def layout(frame: pd.DataFrame) -> Layout:
             reported_best=line["reported_best"],
             verdict=line["verdict"] if pd.notna(line["verdict"]) else "",
             difference=_difference(line),
+            mark=MARKS.get(line["verdict"], "") + AGREES.get(line["agrees"], ""),
         )
         for line in lines.to_dict("records")
     }
@@ -160,6 +163,11 @@ def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]
         legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
         sentences.append(
             f"{legend}: the 95 % interval of the paired difference to the teacher of the same "
-            "lineage lies on the paper’s side of zero, lies on the other side, or covers zero."
+            "lineage lies below zero, above it, or contains it."
+        )
+    if frame["agrees"].isin([*AGREES]).any():
+        sentences.append(
+            "✓ in the direction of the paper’s difference, ✗ against it; neither where the paper’s"
+            " lies within what two single runs differ by."
         )
     return sentences

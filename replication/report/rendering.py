@@ -10,7 +10,6 @@ from great_tables import GT, html
 
 from replication.report.layout import (
     GT_STYLE,
-    MARKS,
     VERDICT_COLOURS,
     Layout,
     RenderedCell,
@@ -18,7 +17,13 @@ from replication.report.layout import (
     notes,
 )
 
-LATEX_MARKS = {"replicated": r"$\surd$", "contradicted": r"$\times$", "inconclusive": r"$\circ$"}
+LATEX_MARKS = {
+    "↓": r"$\downarrow$",
+    "↑": r"$\uparrow$",
+    "○": r"$\circ$",
+    "✓": r"$\surd$",
+    "✗": r"$\times$",
+}
 DASH = "–"
 
 CSS = (
@@ -54,7 +59,7 @@ LATEX_ESCAPES = str.maketrans(
     {character: rf"\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     | {"±": r"$\pm$", "−": r"$-$", "×": r"$\times$", "–": "--", "’": "'"}
-    | {mark: LATEX_MARKS[verdict] for verdict, mark in MARKS.items()}
+    | LATEX_MARKS
 )
 MARKDOWN_ESCAPES = str.maketrans({c: rf"\{c}" for c in r"\`*_|"} | {"<": "&lt;", ">": "&gt;"})
 Write = Callable[[RenderedCell], str]
@@ -83,7 +88,7 @@ def to_markdown(name: str, table: Layout, title: str, remarks: Sequence[str]) ->
 
     def cell(it: RenderedCell) -> str:
         interval = f" ± {it.interval}" if it.interval else ""
-        mark = f" {MARKS[it.verdict]}" if it.verdict else ""
+        mark = f" {it.mark}" if it.mark else ""
         reported = f"<br><sub>{it.reported}</sub>" if it.reported else ""
         return f"{it.mean}{interval}{mark}{reported}"
 
@@ -115,7 +120,7 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
         mark = ""
         if it.verdict:
             told = f'class="{it.verdict}" title="{it.difference}"'
-            mark = f"&thinsp;<span {told}>{MARKS[it.verdict]}</span>"
+            mark = f"&thinsp;<span {told}>{it.mark}</span>"
         paper = f'<span class="paper">{it.reported}</span>{spread}</span>'
         return f"{it.mean}{spread}&thinsp;{interval}{mark}</span><br>{paper}"
 
@@ -153,7 +158,7 @@ def to_latex(name: str, table: Layout, title: str, remarks: Sequence[str]) -> st
 
     def measured(it: RenderedCell) -> str:
         interval = rf"\,{{\scriptsize$\pm${it.interval}}}" if it.interval else ""
-        mark = f" {LATEX_MARKS[it.verdict]}" if it.verdict else ""
+        mark = " " + "".join(LATEX_MARKS[mark] for mark in it.mark) if it.mark else ""
         return f"{it.mean}{interval}{mark}"
 
     def reported(it: RenderedCell) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 
 from replication.analysis.cells_csv import CELL, KEY, read_cells, read_csv
-from replication.analysis.claims import decide_claims
-from replication.config.paper_claims import read_claims
+from replication.analysis.claims import FILES, claims_of
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.tables import measure_table, render_table
@@ -63,13 +62,13 @@ def _check_table(
 
 def check_claims(plan: Plan, tables: Path, found: Findings) -> None:
     """Decide the claims again and compare; raises InputError if ``claims.yaml`` is wrong."""
-    files = [plan.results / "claims.csv", plan.results / "claims_power.csv"]
+    files = [plan.results / name for name in FILES]
     if not any(file.exists() for file in files):
         return
     cells = read_cells(plan.results / "cells.csv")
     if cells.duplicated(KEY).any():
         return
-    for file, expected in zip(files, decide_claims(read_claims(tables), cells), strict=True):
+    for file, expected in zip(files, claims_of(plan, tables), strict=True):
         with found.noting():
             compare(file, read_csv(file), expected, ["claim"], [], found)
 

@@ -18,6 +18,7 @@ from replication.analysis.hypothesis_tests import (
     chance_of_single_runs,
     decide,
     holm,
+    outcomes,
     power,
     seeds_needed,
     single_run_verdict,
@@ -31,28 +32,67 @@ LOWER, WITHIN = Region(-math.inf, 0), Region(-0.5, 0.5)
 
 def test_lower_is_the_paired_t_test() -> None:
     values = np.random.default_rng(0).normal(-0.3, 1, 7)
-    found = decide(values.mean(), values.std(ddof=1), 7, LOWER)
-    assert found.p_value == pytest.approx(stats.ttest_1samp(values, 0).pvalue)
-    assert found.holds == (values.mean() < 0)
+    against, _, held = outcomes(values.mean(), stats.sem(values), 6, LOWER, 0.1)
+    sides = [stats.ttest_1samp(values, 0, alternative=it).pvalue for it in ("greater", "less")]
+    assert [against, held] == pytest.approx([min(1, 2 * p) for p in sides])
 
 
-@pytest.mark.parametrize(("mean", "std"), [(0.1, 0.2), (0.45, 0.5), (-0.3, 0.1)])
-def test_equivalent_is_two_one_sided_tests(mean: float, std: float) -> None:
-    values = np.random.default_rng(1).normal(0, 1, 9)
-    values = mean + std * (values - values.mean()) / values.std(ddof=1)
-    above = stats.ttest_1samp(values, -0.5, alternative="greater").pvalue
-    below = stats.ttest_1samp(values, 0.5, alternative="less").pvalue
-    found = decide(mean, std, 9, WITHIN)
-    assert found.p_value == pytest.approx(2 * max(above, below))
-    assert found.holds
+def test_what_can_not_be_negligible_has_no_p_value_for_it() -> None:
+    assert np.isnan(outcomes(0.1, 0.1, 6, WITHIN, np.nan)).tolist() == [False, True, False]
+
+
+@given(measurements(max_size=12), st.floats(0.01, 3))
+def test_equivalence_and_a_negligible_effect_are_statsmodels_two_one_sided_tests(
+    values: list[float], width: float
+) -> None:
+    margin, n = width * float(np.std(values, ddof=1)), len(values)
+    expected, above, below = ttost_paired(np.array(values), np.zeros(n), -margin, margin)
+    mean, std, *_ = summarise(values)
+    found = outcomes(mean, std / np.sqrt(n), n - 1, Region(-margin, margin), margin)
+    assert found[1:] == pytest.approx([min(1, 2 * expected)] * 2, rel=1e-8, abs=1e-12)
+    opposite = 1 - max(above[1], below[1])
+    assert found[0] == pytest.approx(min(1, 2 * opposite), rel=1e-7, abs=1e-12)
 
 
 def test_equivalent_is_contradicted_by_a_difference_beyond_either_margin() -> None:
     for mean in (-2.0, 2.0):
-        found = decide(mean, 0.5, 9, WITHIN)
+        found = outcomes(mean, 0.5 / 3, 8, WITHIN, np.nan)
         beyond = stats.t.sf(1.5 / (0.5 / 3), 8)
-        assert found.p_value == pytest.approx(2 * beyond)
-        assert not found.holds
+        assert found[0] == pytest.approx(2 * beyond)
+        assert decide(found, found[0]) == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("p_values", "corrected", "expected"),
+    [
+        ((0.9, 0.9, 0.01), 0.04, "replicated"),
+        ((0.9, 0.9, 0.01), 0.06, "inconclusive"),
+        ((0.9, 0.02, 0.01), 0.01, "negligible"),
+        # The correction by a factor of 3 leaves one of the two.
+        ((0.9, 0.02, 0.01), 0.03, "replicated"),
+        ((0.01, 0.001, 0.9), 0.001, "contradicted"),
+        ((0.01, np.nan, 0.9), 0.01, "contradicted"),
+        ((1.0, 0.03, 0.0), 0.0, "replicated"),
+        ((np.nan, np.nan, np.nan), np.nan, "inconclusive"),
+    ],
+)
+def test_the_outcome_is_the_first_that_is_proven(
+    p_values: tuple[float, ...], corrected: float, expected: str
+) -> None:
+    assert decide(np.array(p_values), corrected) == expected
+    several = decide(np.array([p_values] * 2).T, np.array([corrected] * 2))
+    assert several.tolist() == [expected] * 2
+
+
+@pytest.mark.parametrize("truth", [-0.5, 0.0, 0.2, 0.5])
+def test_wrong_outcomes_are_at_most_as_frequent_as_the_level(truth: float) -> None:
+    draws = np.random.default_rng(1).normal(truth, 0.4, (20_000, 6))
+    error = stats.sem(draws, axis=1)
+    found = outcomes(draws.mean(1), error, 5, LOWER, 0.5)
+    wrong = {"contradicted": truth <= 0, "negligible": abs(truth) >= 0.5, "replicated": truth >= 0}
+    verdicts = decide(found, found.min(0))
+    rate = sum((verdicts == name).mean() for name, is_wrong in wrong.items() if is_wrong)
+    assert rate <= LEVEL + 0.005
 
 
 def test_holms_correction_on_a_worked_example() -> None:
@@ -67,19 +107,6 @@ def test_holms_correction_is_the_closure_of_bonferronis() -> None:
     for i, corrected in enumerate(holm(list(p))):
         families = [s for k in range(1, 7) for s in combinations(range(6), k) if i in s]
         assert corrected == pytest.approx(max(min(1, len(s) * p[list(s)].min()) for s in families))
-
-
-@given(measurements(max_size=12), st.floats(0.01, 3))
-def test_equivalence_is_statsmodels_two_one_sided_tests(values: list[float], width: float) -> None:
-    margin = width * float(np.std(values, ddof=1))
-    low, high = -margin, margin
-    expected, _, _ = ttost_paired(np.array(values), np.zeros(len(values)), low, high)
-    mean, std, *_ = summarise(values)
-    found = decide(mean, std, len(values), Region(low, high))
-    if found.holds:
-        assert found.p_value == pytest.approx(2 * expected, rel=1e-8, abs=1e-12)
-    else:
-        assert expected >= 0.5 - 1e-9
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 10, 20])
@@ -103,8 +130,8 @@ def test_power_is_how_often_a_simulation_decides(effect: float, n: int) -> None:
 def test_power_of_equivalence_is_what_a_simulation_shows_or_less() -> None:
     for n, exact in ((5, False), (15, True)):
         draws = np.random.default_rng(n).normal(0.1, 0.4, (1500, n))
-        p_value, holds = decide(draws.mean(1), draws.std(1, ddof=1), n, WITHIN)
-        rate = ((p_value < LEVEL) & holds).mean()
+        *_, held = outcomes(draws.mean(1), stats.sem(draws, axis=1), n - 1, WITHIN, np.nan)
+        rate = (held < LEVEL).mean()
         computed = power(0.1, 0.4, n, WITHIN)
         assert computed <= rate + 0.03
         if exact:

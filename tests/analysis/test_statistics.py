@@ -7,12 +7,20 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from scipy import stats
+from support.plans import ROOT
 from support.strategies import measurements, percentages
 
-from replication.analysis.hypothesis_tests import LEVEL, Region
-from replication.analysis.statistics import paired_difference, summarise, summarise_all, verdict
-
-LOWER = Region(-math.inf, 0)
+from replication.analysis.hypothesis_tests import LEVEL, chance_of_single_runs
+from replication.analysis.statistics import (
+    SINGLE_RUNS,
+    agreement,
+    paired_difference,
+    summarise,
+    summarise_all,
+    summarise_strata,
+    verdict,
+)
+from replication.config.paper_claims import read_claims
 
 
 def close(value: float, scale: float = 0.0) -> object:
@@ -82,7 +90,7 @@ def test_one_value_has_a_mean_and_no_interval() -> None:
     difference = paired_difference({0: 3.0}, {0: 2.5})
     assert difference.mean == 0.5
     assert np.isnan([difference.low, difference.high, difference.p_value]).all()
-    assert verdict(difference.low, difference.high, 1.0) == "inconclusive"
+    assert verdict(difference.low, difference.high) == "undecided"
 
 
 def test_each_student_is_paired_with_the_teacher_of_its_own_seed() -> None:
@@ -100,27 +108,66 @@ def test_equal_differences_have_no_interval_and_no_verdict(difference: float) ->
     found = paired_difference({s: t + difference for s, t in teachers.items()}, teachers)
     assert found.mean == pytest.approx(difference)
     assert np.isnan([found.low, found.high, found.p_value]).all()
-    assert verdict(found.low, found.high, difference) == "inconclusive"
+    assert verdict(found.low, found.high) == "undecided"
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "reported", "expected"),
+    ("low", "high", "expected"),
     [
-        (-2.0, -0.1, -1.0, "replicated"),
-        (0.1, 2.0, 0.3, "replicated"),
-        (-2.0, -0.1, 1.0, "contradicted"),
-        (0.1, 2.0, -0.3, "contradicted"),
-        (0.1, 2.0, 0.0, "contradicted"),
-        (-0.1, 2.0, 1.0, "inconclusive"),
-        (-0.1, 2.0, 0.0, "inconclusive"),
-        (0.0, 2.0, 1.0, "inconclusive"),
-        (0.0, 0.0, -1.0, "inconclusive"),
+        (-2.0, -0.1, "better"),
+        (0.1, 2.0, "worse"),
+        (-0.1, 2.0, "undecided"),
+        (0.0, 2.0, "undecided"),
+        (0.0, 0.0, "undecided"),
+        (math.nan, math.nan, "undecided"),
     ],
 )
-def test_the_verdict_follows_its_rule(
-    low: float, high: float, reported: float, expected: str
+def test_the_verdict_follows_its_rule(low: float, high: float, expected: str) -> None:
+    assert verdict(low, high) == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "difference", "expected"),
+    [
+        ("better", -2.0, "yes"),
+        ("worse", 2.0, "yes"),
+        ("better", 2.0, "no"),
+        ("worse", -2.0, "no"),
+        ("undecided", -2.0, "undecided"),
+        # Within 5.7 % of 20.
+        ("better", -1.1, None),
+        ("worse", -1.1, None),
+    ],
+)
+def test_agreement_needs_a_printed_difference_beyond_chance(
+    found: str, difference: float, expected: str | None
 ) -> None:
-    assert verdict(low, high, reported) == expected
+    assert agreement(found, difference, 20.0) == expected
+
+
+def test_single_runs_differ_by_what_the_papers_replicates_do() -> None:
+    claims = read_claims(ROOT / "tables")
+    chance = chance_of_single_runs(claims.replicate_pairs(), [1, -1])
+    level = claims.reported(claims.file.replicates.weights())
+    assert chance / level == pytest.approx(SINGLE_RUNS, abs=0.0005)
+
+
+def test_two_strata_are_the_pooled_two_sample_test() -> None:
+    one, other = np.random.default_rng(0).normal([[1.0], [0.3]], 0.5, (2, 5))
+    found = summarise_strata([one, -other])
+    expected = stats.ttest_ind(one, other)
+    interval = expected.confidence_interval(0.95)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_three_strata_by_hand() -> None:
+    # Variances 2, 8 and 0; six values and three means leave three degrees of freedom.
+    found = summarise_strata([[1.0, 3.0], [10.0, 14.0], [5.0, 5.0]])
+    assert (found.mean, found.std) == pytest.approx((19, 10**0.5))
+    assert found.p_value == pytest.approx(2 * stats.t.sf(19 / 5**0.5, 3))
+    assert np.isnan(summarise_strata([[1.0, 1.0], [2.0, 2.0]]).p_value)
+    assert np.isnan(summarise_strata([[1.0], [2.0]]).std)
 
 
 def test_cells_are_summarised_alike_alone_and_together() -> None:

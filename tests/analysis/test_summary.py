@@ -8,6 +8,7 @@ from support import synthetic_results
 from support.plans import tiny_plan
 
 from replication.analysis.cells_csv import COLUMNS as CELLS
+from replication.analysis.statistics import VERDICTS
 from replication.analysis.summary import COLUMNS, contrast_lines, summary_line, verdict_counts
 from replication.config.paper_tables import TableSpec
 from replication.config.yaml_model import validate
@@ -25,11 +26,16 @@ def test_a_cell_without_values_has_a_line_without_numbers() -> None:
 def test_verdicts_are_counted_by_table_with_their_sum() -> None:
     frames = synthetic_results.results()[1]
     frame = pd.concat(frames.values())
-    counts = verdict_counts(frame, by="table")
+    counts = verdict_counts(frame, by="table", verdicts=VERDICTS)
     assert list(counts.index) == [*frames, "all"]
     assert counts.loc["all", "total"] == frame["verdict"].notna().sum()
-    assert counts.loc["table2", "replicated"] == (frames["table2"]["verdict"] == "replicated").sum()
-    assert verdict_counts(pd.DataFrame(columns=COLUMNS), by="table").loc["all", "total"] == 0
+    assert counts.loc["table2", "better"] == (frames["table2"]["verdict"] == "better").sum()
+    assert (
+        verdict_counts(pd.DataFrame(columns=COLUMNS), by="table", verdicts=VERDICTS).loc[
+            "all", "total"
+        ]
+        == 0
+    )
 
 
 SPEC = validate(

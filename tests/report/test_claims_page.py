@@ -7,7 +7,7 @@ import pytest
 from support import synthetic_results
 from support.plans import ROOT
 
-from replication.analysis.claims import decide_claims
+from replication.analysis.claims import VERDICTS, decide_claims
 from replication.analysis.summary import verdict_counts
 from replication.config.paper_claims import read_claims
 from replication.report import claims_page
@@ -19,10 +19,13 @@ CLAIMS = read_claims(ROOT / "tables")
 @pytest.mark.parametrize("seeds", [1, 2, 4])
 def test_the_page_shows_every_claim_at_any_number_of_seeds(seeds: int, tmp_path: Path) -> None:
     frame, numbers = decide_claims(CLAIMS, synthetic_results.results(seeds)[0])
-    counts = verdict_counts(frame, by="section")
+    counts = verdict_counts(frame, by="family", verdicts=VERDICTS)
     assert counts.loc["all", "total"] == len(frame)
     shown = html.unescape(claims_page.statements(frame).as_raw_html())
     assert all(statement in shown for statement in frame["statement"])
+    shown = html.unescape(claims_page.primary(frame, numbers).as_raw_html())
+    first = frame["claim"] == frame["family"]
+    assert [it in shown for it in frame["statement"]] == list(first)
     shown = claims_page.power_table(numbers).as_raw_html()
     assert all(f">{name}<" in shown for name in frame["claim"])
     figure = claims_page.forest(frame, numbers)

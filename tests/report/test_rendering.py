@@ -25,7 +25,7 @@ def frame(request: pytest.FixtureRequest) -> pd.DataFrame:
 
 def test_every_mean_and_every_reported_number_is_printed(frame: pd.DataFrame) -> None:
     for text in render(frame, TITLE, NOTE).values():
-        for value in [*frame["mean"], *frame["reported"]]:
+        for value in [*frame["mean"], *frame["reported"].dropna()]:
             assert f"{value:.2f}" in text
 
 
@@ -92,19 +92,20 @@ def test_a_cell_that_the_paper_dashes_shows_a_dash() -> None:
 def test_a_mark_stands_for_its_verdict_and_carries_the_difference() -> None:
     frame = FRAMES["table1"].copy()
     frame.loc[1, ["verdict", "delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]] = [
-        *["contradicted", 0.5, -0.25, 1.25, 0.04]
+        *["worse", 0.5, 0.25, 1.25, 0.04]
     ]
+    frame.loc[1, "agrees"] = "no"
     text = render(frame, TITLE, NOTE)["html"]
-    told = "contradicted: 0.50 [−0.25, 1.25] to its teacher, p = 0.04"
-    assert f'<span class="contradicted" title="{told}">✗</span>' in text
+    told = "worse: 0.50 [0.25, 1.25] to its teacher, p = 0.04"
+    assert f'<span class="worse" title="{told}">↑✗</span>' in text
     assert layout(frame).cells["wide-resnet-28-1", "teacher"].verdict == ""
 
 
 def test_notes_explain_the_marks_only_where_there_are_some() -> None:
     frame = FRAMES["table1"]
-    assert any("✗ contradicted" in sentence for sentence in notes(frame, NOTE))
+    assert any("↑ worse" in sentence for sentence in notes(frame, NOTE))
     teachers = frame[frame["column"] == "teacher"]
-    assert not any("contradicted" in sentence for sentence in notes(teachers, NOTE))
+    assert not any("worse" in sentence for sentence in notes(teachers, NOTE))
 
 
 def with_gains() -> pd.DataFrame:
@@ -193,9 +194,9 @@ def test_html_leaves_the_same_room_behind_our_value_and_the_papers(frame: pd.Dat
 
 def test_html_styles_reach_no_other_table_of_the_page(frame: pd.DataFrame) -> None:
     style = render(frame, TITLE, NOTE)["html"].split("<style>")[1].split("</style>")[0]
-    selectors = re.findall(r"\.(?:note|interval|paper|replicated|gt_table t[dhr])\b.*?\{", style)
+    selectors = re.findall(r"\.(?:note|interval|paper|better|gt_table t[dhr])\b.*?\{", style)
     assert selectors
-    for rule in re.findall(r"^.*\.(?:note|interval|paper|replicated) \{", style, re.MULTILINE):
+    for rule in re.findall(r"^.*\.(?:note|interval|paper|better) \{", style, re.MULTILINE):
         assert rule.startswith(f"#{frame['table'].iloc[0]} ")
 
 

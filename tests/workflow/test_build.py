@@ -17,7 +17,7 @@ TABLES = [f"table{number}" for number in range(1, 7)]
 ALL = read_yaml(ROOT / "config/digits.yaml")["tables"]
 CONTRACT = (
     "table,row,column,metric,reported,mean,std,ci_low,ci_high,n,delta_vs_teacher,delta_ci_low,"
-    "delta_ci_high,p_value,params,params_reported,verdict"
+    "delta_ci_high,p_value,params,params_reported,verdict,agrees"
 )
 
 
@@ -50,7 +50,7 @@ def test_the_csv_has_the_contracts_line_for_every_printed_cell(built: Workplace,
     assert frame["reported"].notna().all()
     assert (frame["n"] == 2).all()
     students = frame["delta_vs_teacher"].notna()
-    assert set(frame["verdict"][students]) <= {"replicated", "contradicted", "inconclusive"}
+    assert set(frame["verdict"][students]) <= {"better", "worse", "undecided"}
     assert frame["verdict"][~students].isna().all()
 
 
