@@ -65,4 +65,4 @@ def agreement(student: Tensor, teacher: Tensor) -> float:
 
 def divergence(student: Tensor, teacher: Tensor) -> float:
     """Mean KL(teacher || student) of an item in nats, by log-probabilities (n, C)."""
-    return functional.kl_div(student, teacher, reduction="batchmean", log_target=True).item()
+    return kl_divergence(teacher, student).mean().item()

@@ -19,10 +19,11 @@ KEYS = {
 
 def check_quality(plan: Plan, found: Findings) -> None:
     """Measure the quality of the cells of ``cells.csv`` again and compare every file of it."""
-    if not (plan.results / "quality.csv").exists():
-        found.remarks.append(f"{plan.results / 'quality.csv'}: no such file")
+    quality = plan.results / "quality.csv"
+    if not quality.exists():
+        found.remarks.append(f"{quality}: no such file")
         return
-    with found.noting():
+    with found.noting(f"{quality}: "):
         for file, text in quality_files(plan).items():
             key = KEYS.get(file.relative_to(plan.results).as_posix())
             if key:

@@ -9,6 +9,7 @@ the numbers of ``cells.csv``, tables and claims against the predictions of the r
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,25 +58,37 @@ def verify(
     return found
 
 
+@dataclass(frozen=True)
+class _PlacedPlan(Plan):
+    """A plan whose results may have been moved."""
+
+    place: Path = Path()
+
+    @property
+    def results(self) -> Path:
+        """Folder of the scale's results."""
+        return self.place
+
+
 def _read_plan(results: Path, tables: Path, configfiles: Sequence[Path], found: Findings) -> Plan:
     """Plan the named scale, else that of the results; remark on keys unlike the published ones."""
-    results = results if results.name else results.resolve()
-    own, published = results / SCALE_FILE, Path("config") / f"{results.name}.yaml"
-    known = published.exists() and not configfiles
-    if known and not own.exists():
-        configfiles = [published]
+    own = results / SCALE_FILE
+    if not configfiles and not own.exists():
+        configfiles = [it for it in [_published(results.resolve().name)] if it.exists()]
     config = read_config(configfiles) if configfiles else _read_scale(own)
     scale = check_scale(config, " + ".join(map(str, configfiles)) or str(own))
-    if known:
+    if not configfiles and (published := _published(scale.scale)).exists():
         wanted = check_scale(read_config([published]), str(published))
         has, it_has = (it.model_dump(mode="json", exclude=MACHINE) for it in (scale, wanted))
         found.remarks += [
             f"{own}: `{key}` is {value}, in {published} {it}"
             for key, value, it in differences(has, it_has)
         ]
-    # The folder may have been renamed.
-    scale = scale.model_copy(update={"scale": results.name})
-    return Plan.make(scale, tables, results.parent)
+    return replace(_PlacedPlan.make(scale, tables), place=results)
+
+
+def _published(name: str) -> Path:
+    return Path("config") / f"{name}.yaml"
 
 
 def _read_scale(file: Path) -> dict[str, Any]:

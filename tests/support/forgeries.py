@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,16 @@ from replication import files
 from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
 from replication.analysis.measure import measure
+from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
+from replication.report.quality import build_quality
 from replication.report.tables import build_table
 from replication.runs.folder import HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.runs.record import LOGITS_OF, logits_of, read_predictions, read_record
 
 
 def rebuild(plan: Plan, keep_scale: bool = False) -> None:
-    """Build cells, tables and claims by this plan, whatever recipes the runs have."""
+    """Build cells, tables, quality and claims by this plan, whatever recipes the runs have."""
     file = plan.results / SCALE_FILE
     scale = file.read_bytes()
     with pytest.MonkeyPatch.context() as patch:
@@ -34,7 +37,9 @@ def rebuild(plan: Plan, keep_scale: bool = False) -> None:
         )
         for name in plan.tables:
             assert build_table(plan, name)[1] == []
-    collect_cells(plan)
+        collect_cells(plan)
+        with suppress(InputError):  # as with labels that differ, which it refuses
+            build_quality(plan)
     build_claims(plan)
     if keep_scale:
         file.write_bytes(scale)

@@ -18,6 +18,7 @@ from replication.analysis.claims import build_claims
 from replication.cli import run_command
 from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
+from replication.report.quality import build_quality
 from replication.report.tables import build_table
 from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.runs.record import read_record
@@ -333,6 +334,7 @@ def test_results_without_some_runs_are_consistent(small_plan: Plan) -> None:
     for name in small_plan.tables:
         build_table(small_plan, name)
     collect_cells(small_plan)
+    build_quality(small_plan)
     build_claims(small_plan)
     found = verify(small_plan.results)
     assert found.problems == []

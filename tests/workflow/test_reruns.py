@@ -200,12 +200,11 @@ def test_the_dry_run_of_a_scale_plans_every_run_for_every_seed(
         "data": 3,
         "train": runs,
         "table": tables,
-        "cells": 1,
-        "claims": 1,
+        **dict.fromkeys(("cells", "quality", "claims", "criteria"), 1),
         **{f"notebook_{name}": 1 for name in NOTEBOOKS},
         "notebook_page": len(NOTEBOOKS),
         "all": 1,
-        "total": runs + tables + 2 * len(NOTEBOOKS) + 6,
+        "total": runs + tables + 2 * len(NOTEBOOKS) + 8,
     }
 
 
