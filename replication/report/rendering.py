@@ -131,7 +131,8 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
         return html(f'<div class="note">{escape(sentence)}</div>')
 
     widest = max(len(it.interval) for it in table.cells.values())
-    spread = f'<span class="spread" style="width: calc({0.75 * (widest + 1)}ch + 1.3em)">'
+    marks = 0.3 + max(1, *(len(it.mark) for it in table.cells.values()))
+    spread = f'<span class="spread" style="width: calc({0.75 * (widest + 1)}ch + {marks}em)">'
     head, lines = _grid(table, "<b>%s</b>", cell, params)
     shown = (
         GT(pd.DataFrame(lines, columns=["row", *head]), rowname_col="row", id=name)
