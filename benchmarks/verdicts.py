@@ -21,7 +21,7 @@ from scipy import stats
 
 from replication.analysis.cells_csv import COLUMNS
 from replication.analysis.contrasts import Measured
-from replication.analysis.hypothesis_tests import LEVEL, decide, outcomes
+from replication.analysis.hypothesis_tests import LEVEL, decide, holm, outcomes
 from replication.analysis.statistics import Array, Summary, summarise_all, summarise_strata
 from replication.config.paper_claims import CellKey, Claims, read_claims
 from replication.config.paper_tables import TABLES
@@ -217,7 +217,7 @@ class Study:
         """
         kinds = [np.minimum(p_values[:, 0], p_values[:, 2]), p_values[:, 1]]
         if corrected and not families:
-            kinds = [correct_all(kind) for kind in kinds]
+            kinds = [holm(kind) for kind in kinds]
         elif corrected:
             kinds = self._correct(kinds)
         return np.array([decide(p, *both) for p, *both in zip(p_values, *kinds, strict=True)])
@@ -231,7 +231,7 @@ class Study:
             primary = self.tested.index(family) if family else 0
             gate = np.fmin(*(kind[primary] for kind in found)) if family else 0.0
             for kind, into in zip(kinds, found, strict=True):
-                into[places] = np.maximum(gate, np.minimum(1, among * correct_all(kind[places])))
+                into[places] = np.maximum(gate, np.minimum(1, among * holm(kind[places])))
         return found
 
     def false(self, verdicts: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -241,19 +241,6 @@ class Study:
         true = np.array([min(claim.region(1).depths(0)) > 0 for claim in claims])[:, None]
         replicated = (verdicts == "replicated") & ~true
         return np.asarray(replicated | (verdicts == "contradicted"))
-
-
-def correct_all(p_values: Array) -> Array:
-    """Holm's correction of (claims, draws); NaN is no test.
-
-    The same as `hypothesis_tests.holm`, which takes one family and is a hundred times as slow.
-    """
-    order = np.argsort(p_values, axis=0)
-    remaining = np.isfinite(p_values).sum(0) - np.arange(len(p_values))[:, None]
-    stepped = np.take_along_axis(p_values, order, axis=0) * remaining
-    corrected = np.empty_like(p_values)
-    np.put_along_axis(corrected, order, np.maximum.accumulate(stepped, axis=0), axis=0)
-    return np.minimum(corrected, 1)
 
 
 def simulate_claims(

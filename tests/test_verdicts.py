@@ -19,7 +19,6 @@ from benchmarks.verdicts import (
     SPREAD,
     Rows,
     Study,
-    correct_all,
     draw_pairs,
     simulate_cells,
     simulate_claims,
@@ -28,7 +27,7 @@ from benchmarks.verdicts import (
 )
 from replication.analysis.cells_csv import COLUMNS
 from replication.analysis.claims import decide_claims
-from replication.analysis.hypothesis_tests import holm, spread_of_replicates
+from replication.analysis.hypothesis_tests import spread_of_replicates
 
 TEXT = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
 FILES = [ROOT / "config" / "digits.yaml"]
@@ -97,12 +96,6 @@ def test_claims_are_decided_in_the_simulation_as_in_the_suite(
     suite = found.loc[at, ["p_contradicted", "p_negligible", "p_replicated"]].to_numpy()
     assert p_values[..., 0] == pytest.approx(suite, nan_ok=True, rel=1e-9)
     assert study.decide(p_values)[:, 0].tolist() == frame["verdict"][at].tolist()
-
-
-def test_all_corrections_are_holms() -> None:
-    p_values = np.random.default_rng(0).uniform(0, 0.2, (6, 3))
-    for own, corrected in zip(p_values.T, correct_all(p_values).T, strict=True):
-        assert corrected == pytest.approx(holm(own.tolist()))
 
 
 @pytest.mark.parametrize("effect", [0.0, *EFFECTS])

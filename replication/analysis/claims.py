@@ -202,10 +202,10 @@ def _correct(claims: Claims, lines: Mapping[str, dict[str, Any]]) -> None:
         corrected = [lines[primary].get(name) for name in CORRECTED.values()] if primary else [0.0]
         gate = np.fmin.reduce(np.array(corrected, dtype=float))
         for source, target in CORRECTED.items():
-            tested = [name for name in names if np.isfinite(lines[name][source])]
-            p_values = holm([lines[name][source] for name in tested])
-            for name, p_value in zip(tested, p_values, strict=True):
-                lines[name][target] = np.fmax(gate, min(1, among * p_value))
+            p_values = holm(np.array([lines[name][source] for name in names], dtype=float))
+            for name, p_value in zip(names, p_values, strict=True):
+                if np.isfinite(p_value):
+                    lines[name][target] = np.fmax(gate, min(1, among * p_value))
         for name in names:
             lines[name] |= {"tests": len(names), "families": among, "closed": gate >= LEVEL}
             lines[name] |= _power(claims.file.claims[name], lines[name])

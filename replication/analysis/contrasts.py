@@ -12,6 +12,9 @@ from replication.config.paper_claims import CellKey, Weights
 LABEL = r"^([^/;]+/[^/;.]+\.label)\.\d+$"
 """A label-trained run with the scale's own recipe; the group is what it shares with its like."""
 
+Values = Mapping[CellKey, NDArray[np.float64]]
+"""The value of each cell at every seed."""
+
 
 class Measured:
     """The values of cells by seed, with label-trained networks in the place of one teacher.
@@ -35,8 +38,8 @@ class Measured:
         means[labels.index] = alone["value"].mean().reindex(references).to_numpy()
         beside = cells["run"].copy()
         beside[labels.index] = alone["run"].agg(";".join).reindex(references).to_numpy()
-        self.paired = cells.set_index(KEY)["value"].unstack("seed")
-        self.values = cells.assign(value=means).set_index(KEY)["value"].unstack("seed")
+        self.paired = _by_cell(cells)
+        self.values = _by_cell(cells.assign(value=means))
         of_cell = beside.groupby([cells[name] for name in CELL]).agg(";".join)
         # Runs that share any run share generation 0, the first part after the data set.
         self.roots = {
@@ -63,23 +66,30 @@ class Measured:
         alike = len({_shape(part) for _, part in parts}) == 1
         return [part for _, part in parts] if alike else [contrast]
 
-    def combine(self, weights: Weights, values: pd.DataFrame | None = None) -> NDArray[np.float64]:
+    def combine(self, weights: Weights, values: Values | None = None) -> NDArray[np.float64]:
         """The weighted sum of cells for each seed that has all of them."""
         combined: NDArray[np.float64] = self.combine_strata([weights], values)[0]
         return combined
 
     def combine_strata(
-        self, strata: list[Weights], values: pd.DataFrame | None = None
+        self, strata: list[Weights], values: Values | None = None
     ) -> NDArray[np.float64]:
         """The weighted sums (k, n) of k strata, for the n seeds that have all of their cells."""
         of_all = [cell for part in strata for cell in part]
         source = self.values if values is None else values
-        found = source.reindex(pd.MultiIndex.from_tuples(of_all)).dropna(axis="columns")
+        found = np.array([source[cell] for cell in of_all])
+        found = found[:, np.isfinite(found).all(0)]
         weights = np.zeros((len(strata), len(of_all)))
         for place, part in enumerate(strata):
             weights[place, [of_all.index(cell) for cell in part]] = [*part.values()]
-        combined: NDArray[np.float64] = weights @ found.to_numpy()
+        combined: NDArray[np.float64] = weights @ found
         return combined
+
+
+def _by_cell(cells: pd.DataFrame) -> Values:
+    """The values (seeds,) of each cell, NaN where it lacks a seed."""
+    values = cells.set_index(KEY)["value"].unstack("seed")
+    return dict(zip(values.index, values.to_numpy(), strict=True))
 
 
 def _shape(part: Mapping[CellKey, float]) -> tuple[tuple[str, str, float], ...]:
