@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from support.plans import ROOT, TINY
+from support.plans import ALL, ROOT, TINY, runs_per_seed
 from support.project import PLAN, Project, check_refusal
 
 from replication.cli import run_command
@@ -128,14 +128,14 @@ def test_a_process_reports_the_same_or_a_traceback_on_request(
 
 def test_the_plan_is_listed_teachers_first(call: Call) -> None:
     lines = call("plan", "--runs")[1].splitlines()
-    assert len(lines) == (83 + 8) * 2
+    assert len(lines) == 2 * runs_per_seed(ALL)
     assert lines.index(RUN) < lines.index(STUDENT)
 
 
 def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(call: Call) -> None:
     _, stdout, _ = call("plan", "--recipes", "--configfile", "config/paper.yaml")
     frame = pd.read_csv(io.StringIO(stdout)).set_index("run")
-    assert len(frame) == 83 * 5
+    assert len(frame) == 86 * 5
     images = frame[frame["bptt"].isna()]
     assert (images["epochs"] == 200).all()
     assert (images["batch_size"] == 128).all()
