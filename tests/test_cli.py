@@ -168,4 +168,4 @@ def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path, call: Cal
     assert status == 0, stderr
     digits, reference = stdout.splitlines()
     assert digits.startswith("digits: classes 10, train 200, evaluation 100; sha256 ")
-    assert reference.startswith("python_reference: words 500, train 12,000, validation ")
+    assert reference.startswith("python_reference: words 500, train 10,000, validation ")

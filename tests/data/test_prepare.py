@@ -47,7 +47,7 @@ def test_the_command_writes_the_description_of_a_data_set(
     found = json.loads(output.read_text(encoding="utf-8"))
     assert found["train"] == 300
     shown = capsys.readouterr().out.splitlines()
-    assert shown == [f"digits: classes 10, train 300, evaluation 1497; sha256 {found['sha256']}"]
+    assert shown == [f"digits: classes 10, train 300, evaluation 1,497; sha256 {found['sha256']}"]
 
 
 def test_a_data_set_that_the_scale_does_not_use_is_refused(
