@@ -63,16 +63,18 @@ def item_intervals(plan: Plan, claims: Claims) -> pd.DataFrame:
             continue
         line: dict[str, object] = {"claim": name}
         lines.append(line)
+        total, items = items_of(plan, getattr(plan.scale.datasets, roles.pop()))
         try:
             for key in contrast:
                 if key not in cells:
                     raise InputError(f"no cell {' / '.join(key)} at this scale")
                 if key not in wrong:
                     wrong[key] = _wrong(plan, cells[key])
+                if len(wrong[key]) != items.shape[-1]:
+                    raise InputError(f"{' / '.join(key)}: predictions of another test set")
         except InputError:
             continue  # As empty cells, which have their reason below the table.
         values = np.asarray(sum(weight * wrong[key] for key, weight in contrast.items()))
-        total, items = items_of(plan, getattr(plan.scale.datasets, roles.pop()))
         interval = bootstrap(values, items, total)
         line |= zip(COLUMNS[1:], (total, values.mean(), *interval), strict=True)
     return pd.DataFrame(lines, columns=COLUMNS)

@@ -205,7 +205,7 @@ def test_a_sweep_ends_in_finished_tables(sweeps: Sweeps) -> None:
     assert (table["n"] == 1).all()
     assert (sweep.folder / "results/tiny/claims.csv").exists()
     # Slurm runs the trainings; everything else runs beside Snakemake.
-    assert [job.state for job in sweep.jobs()] == ["COMPLETED"] * 4
+    assert [job.state for job in sweep.jobs()] == ["COMPLETED"] * 6
     assert {job.comment.startswith("rule_train_") for job in sweep.jobs()} == {True}
     assert {job.asked for job in sweep.jobs()} == {"N/A"}
 
@@ -250,7 +250,7 @@ def test_a_job_over_its_memory_gets_more(sweeps: Sweeps) -> None:
 def test_a_killed_snakemake_is_recovered_as_documented(sweeps: Sweeps) -> None:
     sweep = sweeps["killed"].result()
     done = [job.comment for job in sweep.jobs() if job.state == "COMPLETED"]
-    assert len(done) == len(set(done)) == 4
+    assert len(done) == len(set(done)) == 6
     for network, recipe in WORDS.items():
         run = f"python_reference/{network}.label.0"
         history = sweep.folder / "results/tiny/runs" / run / "history.csv"
