@@ -11,6 +11,7 @@ from snakemake.utils import min_version
 
 from replication.runtime.forkserver import ForkServer
 from replication.workflow.progress import show_progress
+from replication.report.notebooks import FRAMES
 from replication.workflow.rules import NOTEBOOKS, read_rules
 
 min_version("9.16")
@@ -49,6 +50,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/quality.smk"
+include: "rules/frames.smk"
 include: "rules/criteria.smk"
 include: "rules/notebooks.smk"
 

@@ -8,6 +8,7 @@ for name, spec in NOTEBOOKS.items():
             RULES.outputs("results/{{scale}}/tables/{table}.html"),
             "results/{scale}/tables/quality.html",
             "results/{scale}/claims.csv",
+            [f"results/{{scale}}/frames/{frame}.csv" for frame in spec.frames],
             f"notebooks/{name}.ipynb",
         output:
             [

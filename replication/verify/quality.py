@@ -1,10 +1,11 @@
-"""Checks that likelihood, calibration and agreement follow from the predictions."""
+"""Checks that likelihood, calibration and agreement, and frames, follow from the runs."""
 
 from io import StringIO
 
 import pandas as pd
 
 from replication.analysis.cells_csv import CELL, KEY, read_csv
+from replication.analysis.frames import frame_files
 from replication.plan.plan import Plan
 from replication.report.quality import quality_files
 from replication.verify.findings import Findings
@@ -31,4 +32,14 @@ def check_quality(plan: Plan, found: Findings) -> None:
                     own, expected = read_csv(file, dtype=NAMES), pd.read_csv(StringIO(text))
                     compare(file, own, expected, key, [], found)
             elif file.exists() and file.read_text(encoding="utf-8") != text:
+                found.problems.append(f"{file}: does not show what its runs give")
+
+
+def check_frames(plan: Plan, found: Findings) -> None:
+    """Average again over the seeds what the figures draw, and compare."""
+    if not (plan.results / "frames").exists():
+        return
+    with found.noting():
+        for file, text in frame_files(plan.results).items():
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
                 found.problems.append(f"{file}: does not show what its runs give")

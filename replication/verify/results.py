@@ -18,7 +18,7 @@ from replication.config.scale import check_scale, read_config
 from replication.errors import InputError
 from replication.plan.plan import MACHINE, SCALE_FILE, Plan
 from replication.verify.findings import Findings, Records, differences, nested
-from replication.verify.quality import check_quality
+from replication.verify.quality import check_frames, check_quality
 from replication.verify.recompute import check_predictions
 from replication.verify.runs import check_runs
 from replication.verify.tables import check_claims, check_tables
@@ -50,6 +50,7 @@ def verify(
     if (results / "cells.csv").exists():
         check_tables(plan, found)
         check_quality(plan, found)
+        check_frames(plan, found)
         check_claims(plan, tables, found)
     else:
         found.remarks.append(f"{results / 'cells.csv'}: no such file, so no table was checked")
