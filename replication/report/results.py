@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Self
 
 import pandas as pd
-from IPython.core.getipython import get_ipython
 from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
 
@@ -129,14 +128,8 @@ class Results:
 
 
 def open_results(scale: str, results: str | Path) -> Results:
-    """The results that a notebook shows: of the scale of Snakemake's job, or of its own parameters.
-
-    Snakemake leaves a notebook's parameters as they are and adds a variable `snakemake`. Says so
-    where it opens published results, because there are none of one's own.
-    """
-    shell = get_ipython()
-    job = shell.user_ns.get("snakemake") if shell else None
-    found = Results.find(results, job.wildcards.scale if job else scale)
+    """The results that a notebook shows; it says so if they are published ones."""
+    found = Results.find(results, scale)
     if found.published:
         print(f"No results of your own at scale {scale}: these are the published ones.")
     return found
