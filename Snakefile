@@ -11,7 +11,6 @@ from snakemake.utils import min_version
 
 from replication.runtime.forkserver import ForkServer
 from replication.workflow.progress import show_progress
-from replication.report.notebooks import FRAMES
 from replication.workflow.rules import NOTEBOOKS, read_rules
 
 min_version("9.16")

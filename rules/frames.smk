@@ -3,7 +3,7 @@ rule frames:
     input:
         "results/{scale}/cells/table2.csv",
     output:
-        [f"results/{{scale}}/frames/{frame}.csv" for frame in FRAMES],
+        [f"results/{{scale}}/frames/{frame}.csv" for frame in NOTEBOOKS["dark_knowledge"].frames],
     log:
         "results/{scale}/frames.log",
     localrule: True
