@@ -49,7 +49,6 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/quality.smk"
-include: "rules/frames.smk"
 include: "rules/criteria.smk"
 include: "rules/notebooks.smk"
 
