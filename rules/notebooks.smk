@@ -32,7 +32,7 @@ for name, spec in NOTEBOOKS.items():
             [
                 report(
                     f"results/{{scale}}/figures/{figure}.svg",
-                    caption="captions/figure.rst",
+                    caption=f"captions/figures/{figure}.rst",
                     category="Figures",
                     labels={"figure": sentence},
                 )
