@@ -1,6 +1,6 @@
 """What a network is trained on: the label, its teacher, or a treatment of the teacher (§3.1, §3.2).
 
-Label smoothing and Tf-KD are controls that the paper does not have.
+Label smoothing and Tf-KD are controls that the paper does not have; KD and DKD are for studies.
 
 Every objective takes student logits z (b, C), labels (b,), teacher logits t (b, C) or None, and the
 generator of its random numbers; it returns the loss of the batch, a scalar. The teacher's
@@ -9,6 +9,7 @@ distribution is p = softmax(t) without a temperature; no gradient flows into t.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -91,9 +92,64 @@ def dkpp(
     return cross_entropy(student_logits, permuted)
 
 
-def label_smoothing(student_logits: Tensor, labels: Tensor, *_: object) -> Tensor:
-    """Cross-entropy with 0.9 y + 0.1 / C (Szegedy et al. 2016)."""
-    return cross_entropy(student_logits, labels, label_smoothing=0.1)
+def kd(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    *_: object,
+    temperature: float = 4.0,
+    alpha: float = 0.9,
+) -> Tensor:
+    """α T² KL(p ‖ q) + (1 − α) CE(y, q) with p and q at temperature T (Hinton et al. 2015).
+
+    T² keeps the gradient's size at every temperature. At T = 1 and α = 1 the gradient is BAN's.
+    """
+    from torch.nn import functional
+
+    log_p = (teacher_logits.detach() / temperature).log_softmax(-1)
+    log_q = (student_logits / temperature).log_softmax(-1)
+    divergence = functional.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+    return alpha * temperature**2 * divergence + (1 - alpha) * label(student_logits, labels)
+
+
+def dkd(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    *_: object,
+    alpha: float = 1.0,
+    beta: float = 8.0,
+    temperature: float = 4.0,
+) -> Tensor:
+    """Decoupled KD: CE(y, q) + T² (α TCKD + β NCKD) (Zhao et al. 2022, Eq. 7).
+
+    TCKD is the divergence of teacher and student in the true class against all others, NCKD that
+    of their distributions over the other classes. Without the authors' warm-up of the two terms.
+    """
+    import torch
+    from torch.nn import functional
+
+    log_p = (teacher_logits.detach() / temperature).log_softmax(-1)
+    log_q = (student_logits / temperature).log_softmax(-1)
+    true = functional.one_hot(labels, student_logits.shape[-1]).bool()
+
+    def split(logarithms: Tensor) -> tuple[Tensor, Tensor]:
+        others = logarithms[~true].view(len(labels), -1)
+        rest = others.logsumexp(-1)
+        return torch.stack([logarithms[true], rest], -1), others - rest[:, None]
+
+    tckd, nckd = (
+        functional.kl_div(of_student, of_teacher, reduction="batchmean", log_target=True)
+        for of_student, of_teacher in zip(split(log_q), split(log_p), strict=True)
+    )
+    return label(student_logits, labels) + temperature**2 * (alpha * tckd + beta * nckd)
+
+
+def label_smoothing(
+    student_logits: Tensor, labels: Tensor, *_: object, smoothing: float = 0.1
+) -> Tensor:
+    """Cross-entropy with (1 − s) y + s / C, s = 0.1 by default (Szegedy et al. 2016)."""
+    return cross_entropy(student_logits, labels, label_smoothing=smoothing)
 
 
 def tf_kd(student_logits: Tensor, labels: Tensor, *_: object) -> Tensor:
@@ -157,6 +213,12 @@ class Objective:
     option: str | None = None
     teacher: bool = True
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The numbers that a table may give it, by name."""
+        found = inspect.signature(self.function).parameters.values()
+        return tuple(it.name for it in found if isinstance(it.default, float))
+
     def __call__(self, *batch: Any, **options: Any) -> Tensor:
         """The loss of a batch, a scalar."""
         return self.function(*batch, **options)
@@ -168,6 +230,8 @@ OBJECTIVES: dict[str, Objective] = {
     "ban+l": Objective(ban_l, decision="ban_l_weighting", option="weighting"),
     "cwtm": Objective(cwtm, decision="cwtm_weight", option="weight"),
     "dkpp": Objective(dkpp, decision="dkpp_permutation", option="permutation"),
+    "kd": Objective(kd),
+    "dkd": Objective(dkd),
     "label-smoothing": Objective(label_smoothing, teacher=False),
     "tf-kd": Objective(tf_kd, teacher=False),
 }

@@ -14,6 +14,7 @@ import torch
 from timm.task import LogitDistillationTask
 from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
+from torchdistill.losses.mid_level import KDLoss
 
 from replication.analysis.measure import error
 from replication.config.scale import Decisions
@@ -68,6 +69,22 @@ EXPECTED_LOSS = {
 }
 
 
+# At temperature 2 a distribution's square roots, normalised, take its place.
+Q2, P2 = (it.sqrt() / it.sqrt().sum(-1, keepdim=True) for it in (Q, P))
+HALVED = 2 * (P2 * (P2 / Q2).log()).sum(-1)
+EXPECTED_GRADIENT["kd"] = (0.9 * 2 * (Q2 - P2) + 0.1 * (Q - Y)) / 2
+EXPECTED_LOSS["kd"] = 0.9 * HALVED.sum().item() + 0.1 * sum(CROSS_ENTROPY) / 2
+# DKD: the true class against the two others, and the two others against each other.
+TRUE = (Y * Q2).sum(-1, keepdim=True), (Y * P2).sum(-1, keepdim=True)
+OTHERS = [(1 - Y) * it / (1 - true) for it, true in zip((Q2, P2), TRUE, strict=True)]
+TCKD = (TRUE[0] - TRUE[1]) * (Y - OTHERS[0])
+EXPECTED_GRADIENT["dkd"] = ((Q - Y) + 2 * (TCKD + 8 * (OTHERS[0] - OTHERS[1]))) / 2
+BINARY = sum(p * (p / q).log() for q, p in (TRUE, [1 - it for it in TRUE]))
+AMONG = torch.xlogy(OTHERS[1], OTHERS[1] / (OTHERS[0] + Y)).sum()
+EXPECTED_LOSS["dkd"] = (sum(CROSS_ENTROPY) + 4 * (BINARY.sum() + 8 * AMONG).item()) / 2
+OPTIONS: dict[str, dict[str, float]] = {key: {"temperature": 2.0} for key in ("kd", "dkd")}
+
+
 def gradient(objective: Callable[..., Tensor], generator: torch.Generator | None = None) -> Tensor:
     student = STUDENT.clone().requires_grad_()
     (found,) = torch.autograd.grad(objective(student, LABELS, TEACHER, generator), student)
@@ -84,7 +101,7 @@ def check(name: str, objective: Callable[..., Tensor]) -> None:
 
 @pytest.mark.parametrize("name", EXPECTED_GRADIENT)
 def test_loss_and_gradient_are_those_worked_out_by_hand(name: str) -> None:
-    check(name, OBJECTIVES[name])
+    check(name, partial(OBJECTIVES[name], **OPTIONS.get(name, {})))
 
 
 def check_permutation(permute: Callable[[Tensor, torch.Generator], Tensor]) -> None:
@@ -136,6 +153,46 @@ def test_an_objective_without_a_teacher_needs_none(name: str) -> None:
     assert not OBJECTIVES[name].teacher
     loss = OBJECTIVES[name](STUDENT, LABELS, None)
     assert loss.item() == pytest.approx(EXPECTED_LOSS[name])
+
+
+@pytest.mark.parametrize(("temperature", "alpha"), [(1.0, 1.0), (4.0, 0.9), (3.0, 0.0)])
+def test_kd_is_torchdistills(temperature: float, alpha: float) -> None:
+    theirs = KDLoss(".", "output", ".", "output", temperature, alpha=1 - alpha)
+    outputs = ({".": {"output": it}} for it in (STUDENT, TEACHER))
+    found = OBJECTIVES["kd"](STUDENT, LABELS, TEACHER, temperature=temperature, alpha=alpha)
+    torch.testing.assert_close(found, theirs(*outputs, LABELS))
+
+
+def test_kd_at_temperature_1_without_labels_is_ban() -> None:
+    found = gradient(partial(OBJECTIVES["kd"], temperature=1.0, alpha=1.0))
+    torch.testing.assert_close(found, EXPECTED_GRADIENT["ban"])
+
+
+def test_dkd_is_its_authors_loss() -> None:
+    # As their code has it: the true class is taken out by a logit of -1000.
+    z, t = torch.randn(2, 8, 20, generator=torch.Generator().manual_seed(0)).unbind(0)
+    labels, temperature = torch.arange(8), 4.0
+    true = one_hot(labels, 20).bool()
+
+    def binary(logits: Tensor) -> Tensor:
+        p = (logits / temperature).softmax(1)
+        return torch.stack([(p * true).sum(1), (p * ~true).sum(1)], 1)
+
+    tckd = kl_div(binary(z).log(), binary(t), reduction="sum") / 8
+    without = (log_softmax(it / temperature - 1000 * true, 1) for it in (z, t))
+    student, teacher = without
+    nckd = kl_div(student, teacher.exp(), reduction="sum") / 8
+    expected = cross_entropy(z, labels) + temperature**2 * (tckd + 8 * nckd)
+    torch.testing.assert_close(OBJECTIVES["dkd"](z, labels, t), expected)
+
+
+def test_objectives_say_which_numbers_they_take() -> None:
+    found = {name: it.parameters for name, it in OBJECTIVES.items() if it.parameters}
+    assert found == {
+        "kd": ("temperature", "alpha"),
+        "dkd": ("alpha", "beta", "temperature"),
+        "label-smoothing": ("smoothing",),
+    }
 
 
 def test_tf_kd_is_its_authors_loss_for_100_classes() -> None:

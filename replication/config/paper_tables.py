@@ -4,9 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from replication.architectures.catalogue import NETWORKS
+from replication.config.custom_objectives import is_custom
 from replication.config.yaml_model import (
     FolderName,
     Line,
@@ -20,11 +28,54 @@ from replication.config.yaml_model import (
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 
-Objective = Annotated[str, OneOf(OBJECTIVES)]
 Role = Literal["cifar10", "cifar100", "ptb"]
 Name = Annotated[Line, StringConstraints(min_length=1)]
 
 TABLES = Path("tables")
+
+
+def _known(name: str) -> str:
+    if name not in OBJECTIVES and not is_custom(name):
+        raise ValueError(f"no objective; write {', '.join(OBJECTIVES)}, or module:function")
+    return name
+
+
+class ObjectiveChoice(StrictModel):
+    """An objective, and the numbers that it is given."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Number] = Field(init=False)
+
+    name: Annotated[str, AfterValidator(_known)] = Field(
+        description="One of the suite's, or module:function of one's own."
+    )
+
+    @property
+    def parameters(self) -> tuple[tuple[str, float], ...]:
+        """The numbers by name, in the order of the names."""
+        return tuple(sorted(self.__pydantic_extra__.items()))
+
+    @model_validator(mode="after")
+    def _parameters_exist(self) -> Self:
+        if self.name in OBJECTIVES:
+            known = OBJECTIVES[self.name].parameters
+            for parameter, _ in self.parameters:
+                if parameter not in known:
+                    has = f"it has {', '.join(known)}" if known else "it has none"
+                    raise ValueError(f"`{self.name}` has no parameter `{parameter}`; {has}")
+        return self
+
+
+def _choice(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+Objective = Annotated[
+    ObjectiveChoice,
+    BeforeValidator(
+        _choice, json_schema_input_type=Annotated[str, OneOf(OBJECTIVES)] | str | ObjectiveChoice
+    ),
+]
 
 
 class CellReference(StrictModel):
@@ -59,9 +110,10 @@ class CellSpec(StrictModel):
             raise ValueError("a cell has either an objective or an ensemble")
         if self.ensemble and (self.teacher or self.network or self.seed_offset or self.share_ends):
             raise ValueError("an ensemble has no teacher, network, seed offset or shared layers")
-        if self.objective and OBJECTIVES[self.objective].teacher != (self.teacher is not None):
+        name = self.objective.name if self.objective else ""
+        if name in OBJECTIVES and OBJECTIVES[name].teacher != (self.teacher is not None):
             needs = "needs a" if self.teacher is None else "has no"
-            raise ValueError(f"the objective `{self.objective}` {needs} teacher")
+            raise ValueError(f"the objective `{name}` {needs} teacher")
         if self.share_ends and self.teacher is None:
             raise ValueError("only a cell with a teacher can share its layers")
         return self

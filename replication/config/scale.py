@@ -171,6 +171,11 @@ class Scale(StrictModel):
     seeds: Annotated[tuple[Seed, ...], Unique] = Field(
         min_length=1, description="Every cell is trained once for each."
     )
+    folder: Line = Field(
+        ".",
+        description="Own tables, claims and objectives are found here first; without this key the"
+        " folder of the file that names the scale.",
+    )
     datasets: Datasets
     data_root: Line = Field("data", min_length=1, description="Folder of the data sets.")
     evaluate_on: Part = Field("test", description="validation: a fifth of the training images.")
@@ -237,7 +242,9 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
     """
     config: dict[str, Any] = {}
     for file in files:
-        config = merge(config, read_yaml(file))
+        read = read_yaml(file)
+        own = {"folder": str(file.parent)} if "scale" in read else {}
+        config = merge(config, {**own, **read})
     return config if "scale" in config else merge(read_yaml(DEFAULT), config)
 
 

@@ -98,7 +98,8 @@ def _run(
     return Run(
         dataset=getattr(scale.datasets, table.role(row)),
         network=table.network(row, column),
-        objective=cell.objective,
+        objective=cell.objective.name,
+        parameters=cell.objective.parameters,
         seed=seed + cell.seed_offset,
         teacher=above,
         share_ends=cell.share_ends,

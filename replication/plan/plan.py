@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from replication.architectures.catalogue import NETWORKS
+from replication.config.custom_objectives import is_custom, source_hash
 from replication.config.paper_tables import TABLES, TableSpec, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge, multiply
@@ -25,7 +26,7 @@ Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 SCALE_FILE = "scale.json"
 # Where and how fast a result is computed, and not what it is.
-MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
+MACHINE = {"folder", "data_root", "device", "compile", "checkpoint", "resource_table"}
 
 
 @dataclass(frozen=True)
@@ -124,12 +125,15 @@ class Plan:
     def recipe(self, run: Run) -> dict[str, Any]:
         """Everything except the teacher that determines a run's result, as plain data."""
         scale = self.scale_of(run)
-        decision = OBJECTIVES[run.objective].decision
+        own = is_custom(run.objective)
+        decision = None if own else OBJECTIVES[run.objective].decision
         return {
             "dataset": run.dataset.model_dump(mode="json"),
             "evaluate_on": scale.evaluate_on,
             "network": {"name": run.network, "options": scale.networks.options(run.network)},
             "objective": run.objective,
+            **({"parameters": dict(run.parameters)} if run.parameters else {}),
+            **({"source": source_hash(run.objective, Path(scale.folder))} if own else {}),
             "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
             "share_ends": run.share_ends,
             "training": self.training(run).model_dump(mode="json"),

@@ -8,7 +8,10 @@ from replication.config.scale import ImageDataset, TextDataset
 
 @dataclass(frozen=True)
 class Run:
-    """One training of one network with one objective and one seed, from one teacher or none."""
+    """One training of one network with one objective and one seed, from one teacher or none.
+
+    ``parameters`` are the objective's, by name.
+    """
 
     dataset: ImageDataset | TextDataset
     network: str
@@ -17,13 +20,16 @@ class Run:
     teacher: "Run | None" = None
     share_ends: bool = False
     variant: str | None = None
+    parameters: tuple[tuple[str, float], ...] = ()
 
     @cached_property
     def id(self) -> str:
         """The run's folder below ``runs/``, which lies inside its teacher's folder."""
         parent = self.teacher.id if self.teacher else self.dataset.name
         variant = f".{self.variant}" if self.variant else ""
-        return f"{parent}/{self.network}.{self.objective}{variant}.{self.seed}"
+        numbers = "".join(f"-{name}-{value:g}" for name, value in self.parameters)
+        objective = self.objective.replace(":", "-") + numbers
+        return f"{parent}/{self.network}.{objective}{variant}.{self.seed}"
 
     @property
     def lineage(self) -> tuple["Run", ...]:

@@ -16,7 +16,6 @@ from replication.runs.history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.runtime.seeding import make_generator
 from replication.training.loop import Trainer, TrainingContext
-from replication.training.loss import Loss
 from replication.training.teacher_logits import TeacherLogits
 
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
@@ -35,7 +34,7 @@ class ImageTrainer(Trainer[ImageRecipe]):
 
     def __init__(self, context: TrainingContext[ImageRecipe], data: ImageData) -> None:
         device, n = data.train.images.device, len(data.train.labels)
-        loss = Loss(context.run_id, context.objective, context.decisions, device, (n, data.classes))
+        loss = context.loss(device, (n, data.classes))
         super().__init__(context, device, context.recipe.epochs, loss)
         self.data, self.samples_seen = data, self.epochs * n
         self.augment = Augmenter(data.train.images, self.recipe.crop_padding, self.recipe.flip)

@@ -14,7 +14,6 @@ from replication.metrics import perplexity
 from replication.runs.history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.training.loop import Trainer, TrainingContext
-from replication.training.loss import Loss
 from replication.training.teacher_logits import TeacherLogits
 
 Hidden = tuple[Tensor, ...]
@@ -33,7 +32,7 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
     def __init__(self, context: TrainingContext[LanguageRecipe], corpus: Corpus) -> None:
         device = next(context.network.parameters()).device
         size = (len(corpus.train), len(corpus.vocabulary))
-        loss = Loss(context.run_id, context.objective, context.decisions, device, size)
+        loss = context.loss(device, size)
         super().__init__(context, device, context.recipe.epochs, loss)
         self.corpus, self.samples_seen = corpus, self.epochs * len(corpus.train)
         self.windows = list(

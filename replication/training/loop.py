@@ -3,7 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
@@ -31,7 +32,7 @@ class TrainingContext(Generic[Recipe]):
 
     The teacher is a network that runs at every step, or its stored `TeacherLogits`. ``decisions``
     are the scale's on what the paper leaves open; ``autocast`` makes the context manager of a
-    forward pass.
+    forward pass. ``parameters`` are the objective's; one's own objective lies in ``folder``.
     """
 
     run_id: str
@@ -41,6 +42,20 @@ class TrainingContext(Generic[Recipe]):
     recipe: Recipe
     decisions: Decisions
     autocast: Autocast
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    folder: Path = Path()
+
+    def loss(self, device: torch.device, size: tuple[int, int]) -> Loss:
+        """The loss of the run; ``size`` is that of the training set: samples, classes."""
+        return Loss(
+            self.run_id,
+            self.objective,
+            self.decisions,
+            device,
+            size,
+            self.parameters,
+            self.folder,
+        )
 
 
 class Trainer(ABC, Generic[Recipe]):

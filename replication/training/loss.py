@@ -1,14 +1,16 @@
 """An objective as a run uses it: with the scale's decisions on what the paper leaves open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
+from replication.config.custom_objectives import find_objective, is_custom
 from replication.config.scale import Decisions
 from replication.errors import InputError
-from replication.objectives import OBJECTIVES
 from replication.runtime.seeding import make_generator
 
 
@@ -17,7 +19,7 @@ class Loss:
 
     Called with student logits (b, C), labels (b,), teacher logits (b, C) or None, and the index of
     the samples (b,) or None where they have none, it returns a scalar. ``size`` is that of the
-    training set: samples, classes.
+    training set: samples, classes. ``parameters`` are the objective's, ``folder`` that of a study.
     """
 
     def __init__(
@@ -27,12 +29,15 @@ class Loss:
         decisions: Decisions,
         device: torch.device,
         size: tuple[int, int],
+        parameters: Mapping[str, float] = MappingProxyType({}),
+        folder: Path = Path(),
     ) -> None:
         self.generator = make_generator(run_id, "permutation", device)
-        found = OBJECTIVES[objective]
+        self.objective, self.checked = objective, not is_custom(objective)
+        found = find_objective(objective, folder)
         choice = getattr(decisions, found.decision) if found.decision else None
         options = {found.option: choice} if found.option else {}
-        self.function: Callable[..., Tensor] = partial(found.function, **options)
+        self.function: Callable[..., Tensor] = partial(found.function, **options, **parameters)
         self.permutation = choice if objective == "dkpp" else None
         if self.permutation == "sample":
             self.keys = torch.rand(size, generator=self.generator, device=device)
@@ -43,10 +48,35 @@ class Loss:
         """The loss of a batch.
 
         Raises:
-            InputError: DKPP has to permute each sample once, and samples have no index.
+            InputError: DKPP has to permute each sample once, and samples have no index; or an
+                objective of one's own fails, or returns something else than a finite scalar.
         """
+        if not self.checked:
+            self.checked = True
+            return self._first(logits, labels, teacher_logits)
         if self.permutation == "sample":
             if index is None:
                 raise InputError("`dkpp_permutation: sample` is for images: words have no index")
             return self.function(logits, labels, teacher_logits, keys=self.keys[index])
         return self.function(logits, labels, teacher_logits, self.generator)
+
+    def _first(self, logits: Tensor, labels: Tensor, teacher_logits: Tensor | None) -> Tensor:
+        """The first loss of an objective of one's own, checked."""
+        try:
+            loss = self.function(logits, labels, teacher_logits)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"objective `{self.objective}`: failed ({type(error).__name__}: {reason}); it is"
+                " called with student logits, labels, teacher logits or None, and its parameters"
+            ) from None
+        if not isinstance(loss, Tensor) or loss.ndim:
+            what = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            problem = f"returned {what} instead of a scalar; take the mean over the batch"
+        elif not loss.isfinite():
+            problem = f"returned {loss.item()} in the first step; correct it"
+        elif not loss.requires_grad:
+            problem = "does not depend on the student's logits; correct it"
+        else:
+            return loss
+        raise InputError(f"objective `{self.objective}`: {problem}")

@@ -152,7 +152,15 @@ def _make_trainer(
 ) -> ImageTrainer | LanguageTrainer:
     recipe, decisions = plan.training(run), plan.scale_of(run).decisions
     context: TrainingContext[Any] = TrainingContext(
-        run.id, network, run.objective, teacher, recipe, decisions, autocast
+        run.id,
+        network,
+        run.objective,
+        teacher,
+        recipe,
+        decisions,
+        autocast,
+        dict(run.parameters),
+        Path(plan.scale.folder),
     )
     if not isinstance(data, ImageData):
         return LanguageTrainer(context, data)

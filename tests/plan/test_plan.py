@@ -324,6 +324,57 @@ def test_a_variant_of_a_wrong_key_is_named(tmp_path: Path) -> None:
         Plan.read([ROOT / "config" / "digits.yaml"], tmp_path / "tables")
 
 
+def test_recipes_of_published_results_keep_their_hashes() -> None:
+    plan = read("digits")
+    teacher = "two_digit_numbers/densenet_90_60.label.0"
+    hashes = [plan.recipe_hash(plan.run(f"{teacher}{it}")) for it in ("", "/densenet_90_60.ban.0")]
+    assert hashes == ["e0ba59cfda44cf25", "5f83729b7b0f64b4"]
+
+
+STUDY: dict[str, Any] = {
+    "title": "Distillation with other objectives",
+    "dataset": "cifar10",
+    "columns": {
+        "teacher": {"objective": "label"},
+        "kd": {"objective": {"name": "kd", "temperature": 2, "alpha": 0.5}, "teacher": "teacher"},
+        "own": {"objective": {"name": "losses:match", "weight": 3}, "teacher": "teacher"},
+    },
+    "rows": {"narrow": {"network": "wide_resnet_28_1"}},
+}
+
+
+def study(folder: Path, source: str = "def match(z, y, t, weight): ...\n") -> Plan:
+    (folder / "tables").mkdir(exist_ok=True)
+    (folder / "tables/study.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
+    (folder / "losses.py").write_text(source, encoding="utf-8")
+    mine = {**yaml.safe_load((ROOT / "config/digits.yaml").read_text()), "tables": ["study"]}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({**mine, "scale": "mine", "seeds": [0]}))
+    return Plan.read([folder / "mine.yaml"], folder / "tables")
+
+
+def test_parameters_of_an_objective_are_in_the_run_and_its_recipe(tmp_path: Path) -> None:
+    plan = study(tmp_path)
+    teacher = "digits/wide_resnet_28_1.label.0"
+    run = plan.run(f"{teacher}/wide_resnet_28_1.kd-alpha-0.5-temperature-2.0")
+    assert plan.recipe(run)["parameters"] == {"alpha": 0.5, "temperature": 2}
+    assert f"{teacher}/wide_resnet_28_1.losses-match-weight-3.0" in plan.runs
+
+
+def test_a_changed_objective_of_ones_own_is_another_recipe(tmp_path: Path) -> None:
+    name = "digits/wide_resnet_28_1.label.0/wide_resnet_28_1.losses-match-weight-3.0"
+    plan = study(tmp_path)
+    before = plan.recipe_hash(plan.run(name))
+    study(tmp_path, "def match(z, y, t, weight): return z.sum()\n")
+    assert plan.recipe_hash(plan.run(name)) != before
+
+
+def test_an_objective_that_is_nowhere_is_one_line(tmp_path: Path) -> None:
+    plan = study(tmp_path)
+    (tmp_path / "losses.py").unlink()
+    with refused("objective `losses:match`", "no module losses"):
+        plan.recipe_hash(next(it for it in plan.runs.values() if it.objective == "losses:match"))
+
+
 # Wrong tables: one line, with file and key.
 Change = Callable[[dict[str, Any]], object]
 
@@ -366,8 +417,20 @@ WRONG_TABLES: dict[str, tuple[Change, str]] = {
         "`rows.densenet-90-60.reported.bam`: no such column",
     ),
     "unknown objective": (
-        lambda t: t["columns"]["ban"].update(objective="kd"),
-        "`columns.ban.objective`",
+        lambda t: t["columns"]["ban"].update(objective="kdd"),
+        "`columns.ban.objective.name`: no objective; write label, ban",
+    ),
+    "parameter that an objective does not have": (
+        lambda t: t["columns"]["ban"].update(objective={"name": "kd", "temp": 4}),
+        "`columns.ban.objective`: `kd` has no parameter `temp`; it has temperature, alpha",
+    ),
+    "parameter of an objective that has none": (
+        lambda t: t["columns"]["ban"].update(objective={"name": "ban", "temperature": 4}),
+        "`ban` has no parameter `temperature`; it has none",
+    ),
+    "parameter that is no number": (
+        lambda t: t["columns"]["ban"].update(objective={"name": "kd", "alpha": "much"}),
+        "`columns.ban.objective.alpha`",
     ),
     "objective without teacher": (
         lambda t: t["columns"]["ban"].pop("teacher"),

@@ -77,13 +77,15 @@ def test_a_cell_shows_the_runs_that_its_table_names(
             for column, run in zip(columns, members, strict=True):
                 spec, teacher = table.cell(cell.row, column), table.teacher(cell.row, column)
                 assert run.network == table.network(cell.row, column)
-                assert run.objective == spec.objective
+                assert spec.objective
+                assert run.objective == spec.objective.name
                 # A variant that is what the scale has anyway shares its runs.
                 same = spec.variant and merge(config, VARIANTS[spec.variant]) == config
                 assert run.variant == (None if same else spec.variant)
                 assert run.seed == seed + spec.seed_offset
                 assert run.share_ends == spec.share_ends
-                named = table.cell(teacher.row, teacher.column).objective if teacher else None
+                above = table.cell(teacher.row, teacher.column).objective if teacher else None
+                named = above.name if above else None
                 assert (run.teacher.objective if run.teacher else None) == named
 
 
