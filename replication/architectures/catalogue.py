@@ -26,6 +26,7 @@ FAMILIES = {
     "wide_resnet_as_dense": Family(_IMAGE + "wide_resnet_as_dense"),
     "pre_resnet_as_dense": Family(_IMAGE + "pre_resnet_as_dense"),
     "pre_resnet": Family(_IMAGE + "pre_resnet"),
+    "timm": Family("timm:create_model"),
     "lstm": Family(_LANGUAGE + "Lstm", "language"),
     "cnn_lstm": Family(_LANGUAGE + "CnnLstm", "language"),
 }
@@ -46,6 +47,24 @@ class Network:
     def kind(self) -> Kind:
         """What it classifies or predicts: images or words."""
         return FAMILIES[self.family].kind
+
+
+TIMM = "timm"
+"""Prefix of timm's networks, as in ``timm:resnet18``, and the name of their family."""
+
+
+def find_network(name: str) -> Network | None:
+    """A network of the catalogue, or one of timm's, whose name is not checked; None if neither."""
+    if name.startswith(f"{TIMM}:"):
+        return Network(TIMM)
+    return NETWORKS.get(name)
+
+
+def kind_of(name: str) -> Kind:
+    """What a network classifies or predicts; all of timm's take images."""
+    found = find_network(name)
+    assert found is not None
+    return found.kind
 
 
 _DENSENET_90_60 = {"units": 14, "growth": 60}

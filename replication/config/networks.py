@@ -94,7 +94,9 @@ class Networks(StrictModel):
         return self
 
     def options(self, name: str) -> dict[str, Any]:
-        """Keyword arguments of a network's constructor, beside the catalogue's."""
+        """Keyword arguments of a network's constructor beside the catalogue's; none for timm's."""
+        if name not in NETWORKS:
+            return {}
         spec = getattr(self, NETWORKS[name].family)
         options: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
         if isinstance(spec, ResidualStudentSize):

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from replication.architectures.catalogue import NETWORKS
+from replication.architectures.catalogue import TIMM, find_network
 from replication.config.custom_objectives import is_custom
 from replication.config.yaml_model import (
     FolderName,
@@ -30,6 +30,7 @@ from replication.objectives import OBJECTIVES
 
 Role = Literal["cifar10", "cifar100", "ptb"]
 Name = Annotated[Line, StringConstraints(min_length=1)]
+Arguments = dict[Name, Any]
 
 TABLES = Path("tables")
 
@@ -93,6 +94,7 @@ class CellSpec(StrictModel):
         None, description="The cell it learns from: a column of the same row, or row and column."
     )
     network: Name | None = Field(None, description="Instead of the row's network.")
+    arguments: Arguments = Field({}, description="Of that network, if it is one of timm's.")
     seed_offset: Seed = Field(0, description="Added to the seed: another run of a treatment.")
     share_ends: bool = Field(
         False, description="Copy first and last layer from the teacher and freeze them (Table 5)."
@@ -122,7 +124,10 @@ class CellSpec(StrictModel):
 class RowSpec(StrictModel):
     """A row: its network, what the paper prints, and cells that differ from their column."""
 
-    network: Name = Field(description="Name of a network of the catalogue.")
+    network: Name = Field(description="Of the catalogue, or of timm as in timm:resnet18.")
+    arguments: Arguments = Field(
+        {}, description="Of a network of timm: keyword arguments of timm.create_model."
+    )
     dataset: Role | None = Field(None, description="Instead of the table's.")
     params: Number | None = Field(None, description="Parameters as printed, in millions.")
     cells: dict[Name, CellSpec | None] = Field({}, description="Unlike the column's; null: none.")
@@ -157,6 +162,11 @@ class TableSpec(StrictModel):
     def network(self, row: str, column: str) -> str:
         """The network of a cell."""
         return self.cell(row, column).network or self.rows[row].network
+
+    def arguments(self, row: str, column: str) -> dict[str, Any]:
+        """The arguments of a cell's network: of the row's, or of the cell's own."""
+        cell = self.cell(row, column)
+        return cell.arguments if cell.network else self.rows[row].arguments
 
     def role(self, row: str) -> Role:
         """The paper's data set of a row."""
@@ -239,11 +249,19 @@ def _problems(table: TableSpec) -> Iterator[str]:
 def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
     cell, network = table.cell(row, column), table.network(row, column)
     kind = "language" if table.role(row) == "ptb" else "image"
-    if network not in NETWORKS:
-        yield f"unknown network `{network}`; see replication/architectures/catalogue.py"
+    found = find_network(network)
+    if found is None:
+        yield (
+            f"unknown network `{network}`; see replication/architectures/catalogue.py, or write"
+            f" timm:{network} for one of timm's"
+        )
+    if table.arguments(row, column) and not network.startswith(f"{TIMM}:"):
+        yield f"`arguments` are for timm's networks; the scale's `networks` sizes `{network}`"
+    if cell.arguments and not cell.network:
+        yield "`arguments` without a `network`; put them in the row"
     if cell.variant is not None and cell.variant not in table.variants:
         yield f"unknown variant `{cell.variant}`; add it to `variants`"
-    if NETWORKS[network].kind != kind:
+    if found and found.kind != kind:
         yield f"`{network}` is no {kind} network; the data set needs one"
     for member in cell.ensemble or ():
         if member not in table.columns or table.is_dash(row, member):

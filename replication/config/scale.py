@@ -2,9 +2,16 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.networks import Networks
@@ -81,18 +88,54 @@ class Datasets(StrictModel):
 
 
 class ImageRecipe(StrictModel):
-    """How image networks are trained: SGD with Nesterov momentum and a step schedule."""
+    """How image networks are trained: by default SGD with Nesterov momentum and a step schedule.
+
+    What is left at its default of the keys in `OPEN` is not in a recipe, whose hash stays the same.
+    """
+
+    OPEN: ClassVar = {
+        *("optimizer", "optimizer_arguments", "schedule"),
+        *("warmup_epochs", "warmup_learning_rate", "minimum_learning_rate"),
+    }
 
     epochs: Count
     batch_size: Count
     learning_rate: Positive
-    milestones: tuple[Count, ...] = Field(description="Epochs after which the rate is multiplied.")
-    gamma: Positive = Field(description="What the rate is multiplied by.")
-    momentum: Probability
-    weight_decay: NonNegative = Field(description="On every parameter.")
-    crop_padding: int = Field(ge=0, description="Pixels around an image before a random crop.")
-    flip: bool = Field(description="Mirror an image left to right in half of the cases.")
+    milestones: tuple[Count, ...] = Field(
+        (), description="Epochs after which the rate is multiplied."
+    )
+    gamma: Positive = Field(0.2, description="What the rate is multiplied by.")
+    momentum: Probability = 0.9
+    weight_decay: NonNegative = Field(
+        description="On every parameter; of timm's optimisers only on weights of two axes or more."
+    )
+    crop_padding: int = Field(0, ge=0, description="Pixels around an image before a random crop.")
+    flip: bool = Field(False, description="Mirror an image left to right in half of the cases.")
     evaluate_every: Count = Field(1, description="In epochs; the last one is always evaluated.")
+    optimizer: Line = Field(
+        "sgd", description="sgd as in the paper, with Nesterov momentum, or one of timm's: adamw."
+    )
+    optimizer_arguments: dict[Line, Any] = Field({}, description="Of timm's optimiser: its betas.")
+    schedule: Literal["step", "cosine"] = "step"
+    warmup_epochs: int = Field(0, ge=0, description="In which the rate rises to `learning_rate`.")
+    warmup_learning_rate: NonNegative = Field(0.0, description="Where it starts.")
+    minimum_learning_rate: NonNegative = Field(0.0, description="Where the cosine ends.")
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields, dumped = type(self).model_fields, handler(self)
+        return {
+            key: value
+            for key, value in dumped.items()
+            if key not in self.OPEN or getattr(self, key) != fields[key].default
+        }
+
+    @property
+    def is_the_papers(self) -> bool:
+        """Whether optimiser and schedule are those of the paper's recipe."""
+        return not any(
+            getattr(self, key) != type(self).model_fields[key].default for key in self.OPEN
+        )
 
     @model_validator(mode="after")
     def _milestones_rise(self) -> Self:

@@ -1,5 +1,6 @@
 """The cells of a table and the runs behind each: lineages, ensembles, seeds."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -98,6 +99,7 @@ def _run(
     return Run(
         dataset=getattr(scale.datasets, table.role(row)),
         network=table.network(row, column),
+        arguments=json.dumps(table.arguments(row, column), sort_keys=True),
         objective=cell.objective.name,
         parameters=cell.objective.parameters,
         seed=seed + cell.seed_offset,

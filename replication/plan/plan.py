@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from replication.architectures.catalogue import NETWORKS
+from replication.architectures.catalogue import find_network
 from replication.config.custom_objectives import is_custom, source_hash
 from replication.config.paper_tables import TABLES, TableSpec, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
@@ -69,8 +69,8 @@ class Plan:
                 if runs.setdefault(run.id, run) != run:
                     raise InputError(
                         f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`: another"
-                        f" cell has {run.id} with other data or shared layers; give one of them a"
-                        " `seed_offset`"
+                        f" cell has {run.id} with other data, arguments or shared layers; give one"
+                        " a `seed_offset`"
                     )
         return cls(scale, specs, cells, runs, variants, root)
 
@@ -116,11 +116,17 @@ class Plan:
 
     def training(self, run: Run) -> ImageRecipe | LanguageRecipe:
         """The training recipe of a run: its network family's, or its language model's."""
-        scale, network = self.scale_of(run), NETWORKS[run.network]
+        scale, network = self.scale_of(run), find_network(run.network)
+        assert network is not None  # read_table has checked it
         if network.kind == "image":
             return scale.image_recipe(network.family)
         recipe: LanguageRecipe = getattr(scale.language, run.network)
         return recipe
+
+    def options(self, run: Run) -> dict[str, Any]:
+        """Keyword arguments of a run's network, beside those that the data set gives."""
+        sizes = self.scale_of(run).networks.options(run.network)
+        return {**sizes, **json.loads(run.arguments)}
 
     def recipe(self, run: Run) -> dict[str, Any]:
         """Everything except the teacher that determines a run's result, as plain data."""
@@ -130,7 +136,7 @@ class Plan:
         return {
             "dataset": run.dataset.model_dump(mode="json"),
             "evaluate_on": scale.evaluate_on,
-            "network": {"name": run.network, "options": scale.networks.options(run.network)},
+            "network": {"name": run.network, "options": self.options(run)},
             "objective": run.objective,
             **({"parameters": dict(run.parameters)} if run.parameters else {}),
             **({"source": source_hash(run.objective, Path(scale.folder))} if own else {}),

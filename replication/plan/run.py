@@ -10,7 +10,7 @@ from replication.config.scale import ImageDataset, TextDataset
 class Run:
     """One training of one network with one objective and one seed, from one teacher or none.
 
-    ``parameters`` are the objective's, by name.
+    ``parameters`` are the objective's, by name; ``arguments``, as JSON, those of a network of timm.
     """
 
     dataset: ImageDataset | TextDataset
@@ -21,6 +21,7 @@ class Run:
     share_ends: bool = False
     variant: str | None = None
     parameters: tuple[tuple[str, float], ...] = ()
+    arguments: str = "{}"
 
     @cached_property
     def id(self) -> str:
@@ -29,7 +30,8 @@ class Run:
         variant = f".{self.variant}" if self.variant else ""
         numbers = "".join(f"-{name}-{value:g}" for name, value in self.parameters)
         objective = self.objective.replace(":", "-") + numbers
-        return f"{parent}/{self.network}.{objective}{variant}.{self.seed}"
+        network = self.network.replace(":", "-")
+        return f"{parent}/{network}.{objective}{variant}.{self.seed}"
 
     @property
     def lineage(self) -> tuple["Run", ...]:

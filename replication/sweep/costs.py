@@ -10,7 +10,7 @@ from functools import cached_property
 from statistics import median
 from typing import Literal, NamedTuple
 
-from replication.architectures.catalogue import NETWORKS
+from replication.architectures.catalogue import find_network
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
@@ -50,7 +50,7 @@ class Costs:
             return Cost(median(known), "measured")
         if self._measured:
             rates = self._seconds_per_flop
-            rate = median(rates.get(NETWORKS[run.network].family) or rates["all"])
+            rate = median(rates.get(_family(run)) or rates["all"])
             return Cost(rate * self.flops(run), "scaled")
         seconds = self.flops(run) / (self.tflops * 1e12) if self.tflops else None
         return Cost(seconds, "flops")
@@ -71,7 +71,7 @@ class Costs:
         return _grouped(
             (key, spent / self.flops(run))
             for run, spent in self.spent.items()
-            for key in (NETWORKS[run.network].family, "all")
+            for key in (_family(run), "all")
         )
 
 
@@ -80,6 +80,11 @@ def _grouped(pairs: Iterable[tuple[Hashable, float]]) -> dict[Hashable, list[flo
     for key, value in pairs:
         found[key].append(value)
     return found
+
+
+def _family(run: Run) -> str:
+    found = find_network(run.network)
+    return found.family if found else ""
 
 
 def _network(run: Run) -> Hashable:

@@ -21,7 +21,7 @@ import pandas as pd
 
 from replication import files
 from replication.analysis.cells_csv import read_csv
-from replication.architectures.catalogue import NETWORKS
+from replication.architectures.catalogue import kind_of
 from replication.config.networks import Networks
 from replication.config.scale import ImageDataset
 from replication.data.specs import IMAGE_DATASETS
@@ -148,9 +148,7 @@ def _line(plan: Plan, capacities: Capacities, runs: Sequence[Run]) -> dict[str, 
 def _image_runs(plan: Plan) -> list[Run]:
     """The runs with the scale's own sizes and decisions."""
     return [
-        run
-        for run in plan.runs.values()
-        if NETWORKS[run.network].kind == "image" and run.variant is None
+        run for run in plan.runs.values() if kind_of(run.network) == "image" and run.variant is None
     ]
 
 

@@ -4,6 +4,7 @@ Image networks are counted on the meta device. The language models select words 
 meta device cannot do, so they process a hundred words on the CPU.
 """
 
+import json
 import math
 from functools import cache
 from typing import Any
@@ -16,12 +17,14 @@ from replication.config.networks import Networks
 from replication.config.scale import ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
+from replication.networks.base import ImageNetwork
 from replication.networks.language import create_language_model
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.training.teacher_logits import within_limit
 
-Options = tuple[tuple[str, Any], ...]
+Options = str
+"""Keyword arguments as JSON."""
 WORDS, TYPES = 100, 40
 """Words that a language model is counted on; as many distinct ones as in Penn Treebank."""
 CHARACTERS, LONGEST = 48, 16
@@ -35,7 +38,7 @@ def parameters(plan: Plan, run: Run) -> int:
 
 def capacity(network: str, networks: Networks, data: ImageSpec) -> int:
     """Number of parameters of an image network with a scale's sizes, on images of this kind."""
-    return _parameters(network, tuple(networks.options(network).items()), data)
+    return _parameters(network, json.dumps(networks.options(network)), data)
 
 
 def forward_flops(plan: Plan, run: Run) -> float:
@@ -77,7 +80,7 @@ def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
 
 
 def _network(plan: Plan, run: Run) -> tuple[str, Options, ImageSpec | TextSpec]:
-    options = tuple(plan.scale_of(run).networks.options(run.network).items())
+    options = json.dumps(plan.options(run))
     return run.network, options, run.dataset.spec(plan.scale.evaluate_on)
 
 
@@ -94,9 +97,11 @@ def _image_flops(name: str, options: Options, images: ImageSpec) -> float:
         network = _build(name, options, images).eval()
         image = torch.empty(1, *images.shape)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        features = network.forward_features(image)
-        # Not forward_head, whose autocast the meta device does not support.
-        network.get_classifier()(features.mean((2, 3)))
+        if isinstance(network, ImageNetwork):
+            # Not forward_head, whose autocast the meta device does not support.
+            network.get_classifier()(network.forward_features(image).mean((2, 3)))
+        else:
+            network(image)
     return float(counter.get_total_flops())
 
 
@@ -113,6 +118,6 @@ def _language_flops(name: str, options: Options, text: TextSpec) -> float:
 def _build(name: str, options: Options, data: ImageSpec | TextSpec) -> Any:
     if isinstance(data, ImageSpec):
         sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.shape[0]}
-        return timm.create_model(name, **sizes, **dict(options))
+        return timm.create_model(name.removeprefix("timm:"), **sizes, **json.loads(options))
     words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
-    return create_language_model(name, words, **dict(options))
+    return create_language_model(name, words, **json.loads(options))

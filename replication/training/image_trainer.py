@@ -16,6 +16,7 @@ from replication.runs.history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.runtime.seeding import make_generator
 from replication.training.loop import Trainer, TrainingContext
+from replication.training.optimisation import make_optimisation
 from replication.training.teacher_logits import TeacherLogits
 
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
@@ -40,16 +41,8 @@ class ImageTrainer(Trainer[ImageRecipe]):
         self.augment = Augmenter(data.train.images, self.recipe.crop_padding, self.recipe.flip)
         self.order = make_generator(context.run_id, "order")
         self.views = make_generator(context.run_id, "augmentation")
-        self.optimiser = torch.optim.SGD(
-            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
-            lr=self.recipe.learning_rate,
-            momentum=self.recipe.momentum,
-            weight_decay=self.recipe.weight_decay,
-            nesterov=self.recipe.momentum > 0,
-            fused=True,
-        )
-        self.schedule = torch.optim.lr_scheduler.MultiStepLR(
-            self.optimiser, milestones=list(self.recipe.milestones), gamma=self.recipe.gamma
+        self.optimiser, self.schedule, self.adapt_rate = make_optimisation(
+            self.network, self.recipe
         )
         self.begin_epoch()
 
@@ -101,7 +94,7 @@ class ImageTrainer(Trainer[ImageRecipe]):
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.epochs:
             self.evaluated = self.evaluate()
             metrics["test_error"] = error(self.evaluated, self.data.evaluation.labels)
-        self.schedule.step()
+        self.adapt_rate(epoch)
         return metrics
 
     def evaluate(self) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from replication.architectures.catalogue import NETWORKS
+from replication.architectures.catalogue import kind_of
 from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.augmentation import count_views
 from replication.data.images import ImageData
@@ -56,7 +56,7 @@ def find_cache(
         compute = partial(language_trainer.logits_in_order, data.train, recipe)
     if not teacher_logits.within_limit(shape, plan.scale.logit_cache_limit_gib):
         return None
-    precision = choose_precision(plan.scale, device, NETWORKS[student.network].kind)
+    precision = choose_precision(plan.scale, device, kind_of(student.network))
     identity = {"teacher": checksum, "data": data.fingerprint, "precision": precision}
     return LogitCache(file, shape, identity, compute)
 

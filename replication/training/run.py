@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from replication.architectures.catalogue import NETWORKS
+from replication.architectures.catalogue import TIMM, kind_of
 from replication.data.images import ImageData
 from replication.data.prepare import describe
 from replication.files import checksum, write_atomically, write_text
@@ -73,7 +73,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
     with open_session(plan.scale, run, plan.folder(run)) as session:
         # Prepare
         device, folder = session.device, session.folder
-        precision = choose_precision(plan.scale, device, NETWORKS[run.network].kind)
+        precision = choose_precision(plan.scale, device, kind_of(run.network))
         autocast = configure_precision(precision, device)
         data = load_data(plan, run, device)
         torch.manual_seed(derive_seed(run.id, "initialisation"))
@@ -111,7 +111,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
             if run.objective == "cwtm" and isinstance(trainer, ImageTrainer):
                 write_history(folder / CONFIDENCE_WEIGHTS, trainer.confidence_weights())
             if isinstance(data, ImageData):
-                _write_hub_config(folder / CONFIG, plan, run, data)
+                _write_hub_config(folder / CONFIG, plan, run, data, network)
             before_batch = partial(checkpointer.after_step, trainer)
             checksums = _checksums(folder)
             write_logit_caches(plan, run, data, network, checksums[MODEL], autocast, before_batch)
@@ -234,15 +234,20 @@ def _checksums(folder: Path) -> dict[str, str]:
     return {name: checksum(folder / name) for name in names if (folder / name).exists()}
 
 
-def _write_hub_config(file: Path, plan: Plan, run: Run, data: ImageData) -> None:
+def _write_hub_config(
+    file: Path, plan: Plan, run: Run, data: ImageData, network: nn.Module
+) -> None:
     """Write what timm's ``local-dir:`` names read."""
     arguments = network_arguments(plan, run, data)
     for key in ("num_classes", "in_chans"):
         del arguments[key]
     height, width = data.train.images.shape[-2:]
-    config = hub_config(
-        run.network, data.classes, data.channels, arguments, (height, width), data.mean, data.std
-    )
+    size, statistics = (height, width), (data.mean, data.std)
+    name = run.network.removeprefix(f"{TIMM}:")
+    config = hub_config(name, data.classes, data.channels, arguments, size, *statistics)
+    if name != run.network:
+        layers: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+        config["pretrained_cfg"] |= {it: layers.get(it) for it in ("first_conv", "classifier")}
     write_text(file, json.dumps(config, indent=2) + "\n")
 
 

@@ -1,5 +1,6 @@
 """A run's data and network, and the check that its recipe fits the data."""
 
+import difflib
 from typing import Any
 
 import timm
@@ -7,6 +8,7 @@ import torch
 from torch import nn
 
 import replication.networks  # noqa: F401 - registers the networks with timm
+from replication.architectures.catalogue import TIMM
 from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
 from replication.data.prepare import load
@@ -45,9 +47,36 @@ def build_network(plan: Plan, run: Run, data: Data, device: torch.device) -> nn.
     """A run's network with new weights, drawn from torch's global generator."""
     arguments = network_arguments(plan, run, data)
     if isinstance(data, ImageData):
-        network: nn.Module = timm.create_model(run.network, **arguments)
+        own = run.network.startswith(f"{TIMM}:")
+        network: nn.Module = (
+            _create(run.network.removeprefix(f"{TIMM}:"), data, arguments)
+            if own
+            else timm.create_model(run.network, **arguments)
+        )
         return network.to(device).to(memory_format=torch.channels_last)
     return create_language_model(run.network, data.vocabulary, **arguments).to(device)
+
+
+def _create(name: str, data: ImageData, arguments: dict[str, Any]) -> nn.Module:
+    """A network of timm, tried on one image."""
+    try:
+        network: nn.Module = timm.create_model(name, **arguments)
+        with torch.no_grad():
+            logits = network.eval()(data.train.images[:1].cpu())
+        if logits.shape != (1, data.classes):
+            raise ValueError(f"it gives {tuple(logits.shape)} for one image")
+    except Exception as error:
+        if not timm.is_model(name):
+            close = ", ".join(difflib.get_close_matches(name, timm.list_models(), 3))
+            hint = f"did you mean {close}?" if close else "see timm.list_models()"
+            raise InputError(f"timm has no network `{name}`; {hint}") from None
+        height, width = data.train.images.shape[-2:]
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"timm's `{name}` cannot classify images of {data.channels} × {height} × {width}"
+            f" ({reason}); change its `arguments`"
+        ) from None
+    return network.train()
 
 
 def _check_recipe(recipe: ImageRecipe | LanguageRecipe, data: Data) -> None:

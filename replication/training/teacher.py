@@ -161,15 +161,16 @@ def share_ends(student: nn.Module, teacher: nn.Module, run_id: str) -> None:
         InputError: their shapes differ.
     """
     for end in ("first_conv", "classifier"):
-        source, target = (
-            network.get_submodule(network.pretrained_cfg[end])  # type: ignore[index, arg-type]
-            for network in (teacher, student)
-        )
         try:
+            source, target = (
+                network.get_submodule(network.pretrained_cfg[end])  # type: ignore[index, arg-type]
+                for network in (teacher, student)
+            )
             target.load_state_dict(source.state_dict())
-        except RuntimeError:
+        except (AttributeError, KeyError, RuntimeError, TypeError):
             raise InputError(
-                f"{run_id}: the {end} of student and teacher differ in shape; the teacher has to be"
-                " densenet_90_60 with the scale's own options of `networks.densenet`"
+                f"{run_id}: the {end} of student and teacher differ in shape, or timm does not say"
+                " which it is; take networks with the same ones (in the paper's tables the teacher"
+                " is densenet_90_60 with the scale's own `networks.densenet`)"
             ) from None
         target.requires_grad_(False)
