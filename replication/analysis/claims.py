@@ -37,6 +37,7 @@ from replication.analysis.hypothesis_tests import (
 )
 from replication.analysis.items import item_intervals
 from replication.analysis.statistics import summarise_strata
+from replication.architectures.catalogue import kind_of
 from replication.config.paper_claims import Claims, ClaimSpec, read_claims
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
@@ -256,7 +257,8 @@ def _evidence(claims: Claims, claim: ClaimSpec, numbers: dict[str, Any], verdict
     n = numbers["n"]
     if n == 0:
         return "no seed has all the cells"
-    unit = "perplexity" if claims.datasets(claim.contrast()) == {"ptb"} else "points"
+    kinds = {kind_of(network) for network in claims.networks(claim.contrast())}
+    unit = "perplexity" if kinds == {"language"} else "points"
     unit = UNITS.get(claim.metric or "", unit)
     digits = 3 if claim.metric else 2
 

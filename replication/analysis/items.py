@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from replication.analysis.statistics import CONFIDENCE
+from replication.config.datasets import ImageDataset, OwnImages
 from replication.config.paper_claims import CellKey, Claims
-from replication.config.scale import ImageDataset
 from replication.data.images import pair_items
 from replication.ensemble import average
 from replication.errors import InputError
@@ -22,12 +22,13 @@ COLUMNS = ["claim", "items", "paired_difference", "item_low", "item_high"]
 DRAWS = 1000
 
 
-def items_of(plan: Plan, dataset: ImageDataset) -> tuple[int, NDArray[np.int64]]:
+def items_of(plan: Plan, dataset: ImageDataset | OwnImages) -> tuple[int, NDArray[np.int64]]:
     """How many single test items a data set has, and those of each test image: (1 or 2, n)."""
-    spec = dataset.spec(plan.scale.evaluate_on)
+    evaluate_on, root = plan.scale.evaluate_on, plan.scale.data_root
+    spec = dataset.spec(evaluate_on, root)
     if not spec.pairs:
         return spec.test, np.arange(spec.test)[None]
-    single = dataset.model_copy(update={"test": None}).spec(plan.scale.evaluate_on)
+    single = dataset.model_copy(update={"test": None}).spec(evaluate_on, root)
     return single.test, pair_items(single.test, spec.test).numpy()
 
 
@@ -59,11 +60,12 @@ def item_intervals(plan: Plan, claims: Claims) -> pd.DataFrame:
     for name in filter(claims.file.is_primary, claims.file.claims):
         contrast = claims.file.claims[name].contrast()
         roles = claims.datasets(contrast)
-        if len(roles) > 1 or "ptb" in roles:
+        dataset = plan.scale.datasets.get(min(roles))
+        if len(roles) > 1 or not isinstance(dataset, ImageDataset | OwnImages):
             continue
         line: dict[str, object] = {"claim": name}
         lines.append(line)
-        total, items = items_of(plan, getattr(plan.scale.datasets, roles.pop()))
+        total, items = items_of(plan, dataset)
         try:
             for key in contrast:
                 if key not in cells:

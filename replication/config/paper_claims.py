@@ -9,6 +9,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from replication.architectures.catalogue import kind_of
 from replication.config.paper_tables import TABLES, Name, TableSpec, read_table
 from replication.config.yaml_model import Number, StrictModel, Unique, read_yaml, validate
 from replication.errors import InputError
@@ -214,7 +215,7 @@ def read_claims(folder: Path = TABLES) -> Claims:
             _check_cell(tables[spec.table], cell, where)
     claims = Claims(file, tables)
     for name, claim in file.claims.items():
-        kinds = {dataset == "ptb" for dataset in claims.datasets(claim.contrast())}
+        kinds = {kind_of(network) for network in claims.networks(claim.contrast())}
         if len(kinds) > 1:
             raise InputError(f"{path}: `claims.{name}`: compares errors with perplexities")
     if math.isnan(claims.reported(file.replicates.weights())):

@@ -28,7 +28,6 @@ from replication.config.yaml_model import (
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 
-Role = Literal["cifar10", "cifar100", "ptb"]
 Name = Annotated[Line, StringConstraints(min_length=1)]
 Arguments = dict[Name, Any]
 
@@ -128,7 +127,7 @@ class RowSpec(StrictModel):
     arguments: Arguments = Field(
         {}, description="Of a network of timm: keyword arguments of timm.create_model."
     )
-    dataset: Role | None = Field(None, description="Instead of the table's.")
+    dataset: FolderName | None = Field(None, description="Instead of the table's.")
     params: Number | None = Field(None, description="Parameters as printed, in millions.")
     cells: dict[Name, CellSpec | None] = Field({}, description="Unlike the column's; null: none.")
     reported: dict[Name, Number | None] | None = Field(
@@ -140,7 +139,9 @@ class TableSpec(StrictModel):
     """A table of the paper."""
 
     title: Name
-    dataset: Role = Field(description="The paper's data set; the scale says what stands for it.")
+    dataset: FolderName = Field(
+        description="A key of the scale's `datasets`: the paper's data set that one stands for."
+    )
     columns: dict[Name, CellSpec] = Field(min_length=1)
     rows: dict[Name, RowSpec] = Field(min_length=1)
     variants: dict[FolderName, dict[str, Any]] = Field(
@@ -168,8 +169,8 @@ class TableSpec(StrictModel):
         cell = self.cell(row, column)
         return cell.arguments if cell.network else self.rows[row].arguments
 
-    def role(self, row: str) -> Role:
-        """The paper's data set of a row."""
+    def role(self, row: str) -> str:
+        """The data set of a row, as the scale's `datasets` calls it."""
         return self.rows[row].dataset or self.dataset
 
     @property
@@ -248,7 +249,6 @@ def _problems(table: TableSpec) -> Iterator[str]:
 
 def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
     cell, network = table.cell(row, column), table.network(row, column)
-    kind = "language" if table.role(row) == "ptb" else "image"
     found = find_network(network)
     if found is None:
         yield (
@@ -261,8 +261,6 @@ def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
         yield "`arguments` without a `network`; put them in the row"
     if cell.variant is not None and cell.variant not in table.variants:
         yield f"unknown variant `{cell.variant}`; add it to `variants`"
-    if found and found.kind != kind:
-        yield f"`{network}` is no {kind} network; the data set needs one"
     for member in cell.ensemble or ():
         if member not in table.columns or table.is_dash(row, member):
             yield f"ensemble member `{member}` does not exist in this row"

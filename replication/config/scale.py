@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from replication.architectures.catalogue import NETWORKS
+from replication.config.datasets import AnyDataset, Part
 from replication.config.networks import Networks
 from replication.config.yaml_model import (
     Count,
@@ -30,61 +31,12 @@ from replication.config.yaml_model import (
     read_yaml,
     validate,
 )
-from replication.data import specs
 from replication.errors import InputError
 
 DEFAULT = Path("config/digits.yaml")
 GPU_SLOTS = 8
 """Slots of a whole GPU."""
-Part = Literal["test", "validation"]
 Average = Literal["probabilities", "logits"]
-
-
-class Dataset(StrictModel):
-    """A data set, and how much of it is used."""
-
-    @property
-    def sizes(self) -> dict[str, Any]:
-        """How much of it is used, as arguments of its loading function."""
-        return self.model_dump(exclude={"name"})
-
-
-class ImageDataset(Dataset):
-    """An image data set, and how much of it is used."""
-
-    name: Annotated[str, OneOf(specs.IMAGE_DATASETS)]
-    train: Count | None = Field(None, description="Training images; all of them without this key.")
-    test: Count | None = Field(None, description="Test images, likewise.")
-    items: Count | None = Field(
-        None,
-        description="Single images that training images come from; the others are left out, or are"
-        " for testing where the data set has no test images of its own.",
-    )
-    pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
-
-    def spec(self, evaluate_on: Part) -> specs.ImageSpec:
-        """The data set as it is used: its numbers of images and their size."""
-        return specs.image_spec(self.name, evaluate_on=evaluate_on, **self.sizes)
-
-
-class TextDataset(Dataset):
-    """A text data set, and how much of it is used."""
-
-    name: Annotated[str, OneOf(specs.TEXT_DATASETS)]
-    words: Count | None = Field(None, description="Vocabulary; the data set's without this key.")
-    train: Count | None = Field(None, description="Training words; all without this key.")
-
-    def spec(self, evaluate_on: Part) -> specs.TextSpec:
-        """The data set with the numbers of words that are used, wherever it is evaluated."""
-        return specs.text_spec(self.name, self.words, self.train)
-
-
-class Datasets(StrictModel):
-    """What stands for each of the paper's data sets."""
-
-    cifar10: ImageDataset
-    cifar100: ImageDataset
-    ptb: TextDataset
 
 
 class ImageRecipe(StrictModel):
@@ -219,12 +171,18 @@ class Scale(StrictModel):
         description="Own tables, claims and objectives are found here first; without this key the"
         " folder of the file that names the scale.",
     )
-    datasets: Datasets
+    datasets: dict[FolderName, AnyDataset] = Field(
+        min_length=1,
+        description="By the name that tables call them. What stands for the paper's cifar10,"
+        " cifar100 and ptb: a data set of the suite by name; or one's own.",
+    )
     data_root: Line = Field("data", min_length=1, description="Folder of the data sets.")
     evaluate_on: Part = Field("test", description="validation: a fifth of the training images.")
     networks: Networks
     images: ImageRecipe
-    language: LanguageRecipes
+    language: LanguageRecipes | None = Field(
+        None, description="Needed where a table has a language model."
+    )
     decisions: Decisions = Decisions()
     exceptions: dict[Annotated[str, OneOf(NETWORKS)], Line] = Field(
         {},

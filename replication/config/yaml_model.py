@@ -145,7 +145,9 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
 
 
 def _problem(details: ErrorDetails, model: type[pydantic.BaseModel]) -> str:
-    key = ".".join(str(part) for part in details["loc"])
+    # In angle brackets stand the names of the models of a union.
+    named = (str(part) for part in details["loc"])
+    key = ".".join(part for part in named if not part.startswith("<"))
     if details["type"] == "extra_forbidden":
         schema = model.model_json_schema()
         parts = [schema, *schema.get("$defs", {}).values()]

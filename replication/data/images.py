@@ -4,13 +4,15 @@ import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from replication.data.specs import HELD_OUT, IMAGE_DATASETS
+from replication.data.own_images import read
+from replication.data.specs import HELD_OUT, IMAGE_DATASETS, Source
 from replication.errors import InputError
 
 
@@ -64,6 +66,7 @@ def load_images(
     items: int | None = None,
     pool: int = 1,
     evaluate_on: Literal["test", "validation"] = "test",
+    source: Source | None = None,
     *,
     download: bool = False,
 ) -> ImageData:
@@ -73,32 +76,50 @@ def load_images(
     is made of; of a data set with one source the others are for testing. ``pool`` is the side of
     the squares of pixels that are averaged into one. For ``validation`` a fifth of the training
     items is held out, and the test items are not used. Pairs are built after the split, so that no
-    item is in pairs of both parts.
+    item is in pairs of both parts. ``source`` is where images of one's own are.
 
     Raises:
         InputError: files are missing, damaged or cannot be downloaded, the data set has fewer
             images than requested, or ``pool`` does not divide their sides.
     """
-    spec = IMAGE_DATASETS[name]
-    training_items, evaluation_items = (
-        _averaged(part, pool, f"{name}: `pool`")
-        for part in resolve_name(spec.loader)(root, download)
-    )
+    spec = IMAGE_DATASETS.get(name)
+    if spec:
+        parts, classes = resolve_name(spec.loader)(root, download), spec.classes
+    else:
+        assert source is not None
+        parts, classes = _own(source, root, download)
+    training_items, evaluation_items = (_averaged(part, pool, f"{name}: `pool`") for part in parts)
     if items:
         training_items, rest = _split(training_items, items, f"{name}: `items`")
-        if spec.one_source:
+        if spec and spec.one_source:
             evaluation_items = Items(*map(torch.cat, zip(evaluation_items, rest, strict=True)))
     if evaluate_on == "validation":
         order = shuffled(len(training_items.labels), "validation")
         held_out = len(order) // HELD_OUT
         evaluation_items = training_items.take(order[:held_out])
         training_items = training_items.take(order[held_out:])
-    select = _pairs if spec.pairs else _subset
+    select = _pairs if spec and spec.pairs else _subset
     return _normalise(
         select(training_items, train, f"{name}: `train`"),
         select(evaluation_items, test, f"{name}: `test`"),
-        spec.classes,
+        classes,
     )
+
+
+def _own(source: Source, root: Path, download: bool) -> tuple[tuple[Items, Items], int]:
+    """The two parts of images of one's own, and the number of classes."""
+    arrays = read(source, root, download)
+    train, test = (
+        Items(_unit(arrays[f"x_{part}"]), torch.from_numpy(arrays[f"y_{part}"]))
+        for part in ("train", "test")
+    )
+    return (train, test), int(train.labels.max()) + 1
+
+
+def _unit(images: NDArray[Any]) -> Tensor:
+    """Images (n, height, width, channels) as (n, channels, height, width) in [0, 1]."""
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    return pixels / 255 if pixels.dtype == torch.uint8 else pixels.float()
 
 
 def shuffled(n: int, purpose: str) -> Tensor:

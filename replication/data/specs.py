@@ -1,6 +1,8 @@
 """The registry of data sets: one entry each, readable without torch."""
 
+import hashlib
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 
@@ -38,6 +40,31 @@ class TextSpec:
     train: int
     validation: int
     test: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where images of one's own are: ``place`` is a folder, an npz file, or the name of a class.
+
+    Images in a folder have this ``size`` (height, width) and number of ``channels``; arrays and
+    classes have their own.
+    """
+
+    kind: Literal["folder", "npz", "torchvision"]
+    place: str
+    size: tuple[int, int] | None = None
+    channels: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What runs and files are named after: the place's own name."""
+        stem = Path(self.place).stem.lower()
+        return "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)
+
+    def prepared(self, root: Path) -> Path:
+        """The file with its arrays."""
+        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:12]
+        return root / "prepared" / f"{self.name}-{digest}.npz"
 
 
 def _pairs_of(spec: ImageSpec, label: str) -> ImageSpec:
@@ -115,7 +142,18 @@ def image_spec(
 
     The arguments are those of `data.images.load_images`.
     """
-    spec = IMAGE_DATASETS[name]
+    return used(IMAGE_DATASETS[name], train, test, items, pool, evaluate_on)
+
+
+def used(
+    spec: ImageSpec,
+    train: int | None = None,
+    test: int | None = None,
+    items: int | None = None,
+    pool: int = 1,
+    evaluate_on: Literal["test", "validation"] = "test",
+) -> ImageSpec:
+    """A data set with the numbers of images, and their size, that `image_spec` has them in."""
     channels, height, width = spec.shape
     spec = replace(spec, shape=(channels, height // pool, width // pool))
     if items:

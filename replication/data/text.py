@@ -46,20 +46,24 @@ def load_corpus(
     root: Path,
     words: int | None = None,
     train: int | None = None,
+    file: Path | None = None,
     *,
     download: bool = False,
 ) -> Corpus:
     """Load a corpus from its own folder below ``root``, the folder of all data sets.
 
     ``words`` is the size of the vocabulary (None: the data set's own), ``train`` the number of
-    training words that are used (None: all).
+    training words that are used (None: all), ``file`` a text of one's own.
 
     Raises:
         InputError: files are missing, damaged or cannot be downloaded, or the training part has
             fewer words than requested.
     """
-    spec = TEXT_DATASETS[name]
-    corpus: Corpus = resolve_name(spec.loader)(root / name, words or spec.words, download)
+    if file:
+        corpus: Corpus = resolve_name("replication.data.text_files:own_text")(file, words)
+    else:
+        spec = TEXT_DATASETS[name]
+        corpus = resolve_name(spec.loader)(root / name, words or spec.words, download)
     total = len(corpus.train)
     if train and train > total:
         raise InputError(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from replication.architectures.catalogue import kind_of
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import Average, Scale
 from replication.plan.run import Run
@@ -56,10 +57,10 @@ def cells_of(
     ``variants`` are scales by name; a variant that is not among them is the scale itself.
     """
     for row, spec in table.rows.items():
-        text = table.role(row) == "ptb"
         for column in table.columns:
             if table.is_dash(row, column):
                 continue
+            text = kind_of(table.network(row, column)) == "language"
             part = table.cell(row, column).part if text else scale.evaluate_on
             varied = variants.get(table.cell(row, column).variant or "", scale)
             columns = table.cell(row, column).ensemble or (column,)
@@ -97,7 +98,7 @@ def _run(
     assert cell.objective is not None  # read_table checks that teachers and members are trained
     above = _run(table, teacher.row, teacher.column, seed, scale, variants) if teacher else None
     return Run(
-        dataset=getattr(scale.datasets, table.role(row)),
+        dataset=scale.datasets[table.role(row)],
         network=table.network(row, column),
         arguments=json.dumps(table.arguments(row, column), sort_keys=True),
         objective=cell.objective.name,

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from replication.architectures.catalogue import find_network
+from replication.architectures.catalogue import find_network, kind_of
 from replication.config.custom_objectives import is_custom, source_hash
+from replication.config.datasets import AnyDataset, OwnText, TextDataset
 from replication.config.paper_tables import TABLES, TableSpec, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge, multiply
+from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
 from replication.files import write_text
 from replication.objectives import OBJECTIVES
@@ -59,6 +61,8 @@ class Plan:
             InputError: a table is invalid, or two cells have different runs under one id.
         """
         specs = {name: read_table(name, tables) for name in scale.tables}
+        for name, spec in specs.items():
+            _check_datasets(scale, spec, f"{tables / name}.yaml")
         variants = _variants(specs, scale, tables)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
@@ -148,6 +152,10 @@ class Plan:
             **({"logit_cache_limit_gib": scale.logit_cache_limit_gib} if run.teacher else {}),
         }
 
+    def data_spec(self, dataset: AnyDataset) -> ImageSpec | TextSpec:
+        """A data set's sizes as they are used; raises InputError where they are not known yet."""
+        return dataset.spec(self.scale.evaluate_on, self.scale.data_root)
+
     def students(self, run: Run) -> list[Run]:
         """The runs whose teacher is this one."""
         return [it for it in self.runs.values() if it.teacher and it.teacher.id == run.id]
@@ -160,6 +168,28 @@ class Plan:
 def hash_recipe(recipe: dict[str, Any]) -> str:
     """A hash of a recipe that does not depend on the order of its keys."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _check_datasets(scale: Scale, table: TableSpec, where: str) -> None:
+    """Check that the scale has the data set of every row, and a recipe, of its network's kind."""
+    for row in table.rows:
+        role = table.role(row)
+        if role not in scale.datasets:
+            has = ", ".join(scale.datasets)
+            raise InputError(
+                f"{where}: row `{row}`: no data set `{role}` at scale {scale.scale}, which has"
+                f" {has}; add it to `datasets`"
+            )
+        kind = "language" if isinstance(scale.datasets[role], TextDataset | OwnText) else "image"
+        for column in table.columns:
+            network = table.network(row, column)
+            if not table.is_dash(row, column) and kind_of(network) != kind:
+                raise InputError(
+                    f"{where}: cell `{row}` / `{column}`: `{network}` is no {kind} network; the"
+                    " data set needs one"
+                )
+        if kind == "language" and scale.language is None:
+            raise InputError(f"{where}: row `{row}`: the scale has no `language`; add its recipes")
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:

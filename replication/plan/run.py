@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from replication.config.scale import ImageDataset, TextDataset
+from replication.config.datasets import AnyDataset
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Run:
     ``parameters`` are the objective's, by name; ``arguments``, as JSON, those of a network of timm.
     """
 
-    dataset: ImageDataset | TextDataset
+    dataset: AnyDataset
     network: str
     objective: str
     seed: int

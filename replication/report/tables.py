@@ -89,7 +89,9 @@ def note(plan: Plan, name: str, reasons: Sequence[str] = ()) -> str:
     spec = plan.tables[name]
     used = []
     for role in dict.fromkeys(spec.role(row) for row in spec.rows):
-        label = DATASETS[getattr(plan.scale.datasets, role).name].label
-        used.append(label if label == PRINTED[role] else f"{label} for {PRINTED[role]}")
+        name = plan.scale.datasets[role].name
+        label = DATASETS[name].label if name in DATASETS else name
+        printed = PRINTED.get(role, label)
+        used.append(label if label == printed else f"{label} for {printed}")
     data = f"Scale {plan.scale.scale}: {', '.join(used)}."
     return " ".join([data, *spec.notes, *(f"Empty cell: {reason}." for reason in reasons)])

@@ -14,17 +14,17 @@ with the printed ones to 3 % where the structure is settled, and unlike them lac
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
 
 from replication import files
 from replication.analysis.cells_csv import read_csv
-from replication.architectures.catalogue import kind_of
+from replication.architectures.catalogue import NETWORKS, kind_of
+from replication.config.datasets import AnyDataset
 from replication.config.networks import Networks
-from replication.config.scale import ImageDataset
-from replication.data.specs import IMAGE_DATASETS
+from replication.data.specs import IMAGE_DATASETS, ImageSpec
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.report.criteria_page import criteria_table
@@ -56,9 +56,13 @@ class Capacities:
     @cached_property
     def ratios(self) -> pd.DataFrame:
         """By network: `ratio` here, `paper_ratio`, and their `quotient`, all with ten classes."""
-        here = self.plan.scale.datasets.cifar10.spec(self.plan.scale.evaluate_on)
-        names = list(dict.fromkeys(run.network for run in _image_runs(self.plan)))
-        found = pd.DataFrame(index=names)
+        runs = [run for run in _image_runs(self.plan) if run.network in NETWORKS]
+        names = list(dict.fromkeys(run.network for run in runs))
+        found = pd.DataFrame(index=names, columns=["ratio", "paper_ratio"], dtype=float)
+        if not runs:
+            return found.assign(quotient=found["ratio"])
+        small = self.plan.scale.datasets.get("cifar10", runs[0].dataset)
+        here = replace(_images(self.plan, small), classes=10)
         for column, sizes, data in (
             ("ratio", self.plan.scale.networks, here),
             ("paper_ratio", Networks(), IMAGE_DATASETS["cifar10"]),
@@ -72,6 +76,8 @@ class Capacities:
 
         Its order is compared with that of the networks within the factor and without an exception.
         """
+        if network not in self.ratios.index:
+            return ""
         ratio, paper, quotient = map(float, self.ratios.loc[network])
         if not _within(quotient):
             return f"{ratio:.2g} times the parameters of {BASE}, in the paper {paper:.2g} times"
@@ -125,11 +131,12 @@ def _line(plan: Plan, capacities: Capacities, runs: Sequence[Run]) -> dict[str, 
     divergence, change = _divergence([_history(plan, it) for it in done if it.objective == "ban"])
     exception, problem = plan.scale.exceptions.get(run.network), capacities.problem(run.network)
     images, items = _test_items(plan, run)
+    sized = "exception" if exception else "not met" if problem else "met"
     return {
         "dataset": run.dataset.name,
         "network": run.network,
         "parameters": records[0]["parameters"] if records else parameters(plan, run),
-        **capacities.ratios.loc[run.network],
+        **capacities.ratios.reindex([run.network]).iloc[0],
         "seeds": len(labelled),
         "train_error": train_error,
         "test_error": test_error,
@@ -137,7 +144,7 @@ def _line(plan: Plan, capacities: Capacities, runs: Sequence[Run]) -> dict[str, 
         "test_items": items,
         "divergence": divergence,
         "divergence_change": change,
-        "capacity": "exception" if exception else "not met" if problem else "met",
+        "capacity": sized if run.network in NETWORKS else None,
         "fit": _verdict(train_error, train_error < FIT),
         "error": _verdict(test_error, ERROR[0] <= test_error <= ERROR[1]),
         "schedule": _verdict(change, abs(change) < SETTLED),
@@ -154,10 +161,15 @@ def _image_runs(plan: Plan) -> list[Run]:
 
 def _test_items(plan: Plan, run: Run) -> tuple[int, int]:
     """Test images, and the single items that they are made of where they are pairs."""
-    assert isinstance(run.dataset, ImageDataset)
-    spec = run.dataset.spec(plan.scale.evaluate_on)
-    items = run.dataset.model_copy(update={"test": None}).spec(plan.scale.evaluate_on)
+    spec = _images(plan, run.dataset)
+    items = _images(plan, run.dataset.model_copy(update={"test": None}))
     return spec.test, min(spec.test, items.test)
+
+
+def _images(plan: Plan, dataset: AnyDataset) -> ImageSpec:
+    spec = plan.data_spec(dataset)
+    assert isinstance(spec, ImageSpec)
+    return spec
 
 
 def _history(plan: Plan, run: Run) -> pd.DataFrame:

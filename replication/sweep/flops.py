@@ -66,7 +66,7 @@ def training_flops(plan: Plan, run: Run) -> float:
 
 def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
     """Images or words that are trained on, evaluated, and cached for students; 0: not cached."""
-    recipe, data = plan.training(run), run.dataset.spec(plan.scale.evaluate_on)
+    recipe, data = plan.training(run), plan.data_spec(run.dataset)
     if isinstance(data, ImageSpec):
         assert isinstance(recipe, ImageRecipe)
         shape = count_views(recipe.crop_padding, recipe.flip), data.train, data.classes
@@ -81,7 +81,7 @@ def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
 
 def _network(plan: Plan, run: Run) -> tuple[str, Options, ImageSpec | TextSpec]:
     options = json.dumps(plan.options(run))
-    return run.network, options, run.dataset.spec(plan.scale.evaluate_on)
+    return run.network, options, plan.data_spec(run.dataset)
 
 
 @cache

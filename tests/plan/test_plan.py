@@ -456,14 +456,6 @@ WRONG_TABLES: dict[str, tuple[Change, str]] = {
         lambda t: t.update(hidden=["bam"]),
         "`hidden`: no column `bam`",
     ),
-    "row of another data set": (
-        lambda t: t["rows"]["densenet-90-60"].update(dataset="ptb"),
-        "`densenet_90_60` is no language network",
-    ),
-    "language network on images": (
-        lambda t: t["rows"]["densenet-90-60"].update(network="lstm"),
-        "`lstm` is no image network",
-    ),
     "unknown variant": (
         lambda t: t["columns"]["ban"].update(variant="mine"),
         "unknown variant `mine`; add it to `variants`",
@@ -482,6 +474,33 @@ def test_a_wrong_table_is_one_line_with_file_and_key(name: str, tmp_path: Path) 
     path.write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
     with refused(str(path), message):
         read_table("table2", tmp_path)
+
+
+WRONG_DATASETS: dict[str, tuple[Change, str]] = {
+    "row of another data set": (
+        lambda t: t["rows"]["densenet-90-60"].update(dataset="ptb"),
+        "`densenet_90_60` is no language network",
+    ),
+    "language network on images": (
+        lambda t: t["rows"]["densenet-90-60"].update(network="lstm"),
+        "`lstm` is no image network",
+    ),
+    "data set that the scale does not have": (
+        lambda t: t.update(dataset="flowers"),
+        "no data set `flowers` at scale digits, which has cifar10, cifar100, ptb",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_DATASETS)
+def test_a_table_on_a_wrong_data_set_is_one_line(name: str, tmp_path: Path) -> None:
+    change, message = WRONG_DATASETS[name]
+    table = yaml.safe_load((ROOT / "tables" / "table2.yaml").read_text(encoding="utf-8"))
+    change(table)
+    path = tmp_path / "table2.yaml"
+    path.write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
+    with refused(str(path), message):
+        Plan.read([ROOT / "config/digits.yaml"], tmp_path, keys={"tables": ["table2"]})
 
 
 def test_an_unknown_table_is_named_with_those_there_are() -> None:

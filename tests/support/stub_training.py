@@ -15,7 +15,8 @@ from support.workplace import PATH
 
 from replication import files
 from replication.analysis.measure import error, perplexity
-from replication.config.scale import ImageDataset, ImageRecipe
+from replication.config.datasets import ImageDataset
+from replication.config.scale import ImageRecipe
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.folder import HISTORY, MODEL, PREDICTIONS, RECORD

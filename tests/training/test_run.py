@@ -16,7 +16,8 @@ from support.plans import ROOT, tiny_plan
 from torch import nn
 
 from replication import files
-from replication.config.scale import Decisions, ImageDataset
+from replication.config.datasets import ImageDataset
+from replication.config.scale import Decisions
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
 from replication.plan.plan import Plan

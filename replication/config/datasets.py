@@ -1,0 +1,153 @@
+"""The data sets of a scale: those of the suite by name, and one's own."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from replication.config.yaml_model import Count, Line, OneOf, StrictModel
+from replication.data import specs
+from replication.data.specs import Source
+
+Part = Literal["test", "validation"]
+
+
+class Dataset(StrictModel):
+    """A data set, and how much of it is used."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """How much of it is used, as arguments of its loading function."""
+        return self.model_dump(exclude={"name"})
+
+
+class ImageDataset(Dataset):
+    """An image data set, and how much of it is used."""
+
+    name: Annotated[str, OneOf(specs.IMAGE_DATASETS)]
+    train: Count | None = Field(None, description="Training images; all of them without this key.")
+    test: Count | None = Field(None, description="Test images, likewise.")
+    items: Count | None = Field(
+        None,
+        description="Single images that training images come from; the others are left out, or are"
+        " for testing where the data set has no test images of its own.",
+    )
+    pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
+
+    def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
+        """The data set as it is used: its numbers of images and their size."""
+        return specs.image_spec(self.name, evaluate_on=evaluate_on, **self.sizes)
+
+
+class OwnImages(Dataset):
+    """Images of one's own, and how much of them is used."""
+
+    folder: Line | None = Field(
+        None, description="With train/ and test/, each with a folder of images for every class."
+    )
+    npz: Line | None = Field(
+        None, description="With x_train, y_train, x_test, y_test: (n, height, width[, channels])."
+    )
+    torchvision: Line | None = Field(None, description="A class of torchvision.datasets: SVHN.")
+    size: tuple[Count, Count] | None = Field(None, description="Of a folder's: height, width.")
+    channels: Literal[1, 3, 4] | None = Field(None, description="Of a folder's images.")
+    train: Count | None = Field(None, description="Training images; all of them without this key.")
+    test: Count | None = Field(None, description="Test images, likewise.")
+    pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
+
+    @model_validator(mode="after")
+    def _is_one_place(self) -> Self:
+        if sum(map(bool, (self.folder, self.npz, self.torchvision))) != 1:
+            raise ValueError("name one of `folder`, `npz` and `torchvision`")
+        if bool(self.folder) != bool(self.size and self.channels):
+            raise ValueError("`size` and `channels` belong to a `folder`, which needs both")
+        return self
+
+    @property
+    def source(self) -> Source:
+        """Where the images are."""
+        if self.folder:
+            return Source("folder", self.folder, self.size, self.channels)
+        return (
+            Source("npz", self.npz) if self.npz else Source("torchvision", self.torchvision or "")
+        )
+
+    @property
+    def name(self) -> str:
+        """What its runs are named after."""
+        return self.source.name
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """As of every data set, and where the images are."""
+        used = self.model_dump(include={"train", "test", "pool"})
+        return {**used, "source": self.source}
+
+    def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
+        """The data set as it is used; raises InputError where it is not prepared."""
+        from replication.data import own_images
+
+        used = self.model_dump(include={"train", "test", "pool"})
+        found = own_images.spec(self.source, Path(root).expanduser())
+        return specs.used(found, evaluate_on=evaluate_on, **used)
+
+
+class TextDataset(Dataset):
+    """A text data set, and how much of it is used."""
+
+    name: Annotated[str, OneOf(specs.TEXT_DATASETS)]
+    words: Count | None = Field(None, description="Vocabulary; the data set's without this key.")
+    train: Count | None = Field(None, description="Training words; all without this key.")
+
+    def spec(self, evaluate_on: Part, root: str = "data") -> specs.TextSpec:
+        """The data set with the numbers of words that are used, wherever it is evaluated."""
+        return specs.text_spec(self.name, self.words, self.train)
+
+
+class OwnText(Dataset):
+    """A text of one's own, and how much of it is used."""
+
+    text: Line = Field(
+        description="A text file; 8 tenths are for training, then 1 and 1 for tests."
+    )
+    words: Count = Field(10_000, description="Vocabulary: the most frequent words.")
+    train: Count | None = Field(None, description="Training words; all without this key.")
+
+    @property
+    def name(self) -> str:
+        """What its runs are named after."""
+        return Source("npz", self.text).name
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """As of every data set, and where the text is."""
+        return {"words": self.words, "train": self.train, "file": Path(self.text)}
+
+    def spec(self, evaluate_on: Part, root: str = "data") -> specs.TextSpec:
+        """The data set with the numbers of words that are used, read from the file."""
+        from replication.data.text import load_corpus
+
+        found = load_corpus(self.name, Path(root), **self.sizes)
+        parts = len(found.train), len(found.validation), len(found.test)
+        return specs.TextSpec(self.name, "", len(found.vocabulary), *parts)
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, Dataset):
+        return f"<{type(value).__name__}>"
+    keys = value.keys() if isinstance(value, dict) else set()
+    if keys & {"folder", "npz", "torchvision"}:
+        return "<OwnImages>"
+    if "text" in keys:
+        return "<OwnText>"
+    named = value.get("name") if isinstance(value, dict) else None
+    return "<TextDataset>" if named in specs.TEXT_DATASETS else "<ImageDataset>"
+
+
+AnyDataset = Annotated[
+    Annotated[ImageDataset, Tag("<ImageDataset>")]
+    | Annotated[TextDataset, Tag("<TextDataset>")]
+    | Annotated[OwnImages, Tag("<OwnImages>")]
+    | Annotated[OwnText, Tag("<OwnText>")],
+    Discriminator(_kind_of),
+]

@@ -1,0 +1,205 @@
+"""Images of one's own are read and checked once, and refused in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from replication.data.own_images import read, spec
+from replication.data.prepare import load
+from replication.data.specs import Source
+from replication.errors import InputError
+
+SIDE = 6
+
+
+def write_folder(place: Path, channels: int = 3, each: int = 3) -> Source:
+    """Two classes of images, whose first pixel is their number."""
+    for part in ("train", "test"):
+        for label in ("cat", "dog"):
+            folder = place / part / label
+            folder.mkdir(parents=True)
+            for number in range(each):
+                pixels = np.full((SIDE, SIDE + 2, channels), 40 * number, np.uint8)
+                Image.fromarray(pixels.squeeze()).save(folder / f"{number}.png")
+    return Source("folder", str(place), (SIDE, SIDE + 2), channels)
+
+
+def arrays(n: int = 8) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    found = {}
+    for part in ("train", "test"):
+        found[f"x_{part}"] = generator.integers(0, 256, (n, SIDE, SIDE), dtype=np.uint8)
+        found[f"y_{part}"] = np.arange(n) % 4
+    return found
+
+
+def write_npz(place: Path, **changed: np.ndarray) -> Source:
+    np.savez(place, **{**arrays(), **changed})
+    return Source("npz", str(place))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_folder_of_images_is_loaded(channels: int, tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "Pets", channels)
+    data = load("pets", tmp_path / "data", {"source": source}, download=True)
+    assert data.train.images.shape == (6, channels, SIDE, SIDE + 2)
+    assert data.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.classes == 2
+    # In the order of the files, as values of [0, 1] before they were normalised.
+    mean, std = torch.tensor(data.mean), torch.tensor(data.std)
+    pixels = data.train.images[:, :, 0, 0] * std + mean
+    assert torch.allclose(255 * pixels[:3, 0], torch.tensor([0.0, 40, 80]), atol=1e-3)
+    found = spec(source, tmp_path / "data")
+    assert (found.classes, found.shape, found.train) == (2, (channels, SIDE, SIDE + 2), 6)
+    assert found.label == source.name == "pets"
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_arrays_are_loaded(scaled: bool, tmp_path: Path) -> None:
+    images = arrays()["x_train"]
+    changed = {"x_train": images / 255, "x_test": images / 255} if scaled else {}
+    source = write_npz(tmp_path / "mine.npz", **changed)
+    data = load("mine", tmp_path / "data", {"source": source, "train": 5}, download=True)
+    assert data.train.images.shape == (5, 1, SIDE, SIDE)
+    assert data.classes == 4
+
+
+def test_a_class_of_torchvision_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision.datasets
+
+    class Fake:
+        def __init__(self, root: str, split: str = "train", download: bool = False) -> None:
+            assert download
+            self.n = {"train": 6, "test": 3}[split]
+
+        def __len__(self) -> int:
+            return self.n
+
+        def __getitem__(self, index: int) -> tuple[Image.Image, int]:
+            return Image.fromarray(np.full((4, 4, 3), index, np.uint8)), index % 3
+
+    monkeypatch.setattr(torchvision.datasets, "Fake", Fake, raising=False)
+    data = load("fake", tmp_path, {"source": Source("torchvision", "Fake")}, download=True)
+    assert data.train.images.shape == (6, 3, 4, 4)
+    assert data.evaluation.labels.tolist() == [0, 1, 2]
+
+
+def test_files_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = write_folder(tmp_path / "pets")
+    first = load("pets", tmp_path / "data", {"source": source}, download=True)
+    monkeypatch.setattr(Image, "open", None)
+    again = load("pets", tmp_path / "data", {"source": source}, download=True)
+    assert again.fingerprint == first.fingerprint
+
+
+def test_changed_files_are_noticed_and_prepared_again(tmp_path: Path) -> None:
+    source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
+    with pytest.raises(InputError, match="not prepared yet; run `replication data`"):
+        read(source, root)
+    read(source, root, download=True)
+    (tmp_path / "pets/train/cat/0.png").unlink()
+    with pytest.raises(InputError, match="has changed since it was prepared"):
+        read(source, root)
+    assert len(read(source, root, download=True)["y_train"]) == 5
+
+
+def test_a_damaged_file_of_arrays_is_prepared_again(tmp_path: Path) -> None:
+    source, root = write_npz(tmp_path / "mine.npz"), tmp_path / "data"
+    read(source, root, download=True)
+    source.prepared(root).write_bytes(b"PK")
+    assert len(read(source, root, download=True)["y_train"]) == 8
+
+
+def resized(place: Path) -> None:
+    Image.new("RGB", (SIDE, SIDE)).save(place / "train/dog/1.png")
+
+
+FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "other size": (resized, "dog/1.png: 6 × 6 pixels, not 6 × 8; resize all images"),
+    "other channels": (
+        lambda p: Image.new("L", (SIDE + 2, SIDE)).save(p / "test/cat/2.png"),
+        "cat/2.png: 1 channels (mode L), not 3; convert it",
+    ),
+    "not an image": (
+        lambda p: (p / "train/cat/0.png").write_text("cat"),
+        "cat/0.png: cannot be read as an image",
+    ),
+    "empty class": (
+        lambda p: [it.unlink() for it in (p / "train/dog").iterdir()],
+        "Found no valid file for the classes dog",
+    ),
+    "no test part": (
+        lambda p: (p / "test").rename(p / "tests"),
+        "it needs train/ and test/, each with a folder of images for every class",
+    ),
+    "other classes": (
+        lambda p: (p / "test/dog").rename(p / "test/wolf"),
+        "test: other classes than",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_cannot_be_used_is_one_line(name: str, tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "pets")
+    change, says = FOLDERS[name]
+    change(tmp_path / "pets")
+    with pytest.raises(InputError) as caught:
+        read(source, tmp_path / "data", download=True)
+    assert says in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+ARRAYS: dict[str, tuple[dict[str, np.ndarray], str]] = {
+    "labels with a gap": ({"y_train": np.arange(8) % 4 * 2}, "labels have to be 0 to n − 1"),
+    "unknown test label": ({"y_test": np.arange(8)}, "labels have to be 0 to n − 1"),
+    "labels that are no numbers": ({"y_train": np.array(["a"] * 8)}, "y_train: <U1 of shape (8,)"),
+    "too few labels": ({"y_test": np.arange(4)}, "for each of the 8 images"),
+    "test images of another size": (
+        {"x_test": np.zeros((8, 3, 3), np.uint8)},
+        "of one size",
+    ),
+    "flat images": (
+        {f"x_{part}": np.zeros((8, 36), np.uint8) for part in ("train", "test")},
+        "they have to be (n, height, width)",
+    ),
+    "values beyond 1": ({"x_train": np.full((8, SIDE, SIDE), 2.0)}, "x_train: float64; uint8"),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays_that_cannot_be_used_are_one_line(name: str, tmp_path: Path) -> None:
+    changed, says = ARRAYS[name]
+    source = write_npz(tmp_path / "mine.npz", **changed)
+    with pytest.raises(InputError) as caught:
+        read(source, tmp_path / "data", download=True)
+    assert says in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no such file; correct `npz`"),
+        (b"PK\x03\x04", "damaged"),
+        ({"x_train": np.zeros(1)}, "no array 'y_train"),
+    ],
+)
+def test_an_npz_file_that_is_none_is_one_line(content: object, says: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.npz"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif isinstance(content, dict):
+        np.savez(file, **content)
+    with pytest.raises(InputError) as caught:
+        read(Source("npz", str(file)), tmp_path / "data", download=True)
+    assert says in str(caught.value)
+
+
+def test_an_unknown_class_of_torchvision_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="`torchvision: SHVN`: no class of torchvision"):
+        read(Source("torchvision", "SHVN"), tmp_path, download=True)
