@@ -1,0 +1,212 @@
+"""Trainings of networks of timm, on data and objectives of one's own, by another optimiser."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+import yaml
+
+from replication.config.scale import ImageRecipe
+from replication.data.prepare import load
+from replication.errors import InputError
+from replication.plan.plan import Plan
+from replication.runs.record import read_predictions, read_record
+from replication.training.optimisation import make_optimisation
+from replication.training.run import train
+
+VIT: dict[str, Any] = {"network": "timm:test_vit", "arguments": {"img_size": 8, "patch_size": 4}}
+TABLE: dict[str, Any] = {
+    "title": "A transformer and its students",
+    "dataset": "blobs",
+    "columns": {
+        "teacher": {"objective": "label"},
+        "ban": {"objective": "ban", "teacher": "teacher"},
+        "kd": {"objective": {"name": "kd", "temperature": 2}, "teacher": "teacher"},
+        "own": {"objective": "losses:match", "teacher": "teacher"},
+        "shared": {
+            "objective": "ban",
+            "teacher": "teacher",
+            "share_ends": True,
+            "seed_offset": 1000,
+        },
+    },
+    "rows": {"vit": VIT},
+}
+SCALE: dict[str, Any] = {
+    "scale": "mine",
+    "tables": ["mine"],
+    "seeds": [0],
+    "datasets": {"blobs": {"npz": "blobs.npz"}},
+    "networks": {},
+    "images": {
+        "epochs": 6,
+        "batch_size": 8,
+        "learning_rate": 0.003,
+        "weight_decay": 0.05,
+        "optimizer": "adamw",
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+        "warmup_learning_rate": 0.001,
+    },
+    "device": "cpu",
+    "precision": "float32",
+}
+LOSSES = """from torch.nn.functional import mse_loss
+
+def match(student_logits, labels, teacher_logits):
+    return mse_loss(student_logits, teacher_logits)
+"""
+TEACHER = "blobs/timm-test_vit.label.0"
+
+
+def write(folder: Path, table: dict[str, Any] = TABLE, **scale: Any) -> Plan:
+    """A study: three classes of 8×8 images: rows, columns, dots."""
+    generator = np.random.default_rng(0)
+    arrays = {}
+    for part, n in (("train", 96), ("test", 60)):
+        labels = np.arange(n) % 3
+        images = generator.integers(0, 60, (n, 8, 8)).astype(np.uint8)
+        images[labels == 0, ::2] += 150
+        images[labels == 1, :, ::2] += 150
+        images[labels == 2, ::2, ::2] += 150
+        arrays |= {f"x_{part}": images, f"y_{part}": labels}
+    np.savez(folder / "blobs.npz", **arrays)
+    (folder / "mine.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    (folder / "losses.py").write_text(LOSSES, encoding="utf-8")
+    scale = {**SCALE, "datasets": {"blobs": {"npz": str(folder / "blobs.npz")}}, **scale}
+    scale |= {"data_root": str(folder / "data")}
+    (folder / "study.yaml").write_text(yaml.safe_dump(scale), encoding="utf-8")
+    plan = Plan.read([folder / "study.yaml"], folder, folder / "results")
+    for dataset in plan.scale.datasets.values():
+        load(dataset.name, plan.scale.data_root, dataset.sizes, download=True)
+    return plan
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    plan = write(tmp_path_factory.mktemp("study"))
+    for run in plan.runs.values():
+        train(plan, run)
+    return plan
+
+
+def test_every_student_learns(plan: Plan) -> None:
+    assert len(plan.runs) == 5
+    for run in plan.runs.values():
+        record = read_record(plan.folder(run))
+        assert record["result"]["test error (%)"] < 15, run.id
+        assert record["dataset"]["name"] == "blobs"
+    names = {run.id.removeprefix(f"{TEACHER}/") for run in plan.runs.values()}
+    assert "timm-test_vit.kd-temperature-2.0" in names
+    assert "timm-test_vit.losses-match.0" in names
+
+
+def test_a_recipe_has_the_source_of_ones_own_objective_and_the_optimiser(plan: Plan) -> None:
+    record = read_record(plan.folder(plan.run(f"{TEACHER}/timm-test_vit.losses-match.0")))
+    assert len(record["recipe"]["source"]) == 16
+    assert record["recipe"]["training"]["optimizer"] == "adamw"
+    assert record["recipe"]["network"]["options"] == VIT["arguments"]
+
+
+def test_the_learning_rate_warms_up_and_falls_as_a_cosine(plan: Plan) -> None:
+    lines = (plan.folder(plan.run(TEACHER)) / "history.csv").read_text().splitlines()
+    column = lines[0].split(",").index("learning_rate")
+    rates = [float(line.split(",")[column]) for line in lines[1:]]
+    cosine = [0.003 * (1 + np.cos(np.pi * epoch / 6)) / 2 for epoch in range(1, 6)]
+    assert rates == pytest.approx([0.001, *cosine], rel=1e-4)
+
+
+def test_timm_loads_the_trained_network(plan: Plan) -> None:
+    folder, root = plan.folder(plan.run(TEACHER)), plan.scale.data_root
+    network = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    data = load("blobs", root, plan.scale.datasets["blobs"].sizes)
+    with torch.no_grad():
+        logits = network(data.evaluation.images)
+    expected = torch.from_numpy(read_predictions(folder)["logits"])
+    torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_shared_ends_are_the_teachers(plan: Plan) -> None:
+    from safetensors.torch import load_file
+
+    student = f"{TEACHER}/timm-test_vit.ban.1000"
+    one, two = (
+        load_file(plan.folder(plan.run(it)) / "model.safetensors") for it in (TEACHER, student)
+    )
+    for name in ("patch_embed.proj.weight", "head.weight"):
+        assert torch.equal(one[name], two[name])
+    assert not torch.equal(one["blocks.0.attn.qkv.weight"], two["blocks.0.attn.qkv.weight"])
+
+
+def recipe(**keys: Any) -> ImageRecipe:
+    return ImageRecipe.model_validate_json(json.dumps(SCALE["images"] | keys))
+
+
+def test_by_default_optimiser_and_schedule_are_the_papers() -> None:
+    paper = {key: SCALE["images"][key] for key in ("epochs", "batch_size", "weight_decay")}
+    found = ImageRecipe.model_validate_json(
+        json.dumps({**paper, "learning_rate": 0.1, "milestones": [1, 3], "momentum": 0.9})
+    )
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
+    network[0].bias.requires_grad_(False)
+    optimiser, schedule, end_epoch = make_optimisation(network, found)
+    assert isinstance(optimiser, torch.optim.SGD)
+    (group,) = optimiser.param_groups
+    assert len(group["params"]) == 3
+    assert (group["nesterov"], group["momentum"], group["weight_decay"]) == (True, 0.9, 0.05)
+    rates = []
+    for epoch in range(1, 5):
+        rates.append(group["lr"])
+        optimiser.step()
+        end_epoch(epoch)
+    assert rates == pytest.approx([0.1, 0.02, 0.02, 0.004])
+    assert isinstance(schedule, torch.optim.lr_scheduler.MultiStepLR)
+    # And its dump is what it was before there was a choice.
+    assert not ImageRecipe.OPEN & found.model_dump().keys()
+
+
+def test_timms_optimiser_leaves_norms_and_biases_without_decay() -> None:
+    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
+    optimiser, *_ = make_optimisation(network, recipe(optimizer_arguments={"betas": [0.8, 0.9]}))
+    decays = {len(group["params"]): group["weight_decay"] for group in optimiser.param_groups}
+    assert decays == {3: 0.0, 1: 0.05}
+    assert optimiser.param_groups[0]["betas"] == (0.8, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"optimizer": "adamv"}, "timm cannot make adamv"),
+        ({"optimizer_arguments": {"beta": 1}}, "timm cannot make adamw"),
+    ],
+)
+def test_an_optimiser_that_cannot_be_made_is_one_line(keys: dict[str, Any], says: str) -> None:
+    with pytest.raises(InputError) as caught:
+        make_optimisation(torch.nn.Linear(2, 2), recipe(**keys))
+    assert says in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+NETWORKS = {
+    "unknown": ({"network": "timm:test_vitt"}, "timm has no network `test_vitt`; did you mean"),
+    "other size": ({"network": "timm:test_vit"}, "cannot classify images of 1 × 8 × 8 (Input"),
+    "argument": ({**VIT, "arguments": {"image": 8}}, "cannot classify images of 1 × 8 × 8"),
+    "no classifier": (
+        {"network": "timm:test_resnet", "arguments": {"features_only": True}},
+        "cannot classify images of 1 × 8 × 8",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_that_cannot_be_trained_is_one_line(name: str, tmp_path: Path) -> None:
+    row, says = NETWORKS[name]
+    plan = write(tmp_path, {**TABLE, "rows": {"vit": row}})
+    with pytest.raises(InputError) as caught:
+        train(plan, next(iter(plan.runs.values())))
+    assert says in str(caught.value)
+    assert str(caught.value).isprintable()
