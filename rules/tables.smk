@@ -2,7 +2,7 @@
 rule table:
     input:
         RULES.table_runs,
-        spec="tables/{table}.yaml",
+        spec=RULES.table_file,
     output:
         cells="results/{scale}/cells/{table}.csv",
         csv="results/{scale}/tables/{table}.csv",
@@ -51,7 +51,7 @@ rule claims:
     input:
         "results/{scale}/cells.csv",
         "results/{scale}/quality.csv",
-        "tables/claims.yaml",
+        PLAN.claims_file,
     output:
         "results/{scale}/claims.csv",
         "results/{scale}/claims_power.csv",

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from replication.architectures.catalogue import kind_of
-from replication.config.paper_tables import TABLES, Name, TableSpec, read_table
+from replication.config.paper_tables import TABLES, Name, TableSpec, find_tables, read_table
 from replication.config.yaml_model import Number, StrictModel, Unique, read_yaml, validate
 from replication.errors import InputError
 
@@ -200,17 +200,27 @@ class Claims:
         return list(zip(printed[::2], printed[1::2], strict=True))
 
 
-def read_claims(folder: Path = TABLES) -> Claims:
-    """Read and check ``claims.yaml`` and its tables; an error is one line with file and key."""
-    path = folder / "claims.yaml"
+def find_claims(study: Path | None, folder: Path = TABLES) -> Path:
+    """The claims of a study that has them, else those of the suite's ``folder``."""
+    own = (study or folder) / "claims.yaml"
+    return own if own.is_file() else folder / "claims.yaml"
+
+
+def read_claims(folder: Path = TABLES, study: Path | None = None) -> Claims:
+    """Read and check ``claims.yaml`` and its tables; an error is one line with file and key.
+
+    Those of a ``study`` come first.
+    """
+    path = find_claims(study, folder)
     file = validate(ClaimsFile, read_yaml(path), str(path))
     tables: dict[str, TableSpec] = {}
     for key, spec in _sides(file):
         where = f"{path}: `{key}`"
-        if not (folder / f"{spec.table}.yaml").is_file():
-            raise InputError(f"{where}: no table `{spec.table}` in {folder}; name one there is")
+        place = find_tables(spec.table, study, folder)
+        if not (place / f"{spec.table}.yaml").is_file():
+            raise InputError(f"{where}: no table `{spec.table}` in {place}; name one there is")
         if spec.table not in tables:
-            tables[spec.table] = read_table(spec.table, folder)
+            tables[spec.table] = read_table(spec.table, place)
         for cell in spec.cells():
             _check_cell(tables[spec.table], cell, where)
     claims = Claims(file, tables)

@@ -204,6 +204,12 @@ class TableSpec(StrictModel):
         return CellReference(row=row, column=teacher) if isinstance(teacher, str) else teacher
 
 
+def find_tables(name: str, study: Path | None, folder: Path = TABLES) -> Path:
+    """The folder of a table: ``tables/`` of a study that has it, else the suite's ``folder``."""
+    own = study / "tables" if study else folder
+    return own if (own / f"{name}.yaml").is_file() else folder
+
+
 def read_table(name: str, folder: Path = TABLES) -> TableSpec:
     """Read and check ``tables/<name>.yaml``; an error is one line with the file and the key."""
     path = folder / f"{name}.yaml"

@@ -166,10 +166,10 @@ class Scale(StrictModel):
     seeds: Annotated[tuple[Seed, ...], Unique] = Field(
         min_length=1, description="Every cell is trained once for each."
     )
-    folder: Line = Field(
-        ".",
-        description="Own tables, claims and objectives are found here first; without this key the"
-        " folder of the file that names the scale.",
+    folder: Line | None = Field(
+        None,
+        description="Of a study: own tables (tables/), claims (claims.yaml) and objectives are"
+        " found here first; without this key the folder of the file that names the scale.",
     )
     datasets: dict[FolderName, AnyDataset] = Field(
         min_length=1,
@@ -210,6 +210,11 @@ class Scale(StrictModel):
         validate_default=True,
         description="By network; an entry replaces single keys of `default`.",
     )
+
+    @property
+    def study(self) -> Path | None:
+        """The folder of a study, where own files are found before the suite's."""
+        return Path(self.folder) if self.folder else None
 
     def resources(self, network: str) -> Resources:
         """What the training of a network is given."""

@@ -6,14 +6,15 @@ Snakemake loads this module at every start, so it imports neither torch nor pand
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from replication.architectures.catalogue import find_network, kind_of
 from replication.config.custom_objectives import is_custom, source_hash
 from replication.config.datasets import AnyDataset, OwnText, TextDataset
-from replication.config.paper_tables import TABLES, TableSpec, read_table
+from replication.config.paper_claims import find_claims
+from replication.config.paper_tables import TABLES, TableSpec, find_tables, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
@@ -33,7 +34,10 @@ MACHINE = {"folder", "data_root", "device", "compile", "checkpoint", "resource_t
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells of a scale and the runs behind them, teachers first."""
+    """The cells of a scale and the runs behind them, teachers first.
+
+    ``files`` are those of the tables by name, which may be a study's.
+    """
 
     scale: Scale
     tables: dict[str, TableSpec]
@@ -41,6 +45,8 @@ class Plan:
     runs: dict[str, Run]
     variants: dict[str, Scale]
     root: Path = RESULTS
+    files: Mapping[str, Path] = field(default_factory=dict)
+    claims_file: Path = TABLES / "claims.yaml"
 
     @classmethod
     def read(
@@ -60,9 +66,10 @@ class Plan:
         Raises:
             InputError: a table is invalid, or two cells have different runs under one id.
         """
-        specs = {name: read_table(name, tables) for name in scale.tables}
+        folders = {name: find_tables(name, scale.study, tables) for name in scale.tables}
+        specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
-            _check_datasets(scale, spec, f"{tables / name}.yaml")
+            _check_datasets(scale, spec, f"{folders[name] / name}.yaml")
         variants = _variants(specs, scale, tables)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
@@ -76,7 +83,9 @@ class Plan:
                         f" cell has {run.id} with other data, arguments or shared layers; give one"
                         " a `seed_offset`"
                     )
-        return cls(scale, specs, cells, runs, variants, root)
+        claims = find_claims(scale.study, tables)
+        files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
+        return cls(scale, specs, cells, runs, variants, root, files, claims)
 
     def write_scale(self) -> None:
         """Write beside the results what they were planned by; raises as `files.write_text`."""
@@ -143,7 +152,7 @@ class Plan:
             "network": {"name": run.network, "options": self.options(run)},
             "objective": run.objective,
             **({"parameters": dict(run.parameters)} if run.parameters else {}),
-            **({"source": source_hash(run.objective, Path(scale.folder))} if own else {}),
+            **({"source": source_hash(run.objective, scale.study or Path())} if own else {}),
             "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
             "share_ends": run.share_ends,
             "training": self.training(run).model_dump(mode="json"),

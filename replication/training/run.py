@@ -160,7 +160,7 @@ def _make_trainer(
         decisions,
         autocast,
         dict(run.parameters),
-        Path(plan.scale.folder),
+        plan.scale.study or Path(),
     )
     if not isinstance(data, ImageData):
         return LanguageTrainer(context, data)

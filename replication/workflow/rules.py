@@ -186,6 +186,10 @@ class Rules:
         folders = {run.id: self.plan.folder(run) for cell in cells for run in cell.runs()}
         return [str(folder / name) for folder in folders.values() for name in (RECORD, PREDICTIONS)]
 
+    def table_file(self, wildcards: Wildcards) -> str:
+        """The file of a table: the suite's, or a study's."""
+        return str(self.plan.files[wildcards.table])
+
     def table_hash(self, wildcards: Wildcards) -> str:
         """A hash of a table's cells: other seeds, runs or ensembles measure the table again."""
         cells = repr(self.plan.table_cells(wildcards.table))
