@@ -263,6 +263,15 @@ def status(
 
 
 @app.command()
+def new(folder: Annotated[Path, typer.Argument(help="Folder of the study.")]) -> None:
+    """Begin a study of your own: a folder with data, networks, objectives and claims to edit."""
+    from replication.config.new_study import create_study
+
+    for file in create_study(folder):
+        print(file)
+
+
+@app.command()
 def schema(name: Annotated[str, typer.Argument(help="scale or table")]) -> None:
     """Print the JSON schema of a scale or table file, for editors."""
     models: dict[str, type[BaseModel]] = {"scale": Scale, "table": TableSpec}

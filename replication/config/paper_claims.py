@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_tables import TABLES, Name, TableSpec, find_tables, read_table
-from replication.config.yaml_model import Number, StrictModel, Unique, read_yaml, validate
+from replication.config.yaml_model import Line, Number, StrictModel, Unique, read_yaml, validate
 from replication.errors import InputError
 
 CellKey = tuple[str, str, str]
@@ -76,14 +76,15 @@ class SideSpec(CellsSpec):
 class ClaimSpec(StrictModel):
     """A sentence of the paper that cells of its tables can support or contradict."""
 
-    section: Name = Field(description="Section and table of the paper.")
+    section: Line = Field("", description="Section and table of the paper.")
     statement: Name = Field(description="What is claimed, in our words, on one line.")
     left: SideSpec = Field(description="What the claim is about.")
     right: SideSpec = Field(description="What it is compared with.")
     expect: Expectation = Field(description="Where the left lies.")
     source: Source = Field(
+        "ours",
         description="paper: its numbers say it; prose: it says so in words; reading: this suite's"
-        " reading of it; ours: not in the paper."
+        " reading of it; ours: not in the paper.",
     )
     family: ClaimName | None = Field(
         None, description="The primary claim that it belongs to; without it the claim is primary."
@@ -126,13 +127,15 @@ class SmallestEffect(StrictModel):
 class ClaimsFile(StrictModel):
     """``tables/claims.yaml``."""
 
-    smallest_effect: SmallestEffect
-    replicates: CellsSpec = Field(description="Two columns of one treatment under two seeds.")
+    smallest_effect: SmallestEffect = SmallestEffect(of_reported=0.5, of_level=0.01)
+    replicates: CellsSpec | None = Field(
+        None, description="Two columns of one treatment under two seeds, if numbers are printed."
+    )
     claims: dict[ClaimName, ClaimSpec] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _replicates_are_two(self) -> Self:
-        if len(self.replicates.columns) != 2:
+        if self.replicates and len(self.replicates.columns) != 2:
             raise ValueError("`replicates` has two columns: the same treatment under two seeds")
         return self
 
@@ -190,13 +193,15 @@ class Claims:
         return {self.tables[table].network(row, column) for table, row, column in cells}
 
     @property
-    def replicates_dataset(self) -> str:
+    def replicates_dataset(self) -> str | None:
         """The data set on which the paper prints one treatment twice."""
-        return self.tables[self.file.replicates.table].dataset
+        twice = self.file.replicates
+        return self.tables[twice.table].dataset if twice else None
 
     def replicate_pairs(self) -> list[tuple[float, float]]:
         """The two printed numbers of each treatment that the paper reports twice."""
-        printed = [self.reported({cell: 1.0}) for cell in self.file.replicates.cells()]
+        cells = self.file.replicates.cells() if self.file.replicates else []
+        printed = [self.reported({cell: 1.0}) for cell in cells]
         return list(zip(printed[::2], printed[1::2], strict=True))
 
 
@@ -228,7 +233,7 @@ def read_claims(folder: Path = TABLES, study: Path | None = None) -> Claims:
         kinds = {kind_of(network) for network in claims.networks(claim.contrast())}
         if len(kinds) > 1:
             raise InputError(f"{path}: `claims.{name}`: compares errors with perplexities")
-    if math.isnan(claims.reported(file.replicates.weights())):
+    if file.replicates and math.isnan(claims.reported(file.replicates.weights())):
         raise InputError(
             f"{path}: `replicates`: the paper prints no number there; name other cells"
         )
@@ -237,7 +242,8 @@ def read_claims(folder: Path = TABLES, study: Path | None = None) -> Claims:
 
 def _sides(file: ClaimsFile) -> Iterator[tuple[str, CellsSpec]]:
     """Every mention of cells, with the key that it stands under."""
-    yield "replicates", file.replicates
+    if file.replicates:
+        yield "replicates", file.replicates
     for name, claim in file.claims.items():
         for key, side in (("left", claim.left), ("right", claim.right)):
             yield f"claims.{name}.{key}", side

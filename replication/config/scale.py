@@ -1,5 +1,6 @@
 """A scale: which data, which sizes and which recipe stand in for the paper's."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -178,7 +179,7 @@ class Scale(StrictModel):
     )
     data_root: Line = Field("data", min_length=1, description="Folder of the data sets.")
     evaluate_on: Part = Field("test", description="validation: a fifth of the training images.")
-    networks: Networks
+    networks: Networks = Networks()
     images: ImageRecipe
     language: LanguageRecipes | None = Field(
         None, description="Needed where a table has a language model."
@@ -249,7 +250,7 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for file in files:
         read = read_yaml(file)
-        own = {"folder": str(file.parent)} if "scale" in read else {}
+        own = {"folder": os.path.relpath(file.parent)} if "scale" in read else {}
         config = merge(config, {**own, **read})
     return config if "scale" in config else merge(read_yaml(DEFAULT), config)
 

@@ -29,7 +29,7 @@ Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 SCALE_FILE = "scale.json"
 # Where and how fast a result is computed, and not what it is.
-MACHINE = {"folder", "data_root", "device", "compile", "checkpoint", "resource_table"}
+MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
 
 
 @dataclass(frozen=True)
