@@ -142,7 +142,7 @@ def data(
 
 @app.command()
 def verify(
-    results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
+    results: Annotated[Path, typer.Argument(help="results/<scale> or published/<scale>.")],
     configfile: ConfigFiles = None,
     deep: Annotated[
         bool, typer.Option("--deep", help="Run the trained networks on the data again, too.")
@@ -166,6 +166,21 @@ def verify(
     print(f"{results}: {found.counted}")
     if found.problems:
         raise InputError(f"{results}: {len(found.problems)} inconsistencies, listed above")
+
+
+@app.command()
+def publish(
+    results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
+    to: Annotated[Path | None, typer.Option(help="Folder. [published/<scale>]")] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Run the trained networks on the data again, before.")
+    ] = False,
+) -> None:
+    """Verify finished results and publish them, without weights, as an RO-Crate."""
+    from replication.publication.publish import publish as publish_results
+
+    folder, found = publish_results(results, to, deep=float(deep))
+    print(f"{folder}: {found.counted}")
 
 
 @app.command()
