@@ -82,7 +82,7 @@ def _train_error(plan: Plan, run: Run) -> float | None:
 
 
 def read_runs(file: Path) -> pd.DataFrame:
-    """Read ``runs.csv``, by run; raises InputError if it is missing, damaged, or has a run twice."""
+    """Read ``runs.csv``, by run; raises InputError if it is missing or damaged."""
     hint = "publish the results again: replication publish"
     runs = read_csv(file, hint, dtype=TEXTS)
     if list(runs.columns) != COLUMNS:

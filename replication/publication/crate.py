@@ -21,6 +21,7 @@ PROFILES = {
     "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
 }
+BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 FORMATS = {
     ".csv": "text/csv",
     ".html": "text/html",
@@ -66,7 +67,8 @@ def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
         )
         for number, author in enumerate(citation["authors"])
     ]
-    crate.root_dataset["author"] = authors
+    crate.root_dataset["author"] = _single(authors)
+    crate.publisher = authors[0]
     crate.root_dataset["conformsTo"] = [
         _entity(crate, profile, "CreativeWork", name=name, version=version)
         for profile, (name, version) in PROFILES.items()
@@ -82,9 +84,10 @@ def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
         lang="snakemake",
         properties={
             **_file(folder / WORKFLOW, "Workflow of the replication"),
+            "conformsTo": {"@id": BIOSCHEMAS},
             "version": _joined(runs["commit"]),
             "license": licence,
-            "creator": authors,
+            "creator": _single(authors),
         },
     )
     rules = [entity for name, entity in entities.items() if name.startswith("workflow/")]
@@ -97,12 +100,12 @@ def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
         name=f"Training and evaluation at scale {scale}",
         description=f"{summary}.",
         instrument=workflow,
-        object=[entities[SCALE_FILE]],
+        object=entities[SCALE_FILE],
         result=results,
         agent=authors[0],
         actionStatus="http://schema.org/CompletedActionStatus",
     )
-    crate.root_dataset["mentions"] = [action]
+    crate.root_dataset["mentions"] = action
     return json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n"
 
 
@@ -112,6 +115,11 @@ def _entity(crate: ROCrate, identifier: str, kind: str, **properties: object) ->
     for name, value in properties.items():
         entity[name] = value
     return entity
+
+
+def _single(entities: list[ContextEntity]) -> ContextEntity | list[ContextEntity]:
+    """JSON-LD has one value without a list."""
+    return entities[0] if len(entities) == 1 else entities
 
 
 def _file(file: Path, name: str) -> dict[str, str]:

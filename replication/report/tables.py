@@ -23,8 +23,8 @@ def measure_table(
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """A table's lines of ``cells.csv``, the lines of its own csv, and why cells are empty.
 
-    The measurements are those of the run folders by default. A cell with a missing or damaged run, or with runs that cannot be averaged, stays empty: it has
-    0 seeds.
+    The measurements are those of the run folders by default. A cell with a missing or damaged run,
+    or with runs that cannot be averaged, stays empty: it has 0 seeds.
     """
     measurements = measurements or Measurements(plan)
     tidy, lines, reasons = [], [], []

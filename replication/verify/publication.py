@@ -32,8 +32,6 @@ from replication.verify.tables import NAMES, check_claims, check_tables
 
 ALONE = ("nll", "brier", "ece")
 WITH_TEACHER = (*ALONE, "agreement", "kl")
-# Tables are rendered from numbers to the last digit.
-EXACT: dict[str, Any] = {"float_precision": "round_trip", "dtype": NAMES}
 
 
 def check_publication(
@@ -49,8 +47,8 @@ def check_publication(
     check_files(folder, found)
     runs, cells, quality = (
         runs_csv.read_runs(folder / runs_csv.FILE),
-        read_csv(folder / "cells.csv", **EXACT),
-        read_csv(folder / "quality.csv", **EXACT),
+        read_csv(folder / "cells.csv", dtype=NAMES),
+        read_csv(folder / "quality.csv", dtype=NAMES),
     )
     found.runs = len(runs)
     incomplete = [
@@ -182,7 +180,7 @@ def _check_quality(
     compare_files(plan, quality_tables(plan, quality), found)
     alone = quality[(quality["metric"] == "nll") & ~quality["run"].str.contains(";")]
     _note_unlike(folder / "quality.csv", alone, runs["nll"].reindex(alone["run"]), found)
-    bins = read_csv(folder / "reliability.csv", **EXACT)
+    bins = read_csv(folder / "reliability.csv", dtype=NAMES)
     shares = bins["count"] / bins.groupby(KEY)["count"].transform("sum")
     of_bins = bins.assign(
         error=100 * shares * (1 - bins["accuracy"]),
