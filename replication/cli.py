@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 
-from replication.cli_results import ConfigFiles, Results, compare, publish, summary, verify
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale
 from replication.errors import InputError
 from replication.files import write_text
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
+from replication.publication.commands import ConfigFiles, Results, compare, publish, summary, verify
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 app = typer.Typer(

@@ -13,7 +13,7 @@ ORDER = [
     *("objectives", "gradients", "ensemble", "metrics"),
     *("architectures", "data", "config", "plan", "networks", "runs", "runtime", "training"),
     *("analysis", "report", "verify", "publication", "sweep", "workflow"),
-    *("cli_results", "cli", "worker", "__main__"),
+    *("cli", "worker", "__main__"),
 ]
 MODULES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file

@@ -84,8 +84,8 @@ def compare(results: Path, published: Path) -> Comparison:
         raise InputError(f"{results}: has no cell of {published}; name results of its scale")
     if numbers["published_seeds"].min() < 2:
         raise InputError(f"{published}: one seed has no spread to compare with; it needs two")
-    measured = [_measured(folder) for folder in (results, published)]
-    return Comparison(numbers, compare_columns(*measured, numbers))
+    columns = compare_columns(_measured(results), _measured(published), numbers)
+    return Comparison(numbers, columns)
 
 
 def _check_recipes(results: Path, published: Path) -> None:
@@ -145,7 +145,7 @@ def compare_numbers(
     distance = lines["value"] - lines["published_mean"]
     # Errors are counts: equal published values do not mean that seeds do not vary.
     varied = error > TIED * np.maximum(1, lines["published_mean"].abs())
-    ratio = (distance.abs() / np.where(varied, error, np.nan)).to_numpy()
+    ratio = distance.abs() / np.where(varied, error, np.nan)
     lines["p_value"] = 2 * stats.t.sf(ratio, n - 1)
     equal = np.isclose(lines["value"], lines["published"], rtol=TIED, atol=TIED)
     identical = [

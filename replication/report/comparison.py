@@ -1,7 +1,8 @@
 """What a comparison with published results found, in three lines."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -41,20 +42,20 @@ def _difference(found: Comparison) -> str:
     return f"No column differs: {tests} tests, smallest corrected p-value {smallest:.2g}"
 
 
-def _column(line: dict[str, object]) -> str:
+def _column(line: Mapping[Any, Any]) -> str:
     return (
         f"{line['table']} {line['column']}: {line['metric']} {line['difference']:+.3g}"
         f" (p {_p_value(line)})"
     )
 
 
-def _cell(line: dict[str, object]) -> str:
+def _cell(line: Mapping[Any, Any]) -> str:
     where = f"{line['table']} {line['row']} {line['column']} seed {line['seed']}"
     return f"{where}: {line['value']:.4g}, published mean {line['published_mean']:.4g}"
 
 
-def _p_value(line: dict[str, object]) -> str:
-    p_value = float(str(line["p_corrected"]))
+def _p_value(line: Mapping[Any, Any]) -> str:
+    p_value = line["p_corrected"]
     return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
 
 

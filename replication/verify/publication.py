@@ -120,9 +120,10 @@ def _incomplete(planned: Mapping[Key, int], lines: pd.DataFrame) -> Iterator[str
 
 def _run_problems(plan: Plan, runs: pd.DataFrame) -> Iterator[str]:
     """Compare what the plan says of each run, and find copies."""
+    lines = {line["run"]: line for line in runs.to_dict("records")}
     for run in plan.runs.values():
         for name, wanted in runs_csv.planned(plan, run).items():
-            value = runs.at[run.id, name]
+            value = lines[run.id][name]
             if value != wanted and not (wanted is None and pd.isna(value)):
                 yield f"{run.id}: {name} is {value}, the scale has {wanted}"
     for name in runs_csv.SUMS:
@@ -135,7 +136,7 @@ class PublishedMeasurements(Measurements):
 
     def __init__(self, plan: Plan, runs: pd.DataFrame, cells: pd.DataFrame) -> None:
         super().__init__(plan)
-        self.runs = runs
+        self.lines = {line["run"]: line for line in runs.to_dict("records")}
         self.ensembles = {
             tuple(line[:-1]): line[-1]
             for line in cells[[*KEY, "value"]].itertuples(index=False, name=None)
@@ -147,7 +148,7 @@ class PublishedMeasurements(Measurements):
     def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
         """The recorded number of a single run."""
         (run,) = members
-        return float(self.runs.at[run.id, _column(run, part)])
+        return float(self.lines[run.id][_column(run, part)])
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
         """A cell's lines in ``cells.csv``, one per seed."""
@@ -165,7 +166,7 @@ class PublishedMeasurements(Measurements):
 
     def parameters(self, cell: Cell) -> int:
         """Parameters of the cell's network, of one member where it is an ensemble."""
-        return int(self.runs.at[next(iter(cell.members.values()))[-1].id, "parameters"])
+        return int(self.lines[next(iter(cell.members.values()))[-1].id]["parameters"])
 
 
 def _column(run: Run, part: str) -> str:
