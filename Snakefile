@@ -49,7 +49,7 @@ include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/quality.smk"
-include: "rules/criteria.smk"
+include: "rules/report.smk"
 include: "rules/notebooks.smk"
 
 

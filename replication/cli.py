@@ -98,6 +98,16 @@ def quality(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
 
 
 @app.command()
+def frames(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
+    """Average over seeds what the figures of dark knowledge draw of the runs of Table 2."""
+    plan = Plan.read(configfile or [], root=results)
+    from replication.analysis.frames import build_frames
+
+    build_frames(plan)
+    print(plan.results / "frames")
+
+
+@app.command()
 def claims(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Test the paper's claims on cells.csv and quality.csv; write claims.csv and its numbers."""
     plan = Plan.read(configfile or [], root=results)

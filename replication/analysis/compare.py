@@ -145,7 +145,7 @@ def compare_numbers(
     distance = lines["value"] - lines["published_mean"]
     # Errors are counts: equal published values do not mean that seeds do not vary.
     varied = error > TIED * np.maximum(1, lines["published_mean"].abs())
-    ratio = distance.abs() / np.where(varied, error, np.nan)
+    ratio = distance.abs().to_numpy() / np.where(varied, error, np.nan)
     lines["p_value"] = 2 * stats.t.sf(ratio, n - 1)
     equal = np.isclose(lines["value"], lines["published"], rtol=TIED, atol=TIED)
     identical = [

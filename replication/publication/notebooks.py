@@ -7,16 +7,16 @@ from typing import Any
 
 from replication.errors import InputError
 
-INJECTED = "snakemake-job-properties"
-"""Tag of the cell that Snakemake adds: paths of its machine, and the job."""
+INJECTED = {"injected-parameters", "snakemake-job-properties"}
+"""Tags of the cells that papermill and Snakemake add: other parameters, the job, its paths."""
 SCALE = re.compile(r'^scale = ".*?"', re.M)
 
 
 def clean_notebook(file: Path, scale: str) -> str:
     """The text of an executed notebook with its outputs, but without times, paths and warnings.
 
-    Snakemake's cell is left out, and the cell of parameters names the scale that is shown, which
-    Snakemake overrides when it executes the notebook.
+    Injected cells are left out, and the notebook's own parameters name the scale that is shown,
+    which an injected cell has overridden.
 
     Raises:
         InputError: the file is no notebook, or has a cell that has failed.
@@ -24,7 +24,7 @@ def clean_notebook(file: Path, scale: str) -> str:
     fix = f"delete it and call: snakemake --cores 2 --configfile config/{scale}.yaml"
     try:
         notebook = json.loads(file.read_text(encoding="utf-8"))
-        cells = [_clean(cell, scale) for cell in notebook["cells"] if INJECTED not in _tags(cell)]
+        cells = [_clean(cell, scale) for cell in notebook["cells"] if not INJECTED & {*_tags(cell)}]
         kernel = notebook["metadata"]["kernelspec"]
         version = {key: notebook[key] for key in ("nbformat", "nbformat_minor")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

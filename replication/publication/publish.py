@@ -73,7 +73,7 @@ def _refuse(results: Path, found: Findings) -> None:
 def _write(part: Path, plan: Plan) -> None:
     """Write every file; raises InputError if a source is missing or damaged."""
     runs = collect_runs(plan)
-    for name, source in _sources(plan).items():
+    for name, source in sources(plan).items():
         if not source.is_file():
             raise InputError(
                 f"{source}: no such file; call snakemake for the whole scale, from the root of the"
@@ -88,7 +88,7 @@ def _write(part: Path, plan: Plan) -> None:
     files.write_text(part / CRATE, describe(part, plan, runs))
 
 
-def _sources(plan: Plan) -> dict[str, Path]:
+def sources(plan: Plan) -> dict[str, Path]:
     """The files that are copied as they are, by their names in the publication."""
     tables = [*plan.tables, "quality"]
     figures = [figure for spec in _notebooks(plan).values() for figure in spec.figures]
@@ -96,7 +96,7 @@ def _sources(plan: Plan) -> dict[str, Path]:
         *(SCALE_FILE, *FRAMES, *CRITERIA),
         *(f"tables/{name}.{ending}" for name in tables for ending in ("csv", "md", "html", "tex")),
         *(f"figures/{name}.{ending}" for name in figures for ending in ("svg", "png")),
-        *(f"frames/{file.name}" for file in sorted(plan.results.glob("frames/*.csv"))),
+        *(f"frames/{name}.csv" for spec in _notebooks(plan).values() for name in spec.frames),
     ]
     workflow = [Path("Snakefile"), *sorted(Path("rules").glob("*.smk"))]
     return {name: plan.results / name for name in names} | {

@@ -5,12 +5,15 @@ Snakemake's rules read this, so it imports nothing heavy.
 
 from dataclasses import dataclass, field
 
+FRAMES = ("learning_curves", "confidence_weights", "class_similarity")
+
 
 @dataclass(frozen=True)
 class Notebook:
-    """A notebook: the tables without which it cannot run, and a caption for each figure."""
+    """A notebook: the tables and frames without which it cannot run, its figures' captions."""
 
     tables: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
     figures: dict[str, str] = field(default_factory=dict)
 
 
@@ -28,6 +31,7 @@ NOTEBOOKS = {
     ),
     "dark_knowledge": Notebook(
         tables=("table2",),
+        frames=FRAMES,
         figures={
             "gradient_shares": "The two terms of q − p, student minus teacher, over training.",
             "confidence_weights": "Weights of CWTM and of equation 9 on training images.",

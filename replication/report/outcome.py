@@ -44,6 +44,49 @@ def describe_outcome(plan: Plan) -> str:
     return "\n".join([*parts, *places])
 
 
+def describe_in_rst(plan: Plan) -> str:
+    """The page that the report opens with, as reStructuredText: scale, criteria, primary claims.
+
+    Raises:
+        InputError: a csv file is damaged.
+    """
+    scale, folder = plan.scale, plan.results
+    criteria, claims, power = (
+        _read(folder / f"{name}.csv") for name in ("criteria", "claims", "claims_power")
+    )
+    title = f"Born-Again Neural Networks at scale {scale.scale}"
+    data = ", ".join(dict.fromkeys(run.dataset.name for run in plan.runs.values()))
+    numbers = {line.get("claim"): line for line in power}
+    rows = [("Claim", "Verdict", "Difference", "Paper")]
+    for line in claims:
+        if line.get("claim") == line.get("family"):
+            found, paper = _estimate(numbers.get(line.get("claim"), {}))
+            rows.append((line.get("statement", ""), line.get("verdict", ""), found, paper))
+    blocks = [
+        f"{title}\n{'=' * len(title)}",
+        f"{len(plan.runs)} networks, {len(scale.seeds)} seeds, trained on {data}. Tables, figures,"
+        " notebooks and criteria stand on the left; every claim is in the notebook *claims*.",
+        "Is it a fair test?\n------------------",
+        "\n".join(f"* {line.strip()}" for line in [*_criteria(criteria)][1:]),
+        "The primary claims\n------------------",
+        ".. list-table::\n   :header-rows: 1\n   :widths: 50 15 25 10\n",
+        "\n".join("   * - " + "\n     - ".join(row) for row in rows),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _estimate(numbers: dict[str, str]) -> tuple[str, str]:
+    """A claim's difference with its 95 % interval, and the paper's difference."""
+    try:
+        value, low, high, paper = (
+            f"{float(numbers[key]):+.2f}".replace("-", "−")
+            for key in ("difference", "ci_low", "ci_high", "reported_difference")
+        )
+    except (KeyError, ValueError):
+        return "–", "–"
+    return f"{value} [{low}, {high}]", paper
+
+
 def _criteria(lines: Lines) -> Iterator[str]:
     if not lines:
         yield "Is the scale a fair test? Not measured: replication criteria"

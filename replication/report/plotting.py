@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable
 from functools import wraps
+from io import BytesIO
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import matplotlib as mpl
 import numpy as np
@@ -79,16 +80,19 @@ def drawn(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     return styled
 
 
-def save(figure: Figure, folder: Path, name: str) -> Path:
-    """Write `<name>.svg` and `<name>.png` into the folder and return the path of the PNG (200 dpi).
-
-    The same figure gives the same bytes.
-    """
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write `<name>.svg` and `<name>.png` into the folder."""
     folder.mkdir(parents=True, exist_ok=True)
+    for suffix in ("svg", "png"):
+        (folder / f"{name}.{suffix}").write_bytes(draw(figure, suffix))
+
+
+def draw(figure: Figure, suffix: Literal["svg", "png"]) -> bytes:
+    """The figure as SVG or PNG (200 dpi); the same figure gives the same bytes."""
+    file, metadata = BytesIO(), {"Date": None} if suffix == "svg" else None
     with mpl.rc_context(STYLE):
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-        figure.savefig(folder / f"{name}.png", dpi=200)
-    return folder / f"{name}.png"
+        figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
+    return file.getvalue()
 
 
 def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figure, Any]:
@@ -131,7 +135,7 @@ def intervals(axes: Axes, frame: pd.DataFrame, within: tuple[float, float], **st
 
     The lines of the frame are placed at their `x`, or horizontally at their `y` if it has one.
     """
-    # seaborn's errorbar functions compute intervals from raw values; these come from the tables.
+    # Plotting libraries compute intervals from raw values; these come from the tables.
     place, value, heads = ("y", "x", "<>") if "y" in frame else ("x", "y", "v^")
     low, high = within
     lengths = [

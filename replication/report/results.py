@@ -2,43 +2,45 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import numpy as np
 import pandas as pd
-from IPython.core.getipython import get_ipython
 from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from replication.analysis.cells_csv import CELL, read_cells, read_csv
 from replication.analysis.summary import COLUMNS
 from replication.errors import InputError
 from replication.report.notebooks import NOTEBOOKS
-from replication.report.plotting import save
-from replication.runs.folder import CONFIDENCE_WEIGHTS, HISTORY
-from replication.runs.record import read_predictions
+from replication.report.plotting import draw, save
 
 TABLE_NAMES = NOTEBOOKS["figures"].tables
+PUBLISHED = "published"
+WEIGHTS = ("max", "true_class")
 
 
 @dataclass(frozen=True)
 class Results:
-    """The folder `results/<scale>`.
+    """The folder `results/<scale>`, or `published/<scale>`, into which nothing is written.
 
     Every reader raises InputError with file and command if a file is missing or damaged.
     """
 
     folder: Path
+    published: bool = False
 
     @classmethod
     def find(cls, results: str | Path, scale: str) -> Self:
-        """Find the scale's folder, with `results` in the working directory or its parent.
+        """Find the scale's folder: with cells in `results`, else in `published`.
 
-        Jupyter starts a notebook in the folder of the notebook.
+        Both may lie in the working directory or in its parent, because Jupyter starts a notebook in
+        the folder of the notebook.
         """
-        here, above = Path(results, scale), Path("..", results, scale)
-        return cls(above if above.is_dir() and not here.is_dir() else here)
+        for name in (results, PUBLISHED):
+            for folder in (Path(name, scale), Path("..", name, scale)):
+                if (folder / "cells.csv").exists():
+                    return cls(folder, published=name == PUBLISHED)
+        return cls(Path(results, scale))
 
     def table(self, name: str) -> pd.DataFrame:
         """Tidy frame of one table, `table1` to `table6`: one line per cell."""
@@ -65,9 +67,11 @@ class Results:
             print(f"{path}: damaged ({error}); delete it and {self._hint}")
 
     def show(self, name: str, figure: Figure) -> Image:
-        """Save a figure of a notebook as SVG and PNG, and return it as an image to display."""
+        """A figure of a notebook as an image to display; results get it as SVG and PNG, too."""
         alt = next(it.figures[name] for it in NOTEBOOKS.values() if name in it.figures)
-        return Image(filename=save(figure, self.folder / "figures", name), alt=alt, retina=True)
+        if not self.published:
+            save(figure, self.folder / "figures", name)
+        return Image(draw(figure, "png"), alt=alt, retina=True)
 
     def cells(self) -> pd.DataFrame:
         """One line per cell and seed: table, row, column, seed, metric, value, run."""
@@ -93,42 +97,20 @@ class Results:
         """One line per claim: its difference, p-values, power and seeds needed."""
         return self._frame("claims_power.csv", "claim", "difference", "power")
 
-    def histories(self, table: str, columns: list[str]) -> pd.DataFrame:
-        """Histories behind some columns of a table: one line per row, column, seed and epoch."""
-        return self._of_runs(table, columns, HISTORY, "epoch")
+    def learning_curves(self) -> pd.DataFrame:
+        """Metrics of table 2's runs by row, column and epoch: mean, low and high of the seeds."""
+        return self._frame("frames/learning_curves.csv", "row", "column", "epoch")
 
     def confidence_weights(self) -> pd.DataFrame:
-        """Percentiles of the weights behind CWTM's column of table 2, by row, seed and `percent`.
+        """Percentiles of the weights behind CWTM's column of table 2, by row and `percent`.
 
         `max` are CWTM's own, `true_class` those of equation 9, times the batch size.
         """
-        return self._of_runs("table2", ["cwtm"], CONFIDENCE_WEIGHTS, "percent", "max", "true_class")
+        return self._frame("frames/confidence_weights.csv", "row", "percent", *WEIGHTS)
 
-    def _of_runs(self, table: str, columns: list[str], file: str, *needed: str) -> pd.DataFrame:
-        """A csv file of the runs behind some columns of a table, with row, column and seed."""
-        cells = self.cells().query("table == @table and column in @columns")
-        if cells.empty:
-            raise InputError(
-                f"{self.folder / 'cells.csv'}: no {', '.join(columns)} of {table}; {self._hint}"
-            )
-        keys = ["row", "column", "seed"]
-        runs = [
-            self._frame(f"runs/{run}/{file}", *needed).assign(**dict(zip(keys, at, strict=True)))
-            for *at, run in cells[[*keys, "run"]].itertuples(index=False)
-        ]
-        return pd.concat(runs, ignore_index=True)
-
-    def predictions(self, table: str, column: str) -> dict[str, dict[str, NDArray[Any]]]:
-        """Test predictions behind one column of a table, the seeds of a row concatenated.
-
-        By row: `logits` (seeds * n, classes) float32 and `labels` (seeds * n,) int64.
-        """
-        cells = self.cells().query("table == @table and column == @column")
-        found = {}
-        for row, runs in cells.groupby("row", sort=False)["run"]:
-            seeds = [read_predictions(self.folder / "runs" / run) for run in runs]
-            found[str(row)] = {key: np.concatenate([it[key] for it in seeds]) for key in seeds[0]}
-        return found
+    def class_similarity(self) -> pd.DataFrame:
+        """A teacher's mean probability of each class, by `treatment` and `argmax`."""
+        return self._frame("frames/class_similarity.csv", "treatment", "argmax")
 
     @property
     def _hint(self) -> str:
@@ -146,10 +128,8 @@ class Results:
 
 
 def open_results(scale: str, results: str | Path) -> Results:
-    """The results that a notebook shows: of the scale of Snakemake's job, or of its own parameters.
-
-    Snakemake leaves a notebook's parameters as they are and adds a variable `snakemake`.
-    """
-    shell = get_ipython()
-    job = shell.user_ns.get("snakemake") if shell else None
-    return Results.find(results, job.wildcards.scale if job else scale)
+    """The results that a notebook shows; it says so if they are published ones."""
+    found = Results.find(results, scale)
+    if found.published:
+        print(f"No results of your own at scale {scale}: these are the published ones.")
+    return found

@@ -19,6 +19,7 @@ from replication.networks import hub_config
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.runs.folder import (
+    CARD,
     CONFIDENCE_WEIGHTS,
     CONFIG,
     HISTORY,
@@ -27,6 +28,7 @@ from replication.runs.folder import (
     RECORD,
 )
 from replication.runs.history import EpochMetrics, write_history
+from replication.runs.model_card import model_card
 from replication.runtime import provenance
 from replication.runtime.precision import Autocast, choose_precision, configure_precision
 from replication.runtime.progress import EpochProgress
@@ -125,6 +127,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
                 **provenance.peak_memory(device),
             }
             session.lock.verify()
+            write_text(folder / CARD, model_card(record))
             write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
             checkpointer.clear()
     return record

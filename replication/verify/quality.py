@@ -1,4 +1,4 @@
-"""Checks that likelihood, calibration and agreement follow from the predictions."""
+"""Checks that likelihood, calibration and agreement, and frames, follow from the runs."""
 
 from collections.abc import Mapping
 from io import StringIO
@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from replication.analysis.cells_csv import CELL, KEY, read_csv
+from replication.analysis.frames import frame_files
 from replication.plan.plan import Plan
 from replication.report.quality import quality_files
 from replication.verify.findings import Findings
@@ -38,3 +39,13 @@ def compare_files(plan: Plan, texts: Mapping[Path, str], found: Findings) -> Non
                 compare(file, own, expected, key, [], found)
         elif file.exists() and file.read_text(encoding="utf-8") != text:
             found.problems.append(f"{file}: does not show what its runs give")
+
+
+def check_frames(plan: Plan, found: Findings) -> None:
+    """Average again over the seeds what the figures draw, and compare."""
+    if not (plan.results / "frames").exists():
+        return
+    with found.noting():
+        for file, text in frame_files(plan.results).items():
+            if not file.exists() or file.read_text(encoding="utf-8") != text:
+                found.problems.append(f"{file}: does not show what its runs give")

@@ -16,7 +16,7 @@ from replication.errors import InputError
 from replication.verify.findings import Findings, remark_on_differences
 from replication.verify.plan import read_plan
 from replication.verify.publication import check_publication
-from replication.verify.quality import check_quality
+from replication.verify.quality import check_frames, check_quality
 from replication.verify.recompute import check_predictions
 from replication.verify.runs import check_runs
 from replication.verify.tables import check_claims, check_tables
@@ -46,6 +46,7 @@ def verify(
     if (results / "cells.csv").exists():
         check_tables(plan, found)
         check_quality(plan, found)
+        check_frames(plan, found)
         check_claims(plan, tables, found)
     else:
         found.remarks.append(f"{results / 'cells.csv'}: no such file, so no table was checked")

@@ -70,11 +70,28 @@ class ConfigFiles:
 
 
 @dataclass(frozen=True)
+class Description:
+    """A plan; its text is what the report opens with, written when the report is."""
+
+    plan: Plan
+
+    def __str__(self) -> str:
+        from replication.report.outcome import describe_in_rst
+
+        return describe_in_rst(self.plan)
+
+
+@dataclass(frozen=True)
 class Rules:
     """A plan as the rules of the workflow use it."""
 
     plan: Plan
     configfiles: ConfigFiles = ConfigFiles()
+
+    @property
+    def description(self) -> Description:
+        """What the report opens with."""
+        return Description(self.plan)
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:

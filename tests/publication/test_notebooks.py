@@ -16,9 +16,9 @@ def cleaned(folder: Path, notebook: object, scale: str = "fashion") -> str:
     return clean_notebook(file, scale)
 
 
-def test_times_paths_and_the_cell_of_snakemake_are_left_out(tmp_path: Path) -> None:
+def test_times_paths_and_the_cells_that_were_injected_are_left_out(tmp_path: Path) -> None:
     text = cleaned(tmp_path, executed_notebook())
-    for part in (TIME, "/home", "papermill", "snakemake", "warning", "3.11"):
+    for part in (TIME, "/home", "papermill", "snakemake", "injected", "warning", "3.11"):
         assert part not in text
     assert text == cleaned(tmp_path, executed_notebook("/another/place"))
     found = json.loads(text)
@@ -26,7 +26,7 @@ def test_times_paths_and_the_cell_of_snakemake_are_left_out(tmp_path: Path) -> N
     (output,) = found["cells"][2]["outputs"]
     assert output["data"] == {"text/plain": ["3"]}
     assert output["execution_count"] == 2
-    # Snakemake's job overrides the parameter, which has to be that of what is shown.
+    # The parameter of what is shown, which an injected cell has overridden.
     assert 'scale = "fashion"\nresults = "results"' in found["cells"][1]["source"]
 
 

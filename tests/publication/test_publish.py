@@ -6,12 +6,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from support.checks import refused
+from support.plans import ALL, tiny_plan
 from support.project import contents
 from support.small_results import BAN
 
 from replication.cli import run_command
 from replication.plan.plan import Plan
-from replication.publication.publish import publish
+from replication.publication.publish import publish, sources
 from replication.runs.record import read_record
 from replication.verify.results import verify
 
@@ -36,9 +37,15 @@ def test_a_publication_has_the_frames_and_a_line_per_run_but_no_networks(publish
             "figures/claims.svg",
             "notebooks/claims.ipynb",
         ),
-        *("frames/learning_curves.csv", "workflow/Snakefile", "ro-crate-metadata.json"),
+        *("workflow/Snakefile", "ro-crate-metadata.json"),
     }
     assert not any(name.endswith((".safetensors", ".log", ".json.part")) for name in names)
+
+
+def test_a_scale_with_all_tables_has_every_figure_and_the_frames_behind_them() -> None:
+    names = sources(tiny_plan(tables=ALL)).keys()
+    assert {"frames/learning_curves.csv", "figures/generations.svg", "tables/table6.md"} <= names
+    assert len([name for name in names if name.startswith("figures/")]) == 24
 
 
 def test_a_line_of_a_run_has_what_its_folder_has(published: Path) -> None:

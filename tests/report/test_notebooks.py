@@ -66,6 +66,18 @@ def test_notebooks_save_the_declared_figures(
     assert {path.name for path in (folder / "figures").iterdir()} == wanted
 
 
+def test_without_results_a_notebook_shows_published_ones_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = synthetic_results.write(tmp_path / "published" / "digits")
+    before = set(folder.rglob("*"))
+    (tmp_path / "notebooks").mkdir()
+    printed = _run("claims", tmp_path / "notebooks", monkeypatch)
+    assert printed.startswith("No results of your own at scale digits: these are the published")
+    assert "Error" not in printed
+    assert set(folder.rglob("*")) == before
+
+
 def test_the_tables_notebook_names_a_table_that_is_not_built_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

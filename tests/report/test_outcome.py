@@ -9,7 +9,7 @@ from support.plans import tiny_plan
 
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.report.outcome import describe_outcome
+from replication.report.outcome import describe_in_rst, describe_outcome
 
 CRITERIA = """network,capacity,fit,error,schedule
 one,met,met,met,
@@ -53,6 +53,24 @@ def test_it_says_what_is_met_decided_and_expected_and_where_everything_is(plan: 
         "docs/results.md",
     ):
         assert line in text
+
+
+def test_the_report_opens_with_criteria_and_the_primary_claims_alone(plan: Plan) -> None:
+    write(plan, [])
+    claims = ["claim,family,statement,verdict", "a,a,BAN helps.,replicated", "b,a,No.,contradicted"]
+    power = ["claim,difference,ci_low,ci_high,reported_difference", "a,-1.25,-2,-0.5,-1"]
+    for name, lines in {"claims": claims, "claims_power": power}.items():
+        (plan.results / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    text = describe_in_rst(plan)
+    assert text.startswith("Born-Again Neural Networks at scale tiny\n====")
+    assert "* 1 of 2: training error below 1 %\n" in text
+    row = ["BAN helps.", "replicated", "−1.25 [−2.00, −0.50]", "−1.00"]
+    assert "   * - " + "\n     - ".join(row) in text
+    assert "No." not in text
+
+
+def test_the_report_of_an_unfinished_sweep_has_no_claims(plan: Plan) -> None:
+    assert describe_in_rst(plan).endswith("     - Paper\n")
 
 
 def test_seeds_that_decide_claims_are_told_so(plan: Plan) -> None:

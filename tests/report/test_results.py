@@ -33,9 +33,23 @@ def test_a_damaged_file_is_one_line_with_its_name(tmp_path: Path) -> None:
 def test_results_are_found_beside_and_above_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for folder in ("results/digits", "notebooks"):
+    for folder in ("results/digits", "published/digits", "published/fashion", "notebooks"):
         (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "cells.csv").touch()
     for folder in (".", "notebooks"):
         monkeypatch.chdir(tmp_path / folder)
-        assert Results.find("results", "digits").folder.is_dir()
+        own, published = (Results.find("results", scale) for scale in ("digits", "fashion"))
+        assert own.folder.resolve() == tmp_path / "results/digits"
+        assert not own.published
+        assert published.folder.resolve() == tmp_path / "published/fashion"
+        assert published.published
     assert Results.find("results", "paper").folder == Path("results/paper")
+
+
+def test_figures_of_published_results_are_shown_and_not_saved(tmp_path: Path) -> None:
+    folder = synthetic_results.write(tmp_path / "published/digits")
+    for published in (True, False):
+        found = Results(folder, published=published)
+        image = found.show("sweeps", figures.sweeps(found.tables(), found.cells()))
+        assert image.data.startswith(b"\x89PNG")
+        assert (folder / "figures/sweeps.png").exists() is not published

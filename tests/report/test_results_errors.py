@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from support.project import STUDENT, Project, make_folder, truncate
+from support.project import Project, make_folder
 
 from replication.errors import InputError
 from replication.report.results import Results
@@ -22,20 +22,10 @@ REFUSED: dict[str, tuple[Damage, Read, tuple[str, ...]]] = {
         lambda r: r.claims_power(),
         ("claims_power.csv: damaged", "delete it"),
     ),
-    "history of another version": (
-        lambda p: p.of(STUDENT, "history.csv").write_text("step,loss\n1,2\n"),
-        lambda r: r.histories("small", ["ban"]),
-        (f"{STUDENT}/history.csv: without epoch", "delete it"),
-    ),
-    "histories of no cell": (
+    "frames that are not there": (
         lambda p: None,
-        lambda r: r.histories("table2", ["ban"]),
-        ("cells.csv: no ban of table2", "build it"),
-    ),
-    "predictions truncated": (
-        lambda p: truncate(p.of(STUDENT, "predictions.safetensors")),
-        lambda r: r.predictions("small", "ban"),
-        ("predictions.safetensors: damaged", "delete it"),
+        lambda r: r.learning_curves(),
+        ("frames/learning_curves.csv: no such file", "build it"),
     ),
 }
 

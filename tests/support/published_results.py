@@ -44,7 +44,8 @@ def executed_notebook(path: str = "/home/somebody/born-again", scale: str = "dig
             cell(1, injected, tags=("snakemake-job-properties",)),
             {"cell_type": "markdown", "id": "m", "metadata": times, "source": ["# Title"]},
             cell(2, f'scale = "{scale}"\nresults = "results"', tags=("parameters",)),
-            cell(3, "1 + 2", warning, {**output, "execution_count": 3}),
+            cell(3, '# Parameters\nscale = "fashion"', tags=("injected-parameters",)),
+            cell(4, "1 + 2", warning, {**output, "execution_count": 4}),
         ],
         "metadata": {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -66,7 +67,6 @@ def finish(plan: Plan) -> None:
             for figure in spec.figures:
                 files.write_text(plan.results / f"figures/{figure}.svg", "<svg/>")
                 files.write_text(plan.results / f"figures/{figure}.png", "pixels")
-    files.write_text(plan.results / "frames/learning_curves.csv", "epoch\n1\n")
     for name in SOURCES:
         Path(name).symlink_to(ROOT / name)
 

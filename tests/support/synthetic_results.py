@@ -11,6 +11,7 @@ from support.plans import ROOT, tiny_plan
 
 from replication.analysis.cells_csv import KEY
 from replication.analysis.claims import decide_claims
+from replication.analysis.frames import frame_files
 from replication.analysis.measure import Average, Measurements
 from replication.analysis.quality import summarise_quality
 from replication.config.paper_claims import read_claims
@@ -31,7 +32,7 @@ SIZES = {
     for row, spec in table.rows.items()
     if spec.params is not None
 }
-HISTORY = ["epoch", "learning_rate", "train_loss", "train_error", "test_error"]
+HISTORY = ["epoch", "learning_rate", "train_loss", "train_error", "test_error", "divergence"]
 
 
 class Synthetic(Measurements):
@@ -76,7 +77,7 @@ def results(
 
 def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
     epoch = np.arange(1, EPOCHS + 1)
-    cosine = {"ban": 1.0, "ban+l": 0.95, "cwtm": 0.8, "dkpp": 0.85}[column]
+    cosine = {"ban+l": 0.95, "cwtm": 0.8, "dkpp": 0.85}.get(column, 1.0)
     truth = 0.55 + 0.3 * np.exp(-epoch / 4) * (0.5 if column == "dkpp" else 1)
     truth = truth + generator.normal(0, 0.01, EPOCHS)
     blank = dict.fromkeys(HISTORY, 0.0)
@@ -131,6 +132,8 @@ def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) ->
     (folder / "tables").mkdir(parents=True)
     cells, frames = results(seeds)
     cells.to_csv(folder / "cells.csv", index=False)
+    (folder / "cells").mkdir()
+    cells.query("table == 'table2'").to_csv(folder / "cells/table2.csv", index=False)
     measured, bins = quality(cells)
     claims, numbers = decide_claims(read_claims(ROOT / "tables"), cells, measured)
     claims.to_csv(folder / "claims.csv", index=False)
@@ -143,12 +146,15 @@ def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) ->
         (folder / f"tables/{name}.html").write_text(f"<table><caption>{name}</caption></table>\n")
     for cell in cells.query("table == 'table2'").to_dict("records"):
         run = folder / "runs" / cell["run"]
+        if ";" in cell["run"]:
+            continue
+        run.mkdir(parents=True, exist_ok=True)
+        _history(cell["column"], generator).to_csv(run / "history.csv", index=False)
         if cell["column"] == "teacher":
-            run.mkdir(parents=True, exist_ok=True)
             save_file(_predictions(samples, side, generator), run / "predictions.safetensors")
-        elif cell["column"] in ("ban", "ban+l", "cwtm", "dkpp"):
-            run.mkdir(parents=True, exist_ok=True)
-            _history(cell["column"], generator).to_csv(run / "history.csv", index=False)
         if cell["column"] == "cwtm":
             _weights(generator).to_csv(run / "confidence_weights.csv", index=False)
+    (folder / "frames").mkdir()
+    for file, text in frame_files(folder).items():
+        file.write_text(text)
     return folder

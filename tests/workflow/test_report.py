@@ -70,6 +70,13 @@ def contents(page: Page, category: str) -> dict[str, str | tuple[int, int]]:
     return shown
 
 
+def test_the_report_opens_with_its_scale_and_the_primary_claims(page: Page) -> None:
+    text = page.locator("body").inner_text()
+    assert "Born-Again Neural Networks at scale tiny" in text
+    assert "sizes of networks in the paper's proportions" in text
+    assert "On CIFAR-100, BAN lowers the error on average over the four DenseNets." in text
+
+
 def test_every_table_is_in_the_report(page: Page) -> None:
     shown = contents(page, "Tables")
     plan = tiny_plan()

@@ -201,11 +201,10 @@ def test_the_dry_run_of_a_scale_plans_every_run_for_every_seed(
         "data": 3,
         "train": runs,
         "table": tables,
-        **dict.fromkeys(("cells", "quality", "claims", "criteria"), 1),
+        **dict.fromkeys(("cells", "quality", "frames", "claims", "criteria"), 1),
         **{f"notebook_{name}": 1 for name in NOTEBOOKS},
-        "notebook_page": len(NOTEBOOKS),
         "all": 1,
-        "total": runs + tables + 2 * len(NOTEBOOKS) + 8,
+        "total": runs + tables + len(NOTEBOOKS) + 9,
     }
 
 

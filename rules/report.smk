@@ -1,3 +1,10 @@
+# What the report opens with.
+report: "captions/report.rst"
+
+
+config["description"] = RULES.description
+
+
 # Measures whether the scale is a fair test of the paper.
 rule criteria:
     input:
