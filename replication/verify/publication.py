@@ -188,8 +188,12 @@ def _check_quality(
         ece=100 * shares * (bins["accuracy"] - bins["confidence"]).abs(),
     )
     sums = of_bins.groupby(KEY)[["error", "ece"]].sum()
+    images = cells[cells["metric"].str.endswith(ERROR)]
+    ensembles = images["run"].str.contains(";")
+    single = images[~ensembles].assign(value=lambda it: runs["error"].reindex(it["run"]).to_numpy())
     for name, lines, column in (
-        ("cells.csv", cells[cells["metric"].str.endswith(ERROR)], "error"),
+        ("cells.csv", images[ensembles], "error"),
+        (runs_csv.FILE, single, "error"),
         ("quality.csv", quality[quality["metric"] == "ece"], "ece"),
     ):
         expected = sums[column].reindex(pd.MultiIndex.from_frame(lines[KEY]))

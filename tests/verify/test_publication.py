@@ -64,6 +64,10 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         set_value("runs.csv", f"run == '{BAN}'", "error", 3.25),
         "treatments, wide, ban, 0: value is",
     ),
+    "a run and its cell": (
+        lambda it: (FORGED["the number of a run"][0](it), FORGED["the cell of a run"][0](it)),
+        "runs.csv: treatments, wide, ban, 0, test error (%): value is 3.25, not",
+    ),
     "a mean in a table": (
         set_value("tables/treatments.csv", "column == 'ban'", "mean", 3.25),
         "treatments.csv: treatments, wide, ban: mean is 3.25, not",
