@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from replication.analysis import runs_csv
-from replication.analysis.cells_csv import KEY, read_csv
+from replication.analysis.cells_csv import KEY, read_cells, read_csv
 from replication.analysis.measure import Average, Measurements
-from replication.analysis.quality import ERROR
+from replication.analysis.quality import BINS, ERROR
 from replication.architectures.catalogue import NETWORKS
 from replication.config.paper_tables import TABLES
 from replication.plan.cells import Cell
@@ -25,7 +25,7 @@ from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.report.quality import quality_tables
 from replication.verify.crate import check_files
-from replication.verify.findings import CLOSE, Findings, remark_on_differences
+from replication.verify.findings import CLOSE, Findings, differences, remark_on_differences
 from replication.verify.plan import read_plan
 from replication.verify.quality import compare_files
 from replication.verify.tables import NAMES, check_claims, check_tables
@@ -45,10 +45,11 @@ def check_publication(
     found = Findings()
     plan = read_plan(folder, tables, configfiles, found)
     check_files(folder, found)
+    hint = "publish the results again: replication publish"
     runs, cells, quality = (
         runs_csv.read_runs(folder / runs_csv.FILE),
-        read_csv(folder / "cells.csv", dtype=NAMES),
-        read_csv(folder / "quality.csv", dtype=NAMES),
+        read_cells(folder / "cells.csv", hint),
+        read_cells(folder / "quality.csv", hint),
     )
     found.runs = len(runs)
     incomplete = [
@@ -68,6 +69,7 @@ def check_publication(
     check_tables(plan, found, PublishedMeasurements(plan, runs, cells))
     _check_quality(plan, runs, cells, quality, found)
     check_claims(plan, tables, found)
+    _check_criteria(plan, runs, found)
     remark_on_differences(_records(runs), found)
     return found
 
@@ -181,7 +183,7 @@ def _check_quality(
     compare_files(plan, quality_tables(plan, quality), found)
     alone = quality[(quality["metric"] == "nll") & ~quality["run"].str.contains(";")]
     _note_unlike(folder / "quality.csv", alone, runs["nll"].reindex(alone["run"]), found)
-    bins = read_csv(folder / "reliability.csv", dtype=NAMES)
+    bins = read_csv(folder / "reliability.csv", dtype=NAMES, usecols=BINS)
     shares = bins["count"] / bins.groupby(KEY)["count"].transform("sum")
     of_bins = bins.assign(
         error=100 * shares * (1 - bins["accuracy"]),
@@ -198,6 +200,22 @@ def _check_quality(
     ):
         expected = sums[column].reindex(pd.MultiIndex.from_frame(lines[KEY]))
         _note_unlike(folder / name, lines, expected, found)
+
+
+def _check_criteria(plan: Plan, runs: pd.DataFrame, found: Findings) -> None:
+    """Compare the errors of generation 0 that make a scale a fair test; raises as `read_csv`."""
+    file, key = plan.results / "criteria.csv", ["dataset", "network"]
+    alone = [run.id for run in plan.runs.values() if run.variant is None]
+    measured = runs.loc[alone].query("objective == 'label'").groupby(key)
+    wanted = measured.agg(
+        seeds=("run", "count"), train_error=("train_error", "mean"), test_error=("error", "mean")
+    )
+    lines = read_csv(file, usecols=[*key, *wanted.columns]).to_dict("records")
+    own = {(line["dataset"], line["network"]): line for line in lines}
+    for expected in wanted.dropna().reset_index().to_dict("records"):
+        place = expected["dataset"], expected["network"]
+        for name, value, it in differences(own.get(place, {}), expected):
+            found.problems.append(f"{file}: {', '.join(place)}: {name} is {value}, not {it}")
 
 
 def _note_unlike(file: Path, lines: pd.DataFrame, expected: pd.Series, found: Findings) -> None:

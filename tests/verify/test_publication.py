@@ -84,6 +84,10 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         set_value("claims_power.csv", "claim == claim", "n", 20),
         "claims_power.csv: ",
     ),
+    "the errors of generation 0": (
+        set_value("criteria.csv", "network == 'wide_resnet_28_2'", "test_error", 20.0),
+        "criteria.csv: two_digit_numbers, wide_resnet_28_2: test_error is 20.0, not",
+    ),
     "a likelihood": (
         set_value("quality.csv", f"{BAN_CELL} and metric == 'nll'", "value", 0.1),
         "quality.csv: treatments, wide, ban, 0, nll: value is 0.1, not",
@@ -183,10 +187,13 @@ def test_there_are_no_networks_to_run(place: Path) -> None:
         verify(place, deep=1)
 
 
-@pytest.mark.parametrize("name", ["runs.csv", "ro-crate-metadata.json", "cells.csv", "quality.csv"])
+@pytest.mark.parametrize("damage", [bytes(range(256)), b"a,b\n1,2\n"], ids=["binary", "other"])
+@pytest.mark.parametrize(
+    "name", ["runs.csv", "ro-crate-metadata.json", "cells.csv", "quality.csv", "reliability.csv"]
+)
 def test_a_damaged_file_that_others_follow_from_is_refused(
-    name: str, place: Path, capfd: pytest.CaptureFixture[str]
+    name: str, damage: bytes, place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (place / name).write_bytes(bytes(range(256)))
+    (place / name).write_bytes(damage)
     assert run_command(["verify", str(place)]) == 1
     assert capfd.readouterr().err.startswith(f"error: {place / name}: ")
