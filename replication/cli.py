@@ -12,11 +12,12 @@ import typer
 from pydantic import BaseModel
 
 from replication.config.paper_tables import TableSpec
-from replication.config.scale import DEFAULT, Scale
+from replication.config.scale import Scale
 from replication.errors import InputError
 from replication.files import write_text
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
+from replication.publication.commands import ConfigFiles, Results, compare, publish, summary, verify
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 app = typer.Typer(
@@ -25,11 +26,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-ConfigFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--configfile", help=f"Scale file, repeatable; the last wins. [{DEFAULT}]"),
-]
-Results = Annotated[Path, typer.Option("--results", help="Folder of all scales' results.")]
+for command in (verify, publish, compare, summary):
+    app.command()(command)
 
 
 @app.command()
@@ -151,34 +149,6 @@ def data(
 
 
 @app.command()
-def verify(
-    results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
-    configfile: ConfigFiles = None,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Run the trained networks on the data again, too.")
-    ] = False,
-    sample: Annotated[
-        float, typer.Option(min=1e-6, max=1, help="Share of runs for --deep, drawn at random.")
-    ] = 1.0,
-) -> None:
-    """Check results: every file, lineage and number against those that it follows from.
-
-    The scale is the one that the results were built with, or that of --configfile. Prints a line
-    for each inconsistency, and fails if there is one.
-    """
-    from replication.verify.results import verify as verify_results
-
-    found = verify_results(results, configfiles=configfile or (), deep=sample if deep else 0)
-    for problem in found.problems:
-        print(f"wrong: {problem}", file=sys.stderr)
-    for remark in found.remarks:
-        print(f"note: {remark}")
-    print(f"{results}: {found.counted}")
-    if found.problems:
-        raise InputError(f"{results}: {len(found.problems)} inconsistencies, listed above")
-
-
-@app.command()
 def plan(
     configfile: ConfigFiles = None,
     tables: Annotated[str | None, typer.Option(help="Only these tables: 1,2,sensitivity.")] = None,
@@ -236,15 +206,6 @@ def criteria(
     if write:
         write_criteria(plan, found)
     console().print(render_criteria(found))
-
-
-@app.command()
-def summary(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
-    """Say in a few lines what the results of a scale can and cannot tell, and where they are."""
-    plan = Plan.read(configfile or [], root=results)
-    from replication.report.outcome import describe_outcome
-
-    print(describe_outcome(plan))
 
 
 @app.command()

@@ -12,7 +12,7 @@ ORDER = [
     *("errors", "files"),
     *("objectives", "gradients", "ensemble", "metrics"),
     *("architectures", "data", "config", "plan", "networks", "runs", "runtime", "training"),
-    *("analysis", "report", "verify", "sweep", "workflow"),
+    *("analysis", "report", "verify", "publication", "sweep", "workflow"),
     *("cli", "worker", "__main__"),
 ]
 MODULES = {

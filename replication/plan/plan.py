@@ -174,6 +174,17 @@ class Plan:
         return hash_recipe(self.recipe(run))
 
 
+def read_scale(file: Path) -> Scale:
+    """Read the scale that stands beside results; raises InputError if it is missing or damaged."""
+    try:
+        config = dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; name the scale with --configfile") from None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{file}: damaged ({error}); name the scale with --configfile") from None
+    return check_scale(config, str(file))
+
+
 def hash_recipe(recipe: dict[str, Any]) -> str:
     """A hash of a recipe that does not depend on the order of its keys."""
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]

@@ -92,7 +92,9 @@ def criteria_table(criteria: pd.DataFrame) -> GT:
     """Show ``criteria.csv`` by data set, what the criteria are, and the exceptions."""
     shown = readable(criteria)
     numbers = list(shown.columns[2:])
-    table = GT(shown, groupname_col="data", rowname_col="network").tab_options(**GT_STYLE)
+    table = GT(shown, id="criteria", groupname_col="data", rowname_col="network").tab_options(
+        **GT_STYLE
+    )
     table = table.cols_align("right", columns=numbers)
     columns = {"ratio": "capacity", "train %": "fit", "test %": "error"}
     for column, criterion in {**columns, "change": "schedule"}.items():

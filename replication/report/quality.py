@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pandas as pd
+
 from replication import files
 from replication.analysis.quality import measure_quality, summarise_quality
 from replication.plan.plan import Plan
@@ -30,12 +32,21 @@ def build_quality(plan: Plan) -> None:
 
 
 def quality_files(plan: Plan) -> dict[Path, str]:
-    """The files of `build_quality` with their texts; raises as `measure_quality`.
+    """The files of `build_quality` with their texts; raises as `measure_quality`."""
+    frame, bins = measure_quality(plan)
+    return {
+        plan.results / "quality.csv": frame.to_csv(index=False),
+        plan.results / "reliability.csv": bins.to_csv(index=False),
+        **quality_tables(plan, frame),
+    }
+
+
+def quality_tables(plan: Plan, frame: pd.DataFrame) -> dict[Path, str]:
+    """The files ``tables/quality.{csv,md,html,tex}`` with their texts, from ``quality.csv``.
 
     ``tables/quality.csv`` has a line per cell and metric. The other formats have a block for each
     table of the scale with image networks, Table 2 first.
     """
-    frame, bins = measure_quality(plan)
     summary = summarise_quality(frame)
     texts = {"csv": summary.to_csv(index=False), "md": "", "html": "", "tex": ""}
     for name in summary["table"].unique():
@@ -45,8 +56,4 @@ def quality_files(plan: Plan) -> dict[Path, str]:
         rendered = render_layout(f"quality-{name}", quality_layout(of_table), title, remarks)
         for ending, text in rendered.items():
             texts[ending] += text + "\n"
-    return {
-        plan.results / "quality.csv": frame.to_csv(index=False),
-        plan.results / "reliability.csv": bins.to_csv(index=False),
-        **{plan.results / f"tables/quality.{ending}": text for ending, text in texts.items()},
-    }
+    return {plan.results / f"tables/quality.{ending}": text for ending, text in texts.items()}

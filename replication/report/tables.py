@@ -18,13 +18,15 @@ from replication.report.rendering import render
 PRINTED = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}
 
 
-def measure_table(plan: Plan, name: str) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+def measure_table(
+    plan: Plan, name: str, measurements: Measurements | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     """A table's lines of ``cells.csv``, the lines of its own csv, and why cells are empty.
 
-    A cell with a missing or damaged run, or with runs that cannot be averaged, stays empty: it has
-    0 seeds.
+    The measurements are those of the run folders by default. A cell with a missing or damaged run,
+    or with runs that cannot be averaged, stays empty: it has 0 seeds.
     """
-    measurements = Measurements(plan)
+    measurements = measurements or Measurements(plan)
     tidy, lines, reasons = [], [], []
     for cell in plan.table_cells(name):
         try:

@@ -1,5 +1,6 @@
 """What a check of results has found."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,16 @@ Records = Mapping[str, Mapping[str, Any]]
 
 CLOSE = 1e-9
 """Tolerance, relative and absolute, of numbers that another version of SciPy computes again."""
+
+
+UNIFORM = {
+    "precision": ("precision",),
+    "device": ("device",),
+    "threads": ("threads",),
+    "torch": ("versions", "torch"),
+    "commit of the code": ("code", "commit"),
+}
+"""What all runs of a scale should have in common, and where a record has it."""
 
 
 @dataclass
@@ -69,3 +80,15 @@ def _same(found: object, wanted: object) -> bool:
     if isinstance(found, int | float) and isinstance(wanted, int | float):
         return bool(np.isclose(found, wanted, rtol=CLOSE, atol=CLOSE, equal_nan=True))
     return found == wanted
+
+
+def remark_on_differences(records: Records, found: Findings) -> None:
+    """Remark where runs were not trained with the same code on the same kind of machine."""
+    for what, keys in UNIFORM.items():
+        count = Counter(str(nested(record, *keys)) for record in records.values())
+        if len(count) > 1:
+            parts = ", ".join(f"{n} with {value}" for value, n in count.items())
+            found.remarks.append(f"runs differ in {what}: {parts}")
+    dirty = sum(bool(nested(record, "code", "dirty")) for record in records.values())
+    if dirty:
+        found.remarks.append(f"{dirty} runs were trained with uncommitted code")

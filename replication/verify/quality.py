@@ -1,6 +1,8 @@
 """Checks that likelihood, calibration and agreement, and frames, follow from the runs."""
 
+from collections.abc import Mapping
 from io import StringIO
+from pathlib import Path
 
 import pandas as pd
 
@@ -25,14 +27,18 @@ def check_quality(plan: Plan, found: Findings) -> None:
         found.remarks.append(f"{quality}: no such file")
         return
     with found.noting(f"{quality}: "):
-        for file, text in quality_files(plan).items():
-            key = KEYS.get(file.relative_to(plan.results).as_posix())
-            if key:
-                with found.noting():
-                    own, expected = read_csv(file, dtype=NAMES), pd.read_csv(StringIO(text))
-                    compare(file, own, expected, key, [], found)
-            elif file.exists() and file.read_text(encoding="utf-8") != text:
-                found.problems.append(f"{file}: does not show what its runs give")
+        compare_files(plan, quality_files(plan), found)
+
+
+def compare_files(plan: Plan, texts: Mapping[Path, str], found: Findings) -> None:
+    """Compare files about quality with the texts that they have to have."""
+    for file, text in texts.items():
+        if key := KEYS.get(file.relative_to(plan.results).as_posix()):
+            with found.noting():
+                own, expected = read_csv(file, dtype=NAMES), pd.read_csv(StringIO(text))
+                compare(file, own, expected, key, [], found)
+        elif file.exists() and file.read_text(encoding="utf-8") != text:
+            found.problems.append(f"{file}: does not show what its runs give")
 
 
 def check_frames(plan: Plan, found: Findings) -> None:

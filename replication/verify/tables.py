@@ -12,6 +12,7 @@ import pandas as pd
 
 from replication.analysis.cells_csv import CELL, KEY, read_cells, read_csv
 from replication.analysis.claims import FILES, claims_of
+from replication.analysis.measure import Measurements
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.tables import measure_table, render_table
@@ -20,8 +21,11 @@ from replication.verify.findings import Findings, differences
 NAMES = dict.fromkeys((*CELL, "run"), str)
 
 
-def check_tables(plan: Plan, found: Findings) -> None:
-    """Check ``cells.csv`` and every table; raises InputError if the former is damaged."""
+def check_tables(plan: Plan, found: Findings, measurements: Measurements | None = None) -> None:
+    """Check ``cells.csv`` and every table; raises InputError if the former is damaged.
+
+    The measurements are those of the run folders by default.
+    """
     file = plan.results / "cells.csv"
     cells = read_cells(file)
     found.cells = len(cells)
@@ -31,7 +35,7 @@ def check_tables(plan: Plan, found: Findings) -> None:
     ]
     for name in plan.tables:
         with found.noting():
-            measured, table, reasons = measure_table(plan, name)
+            measured, table, reasons = measure_table(plan, name, measurements)
             own = cells[cells["table"] == name]
             compare(file, own, measured, KEY, reasons, found)
             part = plan.results / "cells" / file.with_stem(name).name

@@ -1,0 +1,1 @@
+"""Finished results as a small folder that can be published and deposited."""

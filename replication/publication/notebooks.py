@@ -1,0 +1,59 @@
+"""Executed notebooks without what differs between two executions on the same results."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from replication.errors import InputError
+
+INJECTED = {"injected-parameters", "snakemake-job-properties"}
+"""Tags of the cells that papermill and Snakemake add: other parameters, the job, its paths."""
+SCALE = re.compile(r'^scale = ".*?"', re.M)
+
+
+def clean_notebook(file: Path, scale: str) -> str:
+    """The text of an executed notebook with its outputs, but without times, paths and warnings.
+
+    Injected cells are left out, and the notebook's own parameters name the scale that is shown,
+    which an injected cell has overridden.
+
+    Raises:
+        InputError: the file is no notebook, or has a cell that has failed.
+    """
+    fix = f"delete it and call: snakemake --cores 2 --configfile config/{scale}.yaml"
+    try:
+        notebook = json.loads(file.read_text(encoding="utf-8"))
+        cells = [_clean(cell, scale) for cell in notebook["cells"] if not INJECTED & {*_tags(cell)}]
+        kernel = notebook["metadata"]["kernelspec"]
+        version = {key: notebook[key] for key in ("nbformat", "nbformat_minor")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{file}: no executed notebook ({error!r}); {fix}") from None
+    number = 0
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            continue
+        number += 1
+        numbered = [cell, *(it for it in cell["outputs"] if it["output_type"] == "execute_result")]
+        for part in numbered:
+            part["execution_count"] = number
+        if any(it["output_type"] == "error" for it in cell["outputs"]):
+            raise InputError(f"{file}: cell {number} has failed; {fix}")
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    found = {"cells": cells, "metadata": metadata, **version}
+    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _tags(cell: dict[str, Any]) -> list[str]:
+    return cell["metadata"].get("tags") or []
+
+
+def _clean(cell: dict[str, Any], scale: str) -> dict[str, Any]:
+    tags = _tags(cell)
+    found = {**cell, "metadata": {"tags": tags} if tags else {}}
+    if "parameters" in tags:
+        found["source"] = SCALE.sub(f'scale = "{scale}"', "".join(cell["source"]))
+    if cell["cell_type"] == "code":
+        # What a library warns of depends on the machine, and names its files.
+        found["outputs"] = [it for it in cell["outputs"] if it.get("name") != "stderr"]
+    return found

@@ -1,0 +1,79 @@
+"""What a comparison with published results found, in three lines."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from replication.analysis.compare import CLASSES, Comparison
+from replication.analysis.statistics import CONFIDENCE
+
+SHOWN = 4
+"""Differences that are listed by name."""
+
+
+def describe_comparison(results: Path, published: Path, found: Comparison) -> str:
+    """How many numbers are the same, what differs, and the conclusion."""
+    return "\n".join((_count(results, published, found), _difference(found), _conclusion(found)))
+
+
+def _count(results: Path, published: Path, found: Comparison) -> str:
+    counts = found.numbers["found"].value_counts().reindex(CLASSES, fill_value=0)
+    compared = counts["within"] + counts["outside"]
+    seeds = found.numbers["published_seeds"].max()
+    return (
+        f"{results} against {published}, {seeds} seeds: {counts['identical']} of {counts.sum()}"
+        f" numbers identical, {counts['equal']} equal, {counts['within']} within the seeds' 95 %"
+        f" interval, {counts['outside']} outside ({compared * (1 - CONFIDENCE):.1f} expected by"
+        " chance)"
+    )
+
+
+def _difference(found: Comparison) -> str:
+    tests = found.columns["p_value"].notna().sum()
+    columns = [_column(line) for line in found.differing_columns.to_dict("records")]
+    cells = [_cell(line) for line in found.differing_numbers.to_dict("records")]
+    if columns or cells:
+        return f"Differ: {_listed([*columns, *cells])}"
+    if not tests:
+        return "No column has to be tested"
+    smallest = found.columns["p_corrected"].min()
+    return f"No column differs: {tests} tests, smallest corrected p-value {smallest:.2g}"
+
+
+def _column(line: Mapping[Any, Any]) -> str:
+    return (
+        f"{line['table']} {line['column']}: {line['metric']} {line['difference']:+.3g}"
+        f" (p {_p_value(line)})"
+    )
+
+
+def _cell(line: Mapping[Any, Any]) -> str:
+    where = f"{line['table']} {line['row']} {line['column']} seed {line['seed']}"
+    return f"{where}: {line['value']:.4g}, published mean {line['published_mean']:.4g}"
+
+
+def _p_value(line: Mapping[Any, Any]) -> str:
+    p_value = line["p_corrected"]
+    return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return "; ".join(names[:SHOWN]) + more
+
+
+def _conclusion(found: Comparison) -> str:
+    if found.reproduces:
+        return "Conclusion: reproduces the published results byte for byte"
+    if found.consistent:
+        return "Conclusion: consistent with the published results"
+    parts = [found.differing_columns, found.differing_numbers]
+    names = pd.concat([part["table"] + " " + part["column"] for part in parts]).unique()
+    return f"Conclusion: differs from the published results in: {', '.join(names)}"
+
+
+def details(found: Comparison) -> pd.DataFrame:
+    """Every number and every tested column as lines of one csv file."""
+    return pd.concat([found.numbers, found.columns.assign(found="column")], ignore_index=True)
