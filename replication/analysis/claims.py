@@ -72,7 +72,7 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
     missing or wrong.
     """
     frames = claims_of(plan, folder)
-    items = item_intervals(plan, read_claims(folder))
+    items = item_intervals(plan, read_claims(folder, plan.scale.study))
     for name, frame in zip((*FILES, "claims_items.csv"), (*frames, items), strict=True):
         files.write_text(plan.results / name, frame.to_csv(index=False))
     return frames[0]
@@ -83,7 +83,7 @@ def claims_of(plan: Plan, folder: Path = TABLES) -> tuple[pd.DataFrame, pd.DataF
 
     Without ``quality.csv`` the claims on it are not measured.
     """
-    claims, file = read_claims(folder), plan.results / "quality.csv"
+    claims, file = read_claims(folder, plan.scale.study), plan.results / "quality.csv"
     cells = _read(plan.results / "cells.csv", KEY)
     quality = _read(file, [*KEY, "metric"]) if file.exists() else None
     return decide_claims(claims, cells, quality, plan.scale.exceptions)
