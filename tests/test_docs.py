@@ -1,5 +1,7 @@
 """What the README and the docs say is true: links, references, examples and lists."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -8,15 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 
+import pandas as pd
 import pytest
+import timm
 import torch
+import yaml
 from support.plans import ROOT, TINY
-from support.workplace import Workplace
+from support.workplace import PATH, Workplace
 from typer.main import get_command
 
-from replication import objectives
 from replication.cli import app
-from replication.config.scale import Scale
+from replication.config.custom_objectives import find_objective
+from replication.config.scale import ImageRecipe, Scale
 from replication.data import specs
 
 README = ROOT / "README.md"
@@ -131,13 +136,64 @@ def test_the_table_of_the_guide_trains_its_runs(tmp_path: Path) -> None:
     assert place.jobs("table7")["train"] == 2
 
 
-def test_the_objective_of_the_readme_is_one() -> None:
-    space = {"cross_entropy": objectives.cross_entropy}
-    exec(snippet(README, "python", "# replication/objectives.py"), space)
-    student, teacher = torch.randn(4, 5), torch.randn(4, 5)
-    found = space["ban_hard"](student, torch.zeros(4).long(), teacher)  # type: ignore[operator]
-    expected = objectives.label(student, teacher.argmax(-1))
-    torch.testing.assert_close(found, expected)
+STUDIES = ROOT / "docs" / "studies.md"
+
+
+def test_the_loss_of_the_studies_page_is_one(tmp_path: Path) -> None:
+    (tmp_path / "losses.py").write_text(snippet(STUDIES, "python", "# my-study/losses.py"))
+    student, teacher = torch.randn(2, 4, 5).unbind(0)
+    found = find_objective("losses:match", tmp_path)(student, None, teacher, weight=0.5)
+    torch.testing.assert_close(found, 0.5 * (student - teacher).square().mean())
+
+
+def test_the_recipe_of_the_studies_page_is_one() -> None:
+    recipe = yaml.safe_load(snippet(STUDIES, "yaml", "images:"))["images"]
+    found = ImageRecipe.model_validate_json(json.dumps(recipe))
+    assert found.optimizer == "adamw"
+    assert not found.is_the_papers
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "arguments"),
+    [
+        ("test_vit", 32, {"img_size": 32, "patch_size": 4}),
+        ("test_convnext", 8, {"patch_size": 1}),
+        ("test_convnext", 32, {"patch_size": 2}),
+        ("test_resnet", 8, {}),
+    ],
+)
+def test_the_stems_of_the_studies_page_take_small_images(
+    name: str, side: int, arguments: dict[str, int]
+) -> None:
+    network = timm.create_model(name, num_classes=7, in_chans=1, **arguments)
+    assert network(torch.randn(2, 1, side, side)).shape == (2, 7)
+
+
+@pytest.mark.long
+def test_the_study_of_the_readme_runs_to_its_verdicts(tmp_path: Path) -> None:
+    Workplace(tmp_path)
+    _, _, section = README.read_text("utf-8").partition("## Your own study in five minutes")
+    section = section.partition("\n## ")[0]
+    (tmp_path / "write_images.py").write_text(snippet(README, "python", "# write_images.py"))
+    commands = [block.splitlines() for block in re.findall(r"```sh\n(.*?)```", section, re.S)]
+    for command in (line for block in commands for line in block):
+        done = subprocess.run(
+            command.split(),
+            cwd=tmp_path,
+            env={**os.environ, "PATH": PATH},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results = tmp_path / "results/digit-study"
+    claims = pd.read_csv(results / "claims.csv")
+    assert set(claims["claim"]) == {"student-beats-teacher", "ensemble-beats-control"}
+    assert claims["evidence"].str.contains("n = 3 seeds").all()
+    cells = pd.read_csv(results / "cells.csv")
+    assert len(cells) == 8 * 3
+    assert cells["value"].max() < 40
+    assert len(list((results / "runs").rglob("run.json"))) == 18
 
 
 def test_the_data_set_of_the_guide_is_one() -> None:
