@@ -32,7 +32,8 @@ def imports(module: str, file: Path) -> set[str]:
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
                 found.add(name if name in MODULES else str(node.module))
-    return {name for name in found if name in MODULES} - {module}
+    # The package itself holds the version, and imports what it offers only when asked for it.
+    return {name for name in found if name in MODULES} - {module, "replication"}
 
 
 GRAPH = {module: imports(module, file) for module, file in MODULES.items()}

@@ -47,7 +47,7 @@ def find_objective(name: str, folder: Path = Path()) -> Objective:
             f"objective `{name}`: {find_source(name, folder)} cannot be imported"
             f" ({type(error).__name__}: {reason}); correct it"
         ) from None
-    return Objective(_three_arguments(found))
+    return as_objective(found)
 
 
 def source_hash(name: str, folder: Path = Path()) -> str:
@@ -91,10 +91,13 @@ def _import(module: str, file: Path, folder: Path) -> ModuleType:
     return found
 
 
-def _three_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function without the generator that the suite's own objectives may draw from."""
+def as_objective(function: Callable[..., Any]) -> Objective:
+    """A function of student logits, labels, teacher logits and parameters as an objective.
 
-    def objective(logits: Any, labels: Any, teacher_logits: Any, *_: object, **options: Any) -> Any:
+    It gets no generator, from which the suite's own objectives may draw.
+    """
+
+    def loss(logits: Any, labels: Any, teacher_logits: Any, *_: object, **options: Any) -> Any:
         return function(logits, labels, teacher_logits, **options)
 
-    return objective
+    return Objective(loss)

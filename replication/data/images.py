@@ -99,7 +99,7 @@ def load_images(
         evaluation_items = training_items.take(order[:held_out])
         training_items = training_items.take(order[held_out:])
     select = _pairs if spec and spec.pairs else _subset
-    return _normalise(
+    return normalise(
         select(training_items, train, f"{name}: `train`"),
         select(evaluation_items, test, f"{name}: `test`"),
         classes,
@@ -168,7 +168,8 @@ def _pairs(items: Items, count: int | None, key: str) -> Items:
     return Items(images, left.labels * classes + right.labels)
 
 
-def _normalise(train: Items, test: Items, classes: int) -> ImageData:
+def normalise(train: Items, test: Items, classes: int) -> ImageData:
+    """Both parts with mean 0 and variance 1 per channel over the training images."""
     digest = hashlib.sha256()
     for tensor in (*train, *test):
         digest.update(tensor.contiguous().numpy().tobytes())

@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
+from replication.config.custom_objectives import find_objective
 from replication.config.scale import Decisions
 from replication.errors import InputError
+from replication.objectives import Objective
 from replication.runs.history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.runtime.seeding import derive_seed, global_rng_state, set_global_rng_state
@@ -32,7 +34,8 @@ class TrainingContext(Generic[Recipe]):
 
     The teacher is a network that runs at every step, or its stored `TeacherLogits`. ``decisions``
     are the scale's on what the paper leaves open; ``autocast`` makes the context manager of a
-    forward pass. ``parameters`` are the objective's; one's own objective lies in ``folder``.
+    forward pass. ``parameters`` are the objective's; one's own objective is ``found``, or lies in
+    ``folder``.
     """
 
     run_id: str
@@ -44,6 +47,7 @@ class TrainingContext(Generic[Recipe]):
     autocast: Autocast
     parameters: Mapping[str, float] = field(default_factory=dict)
     folder: Path = Path()
+    found: Objective | None = None
 
     def loss(self, device: torch.device, size: tuple[int, int]) -> Loss:
         """The loss of the run; ``size`` is that of the training set: samples, classes."""
@@ -54,7 +58,7 @@ class TrainingContext(Generic[Recipe]):
             device,
             size,
             self.parameters,
-            self.folder,
+            self.found or find_objective(self.objective, self.folder),
         )
 
 

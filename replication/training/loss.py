@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
-from replication.config.custom_objectives import find_objective, is_custom
 from replication.config.scale import Decisions
 from replication.errors import InputError
+from replication.objectives import OBJECTIVES, Objective
 from replication.runtime.seeding import make_generator
 
 
@@ -19,7 +18,7 @@ class Loss:
 
     Called with student logits (b, C), labels (b,), teacher logits (b, C) or None, and the index of
     the samples (b,) or None where they have none, it returns a scalar. ``size`` is that of the
-    training set: samples, classes. ``parameters`` are the objective's, ``folder`` that of a study.
+    training set: samples, classes. ``parameters`` are the objective's; ``found`` is one's own.
     """
 
     def __init__(
@@ -30,11 +29,11 @@ class Loss:
         device: torch.device,
         size: tuple[int, int],
         parameters: Mapping[str, float] = MappingProxyType({}),
-        folder: Path = Path(),
+        found: Objective | None = None,
     ) -> None:
         self.generator = make_generator(run_id, "permutation", device)
-        self.objective, self.checked = objective, not is_custom(objective)
-        found = find_objective(objective, folder)
+        self.objective, self.checked = objective, found in (None, OBJECTIVES.get(objective))
+        found = found or OBJECTIVES[objective]
         choice = getattr(decisions, found.decision) if found.decision else None
         options = {found.option: choice} if found.option else {}
         self.function: Callable[..., Tensor] = partial(found.function, **options, **parameters)

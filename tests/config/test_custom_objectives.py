@@ -26,7 +26,8 @@ def write(folder: Path, source: str) -> Path:
 
 
 def loss(folder: Path, name: str, parameters: Mapping[str, float]) -> Loss:
-    return Loss("a/run", name, Decisions(), torch.device("cpu"), (6, 5), parameters, folder)
+    found = find_objective(name, folder)
+    return Loss("a/run", name, Decisions(), torch.device("cpu"), (6, 5), parameters, found)
 
 
 def test_a_name_with_a_function_is_ones_own() -> None:
