@@ -17,7 +17,15 @@ from replication.errors import InputError
 from replication.files import write_text
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
-from replication.publication.commands import ConfigFiles, Results, compare, publish, summary, verify
+from replication.publication.commands import (
+    ConfigFiles,
+    Results,
+    compare,
+    export,
+    publish,
+    summary,
+    verify,
+)
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 app = typer.Typer(
@@ -26,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (verify, publish, compare, summary):
+for command in (verify, publish, compare, summary, export):
     app.command()(command)
 
 

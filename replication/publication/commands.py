@@ -89,6 +89,19 @@ def _compare(results: Path, published: Path) -> "tuple[Comparison, str]":
     return found, describe_comparison(results, published, found)
 
 
+def export(
+    tracker: Annotated[str, typer.Argument(help="tensorboard, wandb or mlflow")],
+    results: Annotated[Path, typer.Argument(help="Results of a scale, such as results/digits.")],
+    to: Annotated[Path, typer.Option(help="Folder for what the tracker writes.")] = Path(
+        "trackers"
+    ),
+) -> None:
+    """Export the finished runs to an experiment tracker: histories, recipes, results."""
+    from replication.publication.trackers import export as export_runs
+
+    print(f"{to}: {export_runs(results, tracker, to)} runs for {tracker}")
+
+
 def summary(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Say in a few lines what the results of a scale can and cannot tell, and where they are."""
     plan = Plan.read(configfile or [], root=results)
