@@ -1,9 +1,21 @@
 """A run: one training of one network, with the teachers above it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from replication.config.datasets import AnyDataset
+
+
+def network_tag(network: str) -> str:
+    """How a folder's name has a network: timm:resnet18 as timm-resnet18."""
+    return network.replace(":", "-")
+
+
+def objective_tag(objective: str, parameters: Mapping[str, float]) -> str:
+    """How a folder's name has an objective with its parameters, without dots: kd-alpha-0_5."""
+    numbers = "".join(f"-{name}-{parameters[name]:g}" for name in sorted(parameters))
+    return (objective.replace(":", "-") + numbers).replace(".", "_")
 
 
 @dataclass(frozen=True)
@@ -28,10 +40,8 @@ class Run:
         """The run's folder below ``runs/``, which lies inside its teacher's folder."""
         parent = self.teacher.id if self.teacher else self.dataset.name
         variant = f".{self.variant}" if self.variant else ""
-        numbers = "".join(f"-{name}-{value:g}" for name, value in self.parameters)
-        objective = self.objective.replace(":", "-") + numbers
-        network = self.network.replace(":", "-")
-        return f"{parent}/{network}.{objective}{variant}.{self.seed}"
+        objective = objective_tag(self.objective, dict(self.parameters))
+        return f"{parent}/{network_tag(self.network)}.{objective}{variant}.{self.seed}"
 
     @property
     def lineage(self) -> tuple["Run", ...]:

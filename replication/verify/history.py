@@ -38,7 +38,7 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{HISTORY} does not number its epochs from 1 to {epochs}"
         return
     rates = _image_rates(recipe) if image else _language_rates(recipe, list(history[metric]))
-    wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=0)
+    wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=ROUNDED**2)
     if wrong.any():
         yield f"{HISTORY} has another learning rate in epoch {wrong.argmax() + 1} than its recipe"
     last, result = history[metric].iloc[-1], next(iter(record["result"].values()))
@@ -64,11 +64,19 @@ def _is_evaluated(recipe: Mapping[str, Any], epoch: int) -> bool:
 
 
 def _image_rates(recipe: Mapping[str, Any]) -> list[float]:
-    """The learning rate of each epoch: a step schedule."""
-    return [
-        recipe["learning_rate"] * recipe["gamma"] ** sum(m < epoch for m in recipe["milestones"])
-        for epoch in range(1, recipe["epochs"] + 1)
-    ]
+    """The learning rate of each epoch: by steps, or along a cosine; after a linear warm-up."""
+    highest, epochs = recipe["learning_rate"], recipe["epochs"]
+    warm, start = recipe.get("warmup_epochs", 0), recipe.get("warmup_learning_rate", 0.0)
+    lowest = recipe.get("minimum_learning_rate", 0.0)
+    rates = []
+    for done in range(epochs):
+        if done < warm:
+            rates.append(start + done * (highest - start) / warm)
+        elif recipe.get("schedule") == "cosine":
+            rates.append(lowest + (highest - lowest) * (1 + math.cos(math.pi * done / epochs)) / 2)
+        else:
+            rates.append(highest * recipe["gamma"] ** sum(m <= done for m in recipe["milestones"]))
+    return rates
 
 
 def _language_rates(recipe: Mapping[str, Any], perplexities: list[float]) -> list[float]:

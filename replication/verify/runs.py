@@ -21,6 +21,7 @@ from replication import files
 from replication.analysis.measure import Predictions, measure
 from replication.errors import InputError
 from replication.plan.plan import Plan, hash_recipe
+from replication.plan.run import network_tag, objective_tag
 from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
 from replication.runs.record import (
     LOGITS_SUM,
@@ -134,9 +135,12 @@ def _record_problems(run_id: str, record: dict[str, Any], records: Records) -> I
     dataset, *above, own = run_id.split("/")
     network, _, rest = own.partition(".")
     objective, seed = rest.split(".")[0], rest.rpartition(".")[2]
+    # A data set of one's own has no name in the recipe.
+    known = "name" in (nested(record, "recipe", "dataset") or {})
+    parameters = nested(record, "recipe", "parameters") or {}
     for value, *keys in (
         (dataset, "dataset", "name"),
-        (dataset, "recipe", "dataset", "name"),
+        *([(dataset, "recipe", "dataset", "name")] if known else []),
         (network, "network", "name"),
         (network, "recipe", "network", "name"),
         (objective, "objective"),
@@ -144,7 +148,11 @@ def _record_problems(run_id: str, record: dict[str, Any], records: Records) -> I
         (seed, "seed"),
         (str(len(above)), "generation"),
     ):
-        if str(written := nested(record, *keys)) != value:
+        written = str(nested(record, *keys))
+        tagged = (
+            objective_tag(written, parameters) if keys[-1] == "objective" else network_tag(written)
+        )
+        if tagged != value:
             yield f"its {RECORD} has {written} for `{'.'.join(keys)}`, its folder has {value}"
     if not above:
         if record["teacher"] is not None:

@@ -355,7 +355,7 @@ def study(folder: Path, source: str = "def match(z, y, t, weight): ...\n") -> Pl
 def test_parameters_of_an_objective_are_in_the_run_and_its_recipe(tmp_path: Path) -> None:
     plan = study(tmp_path)
     teacher = "digits/wide_resnet_28_1.label.0"
-    run = plan.run(f"{teacher}/wide_resnet_28_1.kd-alpha-0.5-temperature-2.0")
+    run = plan.run(f"{teacher}/wide_resnet_28_1.kd-alpha-0_5-temperature-2.0")
     assert plan.recipe(run)["parameters"] == {"alpha": 0.5, "temperature": 2}
     assert f"{teacher}/wide_resnet_28_1.losses-match-weight-3.0" in plan.runs
 
