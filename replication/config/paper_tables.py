@@ -86,7 +86,7 @@ class CellReference(StrictModel):
 
 
 class CellSpec(StrictModel):
-    """What stands in a cell: a trained network, or an ensemble of other cells of its row."""
+    """What stands in a cell: a trained network, one from elsewhere, or an ensemble of its row."""
 
     objective: Objective | None = Field(None, description="What the network is trained on.")
     teacher: Name | CellReference | None = Field(
@@ -98,6 +98,9 @@ class CellSpec(StrictModel):
     share_ends: bool = Field(
         False, description="Copy first and last layer from the teacher and freeze them (Table 5)."
     )
+    weights: Name | None = Field(
+        None, description="A safetensors file of a network trained elsewhere, for other cells."
+    )
     ensemble: Annotated[tuple[Name, ...], Field(min_length=2)] | None = Field(
         None, description="Columns of the same row whose predictions are averaged."
     )
@@ -107,10 +110,12 @@ class CellSpec(StrictModel):
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if (self.objective is None) == (self.ensemble is None):
-            raise ValueError("a cell has either an objective or an ensemble")
+        if sum(it is not None for it in (self.objective, self.ensemble, self.weights)) != 1:
+            raise ValueError("a cell has either an objective or an ensemble, or weights")
         if self.ensemble and (self.teacher or self.network or self.seed_offset or self.share_ends):
             raise ValueError("an ensemble has no teacher, network, seed offset or shared layers")
+        if self.weights and (self.teacher or self.seed_offset or self.share_ends):
+            raise ValueError("`weights` have no teacher, seed offset or shared layers")
         name = self.objective.name if self.objective else ""
         if name in OBJECTIVES and OBJECTIVES[name].teacher != (self.teacher is not None):
             needs = "needs a" if self.teacher is None else "has no"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import Average, Scale
-from replication.plan.run import Run
+from replication.plan.run import GIVEN, Run
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,16 @@ def _run(
     table: TableSpec, row: str, column: str, seed: int, scale: Scale, variants: dict[str, Scale]
 ) -> Run:
     cell, teacher = table.cell(row, column), table.teacher(row, column)
+    if cell.weights:
+        # One network for all seeds.
+        return Run(
+            dataset=scale.datasets[table.role(row)],
+            network=table.network(row, column),
+            arguments=json.dumps(table.arguments(row, column), sort_keys=True),
+            objective=GIVEN,
+            seed=0,
+            weights=cell.weights,
+        )
     assert cell.objective is not None  # read_table checks that teachers and members are trained
     above = _run(table, teacher.row, teacher.column, seed, scale, variants) if teacher else None
     return Run(

@@ -19,7 +19,7 @@ from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_s
 from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
-from replication.files import write_text
+from replication.files import checksum, write_text
 from replication.objectives import OBJECTIVES
 from replication.plan.cells import Cell, cells_of
 from replication.plan.run import Run
@@ -145,7 +145,18 @@ class Plan:
         """Everything except the teacher that determines a run's result, as plain data."""
         scale = self.scale_of(run)
         own = is_custom(run.objective)
-        decision = None if own else OBJECTIVES[run.objective].decision
+        found = OBJECTIVES.get(run.objective)
+        decision = found.decision if found else None
+        if run.weights:
+            return {
+                "dataset": run.dataset.model_dump(mode="json"),
+                "evaluate_on": scale.evaluate_on,
+                "network": {"name": run.network, "options": self.options(run)},
+                "objective": run.objective,
+                "weights": checksum(Path(run.weights)),
+                "training": {"epochs": 1, "milestones": [], "learning_rate": 0.0, "gamma": 1.0},
+                "precision": scale.precision,
+            }
         return {
             "dataset": run.dataset.model_dump(mode="json"),
             "evaluate_on": scale.evaluate_on,

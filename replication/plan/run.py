@@ -6,6 +6,9 @@ from functools import cached_property
 
 from replication.config.datasets import AnyDataset
 
+GIVEN = "given"
+"""The objective of a network that was trained elsewhere: it is only evaluated."""
+
 
 def network_tag(network: str) -> str:
     """How a folder's name has a network: timm:resnet18 as timm-resnet18."""
@@ -23,6 +26,7 @@ class Run:
     """One training of one network with one objective and one seed, from one teacher or none.
 
     ``parameters`` are the objective's, by name; ``arguments``, as JSON, those of a network of timm.
+    ``weights`` are the file of a network that was trained elsewhere, whose objective is `GIVEN`.
     """
 
     dataset: AnyDataset
@@ -34,6 +38,7 @@ class Run:
     variant: str | None = None
     parameters: tuple[tuple[str, float], ...] = ()
     arguments: str = "{}"
+    weights: str | None = None
 
     @cached_property
     def id(self) -> str:

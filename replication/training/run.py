@@ -35,6 +35,7 @@ from replication.runtime.progress import EpochProgress
 from replication.runtime.seeding import derive_seed
 from replication.runtime.session import open_session
 from replication.training.checkpoint import Checkpointer
+from replication.training.given import GivenNetwork, load_given
 from replication.training.image_trainer import ImageTrainer
 from replication.training.language_trainer import LanguageTrainer
 from replication.training.logit_cache import load_teacher, write_logit_caches
@@ -78,6 +79,8 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
         data = load_data(plan, run, device)
         torch.manual_seed(derive_seed(run.id, "initialisation"))
         network = build_network(plan, run, data, device)
+        if run.weights:
+            load_given(network, Path(run.weights), run.id)
         teacher = Teacher.find(plan, run.teacher) if run.teacher else None
         if teacher:
             _check_teacher(teacher, run, data, network)
@@ -92,7 +95,8 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
             setting = f" in {precision} on {conditions['device']}"
             progress = EpochProgress(run.id, trainer.epochs, setting)
             try:
-                train_epochs(trainer, checkpointer, partial(_report, progress, teacher, source))
+                if not isinstance(trainer, GivenNetwork):
+                    train_epochs(trainer, checkpointer, partial(_report, progress, teacher, source))
                 train_seconds = checkpointer.seconds
 
                 # Evaluate
@@ -149,7 +153,10 @@ def _make_trainer(
     network: nn.Module,
     teacher: nn.Module | TeacherLogits | None,
     autocast: Autocast,
-) -> ImageTrainer | LanguageTrainer:
+) -> ImageTrainer | LanguageTrainer | GivenNetwork:
+    if run.weights:
+        assert isinstance(data, ImageData)
+        return GivenNetwork(network, data, autocast)
     recipe, decisions = plan.training(run), plan.scale_of(run).decisions
     context: TrainingContext[Any] = TrainingContext(
         run.id,

@@ -1,6 +1,7 @@
 """Trainings of networks of timm, on data and objectives of one's own, by another optimiser."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from replication.config.scale import ImageRecipe
 from replication.data.prepare import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
+from replication.runs.folder import MODEL
 from replication.runs.record import read_predictions, read_record
 from replication.training.optimisation import make_optimisation
 from replication.training.run import train
@@ -140,6 +142,49 @@ def test_shared_ends_are_the_teachers(plan: Plan) -> None:
     for name in ("patch_embed.proj.weight", "head.weight"):
         assert torch.equal(one[name], two[name])
     assert not torch.equal(one["blocks.0.attn.qkv.weight"], two["blocks.0.attn.qkv.weight"])
+
+
+def test_a_teacher_from_elsewhere_is_evaluated_and_teaches(plan: Plan, tmp_path: Path) -> None:
+    shutil.copy(plan.folder(plan.run(TEACHER)) / "model.safetensors", tmp_path / "elsewhere.st")
+    given = {**VIT, "weights": str(tmp_path / "elsewhere.st")}
+    columns = {"teacher": given, "ban": {"objective": "ban", "teacher": "teacher"}}
+    found = write(tmp_path, {**TABLE, "columns": columns}, seeds=[0, 1])
+    above = "blobs/timm-test_vit.given.0"
+    assert list(found.runs) == [above, *(f"{above}/timm-test_vit.ban.{seed}" for seed in (0, 1))]
+    for run in list(found.runs.values())[:2]:
+        train(found, run)
+    one, two = (
+        read_record(it.folder(it.run(run))) for it, run in ((plan, TEACHER), (found, above))
+    )
+    assert one["result"] == two["result"]
+    assert two["recipe"]["weights"] == one["checksums"]["model.safetensors"]
+    student = read_record(found.folder(found.run(f"{above}/timm-test_vit.ban.0")))
+    assert student["lineage"] == [{"run": above, "model_sha256": two["checksums"][MODEL]}]
+
+
+@pytest.mark.parametrize(
+    ("row", "content", "says"),
+    [
+        (VIT, None, "elsewhere.st: cannot be read (No such file"),
+        (VIT, b"weights", "no safetensors file"),
+        ({**VIT, "network": "timm:test_vit2"}, "own", "does not fit"),
+        ({**VIT, "arguments": {"img_size": 8, "patch_size": 2}}, "own", "has another shape"),
+    ],
+)
+def test_weights_that_do_not_fit_are_one_line(
+    row: dict[str, Any], content: bytes | str | None, says: str, plan: Plan, tmp_path: Path
+) -> None:
+    file = tmp_path / "elsewhere.st"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    elif content:
+        shutil.copy(plan.folder(plan.run(TEACHER)) / "model.safetensors", file)
+    columns = {"teacher": {**row, "weights": str(file)}}
+    found = write(tmp_path, {**TABLE, "columns": columns})
+    with pytest.raises(InputError) as caught:
+        train(found, next(iter(found.runs.values())))
+    assert says in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def recipe(**keys: Any) -> ImageRecipe:
