@@ -34,13 +34,13 @@ def test_pairs_that_share_items_have_a_wider_interval() -> None:
 
 def test_the_items_of_a_pair_are_those_that_are_put_side_by_side() -> None:
     plan = tiny_plan()
-    total, items = items_of(plan, plan.scale.datasets.cifar100)
+    total, items = items_of(plan, plan.scale.datasets["cifar100"])
     assert items.shape == (2, 100)
     assert items.max() < total
     assert (items == pair_items(total, 100).numpy()).all()
     single = Items(torch.arange(total).float().reshape(-1, 1, 1, 1), torch.arange(total))
     assert _pairs(single, 100, "").images.squeeze().T.tolist() == items.tolist()
-    total, items = items_of(plan, plan.scale.datasets.cifar10)
+    total, items = items_of(plan, plan.scale.datasets["cifar10"])
     assert (total, items.shape) == (100, (1, 100))
 
 

@@ -105,7 +105,7 @@ def side(table: str, row: str, column: str) -> dict[str, Any]:
 
 WRONG: dict[str, tuple[Change, str]] = {
     "misspelt key": (lambda f: first(f).update(expects="lower"), "did you mean `expect`?"),
-    "key left out": (lambda f: first(f).pop("section"), f"`claims.{FIRST}.section` is missing"),
+    "key left out": (lambda f: first(f).pop("statement"), f"`claims.{FIRST}.statement` is missing"),
     "unknown test": (lambda f: first(f).update(expect="less"), f"`claims.{FIRST}.expect`"),
     "unknown table": (
         lambda f: first(f)["left"].update(table="table9"),

@@ -166,7 +166,7 @@ def test_the_folder_says_what_was_done(plan: Plan) -> None:
     lines = (folder / HISTORY).read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + plan.scale.images.epochs
     assert {path.name for path in folder.iterdir()} == {
-        MODEL, PREDICTIONS, HISTORY, RECORD, "config.json"
+        MODEL, PREDICTIONS, HISTORY, RECORD, "config.json", "README.md"
     }  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def _outside(url: str) -> list[str]:
 def contents(page: Page, category: str) -> dict[str, str | tuple[int, int]]:
     """What each entry of a category shows: the text of a page, or a picture's size."""
     page.get_by_text(category, exact=True).first.click()
-    rows = page.locator("tbody tr")
+    rows = page.locator("tbody tr").filter(has=page.locator("a[iconname=eye]"))
     shown: dict[str, str | tuple[int, int]] = {}
     for row in rows.all():
         name = row.locator("td").first.inner_text()
