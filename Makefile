@@ -23,7 +23,7 @@ endif
 export PATH := $(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 
-.PHONY: help environment tables report test test-all benchmark lint schemas clean
+.PHONY: help environment tables report test test-all benchmark benchmark-gpu lint schemas clean
 
 help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
@@ -31,6 +31,7 @@ help:
 	@echo "make test         run the tests, except the long ones"
 	@echo "make test-all     run the long tests: Slurm, sweeps of thousands of runs, random kills"
 	@echo "make benchmark    measure speed beside other training loops; docs/performance.md"
+	@echo "make benchmark-gpu  the same on a GPU, in less than ten minutes"
 	@echo "make lint         check style, types and workflow"
 	@echo "make schemas      renew the JSON schemas of the configuration files"
 	@echo "make clean        delete the environment; results stay"
@@ -65,8 +66,12 @@ test-all: $(ENVIRONMENT)
 	pytest -m long -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 benchmark: $(ENVIRONMENT)
-	@echo "== measuring; some 25 minutes on two cores, which should have nothing else to do"
-	python -m benchmarks
+	@echo "== measuring on this machine, which should have nothing else to do"
+	python -m benchmarks everything
+
+benchmark-gpu: $(ENVIRONMENT)
+	@echo "== measuring a GPU; less than ten minutes, without a network"
+	python -m benchmarks gpu --device cuda
 
 lint: $(ENVIRONMENT)
 	@echo "== checking style, types and workflow"

@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import compare as comparison
-from benchmarks import costs, growth, ladder, ours
-from benchmarks.cases import CASES, load_pictures
+from benchmarks import costs, growth, ladder, ours, profile
+from benchmarks.cases import CASES, Pictures, load_pictures, random_pictures
 from benchmarks.figure import draw
+from benchmarks.gpu import measure as gpu_measurements
 from benchmarks.measure import machine
+from replication.errors import InputError
 
 RESULTS = Path(__file__).parent / "results"
 FIGURE = Path("docs/images/performance.png")
@@ -43,10 +45,10 @@ def find(device: str) -> torch.device:
 def everything(
     device: Device = "auto",
     data: Data = Path("data"),
-    rounds: Annotated[int, typer.Option(min=1, help="Turns of every contestant.")] = 7,
+    rounds: Annotated[int, typer.Option(min=1, help="Turns of every contestant.")] = 5,
     only: Annotated[
         str, typer.Option(help="Some parts; none: only draw the figure again.")
-    ] = "compare,ladder,costs,students,width,jobs",
+    ] = "compare,profile,ladder,costs,students,width,images,seeds,jobs",
     results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
     figure: Annotated[Path, typer.Option(help="File of the figure.")] = FIGURE,
 ) -> None:
@@ -65,26 +67,67 @@ def everything(
                 if case.needs_gpu and chosen.type != "cuda":
                     continue
                 found, measured[case.name] = comparison.compare(
-                    case, pictures(), chosen, rounds, folder
+                    case, pictures(case.side), chosen, rounds, folder / case.name
                 )
                 lines += found
             save(comparison.table(lines), results / "comparison.csv")
             save(comparison.rounds_table(measured), results / "rounds.csv", show=False)
+        if "profile" in parts:
+            small = [case for case in CASES.values() if not case.augmented]
+            save(profile.table(small, pictures(14), 20, folder), results / "profile.csv")
         if "ladder" in parts:
-            save(ladder.measure_variants(pictures(), chosen, rounds), results / "ladder.csv")
+            save(ladder.measure_variants(pictures(32), chosen, rounds), results / "ladder.csv")
         if "costs" in parts:
             save(costs.table(chosen), results / "costs.csv")
         points: list[growth.Point] = []
         if "students" in parts:
-            points += growth.students(pictures(), chosen, folder, range(1, 5))
+            points += growth.students(pictures(32), chosen, folder, range(1, 5))
         if "width" in parts:
-            points += growth.widths(pictures(), chosen, folder, rounds, (1, 2, 4))
+            points += growth.widths(pictures(32), chosen, folder, rounds, (1, 2, 4))
+        if "images" in parts:
+            points += growth.images(pictures(14), chosen, folder, (512, 1024, 2048, 4096))
+        if "seeds" in parts:
+            points += growth.seeds((1, 2, 4))
         if "jobs" in parts:
             points += growth.jobs(growth.PLANS)
         if points:
-            save(merged(points, results / "growth.csv"), results / "growth.csv")
+            grown = merged(points, results / "growth.csv")
+            save(grown, results / "growth.csv")
+            save(growth.exponents(grown), results / "growth_exponents.csv")
     if all((results / f"{part}.csv").exists() for part in ("comparison", "growth")):
         draw(results, figure)
+
+
+@app.command()
+def gpu(
+    device: Device = "auto",
+    data: Data = Path("data"),
+    minutes: Annotated[float, typer.Option(help="What has not begun by then is left out.")] = 8.0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Tiny networks, one step: a test.")
+    ] = False,
+    results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
+) -> None:
+    """Measure a GPU in less than ten minutes, without a network: speed, sharing, correctness."""
+    chosen = find(device)
+    results = results / "gpu" if not quick else results
+    results.mkdir(parents=True, exist_ok=True)
+    facts = {**machine(chosen), "automatic precision": ours.automatic(chosen)}
+    (results / "machine.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+
+    def make_pictures(side: int) -> Pictures:
+        try:
+            return load_pictures(data, side)
+        except InputError:
+            print("no Fashion-MNIST here: noise in its place, which takes as long")
+            return random_pictures(side, 256 if quick else 60_000)
+
+    with tempfile.TemporaryDirectory() as name:
+        frames, skipped = gpu_measurements(chosen, make_pictures, Path(name), minutes, quick)
+    for part, frame in frames.items():
+        save(frame, results / f"{part}.csv")
+    for what in skipped:
+        print(f"not measured: {what}")
 
 
 def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,13 +12,19 @@ import pandas as pd
 import torch
 
 from benchmarks import ours
-from benchmarks.cases import BATCH, Case, Pictures
-from benchmarks.contestants import Contestant, Plain, Task, TimmTask
+from benchmarks.cases import Case, Pictures
+from benchmarks.contestants import WORKERS, Contestant, Peer, Plain, Task, TimmTask
 from benchmarks.measure import flops, peak_flops, ratios
-from benchmarks.torchdistill_loop import TorchDistill
 from benchmarks.turns import Round, Worker, alternate
 
-PEERS = (Plain, TimmTask, TorchDistill)
+PEERS: tuple[type[Peer], ...] = (Plain, TimmTask)
+try:
+    from benchmarks.torchdistill_loop import TorchDistill
+except ImportError:
+    print("torchdistill is not installed: left out")
+else:
+    PEERS = (*PEERS, TorchDistill)
+SIDE_BY_SIDE = ", two side by side"
 
 
 @dataclass(frozen=True)
@@ -29,10 +35,11 @@ class Ready:
     case: Case
     pictures: Pictures
     device: torch.device
+    workers: int = WORKERS
 
     def __call__(self) -> Contestant:
         """Make it, with new networks."""
-        return self.contestant(Task.make(self.case, self.pictures, self.device))
+        return self.contestant(Task.make(self.case, self.pictures, self.device, self.workers))
 
 
 class Entry(NamedTuple):
@@ -41,6 +48,7 @@ class Entry(NamedTuple):
     make: Ready
     precision: torch.dtype
     asks_teacher: bool
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,7 +74,10 @@ class Line:
 def contestants(
     case: Case, pictures: Pictures, device: torch.device, folder: Path
 ) -> dict[str, Entry]:
-    """Everybody, by name; teacher logits are stored in the folder."""
+    """Everybody, by name; teacher logits are stored in the folder.
+
+    Small networks leave a second core idle, so that there everybody also trains two side by side.
+    """
     entries = {
         peer.name: Entry(Ready(peer, case, pictures, device), torch.float32, True) for peer in PEERS
     }
@@ -74,6 +85,13 @@ def contestants(
         make = Ready(partial(ours.Ours, kind=kind, folder=folder), case, pictures, device)
         asks = kind.objective != "label" and not kind.cached
         entries[kind.name] = Entry(make, ours.DTYPES[kind.precision], asks)
+    if not case.augmented and device.type == "cpu":
+        entries |= {
+            f"{name}{SIDE_BY_SIDE}": entry._replace(
+                make=replace(entry.make, workers=1), processes=2
+            )
+            for name, entry in entries.items()
+        }
     return entries
 
 
@@ -81,21 +99,22 @@ def compare(
     case: Case, pictures: Pictures, device: torch.device, rounds: int, folder: Path
 ) -> tuple[list[Line], list[Round]]:
     """Measure one network: a line for each contestant, and every round behind it."""
-    ours.write_random_logits(pictures, folder)
+    ours.write_random_logits(case, pictures, folder)
     everybody = contestants(case, pictures, device, folder)
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(Worker(name, entry.make, device))
+            stack.enter_context(Worker(name, entry.make, device, case.batch, entry.processes))
             for name, entry in everybody.items()
         ]
         measured = alternate(workers, case.steps, rounds)
         memory = {worker.name: worker.memory() for worker in workers}
     peaks = {e.precision: peak_flops(device, e.precision) for e in everybody.values()}
-    work = {asks: flops(case, asks) / BATCH for asks in (True, False)}
+    work = {asks: flops(case, asks) / case.batch for asks in (True, False)}
     speed = {
         name: [r.images_per_second for r in measured if r.contestant == name] for name in everybody
     }
-    fastest = max((peer.name for peer in PEERS), key=lambda name: statistics.median(speed[name]))
+    theirs = [name for name in everybody if not name.startswith("ours")]
+    fastest = max(theirs, key=lambda name: statistics.median(speed[name]))
     lines = [
         Line(
             network=case.name,

@@ -1,7 +1,8 @@
 """The same student of the same teacher, trained by the loops that people would write for it.
 
 Each reads batches by torchvision's transforms, sample by sample, through a `DataLoader` with two
-workers, and computes in float32: what their examples and their users' code do.
+workers, and computes in float32: what their examples and their users' code do. Two trainings side
+by side have one worker each.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from benchmarks.cases import BATCH, CROP_PADDING, SGD, SIDE, Case, Pictures
+from benchmarks.cases import SGD, Case, Pictures
 
 WORKERS = 2
 Batch = list[Tensor]
@@ -33,12 +34,16 @@ class Task:
     device: torch.device
     student: nn.Module
     teacher: nn.Module
+    workers: int = WORKERS
 
     @classmethod
-    def make(cls, case: Case, pictures: Pictures, device: torch.device) -> "Task":
+    def make(
+        cls, case: Case, pictures: Pictures, device: torch.device, workers: int = WORKERS
+    ) -> "Task":
         """New networks: the same weights for every contestant."""
         teacher = case.build(seed=1).eval().requires_grad_(False)
-        return cls(case, pictures, device, case.build(seed=0).to(device), teacher.to(device))
+        student = case.build(seed=0).to(device)
+        return cls(case, pictures, device, student, teacher.to(device), workers)
 
 
 class Contestant(Protocol):
@@ -54,12 +59,15 @@ class Contestant(Protocol):
 class Photographs(Dataset[tuple[Any, int]]):
     """The images as a torchvision data set gives them: PIL, then transforms, then a tensor."""
 
-    def __init__(self, pictures: Pictures) -> None:
+    def __init__(self, pictures: Pictures, case: Case) -> None:
         self.pixels, self.labels = pictures.pixels.numpy(), pictures.labels.tolist()
+        augmentation = [
+            transforms.RandomCrop(case.side, padding=case.crop_padding),
+            transforms.RandomHorizontalFlip(),
+        ]
         self.transform = transforms.Compose(
             [
-                transforms.RandomCrop(SIDE, padding=CROP_PADDING),
-                transforms.RandomHorizontalFlip(),
+                *(augmentation if case.augmented else []),
                 transforms.ToTensor(),
                 transforms.Normalize([pictures.mean], [pictures.std]),
             ]
@@ -79,7 +87,7 @@ class Peer(ABC):
 
     def __init__(self, task: Task) -> None:
         self.task, self.device = task, task.device
-        self.loader = self.load(Photographs(task.pictures))
+        self.loader = self.load(Photographs(task.pictures, task.case))
         self.batches: Iterator[Batch] = self.endless()
         task.student.train()
 
@@ -87,9 +95,9 @@ class Peer(ABC):
         """The loader, kept over epochs, and of whole batches so that every step is as large."""
         return DataLoader(
             photographs,
-            BATCH,
+            self.task.case.batch,
             shuffle=True,
-            num_workers=WORKERS,
+            num_workers=self.task.workers,
             drop_last=True,
             pin_memory=self.device.type == "cuda",
             persistent_workers=True,

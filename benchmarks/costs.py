@@ -15,14 +15,15 @@ import pandas as pd
 import torch
 import yaml
 
-from benchmarks.cases import BATCH, SIDE
+from benchmarks.cases import wide_resnet_16
 from benchmarks.contestants import synchronise
-from benchmarks.ours import RECIPE
+from benchmarks.ours import recipe_of
 from benchmarks.tiny import LINKED, TINY
 from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import OBJECTIVES
 
 ROOT = Path(__file__).resolve().parent.parent
+BATCH = 128
 TINY_TABLE = {**TINY, "tables": ["table2"]}
 
 
@@ -55,15 +56,14 @@ def objectives(device: torch.device) -> Iterator[tuple[str, float]]:
 
 def views(device: torch.device) -> float:
     """Milliseconds in which a batch of views is cut."""
-    images = torch.rand(10_000, 1, SIDE, SIDE, device=device)
-    augment, generator = (
-        Augmenter(images, RECIPE.crop_padding, RECIPE.flip),
-        torch.Generator().manual_seed(0),
-    )
+    recipe = recipe_of(wide_resnet_16(1))
+    images = torch.rand(10_000, 1, 32, 32, device=device)
+    augment = Augmenter(images, recipe.crop_padding, recipe.flip)
+    generator = torch.Generator().manual_seed(0)
 
     def cut() -> None:
         index = torch.randint(len(images), (BATCH,), generator=generator).to(device)
-        drawn = draw_views(BATCH, RECIPE.crop_padding, RECIPE.flip, generator)
+        drawn = draw_views(BATCH, recipe.crop_padding, recipe.flip, generator)
         augment(index, drawn.to(device))
 
     return 1e3 * time_of(cut, device)

@@ -1,4 +1,4 @@
-"""How time grows: with the students of a teacher, with width, with the jobs of a plan."""
+"""How time grows: with students, width, images, seeds and jobs, as exponents with intervals."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,10 +7,13 @@ from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
 
+import numpy as np
+import pandas as pd
 import torch
+from scipy import stats
 
 from benchmarks import ours
-from benchmarks.cases import BATCH, Pictures, wide_resnet_16
+from benchmarks.cases import CASES, Pictures, wide_resnet_16
 from benchmarks.compare import Ready
 from benchmarks.contestants import Plain, Task
 from benchmarks.costs import ROOT, snakemake, workplace
@@ -37,14 +40,14 @@ def widths(
 ) -> Iterator[Point]:
     """Images per second of Wide-ResNet-16-k, ours and the plain loop."""
     best = ours.automatic(device)
-    ours.write_random_logits(pictures, folder)
     for k in ks:
         case = wide_resnet_16(k)
+        ours.write_random_logits(case, pictures, folder)
         makers: dict[str, Ready] = {Plain.name: Ready(Plain, case, pictures, device)}
-        for kind in (ours.Kind(best, True), ours.Kind(best, True, True)):
+        for kind in (ours.Kind(best, True), ours.Kind(best, True, "default")):
             make = partial(ours.Ours, kind=kind, folder=folder)
             makers[kind.name] = Ready(make, case, pictures, device)
-        found = medians(race(makers, max(2, 8 // k), rounds, device))
+        found = medians(race(makers, max(2, 8 // k), rounds, device, case.batch))
         for name, speed in found.items():
             yield Point("width", name, k, speed, "images/s")
 
@@ -59,8 +62,8 @@ def students(
     share of a training.
     """
     case, few, best = wide_resnet_16(1), pictures.first(512), ours.automatic(device)
-    epochs, recipe = 22, ours.RECIPE.model_copy(update={"crop_padding": 1})
-    steps = epochs * len(few.labels) // BATCH
+    epochs, recipe = 22, ours.recipe_of(case).model_copy(update={"crop_padding": 1})
+    steps = epochs * len(few.labels) // case.batch
     for cached in (False, True):
         kind = ours.Kind(best, cached)
         spent = (
@@ -80,14 +83,55 @@ def students(
         yield Point("students", plain.name, number, number * one, "s")
 
 
-# Tables and seeds that give plans of some ten to some two thousand runs.
+def images(
+    pictures: Pictures, device: torch.device, folder: Path, counts: Sequence[int]
+) -> Iterator[Point]:
+    """Seconds to train two epochs of DenseNet-90-60 at 14×14 on so many images, and to evaluate.
+
+    Half as many are evaluated after each epoch.
+    """
+    case = CASES["DenseNet-90-60, 14×14, batch 128"]
+    kind = ours.Kind("float32", objective="label")
+    for count in counts:
+        recipe = ours.recipe_of(case).model_copy(update={"evaluate_every": 1})
+        task = Task.make(case, pictures.first(count), device)
+        training = ours.Ours(task, kind, folder, recipe, evaluated=count // 2)
+        yield Point("images", kind.name, count, training.seconds(2 * count // case.batch, 0), "s")
+
+
+def seeds(counts: Sequence[int]) -> Iterator[Point]:
+    """Seconds in which Snakemake builds a Table 1 of tiny trainings with so many seeds."""
+    for count in counts:
+        with tempfile.TemporaryDirectory() as name:
+            workplace(Path(name), {**TINY, "tables": ["table1"], "seeds": list(range(count))})
+            built = snakemake(Path(name), "--cores", "2", "table1")
+        yield Point("seeds", "a tiny Table 1", count, built.seconds, "s")
+
+
+def exponents(points: pd.DataFrame) -> pd.DataFrame:
+    """The power of ``x`` with which each line of a study grows, with its 95 % t-interval.
+
+    The slope of log(value) on log(x), by least squares; of lines with three points at least.
+    """
+    rows = []
+    for (study, line), found in points.groupby(["study", "line"], sort=False):
+        if len(found) < 3:
+            continue
+        fit = stats.linregress(np.log(found["x"]), np.log(found["value"]))
+        reach = stats.t.ppf(0.975, len(found) - 2) * fit.stderr
+        rows.append((study, line, fit.slope, fit.slope - reach, fit.slope + reach, len(found)))
+    columns = ["study", "line", "exponent", "low", "high", "points"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+# Tables and seeds that give plans of some ten to some five thousand runs.
+SIX = ("table1", "table2", "table3", "table4", "table5", "table6")
 PLANS = (
     (("table1",), 1),
-    (("table2",), 2),
     (("table2", "table3", "table4"), 2),
-    (("table1", "table2", "table3", "table4", "table5", "table6"), 4),
-    (("table1", "table2", "table3", "table4", "table5", "table6"), 10),
-    (("table1", "table2", "table3", "table4", "table5", "table6"), 25),
+    (SIX, 4),
+    (SIX, 25),
+    ((*SIX, "controls", "sensitivity"), 44),
 )
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import ours
-from benchmarks.cases import BATCH, CASES, CLASSES, SGD, Pictures
+from benchmarks.cases import CASES, CLASSES, SGD, Pictures
 from benchmarks.compare import Ready
 from benchmarks.contestants import Plain, Task, timed
 from benchmarks.measure import medians, ratios
@@ -19,7 +19,7 @@ from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import ban
 from replication.runtime.precision import Precision, configure_precision
 
-NETWORKS = ("Wide-ResNet-16-1", "DenseNet-BC-3-12")
+NETWORKS = ("Wide-ResNet-16-1",)
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class VariantLoop:
         if variant.compiled:
             task.student.compile(dynamic=False)
         self.labels = task.pictures.labels.to(task.device)
-        self.augment = Augmenter(
-            task.pictures.normalised.to(task.device), ours.RECIPE.crop_padding, ours.RECIPE.flip
-        )
+        self.recipe = ours.recipe_of(task.case)
+        images = task.pictures.normalised.to(task.device)
+        self.augment = Augmenter(images, self.recipe.crop_padding, self.recipe.flip)
         self.generator = torch.Generator().manual_seed(0)
         self.cached_logits = torch.randn(len(self.labels), CLASSES, device=task.device)
         self.optimiser = torch.optim.SGD(task.student.parameters(), **SGD, fused=variant.fused)
@@ -69,14 +69,13 @@ class VariantLoop:
 
     def endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Indices and views, without an end."""
-        n, device = len(self.labels), self.task.device
+        n, device, batch = len(self.labels), self.task.device, self.recipe.batch_size
         while True:
             order = torch.randperm(n, generator=self.generator).to(device)
-            views = draw_views(n, ours.RECIPE.crop_padding, ours.RECIPE.flip, self.generator).to(
-                device
-            )
-            for start in range(0, n - BATCH + 1, BATCH):
-                yield order[start : start + BATCH], views[start : start + BATCH]
+            views = draw_views(n, self.recipe.crop_padding, self.recipe.flip, self.generator)
+            views = views.to(device)
+            for start in range(0, n - batch + 1, batch):
+                yield order[start : start + batch], views[start : start + batch]
 
     def ask(self, network: nn.Module, images: Tensor) -> Tensor:
         """Logits in float32."""
@@ -123,7 +122,7 @@ def measure_variants(pictures: Pictures, device: torch.device, rounds: int) -> p
             makers[variant.name] = Ready(
                 partial(VariantLoop, variant=variant), case, pictures, device
             )
-        measured = race(makers, case.steps, rounds, device)
+        measured = race(makers, case.steps, rounds, device, case.batch)
         below = Plain.name
         for step, speed in medians(measured).items():
             gain = statistics.median(ratios(measured, step, below))

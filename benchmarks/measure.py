@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.cases import BATCH, SIDE, Case
+from benchmarks.cases import Case
 from benchmarks.contestants import synchronise
 from benchmarks.turns import Round
 
@@ -38,8 +38,8 @@ def medians(rounds: Sequence[Round]) -> dict[str, float]:
 def flops(case: Case, asks_teacher: bool) -> int:
     """Floating-point operations of one step: student forward and backward, teacher forward."""
     student = case.build()
-    images = torch.zeros(BATCH, 1, SIDE, SIDE)
-    labels = torch.zeros(BATCH, dtype=torch.long)
+    images = torch.zeros(case.batch, 1, case.side, case.side)
+    labels = torch.zeros(case.batch, dtype=torch.long)
     with FlopCounterMode(display=False) as counter:
         cross_entropy(student(images), labels).backward()  # type: ignore[no-untyped-call]
         if asks_teacher:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import torch
 from torch import nn
 
-from benchmarks.cases import BATCH, CLASSES, CROP_PADDING, SGD, Pictures
+from benchmarks.cases import CLASSES, SGD, Case, Pictures
 from benchmarks.contestants import Task, synchronise, timed
 from replication.config.scale import Decisions, ImageRecipe
 from replication.data.augmentation import count_views
@@ -19,20 +20,24 @@ from replication.training.image_trainer import ImageTrainer, logits_in_order
 from replication.training.loop import TrainingContext
 from replication.training.teacher_logits import TeacherLogits
 
-RECIPE = ImageRecipe(
-    epochs=10**6,
-    batch_size=BATCH,
-    learning_rate=SGD["lr"],
-    milestones=(),
-    gamma=1.0,
-    momentum=SGD["momentum"],
-    weight_decay=SGD["weight_decay"],
-    crop_padding=CROP_PADDING,
-    flip=True,
-    evaluate_every=10**6,
-)
+
+def recipe_of(case: Case) -> ImageRecipe:
+    """The recipe of a case, without an end."""
+    return ImageRecipe(
+        epochs=10**6,
+        batch_size=case.batch,
+        learning_rate=SGD["lr"],
+        milestones=(),
+        gamma=1.0,
+        momentum=SGD["momentum"],
+        weight_decay=SGD["weight_decay"],
+        crop_padding=case.crop_padding,
+        flip=case.augmented,
+        evaluate_every=10**6,
+    )
 
 
+MODES = {"": "", "default": ", compiled", "reduce-overhead": ", CUDA graphs"}
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "tf32": torch.float32}
 # Of the files of teacher logits that this package writes.
 IDENTITY = {"teacher": "benchmark"}
@@ -44,23 +49,31 @@ class Kind:
 
     precision: Precision
     cached: bool = False
-    compiled: bool = False
+    compiled: Literal["", "default", "reduce-overhead"] = ""
     objective: str = "ban"
 
     @property
     def name(self) -> str:
         """As tables print it."""
         how = "labels" if self.objective == "label" else "cached" if self.cached else "live"
-        return f"ours, {how}, {self.precision}{', compiled' * self.compiled}"
+        return f"ours, {how}, {self.precision}{MODES[self.compiled]}"
 
 
 class Ours:
     """The suite's training, step by step; data stay on the device, as in a run."""
 
-    def __init__(self, task: Task, kind: Kind, folder: Path, recipe: ImageRecipe = RECIPE) -> None:
+    def __init__(
+        self,
+        task: Task,
+        kind: Kind,
+        folder: Path,
+        recipe: ImageRecipe | None = None,
+        evaluated: int = 1,
+    ) -> None:
+        recipe = recipe or recipe_of(task.case)
         self.task, self.kind, self.recipe = task, kind, recipe
         self.autocast = configure_precision(kind.precision, task.device)
-        data = image_data(task)
+        data = image_data(task, evaluated)
         setting = TrainingContext(
             "benchmark",
             task.student.to(memory_format=torch.channels_last),
@@ -71,7 +84,7 @@ class Ours:
             self.autocast,
         )
         if kind.compiled:
-            task.student.compile(dynamic=False)
+            task.student.compile(dynamic=False, mode=kind.compiled)
         self.training = ImageTrainer(setting, data)
 
     def teacher(self, folder: Path) -> nn.Module | TeacherLogits | None:
@@ -97,13 +110,13 @@ class Ours:
         """Nothing runs beside it."""
 
 
-def image_data(task: Task) -> ImageData:
-    """The images as the suite holds them, with one to evaluate."""
+def image_data(task: Task, evaluated: int = 1) -> ImageData:
+    """The images as the suite holds them; the first ones are evaluated, too."""
     pictures = task.pictures
     items = Items(pictures.normalised, pictures.labels)
-    one = Items(items.images[:1], items.labels[:1])
+    first = Items(items.images[:evaluated], items.labels[:evaluated])
     statistics = (pictures.mean,), (pictures.std,)
-    return ImageData(items, one, CLASSES, *statistics, "").to(task.device)
+    return ImageData(items, first, CLASSES, *statistics, "").to(task.device)
 
 
 def logits_shape(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
@@ -111,13 +124,14 @@ def logits_shape(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int
     return count_views(recipe.crop_padding, recipe.flip), len(pictures.labels), CLASSES
 
 
-def write_random_logits(pictures: Pictures, folder: Path) -> None:
+def write_random_logits(case: Case, pictures: Pictures, folder: Path) -> None:
     """Write a file of random teacher logits if there is none.
 
     Reading takes the same time whatever they are; `compute_logits` measures the computation.
     """
-    shape = logits_shape(pictures, RECIPE)
+    shape = logits_shape(pictures, recipe_of(case))
     file = logits_file.path(folder, shape[0])
+    folder.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         logits = torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)
         logits_file.write(file, TeacherLogits(logits), IDENTITY)
@@ -149,4 +163,5 @@ def kinds(device: torch.device) -> list[Kind]:
     """What is compared: live and cached teacher, in float32 and at the automatic precision."""
     formats = list(dict.fromkeys(["float32", automatic(device)]))
     both = [Kind(format, cached) for format in formats for cached in (False, True)]
-    return [*both, Kind(formats[-1], True, True), Kind(formats[-1], objective="label")]
+    best = formats[-1]
+    return [*both, Kind(best, True, "default"), Kind(best, objective="label")]

@@ -14,8 +14,8 @@ from torchdistill.core.distillation import get_distillation_box
 from torchdistill.losses import mid_level  # noqa: F401  (registers KDLoss)
 from torchdistill.misc.log import MetricLogger, SmoothedValue
 
-from benchmarks.cases import BATCH, SGD
-from benchmarks.contestants import WORKERS, Batch, Peer, Photographs
+from benchmarks.cases import SGD
+from benchmarks.contestants import Batch, Peer, Photographs
 
 # The files of its repository's `configs/sample/cifar10/kd`, at temperature 1 and without labels.
 KD = {
@@ -65,8 +65,8 @@ class TorchDistill(Peer):
                 "dataset_id": "train",
                 "sampler": {"class_or_func": RandomSampler},
                 "kwargs": {
-                    "batch_size": BATCH,
-                    "num_workers": WORKERS,
+                    "batch_size": self.task.case.batch,
+                    "num_workers": self.task.workers,
                     "drop_last": True,
                     "pin_memory": self.device.type == "cuda",
                     "persistent_workers": True,

@@ -13,39 +13,52 @@ from typing import Self
 
 import torch
 
-from benchmarks.cases import BATCH
 from benchmarks.contestants import Contestant
 
 
 @dataclass(frozen=True)
 class Round:
-    """One contestant's turn: ``seconds`` for ``steps`` steps of ``BATCH`` images."""
+    """One contestant's turn: ``seconds`` for so many images."""
 
     contestant: str
     number: int
-    steps: int
+    images: int
     seconds: float
 
     @property
     def images_per_second(self) -> float:
         """Images trained on in a second."""
-        return self.steps * BATCH / self.seconds
+        return self.images / self.seconds
 
 
 class Worker:
     """A contestant in a process of its own: what one loads or sets does not reach another.
 
-    It waits, without computing, until it is asked for a turn.
+    It waits, without computing, until it is asked for a turn. With several ``processes``, as many
+    trainings run side by side and share the cores; ``batch`` is that of one step of one of them.
     """
 
-    def __init__(self, name: str, make: Callable[[], Contestant], device: torch.device) -> None:
-        self.name = name
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], Contestant],
+        device: torch.device,
+        batch: int = 1,
+        processes: int = 1,
+    ) -> None:
+        self.name, self.images = name, batch * processes
+        threads = max(1, torch.get_num_threads() // processes)
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        # No daemon: those may not have the children that load data.
-        self.process = context.Process(target=_serve, args=(make, theirs, device), daemon=False)
-        self.process.start()
-        theirs.close()
+        self.connections, self.processes = [], []
+        for _ in range(processes):
+            own, theirs = context.Pipe()
+            arguments = (make, theirs, device, threads)
+            # No daemon: those may not have the children that load data.
+            process = context.Process(target=_serve, args=arguments, daemon=False)
+            process.start()
+            theirs.close()
+            self.connections.append(own)
+            self.processes.append(process)
 
     def __enter__(self) -> Self:
         return self
@@ -56,21 +69,28 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.connection.close()
-        self.process.join()
+        for connection, process in zip(self.connections, self.processes, strict=True):
+            connection.close()
+            process.join()
 
     def seconds(self, steps: int, warm: int) -> float:
-        """Time of ``steps`` steps after ``warm`` untimed ones."""
-        self.connection.send((steps, warm))
-        return float(self.connection.recv())
+        """Time of ``steps`` steps after ``warm`` untimed ones; of the slowest process."""
+        return max(self._ask((steps, warm)))
 
     def memory(self) -> float:
-        """MiB at its peak so far."""
-        self.connection.send(None)
-        return float(self.connection.recv())
+        """MiB at its peak so far, of all processes."""
+        return sum(self._ask(None))
+
+    def _ask(self, request: tuple[int, int] | None) -> list[float]:
+        for connection in self.connections:
+            connection.send(request)
+        return [float(connection.recv()) for connection in self.connections]
 
 
-def _serve(make: Callable[[], Contestant], connection: Connection, device: torch.device) -> None:
+def _serve(
+    make: Callable[[], Contestant], connection: Connection, device: torch.device, threads: int
+) -> None:
+    torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = device.type == "cuda"
     # Loaders start their workers as they would anywhere on this system.
     multiprocessing.set_start_method(None, force=True)
@@ -97,16 +117,22 @@ def alternate(workers: Sequence[Worker], steps: int, rounds: int, warm: int = 2)
     for number in range(rounds):
         first = number % len(workers)
         for worker in (*workers[first:], *workers[:first]):
-            found.append(Round(worker.name, number, steps, worker.seconds(steps, warm)))
+            found.append(
+                Round(worker.name, number, steps * worker.images, worker.seconds(steps, warm))
+            )
     return found
 
 
 def race(
-    makers: Mapping[str, Callable[[], Contestant]], steps: int, rounds: int, device: torch.device
+    makers: Mapping[str, Callable[[], Contestant]],
+    steps: int,
+    rounds: int,
+    device: torch.device,
+    batch: int,
 ) -> list[Round]:
     """Start a worker for each, and let them take turns."""
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(*maker, device)) for maker in makers.items()]
+        workers = [stack.enter_context(Worker(*maker, device, batch)) for maker in makers.items()]
         return alternate(workers, steps, rounds)
 
 

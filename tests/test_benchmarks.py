@@ -7,16 +7,18 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from support.plans import ROOT
+from support.plans import ROOT, runs_per_seed
 
-from benchmarks import costs, growth, ours
-from benchmarks.cases import CASES, Case, Pictures, wide_resnet_16
-from benchmarks.compare import Line, Ready, rounds_table, table
-from benchmarks.contestants import Peer, Plain, Task, TimmTask
+from benchmarks import costs, gpu, growth, ours, profile
+from benchmarks.__main__ import app
+from benchmarks.cases import CASES, Case, Pictures, random_pictures, wide_resnet_16
+from benchmarks.compare import PEERS, Line, Ready, rounds_table, table
+from benchmarks.contestants import Peer, Plain, Task
 from benchmarks.figure import draw
 from benchmarks.ladder import Variant, VariantLoop, variants
 from benchmarks.measure import flops, machine, medians, ratios
 from benchmarks.turns import Round, Worker, alternate
+from replication.objectives import OBJECTIVES
 
 CPU = torch.device("cpu")
 RESULTS = ROOT / "benchmarks" / "results" / "cpu"
@@ -35,6 +37,18 @@ def pictures() -> Pictures:
     return Pictures.of(pixels, torch.randint(10, (256,), generator=generator))
 
 
+def test_pictures_are_padded_or_averaged_to_a_side() -> None:
+    pixels = torch.arange(28 * 28).remainder(256).byte().view(1, 28, 28)
+    labels = torch.zeros(1, dtype=torch.long)
+    padded, averaged = (Pictures.of(pixels, labels, side).pixels for side in (32, 14))
+    assert padded.shape == (1, 32, 32)
+    assert torch.equal(padded[:, 2:30, 2:30], pixels)
+    assert padded[:, :2].sum() == 0
+    corner = pixels[0, :2, :2].float().mean().round()
+    assert averaged.shape == (1, 14, 14)
+    assert averaged[0, 0, 0] == corner
+
+
 @pytest.fixture
 def task(pictures: Pictures) -> Callable[[], Task]:
     return lambda: Task.make(TINY, pictures, CPU)
@@ -45,16 +59,7 @@ def weights(task: Task) -> torch.Tensor:
     return torch.cat([part.contiguous() for part in parts])
 
 
-def peers() -> list[type[Peer]]:
-    found: list[type[Peer]] = [Plain, TimmTask]
-    try:
-        from benchmarks.torchdistill_loop import TorchDistill
-    except ImportError:
-        return found
-    return [*found, TorchDistill]
-
-
-@pytest.mark.parametrize("peer", peers(), ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_a_peer_takes_the_step_that_the_suite_takes(
     peer: type[Peer], task: Callable[[], Task], tmp_path: Path
 ) -> None:
@@ -74,7 +79,7 @@ def test_a_peer_takes_the_step_that_the_suite_takes(
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("peer", peers(), ids=lambda peer: peer.name)
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_a_peer_trains_on_what_its_workers_load(peer: type[Peer], task: Callable[[], Task]) -> None:
     given = task()
     before = weights(given)
@@ -98,7 +103,7 @@ def test_a_loader_gives_each_image_cut_mirrored_and_normalised(pictures: Picture
 def test_a_student_of_cached_logits_takes_the_step_of_one_with_a_live_teacher(
     task: Callable[[], Task], tmp_path: Path
 ) -> None:
-    recipe = ours.RECIPE.model_copy(update={"crop_padding": 1})
+    recipe = ours.recipe_of(TINY).model_copy(update={"crop_padding": 1})
     live, cached = task(), task()
     before = weights(live)
     assert ours.compute_logits(cached, ours.Kind("float32"), recipe, tmp_path) > 0
@@ -125,6 +130,7 @@ def test_the_first_variant_differs_from_the_plain_loop_in_its_data_alone() -> No
 class Fake:
     def __init__(self, name: str, seconds: float, log: list[str]) -> None:
         self.name, self.time, self.log = name, seconds, log
+        self.images = 128
 
     def seconds(self, steps: int, warm: int) -> float:
         self.log.append(self.name)
@@ -141,10 +147,11 @@ def test_contestants_take_turns_and_another_begins_each_round() -> None:
 
 
 def test_a_worker_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
-    with Worker(Plain.name, Ready(Plain, TINY, pictures, CPU), CPU) as worker:
+    with Worker(Plain.name, Ready(Plain, TINY, pictures, CPU), CPU, 128, processes=2) as worker:
+        assert worker.images == 256
         assert worker.seconds(1, warm=0) > 0
-        assert worker.memory() > 100
-    assert worker.process.exitcode == 0
+        assert worker.memory() > 200
+    assert [process.exitcode for process in worker.processes] == [0, 0]
 
 
 def test_a_teacher_adds_a_forward_pass_to_the_operations_of_a_step() -> None:
@@ -156,12 +163,61 @@ def test_a_teacher_adds_a_forward_pass_to_the_operations_of_a_step() -> None:
 def test_tables_have_their_columns() -> None:
     line = Line("n", "c", 2.0, 1.0, 3.0, 1.5, 10.0, 500.0)
     assert list(table([line]).columns) == list(Line.__annotations__)
-    rounds = rounds_table({"n": [Round("c", 0, 2, 0.5)]})
+    rounds = rounds_table({"n": [Round("c", 0, 256, 0.5)]})
     assert rounds.loc[0, "images_per_second"] == 512
     (point,) = growth.jobs([(("table1",), 1)], draw=False)
     assert point.value > 0
     assert point.x > 10
     assert {name for name, _ in costs.objectives(CPU)} >= {"objective dkpp, 100 classes"}
+
+
+def test_an_exponent_is_the_slope_of_the_logarithms() -> None:
+    points = [growth.Point("jobs", "plan", x, 3 * x**1.5, "s") for x in (10, 100, 1000)]
+    points += [growth.Point("jobs", "two points", x, x, "s") for x in (1, 2)]
+    (found,) = growth.exponents(pd.DataFrame(points)).itertuples()
+    assert (found.line, found.points) == ("plan", 3)
+    assert (found.low, found.exponent, found.high) == pytest.approx((1.5, 1.5, 1.5))
+
+
+def test_the_largest_plan_has_about_five_thousand_runs() -> None:
+    tables, seeds = growth.PLANS[-1]
+    assert 4900 < runs_per_seed(tables) * seeds < 5200
+
+
+def test_a_profile_splits_the_time_of_a_step(pictures: Pictures, tmp_path: Path) -> None:
+    frame = profile.table([TINY], pictures, 2, tmp_path)
+    found = frame.set_index("what")["percent"]
+    assert found["convolutions"] > found["optimiser"] > 0
+    assert (found >= 0).all()
+
+
+@pytest.mark.long  # it compiles
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_the_benchmark_of_a_gpu_measures_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ["gpu", "--device", "cpu", "--quick", "--data", "none", "--results", "out"]
+    app(arguments, standalone_mode=False)
+    assert "not measured" not in capsys.readouterr().out
+    correctness, comparison, sharing, lineage = (
+        pd.read_csv(tmp_path / f"out/{name}.csv")
+        for name in ("correctness", "comparison", "sharing", "lineage")
+    )
+    assert set(correctness["objective"]) == set(OBJECTIVES)
+    assert correctness["within"].all()
+    contestants = set(comparison["contestant"])
+    assert contestants > {peer.name for peer in PEERS}
+    assert {"ours, cached, float32, compiled", "ours, cached, float32, CUDA graphs"} <= contestants
+    assert (comparison["ratio"] > 0).all()
+    assert list(sharing["trainings"]) == [1, 2]
+    assert list(lineage["run"]) == ["generation 0", "student"]
+
+
+def test_what_a_gpu_has_no_time_for_is_listed(tmp_path: Path) -> None:
+    _, skipped = gpu.measure(CPU, lambda side: random_pictures(side, 64), tmp_path, 0, True)
+    assert "a lineage of fashion-gpu" in skipped
+    assert any(it.startswith("tiny: ours, cached") for it in skipped)
 
 
 def test_the_published_results_are_whole_and_drawn(tmp_path: Path) -> None:

@@ -1,0 +1,71 @@
+"""What a step of the suite's training spends its time on, at the sizes of the small scales."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import pandas as pd
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+from benchmarks.cases import Case, Pictures
+from benchmarks.contestants import Task
+from benchmarks.measure import flops, peak_flops
+from benchmarks.ours import Kind, Ours, write_random_logits
+
+# By the beginnings of the names of PyTorch's operators.
+GROUPS = {
+    "convolutions": ("aten::mkldnn_convolution", "aten::convolution", "aten::cudnn_convolution"),
+    "batch normalisation": ("aten::native_batch_norm", "aten::cudnn_batch_norm"),
+    "ReLU": ("aten::relu", "aten::clamp_min", "aten::threshold_backward"),
+    "concatenation and copies": ("aten::cat", "aten::copy_", "aten::index"),
+    "optimiser": ("aten::_fused_sgd", "Optimizer"),
+}
+
+
+def shares(case: Case, pictures: Pictures, steps: int, folder: Path) -> Iterator[tuple[str, float]]:
+    """Percent of a step's time by group of operators, on one thread of a CPU.
+
+    *outside operators* is what the interpreter and the autograd engine take between them. The last
+    line is the share of the best matrix product that the arithmetic of the convolutions reaches.
+    """
+    device = torch.device("cpu")
+    write_random_logits(case, pictures, folder)
+    training = Ours(Task.make(case, pictures, device), Kind("float32", True), folder)
+    training.seconds(steps, warm=5)
+    started = perf_counter()
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        for _ in range(steps):
+            training.step()
+    spent = recorded.key_averages()
+    plain = training.seconds(steps, warm=0)
+    total = perf_counter() - started - plain
+    # Recording takes time of its own, outside the operators.
+    operators = [it for it in spent if it.key.startswith(("aten::", "Optimizer"))]
+    of_operators = sum(it.self_cpu_time_total for it in operators) / 1e6
+    grouped = 0.0
+    for group, names in GROUPS.items():
+        found = sum(it.self_cpu_time_total for it in operators if it.key.startswith(names)) / 1e6
+        grouped += found
+        yield group, 100 * found / plain
+        if group == "convolutions":
+            reached = flops(case, False) * steps / found / peak_flops(device, torch.float32)
+    yield "other operators", 100 * (of_operators - grouped) / plain
+    yield "outside operators", 100 * max(0.0, plain - of_operators) / plain
+    yield "recording, of a step", 100 * max(0.0, total - plain) / plain
+    yield "convolutions, of the matrix product", 100 * reached
+
+
+def table(cases: list[Case], pictures: Pictures, steps: int, folder: Path) -> pd.DataFrame:
+    """The shares of every case, and the milliseconds of a step."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        rows = [
+            (case.name, what, percent)
+            for case in cases
+            for what, percent in shares(case, pictures, steps, folder)
+        ]
+    finally:
+        torch.set_num_threads(threads)
+    return pd.DataFrame(rows, columns=["network", "what", "percent"])
