@@ -60,7 +60,7 @@ def small(name: str, network: str, batch: int, **arguments: Any) -> Case:
         f"{name}, 14×14, batch {batch}",
         network,
         arguments,
-        steps=2560 // batch,
+        steps=1280 // batch,
         side=14,
         batch=batch,
         augmented=False,
