@@ -14,6 +14,7 @@ import torch
 from benchmarks import ours
 from benchmarks.cases import Case, Pictures
 from benchmarks.contestants import WORKERS, Contestant, Peer, Plain, Task, TimmTask
+from benchmarks.figure import SIDE_BY_SIDE
 from benchmarks.measure import flops, peak_flops, ratios
 from benchmarks.turns import Round, Worker, alternate
 
@@ -24,7 +25,6 @@ except ImportError:
     print("torchdistill is not installed: left out")
 else:
     PEERS = (*PEERS, TorchDistill)
-SIDE_BY_SIDE = ", two side by side"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
 
 import pandas as pd
 import torch
@@ -33,14 +32,12 @@ def shares(case: Case, pictures: Pictures, steps: int, folder: Path) -> Iterator
     write_random_logits(case, pictures, folder)
     training = Ours(Task.make(case, pictures, device), Kind("float32", True), folder)
     training.seconds(steps, warm=5)
-    started = perf_counter()
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         for _ in range(steps):
             training.step()
     spent = recorded.key_averages()
     plain = training.seconds(steps, warm=0)
-    total = perf_counter() - started - plain
-    # Recording takes time of its own, outside the operators.
+    # Shares are of a step that is not recorded, because recording takes time of its own.
     operators = [it for it in spent if it.key.startswith(("aten::", "Optimizer"))]
     of_operators = sum(it.self_cpu_time_total for it in operators) / 1e6
     grouped = 0.0
@@ -52,7 +49,6 @@ def shares(case: Case, pictures: Pictures, steps: int, folder: Path) -> Iterator
             reached = flops(case, False) * steps / found / peak_flops(device, torch.float32)
     yield "other operators", 100 * (of_operators - grouped) / plain
     yield "outside operators", 100 * max(0.0, plain - of_operators) / plain
-    yield "recording, of a step", 100 * max(0.0, total - plain) / plain
     yield "convolutions, of the matrix product", 100 * reached
 
 
