@@ -123,11 +123,11 @@ def gpu(
             return random_pictures(side, 256 if quick else 60_000)
 
     with tempfile.TemporaryDirectory() as name:
-        frames, skipped = gpu_measurements(chosen, make_pictures, Path(name), minutes, quick)
-    for part, frame in frames.items():
-        save(frame, results / f"{part}.csv")
-    for what in skipped:
-        print(f"not measured: {what}")
+        for part, found in gpu_measurements(chosen, make_pictures, Path(name), minutes, quick):
+            if isinstance(found, str):
+                print(f"{part}: {found}")
+            else:
+                save(found, results / f"{part}.csv")
 
 
 def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:

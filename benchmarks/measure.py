@@ -3,7 +3,8 @@
 import platform
 import statistics
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 
@@ -75,7 +76,11 @@ def machine(device: torch.device) -> dict[str, object]:
 
 
 def _versions(packages: Sequence[str]) -> Mapping[str, str]:
-    return {package: version(package) for package in packages}
+    found = {}
+    for package in packages:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def processor() -> str:
