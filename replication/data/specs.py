@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,9 @@ HELD_OUT = 5
 """One in so many training images is held out for validation."""
 
 
-def image_spec(
-    name: str,
-    train: int | None = None,
-    test: int | None = None,
-    items: int | None = None,
-    pool: int = 1,
-    evaluate_on: Literal["test", "validation"] = "test",
-) -> ImageSpec:
-    """An image data set as a scale uses it: its numbers of images, and their size.
-
-    The arguments are those of `data.images.load_images`.
-    """
-    return used(IMAGE_DATASETS[name], train, test, items, pool, evaluate_on)
+def image_spec(name: str, **sizes: Any) -> ImageSpec:
+    """An image data set as a scale uses it; ``sizes`` are the arguments of `used`."""
+    return used(IMAGE_DATASETS[name], **sizes)
 
 
 def used(
@@ -153,7 +143,10 @@ def used(
     pool: int = 1,
     evaluate_on: Literal["test", "validation"] = "test",
 ) -> ImageSpec:
-    """A data set with the numbers of images, and their size, that `image_spec` has them in."""
+    """A data set with the numbers of images, and their size, that are used of it.
+
+    The arguments are those of `data.images.load_images`.
+    """
     channels, height, width = spec.shape
     spec = replace(spec, shape=(channels, height // pool, width // pool))
     if items:
