@@ -194,10 +194,10 @@ def test_a_profile_splits_the_time_of_a_step(pictures: Pictures, tmp_path: Path)
 @pytest.mark.long  # it compiles
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_the_benchmark_of_a_gpu_measures_everything(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    arguments = ["gpu", "--device", "cpu", "--quick", "--data", "none", "--results", "out"]
+    none, out = str(tmp_path / "none"), str(tmp_path / "out")
+    arguments = ["gpu", "--device", "cpu", "--quick", "--data", none, "--results", out]
     app(arguments, standalone_mode=False)
     assert "not measured" not in capsys.readouterr().out
     correctness, comparison, sharing, lineage = (

@@ -56,8 +56,14 @@ def test_roc_validator_finds_nothing_required_that_is_missing(published: Path) -
         pytest.skip("no rocrate-validator")
     command = ["rocrate-validator", "--no-interactive", "validate", "--no-paging", "--verbose"]
     command += ["--profile-identifier", "workflow-run-crate-0.5"]
-    done = subprocess.run([*command, str(published)], capture_output=True, text=True, check=False)
-    if "URLError" in done.stdout + done.stderr:
+    try:
+        done = subprocess.run(
+            [*command, str(published)], capture_output=True, text=True, check=False, timeout=120
+        )
+    except subprocess.TimeoutExpired:
+        pytest.skip("rocrate-validator waits for the network")
+    unreachable = ("URLError", "HTTPError", "ConnectionError", "ProxyError", "Max retries")
+    if any(it in done.stdout + done.stderr for it in unreachable):
         pytest.skip("rocrate-validator needs the network, for the context of RO-Crate 1.1")
     assert done.returncode == 0, done.stdout
 
