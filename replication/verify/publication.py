@@ -18,7 +18,7 @@ from replication.analysis import runs_csv
 from replication.analysis.cells_csv import KEY, read_cells, read_csv
 from replication.analysis.measure import Average, Measurements
 from replication.analysis.quality import BINS, ERROR
-from replication.architectures.catalogue import NETWORKS
+from replication.architectures.catalogue import kind_of
 from replication.config.paper_tables import TABLES
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
@@ -172,7 +172,7 @@ class PublishedMeasurements(Measurements):
 
 
 def _column(run: Run, part: str) -> str:
-    return "error" if NETWORKS[run.network].kind == "image" else f"{part}_perplexity"
+    return "error" if kind_of(run.network) == "image" else f"{part}_perplexity"
 
 
 def _check_quality(
