@@ -221,6 +221,19 @@ class Scale(StrictModel):
         """What the training of a network is given."""
         return self.resource_table.get(network, self.resource_table["default"])
 
+    @field_validator("datasets")
+    @classmethod
+    def _names_tell_data_sets_apart(cls, datasets: dict[str, AnyDataset]) -> dict[str, AnyDataset]:
+        named: dict[str, str] = {}
+        for role, dataset in datasets.items():
+            other = named.setdefault(dataset.name, role)
+            if datasets[other] != dataset:
+                raise ValueError(
+                    f"`{other}` and `{role}` are different data, both called {dataset.name}; rename"
+                    " the file or folder of one, or write the same keys for both"
+                )
+        return datasets
+
     @field_validator("resource_table", mode="before")
     @classmethod
     def _fill_in_the_default(cls, table: object) -> object:

@@ -82,7 +82,8 @@ def load_images(
         InputError: files are missing, damaged or cannot be downloaded, the data set has fewer
             images than requested, or ``pool`` does not divide their sides.
     """
-    spec = IMAGE_DATASETS.get(name)
+    # Images of one's own may have the name of one of the suite's data sets.
+    spec = None if source else IMAGE_DATASETS[name]
     if spec:
         parts, classes = resolve_name(spec.loader)(root, download), spec.classes
     else:

@@ -27,7 +27,8 @@ def load(
         root = Path(root).expanduser()
     except RuntimeError as error:
         raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
-    if name in IMAGE_DATASETS or "source" in sizes:
+    own_text = sizes.get("file") is not None
+    if "source" in sizes or (name in IMAGE_DATASETS and not own_text):
         return load_images(name, root, evaluate_on=evaluate_on, download=download, **sizes)
     return load_corpus(name, root, download=download, **sizes)
 

@@ -46,6 +46,10 @@ VALUES_REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a ratio over zero": ({"networks": {"densenet": {"depth_ratio": "1/0"}}}, "ratio such as 1/4"),
     "a name of two lines": ({"scale": "a\n"}, "`scale`"),
     "a data root with a zero byte": ({"data_root": "a\0b"}, "`data_root`"),
+    "two data sets of one name": (
+        {"datasets": {"a": {"npz": "one/pets.npz"}, "b": {"npz": "two/pets.npz"}}},
+        "`a` and `b` are different data, both called pets",
+    ),
     "a checkpoint at all times": ({"checkpoint": {"seconds": 0}}, "`checkpoint.seconds`"),
 }
 

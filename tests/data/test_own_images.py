@@ -58,12 +58,13 @@ def test_a_folder_of_images_is_loaded(channels: int, tmp_path: Path) -> None:
     assert found.label == source.name == "pets"
 
 
+@pytest.mark.parametrize("name", ["mine", "digits"])  # the second is one of the suite's, too
 @pytest.mark.parametrize("scaled", [False, True])
-def test_arrays_are_loaded(scaled: bool, tmp_path: Path) -> None:
+def test_arrays_are_loaded(scaled: bool, name: str, tmp_path: Path) -> None:
     images = arrays()["x_train"]
     changed = {"x_train": images / 255, "x_test": images / 255} if scaled else {}
-    source = write_npz(tmp_path / "mine.npz", **changed)
-    data = load("mine", tmp_path / "data", {"source": source, "train": 5}, download=True)
+    source = write_npz(tmp_path / f"{name}.npz", **changed)
+    data = load(name, tmp_path / "data", {"source": source, "train": 5}, download=True)
     assert data.train.images.shape == (5, 1, SIDE, SIDE)
     assert data.classes == 4
 

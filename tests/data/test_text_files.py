@@ -12,6 +12,7 @@ import torch
 from support.checks import refused
 
 from replication.data import text_files
+from replication.data.prepare import load
 from replication.data.text import Corpus
 from replication.data.text_files import penn_treebank, python_reference
 from replication.errors import InputError
@@ -171,3 +172,32 @@ class TestPythonReference:
 
     def test_is_the_same_each_time(self) -> None:
         assert python_reference(ROOT, 1000).fingerprint == python_reference(ROOT, 1000).fingerprint
+
+
+@pytest.mark.parametrize("name", ["story", "digits"])  # the second is one of the suite's, too
+def test_a_text_of_ones_own_is_split_in_its_order(name: str, tmp_path: Path) -> None:
+    file = tmp_path / f"{name}.txt"
+    file.write_text("a b a c a b a d e f", encoding="utf-8")
+    corpus = load(name, tmp_path, {"words": 3, "train": 7, "file": file})
+    assert isinstance(corpus, Corpus)
+    assert spell(corpus, corpus.train) == "a b a <unk> a b a"
+    assert spell(corpus, corpus.validation) == "<unk>"
+    assert spell(corpus, corpus.test) == "<unk> <unk>"  # the last ends the text
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "no such file; correct `text`"),
+        (b"\xff\xfe", "it has to be text in UTF-8"),
+        (b"one", "2 words are too few; take a longer text"),
+    ],
+)
+def test_a_text_that_cannot_be_used_is_one_line(
+    content: bytes | None, says: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "story.txt"
+    if content is not None:
+        file.write_bytes(content)
+    with refused(str(file), says):
+        load("story", tmp_path, {"words": 3, "file": file})
