@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 
+import numpy as np
 import pandas as pd
 import pytest
 import timm
 import torch
 import yaml
+from sklearn.datasets import load_digits
 from support.plans import ROOT, TINY
 from support.workplace import PATH, Workplace
 from typer.main import get_command
 
 from replication.cli import app
 from replication.config.custom_objectives import find_objective
+from replication.config.new_study import create_study
 from replication.config.scale import ImageRecipe, Scale
 from replication.data import specs
 
@@ -194,6 +197,41 @@ def test_the_study_of_the_readme_runs_to_its_verdicts(tmp_path: Path) -> None:
     assert len(cells) == 8 * 3
     assert cells["value"].max() < 40
     assert len(list((results / "runs").rglob("run.json"))) == 18
+
+
+@pytest.mark.long
+def test_the_convnext_of_the_studies_page_runs_to_its_table(tmp_path: Path) -> None:
+    place, study = Workplace(tmp_path), tmp_path / "convnext"
+    create_study(study)
+    digits = load_digits()
+    images = np.kron(digits.images * 15.9, np.ones((4, 4))).astype(np.uint8)
+    parts = {"train": slice(400), "test": slice(400, None)}
+    arrays = {f"x_{part}": images[items] for part, items in parts.items()}
+    labels = {f"y_{part}": digits.target[items] for part, items in parts.items()}
+    np.savez(study / "large_digits.npz", **arrays, **labels)
+    scale = yaml.safe_load((study / "study.yaml").read_text("utf-8"))
+    scale["datasets"] = {"images": {"npz": str(study / "large_digits.npz")}}
+    recipe = yaml.safe_load(snippet(STUDIES, "yaml", "images:"))
+    place.configure({**scale, "device": "cpu", **recipe}, "convnext/study.yaml")
+    table = yaml.safe_load((study / "tables/study.yaml").read_text("utf-8"))
+    table["columns"] = {name: table["columns"][name] for name in ("teacher", "ban")}
+    table |= yaml.safe_load(snippet(STUDIES, "yaml", "# my-study/tables/study.yaml"))
+    table["contrasts"] = {"BAN − teacher": {"ban": 1, "teacher": -1}}
+    place.configure(table, "convnext/tables/study.yaml")
+    claims = yaml.safe_load((study / "claims.yaml").read_text("utf-8"))["claims"]
+    claim = claims["student-beats-teacher"]
+    claim["left"]["rows"] = claim["right"]["rows"] = ["convnext"]
+    place.configure({"claims": {"student-beats-teacher": claim}}, "convnext/claims.yaml")
+
+    done = place.call("--configfile", "convnext/study.yaml", mine=False)
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results = tmp_path / "results/convnext"
+    measured = pd.read_csv(results / "tables/study.csv").set_index("column")
+    assert (measured["n"] == 3).all()
+    assert (measured.loc[["teacher", "ban"], "mean"] < 25).all()
+    (evidence,) = pd.read_csv(results / "claims.csv")["evidence"]
+    assert "n = 3 seeds" in evidence
 
 
 def test_the_data_set_of_the_guide_is_one() -> None:
