@@ -16,6 +16,7 @@ from replication.plan.plan import SCALE_FILE, Plan
 from replication.publication.crate import describe
 from replication.publication.notebooks import clean_notebook
 from replication.report.notebooks import NOTEBOOKS, Notebook
+from replication.report.outcome import PAGE, describe_in_markdown
 from replication.verify.crate import CRATE
 from replication.verify.findings import Findings
 from replication.verify.plan import read_plan
@@ -85,6 +86,7 @@ def _write(part: Path, plan: Plan) -> None:
         file = f"notebooks/{name}.ipynb"
         files.write_text(part / file, clean_notebook(plan.results / file, plan.scale.scale))
     files.write_text(part / runs_csv.FILE, runs.to_csv(index=False))
+    files.write_text(part / PAGE, describe_in_markdown(plan))
     files.write_text(part / CRATE, describe(part, plan, runs))
 
 

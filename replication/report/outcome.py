@@ -1,4 +1,4 @@
-"""What a finished sweep can and cannot say, in a few lines for somebody who sees it first.
+"""What a finished sweep can and cannot say: on the terminal, in the report, in a publication.
 
 Reads small csv files without pandas, so that it ends `make tables` at once.
 """
@@ -21,6 +21,9 @@ CRITERIA = {
 }
 FEW = 0.1
 """Share of the claims below which a number of seeds decides almost nothing."""
+
+PAGE = "README.md"
+"""The first page of a publication."""
 
 Lines = list[dict[str, str]]
 
@@ -50,24 +53,17 @@ def describe_in_rst(plan: Plan) -> str:
     Raises:
         InputError: a csv file is damaged.
     """
-    scale, folder = plan.scale, plan.results
-    criteria, claims, power = (
-        _read(folder / f"{name}.csv") for name in ("criteria", "claims", "claims_power")
-    )
-    title = f"Born-Again Neural Networks at scale {scale.scale}"
-    data = ", ".join(dict.fromkeys(run.dataset.name for run in plan.runs.values()))
-    numbers = {line.get("claim"): line for line in power}
+    title = _title(plan)
     rows = [("Claim", "Verdict", "Difference", "Paper")]
-    for line in claims:
-        if line.get("claim") == line.get("family"):
-            found, paper = _estimate(numbers.get(line.get("claim"), {}))
-            rows.append((line.get("statement", ""), line.get("verdict", ""), found, paper))
+    for line in _tested(plan):
+        if line["claim"] == line["family"]:
+            rows.append((line["statement"], line["verdict"], _found(line), _paper(line)))
     blocks = [
         f"{title}\n{'=' * len(title)}",
-        f"{len(plan.runs)} networks, {len(scale.seeds)} seeds, trained on {data}. Tables, figures,"
-        " notebooks and criteria stand on the left; every claim is in the notebook *claims*.",
+        f"{_size(plan)} Tables, figures, notebooks and criteria stand on the left; every claim"
+        " is in the notebook *claims*.",
         "Is it a fair test?\n------------------",
-        "\n".join(f"* {line.strip()}" for line in [*_criteria(criteria)][1:]),
+        "\n".join(f"* {line}" for line in _met(plan)),
         "The primary claims\n------------------",
         ".. list-table::\n   :header-rows: 1\n   :widths: 50 15 25 10\n",
         "\n".join("   * - " + "\n     - ".join(row) for row in rows),
@@ -75,16 +71,91 @@ def describe_in_rst(plan: Plan) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _estimate(numbers: dict[str, str]) -> tuple[str, str]:
-    """A claim's difference with its 95 % interval, and the paper's difference."""
+def describe_in_markdown(plan: Plan) -> str:
+    """The first page of a publication, as Markdown: scale, criteria, every claim with its numbers.
+
+    Raises:
+        InputError: a csv file is damaged.
+    """
+    tested = _tested(plan)
+    primary = [line for line in tested if line["claim"] == line["family"]]
+    counts = Counter(line["verdict"] for line in tested)
+    blocks = [
+        f"# {_title(plan)}",
+        f"{_size(plan)} `runs.csv` has a line for each network, `tables/` the tables, `figures/`"
+        " the figures, `notebooks/` the notebooks with their outputs.",
+        "## Is it a fair test?",
+        "\n".join(f"- {line}" for line in _met(plan)),
+        "## Primary claims",
+        _claims_in_markdown(primary),
+        "Differences are in points of test error, perplexity or the metric in brackets. p is"
+        " corrected, by Holm over the primary claims, and within their family for the others.",
+        "## All claims",
+        f"{', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}. Source *paper*: its"
+        " numbers say so; *prose*: its text; *reading*: this suite's interpretation; *ours*: not in"
+        " the paper. Each family begins with its primary claim.",
+    ]
+    for claim in primary:
+        family = [line for line in tested if line["family"] == claim["claim"] and line != claim]
+        blocks += [f"### {claim['statement']}", _claims_in_markdown([claim, *family])]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _claims_in_markdown(lines: Lines) -> str:
+    header = ("claim", "source", "paper", "here, 95 % interval", "p", "seeds", "verdict")
+    rows = [header, ("---",) * len(header)]
+    for line in lines:
+        p, seeds = line.get("p_corrected"), line.get("n")
+        numbers = _paper(line), _found(line), f"{float(p):.2g}" if p else "–", seeds or "–"
+        rows.append((line["statement"], line["source"], *numbers, line["verdict"]))
+    # Names such as Ens*2 would begin italics.
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows).replace("*", r"\*")
+
+
+def _title(plan: Plan) -> str:
+    return f"Born-Again Neural Networks at scale {plan.scale.scale}"
+
+
+def _size(plan: Plan) -> str:
+    data = ", ".join(dict.fromkeys(run.dataset.name for run in plan.runs.values()))
+    seeds = len(plan.scale.seeds)
+    return f"{len(plan.runs):,} networks, {seeds} seed{'s' * (seeds != 1)}, trained on {data}."
+
+
+def _met(plan: Plan) -> list[str]:
+    return [line.strip() for line in _criteria(_read(plan.results / "criteria.csv"))][1:]
+
+
+def _tested(plan: Plan) -> Lines:
+    """The claims with their numbers, empty where there are none."""
+    numbers = {line.get("claim"): line for line in _read(plan.results / "claims_power.csv")}
+    missing = dict.fromkeys(("statement", "verdict", "source", "family"), "")
+    return [
+        {**missing, **numbers.get(line["claim"], {}), **line}
+        for line in _read(plan.results / "claims.csv")
+        if "claim" in line
+    ]
+
+
+def _found(line: dict[str, str]) -> str:
+    """A claim's difference with its 95 % interval, and what it is a difference of."""
     try:
-        value, low, high, paper = (
-            f"{float(numbers[key]):+.2f}".replace("-", "−")
-            for key in ("difference", "ci_low", "ci_high", "reported_difference")
-        )
+        value, low, high = (_signed(line[key]) for key in ("difference", "ci_low", "ci_high"))
     except (KeyError, ValueError):
-        return "–", "–"
-    return f"{value} [{low}, {high}]", paper
+        return "–"
+    metric = f" ({line['metric']})" if line.get("metric") else ""
+    return f"{value} [{low}, {high}]{metric}"
+
+
+def _paper(line: dict[str, str]) -> str:
+    try:
+        return _signed(line["reported_difference"])
+    except (KeyError, ValueError):
+        return "–"
+
+
+def _signed(number: str) -> str:
+    return f"{float(number):+.2f}".replace("-", "−")
 
 
 def _criteria(lines: Lines) -> Iterator[str]:

@@ -23,6 +23,7 @@ from replication.config.paper_tables import TABLES
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.report.outcome import PAGE, describe_in_markdown
 from replication.report.quality import quality_tables
 from replication.verify.crate import check_files
 from replication.verify.findings import CLOSE, Findings, differences, remark_on_differences
@@ -70,6 +71,9 @@ def check_publication(
     _check_quality(plan, runs, cells, quality, found)
     check_claims(plan, tables, found)
     _check_criteria(plan, runs, found)
+    page = folder / PAGE
+    if page.is_file() and page.read_bytes() != describe_in_markdown(plan).encode():
+        found.problems.append(f"{page}: is not the page that follows from claims and criteria")
     remark_on_differences(_records(runs), found)
     return found
 

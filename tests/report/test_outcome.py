@@ -9,7 +9,7 @@ from support.plans import tiny_plan
 
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.report.outcome import describe_in_rst, describe_outcome
+from replication.report.outcome import describe_in_markdown, describe_in_rst, describe_outcome
 
 CRITERIA = """network,capacity,fit,error,schedule
 one,met,met,met,
@@ -67,6 +67,34 @@ def test_the_report_opens_with_criteria_and_the_primary_claims_alone(plan: Plan)
     row = ["BAN helps.", "replicated", "−1.25 [−2.00, −0.50]", "−1.00"]
     assert "   * - " + "\n     - ".join(row) in text
     assert "No." not in text
+
+
+def test_the_page_of_a_publication_has_every_claim_in_its_family(plan: Plan) -> None:
+    write(plan, [])
+    claims = [
+        "claim,family,statement,verdict,source",
+        "b,a,Ens*2 helps.,inconclusive,ours",
+        "a,a,BAN helps.,replicated,paper",
+    ]
+    power = [
+        "claim,metric,n,difference,ci_low,ci_high,reported_difference,p_corrected",
+        "a,,10,-1.25,-2,-0.5,-1,0.00123",
+        "b,nll,10,0.5,,,,",
+    ]
+    for name, lines in {"claims": claims, "claims_power": power}.items():
+        (plan.results / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    text = describe_in_markdown(plan)
+    assert text.startswith("# Born-Again Neural Networks at scale tiny\n")
+    assert "2 seeds, trained on " in text
+    assert "- 1 of 2: training error below 1 %\n" in text
+    assert "1 inconclusive, 1 replicated." in text
+    row = "| BAN helps. | paper | −1.00 | −1.25 [−2.00, −0.50] | 0.0012 | 10 | replicated |"
+    assert text.count(row) == 2
+    other = r"| Ens\*2 helps. | ours | – | – | – | 10 | inconclusive |"
+    assert text.endswith(
+        f"### BAN helps.\n\n{text[text.index('| claim') :].splitlines()[0]}\n"
+        f"| --- | --- | --- | --- | --- | --- | --- |\n{row}\n{other}\n"
+    )
 
 
 def test_the_report_of_an_unfinished_sweep_has_no_claims(plan: Plan) -> None:

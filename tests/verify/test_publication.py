@@ -80,6 +80,10 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         set_value("claims.csv", "verdict == verdict", "verdict", "replicated"),
         "verdict is replicated, not",
     ),
+    "the first page": (
+        lambda it: (it / "README.md").write_text("All claims are replicated.\n"),
+        "README.md: is not the page that follows",
+    ),
     "the power of a claim": (
         set_value("claims_power.csv", "claim == claim", "n", 20),
         "claims_power.csv: ",
