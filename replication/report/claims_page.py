@@ -143,8 +143,8 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     reach = 1.1 * float(np.nanmax(frame[["mean", "paper"]].abs()))
     axes.barh(frame["y"], 2 * frame["smallest"], left=-frame["smallest"], **SMALLEST)
     for verdict, colour in COLOURS.items():
-        mine = frame[frame["verdict"] == verdict]
-        intervals(axes, mine, (-reach, reach), color=colour, label=verdict, **MEASURED)
+        if not (mine := frame[frame["verdict"] == verdict]).empty:
+            intervals(axes, mine, (-reach, reach), color=colour, label=verdict, **MEASURED)
     axes.plot(frame["paper"], frame["y"], label="the paper’s single runs", **PAPER)
     axes.set(
         ylim=(len(frame) - 0.5, -0.5),

@@ -18,6 +18,10 @@ TERMS = {
     "dark knowledge: the other classes": "#e69f00",
 }
 WEIGHTS = {"max": "CWTM: the teacher’s maximum", "true_class": "equation 9: the true class"}
+STYLES: tuple[dict[str, Any], ...] = (
+    {"color": COLOURS["cwtm"], "linewidth": 2.2},
+    {"color": "#5b6670", "linestyle": (0, (3, 2))},
+)
 SHARED: dict[str, Any] = {"sharex": True, "sharey": True}
 
 
@@ -73,10 +77,9 @@ def confidence_weights(weights: pd.DataFrame) -> Figure:
     figure, (grid,) = panels(networks, 2.4, "weight × b", "share of images with less", **SHARED)
     for network, axes in zip(networks, grid, strict=True):
         mine = weights[weights["row"] == network]
-        for (column, label), colour in zip(
-            WEIGHTS.items(), (COLOURS["cwtm"], "#5b6670"), strict=True
-        ):
-            axes.plot(mine[column], mine["percent"], color=colour, label=label)
+        # The second is dashed: where the teacher fits its training images, both are the same.
+        for (column, label), style in zip(WEIGHTS.items(), STYLES, strict=True):
+            axes.plot(mine[column], mine["percent"], label=label, **style)
         axes.axvline(1, label="equal weights", **REFERENCE)
     grid[0].yaxis.set_major_formatter(PercentFormatter(100))
     return figure

@@ -28,7 +28,9 @@ COLOURS = {
     "ensemble": "#009e73",
 }
 PAPER: dict[str, Any] = {"marker": "D", "ms": 4, "mfc": "none", "color": "#222222", "ls": "none"}
-SEED: dict[str, Any] = {"s": 15, "alpha": 0.5, "linewidths": 0, "zorder": 4}
+SEED: dict[str, Any] = {"s": 12, "alpha": 0.4, "linewidths": 0, "zorder": 4}
+LINE = 118  # characters of a legend's font across a figure
+HANDLE = 9  # its handle with the space around it, in characters
 CUT_OFF = "interval goes on"
 ARROWHEAD: dict[str, Any] = {"s": 26, "linewidths": 0, "zorder": 5, "clip_on": False}
 REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "ls": "--", "zorder": 1}
@@ -74,10 +76,22 @@ def drawn(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
         if found:
             labels = sorted(found, key=lambda label: label == CUT_OFF)
             handles = [found[label] for label in labels]
-            figure.legend(handles, labels, loc="outside lower center", ncols=6)
+            figure.legend(
+                handles, labels, loc="outside lower center", ncols=_legend_columns(labels)
+            )
         return figure
 
     return styled
+
+
+def _legend_columns(labels: list[str]) -> int:
+    """As many columns as fit below a figure; the widest label of a column is its width."""
+
+    def width(columns: int) -> int:
+        parts = np.array_split(labels, min(columns, len(labels)))
+        return sum(HANDLE + max(map(len, part)) for part in parts)
+
+    return next((n for n in range(6, 1, -1) if width(n) <= LINE), 1)
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

@@ -2,6 +2,7 @@
 
 import html
 
+import pandas as pd
 import pytest
 from support import synthetic_results
 from support.plans import ROOT
@@ -43,3 +44,21 @@ def test_the_page_shows_claims_that_are_not_measured_or_measured_at_no_error() -
     assert (numbers["n"] == 0).sum() == len(numbers) - 1
     assert len(draw(claims_page.forest(frame, numbers), "png")) > 5_000
     claims_page.power_table(numbers).as_raw_html()
+
+
+def test_the_legend_fits_below_the_figure_whatever_the_verdicts() -> None:
+    verdicts = [*claims_page.COLOURS]
+    frame = pd.DataFrame(
+        {"claim": [*"abcde"], "verdict": verdicts, "family": "a", "expect": "lower"}
+    )
+    # One interval is cut off, so that the legend has that sign, too.
+    numbers = frame.drop(columns="verdict").assign(
+        difference=-1.0, ci_low=[-99.0, *[-2.0] * 4], ci_high=-0.5, smallest_effect=0.5, level=20.0
+    )
+    numbers = numbers.assign(reported_difference=-1.0, reported_level=20.0)
+    figure = claims_page.forest(frame, numbers)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} >= {*verdicts, "interval goes on"}
+    box, page = legend.get_window_extent(), figure.bbox
+    assert page.x0 <= box.x0 < box.x1 <= page.x1
