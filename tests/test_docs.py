@@ -172,6 +172,29 @@ def test_the_stems_of_the_studies_page_take_small_images(
     assert network(torch.randn(2, 1, side, side)).shape == (2, 7)
 
 
+PUBLISHED = {"digits": 2, "fashion": 3}  # columns of the README's table of results
+
+
+@pytest.mark.parametrize("scale", PUBLISHED)
+def test_the_results_of_the_readme_are_the_published_ones(scale: str) -> None:
+    section = README.read_text("utf-8").partition("## Current result")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "]
+    shown = [row[PUBLISHED[scale]].replace("*", "") for row in rows[1:]]
+    place = ROOT / "published" / scale
+    numbers = pd.read_csv(place / "claims_power.csv").set_index("claim")
+    claims = pd.read_csv(place / "claims.csv").set_index("claim").join(numbers, rsuffix="_")
+    primary = [*claims.index[claims.index == claims["family"]]]
+    control = "ensemble-of-two-beats-label-ensemble"
+    primary.insert(primary.index("ensemble-of-two-beats-last") + 1, control)
+    wanted = [
+        f"{line.difference:+.2f} [{line.ci_low:+.2f}, {line.ci_high:+.2f}] {line.verdict}"
+        if line.n
+        else "not measured"
+        for line in claims.loc[primary].itertuples()
+    ]
+    assert shown == [text.replace("-", "−") for text in wanted]
+
+
 @pytest.mark.long
 def test_the_study_of_the_readme_runs_to_its_verdicts(tmp_path: Path) -> None:
     Workplace(tmp_path)

@@ -80,16 +80,18 @@ class OwnImages(Dataset):
     @property
     def sizes(self) -> dict[str, Any]:
         """As of every data set, and where the images are."""
-        used = self.model_dump(include={"train", "test", "pool"})
-        return {**used, "source": self.source}
+        return {**self._part, "source": self.source}
+
+    @property
+    def _part(self) -> dict[str, Any]:
+        return self.model_dump(include={"train", "test", "pool"})
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used; raises InputError where it is not prepared."""
         from replication.data import own_images
 
-        used = self.model_dump(include={"train", "test", "pool"})
         found = own_images.spec(self.source, Path(root).expanduser())
-        return specs.used(found, evaluate_on=evaluate_on, **used)
+        return specs.used(found, evaluate_on=evaluate_on, **self._part)
 
 
 class TextDataset(Dataset):
