@@ -31,7 +31,7 @@ CLASSES = ("identical", "equal", "within", "outside")
 TESTED = ("nll", "agreement", "kl")
 """Metrics of ``quality.csv`` that are tested beside the error or perplexity of ``cells.csv``."""
 # Keys of a scale that results may differ in and still be of the same recipe.
-FREE = {"seeds", "tables", "exceptions", "teacher_at_chance", *MACHINE}
+FREE = {"seeds", "table_seeds", "tables", "exceptions", "teacher_at_chance", *MACHINE}
 COLUMN = ["table", "column", "metric"]
 
 

@@ -88,10 +88,12 @@ def measure_quality(plan: Plan) -> tuple[pd.DataFrame, pd.DataFrame]:
     there = set(found[found["metric"].str.endswith(ERROR)].set_index(CELL).index)
     cells = [cell for cell in plan.cells if (cell.table, cell.row, cell.column) in there]
     lines, bins = [], []
-    for seed in plan.scale.seeds:
+    for seed in plan.seeds:
         # Lineages stay within a seed, so the predictions of one are in memory at a time.
         measurements = Measurements(plan)
         for place, cell in enumerate(cells):
+            if seed not in cell.members:
+                continue
             run = ";".join(member.id for member in cell.members[seed])
             above = teacher_of(run)
             members = [measurements.predicted(member) for member in cell.members[seed]]

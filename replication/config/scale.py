@@ -167,6 +167,9 @@ class Scale(StrictModel):
     seeds: Annotated[tuple[Seed, ...], Unique] = Field(
         min_length=1, description="Every cell is trained once for each."
     )
+    table_seeds: dict[FolderName, Annotated[tuple[Seed, ...], Unique, Field(min_length=1)]] = Field(
+        {}, description="By table, seeds instead of `seeds`, such as fewer where runs are long."
+    )
     folder: Line | None = Field(
         None,
         description="Of a study: own tables (tables/), claims (claims.yaml) and objectives are"
@@ -216,6 +219,10 @@ class Scale(StrictModel):
     def study(self) -> Path | None:
         """The folder of a study, where own files are found before the suite's."""
         return Path(self.folder) if self.folder else None
+
+    def seeds_of(self, table: str) -> tuple[int, ...]:
+        """The seeds of a table's cells."""
+        return self.table_seeds.get(table, self.seeds)
 
     def resources(self, network: str) -> Resources:
         """What the training of a network is given."""

@@ -74,7 +74,7 @@ def cells_of(
                     seed: tuple(
                         _run(table, row, member, seed, scale, variants) for member in columns
                     )
-                    for seed in scale.seeds
+                    for seed in scale.seeds_of(name)
                 },
                 reported=table.reported(row, column),
                 reported_teacher=reported_teacher(table, row, column),

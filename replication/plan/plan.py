@@ -64,8 +64,14 @@ class Plan:
         """Plan the tables of a scale.
 
         Raises:
-            InputError: a table is invalid, or two cells have different runs under one id.
+            InputError: a table is missing or invalid, or two cells have different runs under one
+                id.
         """
+        for name in scale.table_seeds:
+            if not (find_tables(name, scale.study, tables) / f"{name}.yaml").is_file():
+                raise InputError(
+                    f"scale {scale.scale}: `table_seeds`: no table `{name}`; correct it"
+                )
         folders = {name: find_tables(name, scale.study, tables) for name in scale.tables}
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
@@ -96,6 +102,11 @@ class Plan:
     def results(self) -> Path:
         """Folder of the scale's results."""
         return self.root / self.scale.scale
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of all tables, in ascending order."""
+        return tuple(sorted({seed for name in self.tables for seed in self.scale.seeds_of(name)}))
 
     def folder(self, run: Run) -> Path:
         """Folder of a run."""

@@ -45,7 +45,7 @@ def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
     # The context of RO-Crate 1.1 is older than this term.
     crate.metadata.extra_terms["sha256"] = "http://schema.org/sha256"
     summary = (
-        f"{len(plan.tables)} tables, {len(plan.scale.seeds)} seeds, {len(runs)} training runs on"
+        f"{len(plan.tables)} tables, {len(plan.seeds)} seeds, {len(runs)} training runs on"
         f" {_joined(runs['device'])}; code commit {_joined(runs['commit'])}"
     )
     crate.name = f"{citation['title']}: results at scale {scale}"

@@ -38,7 +38,7 @@ def describe_outcome(plan: Plan) -> str:
     criteria, claims, power = (
         _read(folder / f"{name}.csv") for name in ("criteria", "claims", "claims_power")
     )
-    parts = [*_criteria(criteria), *_claims(claims, power, len(plan.scale.seeds))]
+    parts = [*_criteria(criteria), *_claims(claims, power, len(plan.seeds))]
     places = [
         f"Tables {folder}/tables/*.html, notebooks {folder}/notebooks/*.html",
         f"All in one file: make report SCALE={plan.scale.scale}",
@@ -118,8 +118,11 @@ def _title(plan: Plan) -> str:
 
 def _size(plan: Plan) -> str:
     data = ", ".join(dict.fromkeys(run.dataset.name for run in plan.runs.values()))
-    seeds = len(plan.scale.seeds)
-    return f"{len(plan.runs):,} networks, {seeds} seed{'s' * (seeds != 1)}, trained on {data}."
+    seeds = len(plan.seeds)
+    counts = {name: len(plan.scale.seeds_of(name)) for name in plan.tables}
+    fewer = ", ".join(f"{n} of {name}" for name, n in counts.items() if n != seeds)
+    found = f"{seeds} seed{'s' * (seeds != 1)}" + f" ({fewer})" * bool(fewer)
+    return f"{len(plan.runs):,} networks, {found}, trained on {data}."
 
 
 def _met(plan: Plan) -> list[str]:

@@ -161,7 +161,7 @@ def summarise_costs(
     chain = longest_chain(weights)
     return PlanCost(
         scale=plan.scale.scale,
-        seeds=len(plan.scale.seeds),
+        seeds=len(plan.seeds),
         states=dict(Counter(state.name for state in costs.states.values())),
         tables=tuple(tables),
         total=total,

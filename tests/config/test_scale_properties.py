@@ -129,8 +129,8 @@ def test_an_unknown_key_anywhere_in_a_scale_is_one_line_with_its_name(
     data: st.DataObject, key: str
 ) -> None:
     config = check_scale(DEFAULT, "default").model_dump(mode="json")
-    # Their keys are names of networks, and of data sets.
-    free = {"width_ratios", "resources"}
+    # Their keys are names of networks, of tables, and of data sets.
+    free = {"width_ratios", "resources", "table_seeds"}
     places = [
         found
         for found in mappings_of(config)

@@ -266,6 +266,18 @@ def test_another_seed_adds_its_runs_and_changes_none() -> None:
         assert one.recipe_hash(run) == two.recipe_hash(two.runs[name])
 
 
+def test_a_table_has_its_own_seeds_and_the_others_those_of_the_scale() -> None:
+    plan = tiny_plan(tables=["table2", "controls"], seeds=[0, 7], table_seeds={"controls": [7]})
+    assert plan.seeds == (0, 7)
+    for table, seeds in {"table2": [0, 7], "controls": [7]}.items():
+        assert all([*cell.members] == seeds for cell in plan.table_cells(table))
+
+
+def test_seeds_of_an_unknown_table_are_one_line() -> None:
+    with refused("scale tiny", "`table_seeds`: no table `tabel2`"):
+        tiny_plan(table_seeds={"tabel2": [0]})
+
+
 def flattened(table: TableSpec) -> dict[tuple[str, str], float | None]:
     return {
         (row, column): table.reported(row, column) for row in table.rows for column in table.columns

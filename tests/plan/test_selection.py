@@ -38,5 +38,12 @@ def test_a_selection_has_its_tables_rows_and_seeds_and_the_teachers_they_need() 
         assert run.teacher is None or run.teacher.id in plan.runs
 
 
+def test_seeds_of_a_selection_are_those_of_every_table(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("table_seeds: {table2: [0]}")
+    plan = read_part([*FILES, own], tables="1,2", seeds="3-4")
+    assert all([*cell.members] == [3, 4] for cell in plan.cells)
+
+
 def test_without_a_selection_it_is_the_whole_scale() -> None:
     assert read_part(FILES).runs == Plan.read(FILES).runs

@@ -97,6 +97,14 @@ def test_the_page_of_a_publication_has_every_claim_in_its_family(plan: Plan) -> 
     )
 
 
+def test_the_page_says_which_tables_have_fewer_seeds(plan: Plan) -> None:
+    write(plan, VERDICTS)
+    keys = {"seeds": [0, 1, 2], "table_seeds": {plan.scale.tables[0]: [0, 1]}}
+    fewer = tiny_plan(**keys)
+    write(fewer, VERDICTS)
+    assert f"3 seeds (2 of {plan.scale.tables[0]}), trained on" in describe_in_markdown(fewer)
+
+
 def test_the_report_of_an_unfinished_sweep_has_no_claims(plan: Plan) -> None:
     assert describe_in_rst(plan).endswith("     - Paper\n")
 

@@ -415,6 +415,22 @@ def test_a_seed_left_out_of_the_scale(small_plan: Plan) -> None:
     assert problems() == [f"{RUNS}/{run}: {says}" for run in left_out]
 
 
+def test_a_table_with_fewer_seeds_is_built_from_them_and_hides_no_run(small_plan: Plan) -> None:
+    plan = small_plan_of(table_seeds={"table3": [0]})
+    rebuild(plan)
+    hidden = {name for name in small_plan.runs if name not in plan.runs}
+    says = "is of a seed that the scale leaves out; add the seed, or delete the run"
+    assert sorted(problems()) == sorted(f"{RUNS}/{run}: {says}" for run in hidden)
+    for run in hidden:
+        shutil.rmtree(plan.results / "runs" / run, ignore_errors=True)
+    assert problems() == []
+    quality = pd.read_csv(plan.results / "quality.csv")
+    for name in ("table3", "treatments"):
+        seeds = {0} if name == "table3" else {0, 1}
+        assert set(pd.read_csv(plan.results / f"tables/{name}.csv")["n"]) == {len(seeds)}
+        assert set(quality.loc[quality["table"] == name, "seed"]) == seeds
+
+
 def test_a_seed_left_out_of_the_cells(small_plan: Plan) -> None:
     rebuild(small_plan_of(seeds=[1]), keep_scale=True)
     found = problems()
