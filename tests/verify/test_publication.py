@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from support.plans import ROOT
 from support.published_results import (
     change_lines,
     copy_published,
@@ -201,3 +202,31 @@ def test_a_damaged_file_that_others_follow_from_is_refused(
     (place / name).write_bytes(damage)
     assert run_command(["verify", str(place)]) == 1
     assert capfd.readouterr().err.startswith(f"error: {place / name}: ")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scale", ["digits", "fashion"])
+def test_published_results_pass_and_fail_once_changed(
+    scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the repository: a changed cell, a changed verdict, and a removed seed."""
+    monkeypatch.chdir(tmp_path)
+    Path("tables").symlink_to(ROOT / "tables")
+    published = ROOT / "published" / scale
+    assert verify(published).problems == []
+    ban = "table == 'table2' and row == 'densenet-90-60' and column == 'ban' and seed == 1"
+    decided = "verdict == 'replicated'"
+    changes = {
+        "cells.csv: table2, densenet-90-60, ban, 1: value is 3.25, not": (
+            set_value("cells.csv", ban, "value", 3.25)
+        ),
+        "verdict is contradicted, not replicated": (
+            set_value("claims.csv", decided, "verdict", "contradicted")
+        ),
+        "runs.csv: seed 1: ": remove_seed,
+    }
+    for number, (says, change) in enumerate(changes.items()):
+        shutil.copytree(published, place := Path(str(number), scale))
+        change(place)
+        renew_checksums(place)
+        assert any(says in line for line in verify(place).problems), says
