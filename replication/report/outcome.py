@@ -22,6 +22,9 @@ CRITERIA = {
 FEW = 0.1
 """Share of the claims below which a number of seeds decides almost nothing."""
 
+NOT_MEASURED = "not measured"
+"""Shown instead of *inconclusive* where no seed has all the cells of a claim."""
+
 PAGE = "README.md"
 """The first page of a publication."""
 
@@ -35,10 +38,8 @@ def describe_outcome(plan: Plan) -> str:
         InputError: a csv file is damaged.
     """
     folder = plan.results
-    criteria, claims, power = (
-        _read(folder / f"{name}.csv") for name in ("criteria", "claims", "claims_power")
-    )
-    parts = [*_criteria(criteria), *_claims(claims, power, len(plan.seeds))]
+    criteria = _criteria(_read(folder / "criteria.csv"))
+    parts = [*criteria, *_claims(_tested(plan), len(plan.seeds))]
     places = [
         f"Tables {folder}/tables/*.html, notebooks {folder}/notebooks/*.html",
         f"All in one file: make report SCALE={plan.scale.scale}",
@@ -72,14 +73,13 @@ def describe_in_rst(plan: Plan) -> str:
 
 
 def describe_in_markdown(plan: Plan) -> str:
-    """The first page of a publication, as Markdown: scale, criteria, every claim with its numbers.
+    """The first page of a publication, as Markdown: scale, criteria, the claims that it measures.
 
     Raises:
         InputError: a csv file is damaged.
     """
     tested = _tested(plan)
     primary = [line for line in tested if line["claim"] == line["family"]]
-    counts = Counter(line["verdict"] for line in tested)
     blocks = [
         f"# {_title(plan)}",
         f"{_size(plan)} `runs.csv` has a line for each network, `tables/` the tables, `figures/`"
@@ -91,13 +91,15 @@ def describe_in_markdown(plan: Plan) -> str:
         "Differences are in points of test error, perplexity or the metric in brackets. p is"
         " corrected, by Holm over the primary claims, and within their family for the others.",
         "## All claims",
-        f"{', '.join(f'{n} {verdict}' for verdict, n in counts.most_common())}. Source *paper*: its"
-        " numbers say so; *prose*: its text; *reading*: this suite's interpretation; *ours*: not in"
-        " the paper. Each family begins with its primary claim.",
+        f"{_count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
+        " *reading*: this suite's interpretation; *ours*: not in the paper. Each family begins with"
+        " its primary claim. Claims that are not measured are left out.",
     ]
     for claim in primary:
         family = [line for line in tested if line["family"] == claim["claim"] and line != claim]
-        blocks += [f"### {claim['statement']}", _claims_in_markdown([claim, *family])]
+        measured = [line for line in (claim, *family) if line["verdict"] != NOT_MEASURED]
+        if measured:
+            blocks += [f"### {claim['statement']}", _claims_in_markdown(measured)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -133,11 +135,20 @@ def _tested(plan: Plan) -> Lines:
     """The claims with their numbers, empty where there are none."""
     numbers = {line.get("claim"): line for line in _read(plan.results / "claims_power.csv")}
     missing = dict.fromkeys(("statement", "verdict", "source", "family"), "")
-    return [
+    lines = [
         {**missing, **numbers.get(line["claim"], {}), **line}
         for line in _read(plan.results / "claims.csv")
         if "claim" in line
     ]
+    for line in lines:
+        if line.get("n") == "0" and line["verdict"] == "inconclusive":
+            line["verdict"] = NOT_MEASURED
+    return lines
+
+
+def _count_verdicts(claims: Lines) -> str:
+    counts = Counter(line["verdict"] for line in claims)
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())
 
 
 def _found(line: dict[str, str]) -> str:
@@ -173,18 +184,17 @@ def _criteria(lines: Lines) -> Iterator[str]:
         yield f"  {found}: {meaning}{excepted}"
 
 
-def _claims(lines: Lines, power: Lines, seeds: int) -> Iterator[str]:
-    counts, total = Counter(line.get("verdict") for line in lines), len(lines)
-    decided = total - counts["inconclusive"] - counts["not testable"]
+def _claims(lines: Lines, seeds: int) -> Iterator[str]:
     if not lines:
         yield "The paper's claims: not tested: replication claims"
         return
-    found = ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())
-    yield f"The paper's claims: {found}"
+    counts, total = Counter(line["verdict"] for line in lines), len(lines)
+    decided = total - sum(counts[it] for it in ("inconclusive", "not testable", NOT_MEASURED))
+    yield f"The paper's claims: {_count_verdicts(lines)}"
     many = "almost nothing" if decided < FEW * total else f"{decided} of {total} claims"
     yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}: inconclusive means"
     yield "  that these seeds cannot tell, neither that the paper is right nor that it is wrong."
-    expected, needed = (_numbers(power, f"{it}_corrected") for it in ("power", "seeds_needed"))
+    expected, needed = (_numbers(lines, f"{it}_corrected") for it in ("power", "seeds_needed"))
     if expected and needed:
         yield f"  With the paper's effects, they decide {sum(expected):.1f} on average;"
         yield f"  half of the claims need {median(needed):.0f} seeds or more."

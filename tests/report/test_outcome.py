@@ -17,7 +17,7 @@ two,exception,not met,met,met
 three,met,,,met
 """
 VERDICTS = ["replicated", "contradicted"] + ["inconclusive"] * 27 + ["not testable"]
-POWER = ["0.5,4", "0.25,9", "0.9,", ",7"]
+POWER = ["c0,0.5,4", "c1,0.25,9", "c2,0.9,", "c3,,7"]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def write(plan: Plan, verdicts: list[str]) -> None:
-    power = ["power_corrected,seeds_needed_corrected", *POWER]
+    power = ["claim,power_corrected,seeds_needed_corrected", *POWER]
     claims = ["claim,verdict", *(f"c{n},{verdict}" for n, verdict in enumerate(verdicts))]
     for name, lines in {"claims": claims, "claims_power": power}.items():
         (plan.results / f"{name}.csv").write_text("\n".join(lines) + "\n")
@@ -69,17 +69,21 @@ def test_the_report_opens_with_criteria_and_the_primary_claims_alone(plan: Plan)
     assert "No." not in text
 
 
-def test_the_page_of_a_publication_has_every_claim_in_its_family(plan: Plan) -> None:
+def test_the_page_of_a_publication_has_every_measured_claim_in_its_family(plan: Plan) -> None:
     write(plan, [])
     claims = [
         "claim,family,statement,verdict,source",
         "b,a,Ens*2 helps.,inconclusive,ours",
         "a,a,BAN helps.,replicated,paper",
+        "c,c,Depth is harmless.,inconclusive,paper",
+        "d,a,A small one gains.,inconclusive,paper",
     ]
     power = [
         "claim,metric,n,difference,ci_low,ci_high,reported_difference,p_corrected",
         "a,,10,-1.25,-2,-0.5,-1,0.00123",
         "b,nll,10,0.5,,,,",
+        "c,,0,,,,-1,",
+        "d,,0,,,,-2,",
     ]
     for name, lines in {"claims": claims, "claims_power": power}.items():
         (plan.results / f"{name}.csv").write_text("\n".join(lines) + "\n")
@@ -87,7 +91,10 @@ def test_the_page_of_a_publication_has_every_claim_in_its_family(plan: Plan) -> 
     assert text.startswith("# Born-Again Neural Networks at scale tiny\n")
     assert "2 seeds, trained on " in text
     assert "- 1 of 2: training error below 1 %\n" in text
-    assert "1 inconclusive, 1 replicated." in text
+    assert "2 not measured, 1 inconclusive, 1 replicated." in text
+    assert text.count("| Depth is harmless. | paper | −1.00 | – | – | 0 | not measured |") == 1
+    assert "A small one gains." not in text
+    assert "claims: 2 not measured, 1 inconclusive, 1 replicated" in describe_outcome(plan)
     row = "| BAN helps. | paper | −1.00 | −1.25 [−2.00, −0.50] | 0.0012 | 10 | replicated |"
     assert text.count(row) == 2
     other = r"| Ens\*2 helps. | ours | – | – | – | 10 | inconclusive |"
