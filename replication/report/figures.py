@@ -215,7 +215,8 @@ def agreement(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
         for axis in (axes.xaxis, axes.yaxis):
             _fixed_ticks(axis, TICKS, lambda value: f"{value:g}".replace("-", "−"))
         axes.margins(x=0.1)
-    across = grid[0].transAxes
-    grid[0].text(0.02, 0.04, "better in both", transform=across, **REMARK)
-    grid[0].text(0.98, 0.96, "worse in both", transform=across, ha="right", va="top", **REMARK)
+    # Beside the line of no reported difference, where no cell lies far from the other line.
+    across = grid[0].get_xaxis_transform()
+    grid[0].text(-0.08, 0.04, "better in both", transform=across, ha="right", **REMARK)
+    grid[0].text(0.08, 0.96, "worse in both", transform=across, va="top", **REMARK)
     return figure
