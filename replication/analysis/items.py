@@ -5,14 +5,13 @@ All seeds share one test set, so that an interval over seeds says nothing about 
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
+from replication.analysis.measure import combine
 from replication.analysis.statistics import CONFIDENCE
 from replication.config.datasets import ImageDataset, OwnImages
 from replication.config.paper_claims import CellKey, Claims
 from replication.data.images import pair_items
-from replication.ensemble import average
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
@@ -87,7 +86,6 @@ def _wrong(plan: Plan, cell: Cell) -> NDArray[np.float64]:
     found = []
     for members in cell.members.values():
         predictions = [read_predictions(plan.folder(run)) for run in members]
-        logits = torch.from_numpy(np.stack([it["logits"] for it in predictions])).double()
-        mean = average(logits) if cell.average == "probabilities" else logits.mean(0)
+        mean = combine(np.stack([it["logits"] for it in predictions]), cell.average)
         found.append(mean.argmax(-1).numpy() != predictions[0]["labels"])
     return np.asarray(100 * np.mean(found, axis=0))

@@ -116,13 +116,17 @@ def measure(members: Sequence[Predictions], part: str, of: Average = "probabilit
 
 
 def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabilities") -> float:
-    """Share of wrong predictions in percent: logits (members, n, C), labels (n,).
+    """Share of wrong predictions in percent: logits (members, n, C), labels (n,)."""
+    return metrics.error(combine(logits, of), torch.from_numpy(labels))
 
-    The prediction of several members is the mean of their distributions (§3.1), or of their logits.
+
+def combine(logits: NDArray[Any], of: Average = "probabilities") -> torch.Tensor:
+    """What several members predict: the mean of their distributions (§3.1), or of their logits.
+
+    Takes logits (members, n, C), returns (n, C).
     """
     members = torch.from_numpy(logits).double()
-    mean = average(members) if of == "probabilities" else members.mean(0)
-    return metrics.error(mean, torch.from_numpy(labels))
+    return average(members) if of == "probabilities" else members.mean(0)
 
 
 def perplexity(log_likelihoods: NDArray[Any]) -> float:
