@@ -79,7 +79,9 @@ def describe_in_markdown(plan: Plan) -> str:
         InputError: a csv file is damaged.
     """
     tested = _tested(plan)
+    measured = [line for line in tested if line["verdict"] != NOT_MEASURED]
     primary = [line for line in tested if line["claim"] == line["family"]]
+    shown = [line for line in primary if line in measured]
     blocks = [
         f"# {_title(plan)}",
         f"{_size(plan)} `runs.csv` has a line for each network, `tables/` the tables, `figures/`"
@@ -87,19 +89,20 @@ def describe_in_markdown(plan: Plan) -> str:
         "## Is it a fair test?",
         "\n".join(f"- {line}" for line in _met(plan)),
         "## Primary claims",
-        _claims_in_markdown(primary),
-        "Differences are in points of test error, perplexity or the metric in brackets. p is"
-        " corrected, by Holm over the primary claims, and within their family for the others.",
+        _claims_in_markdown(shown),
+        f"{len(shown)} of {len(primary)} are measured. Differences are in points of test error,"
+        " perplexity or the metric in brackets. p is corrected, by Holm over the primary claims,"
+        " and within their family for the others.",
         "## All claims",
         f"{_count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
         " *reading*: this suite's interpretation; *ours*: not in the paper. Each family begins with"
         " its primary claim. Claims that are not measured are left out.",
     ]
     for claim in primary:
-        family = [line for line in tested if line["family"] == claim["claim"] and line != claim]
-        measured = [line for line in (claim, *family) if line["verdict"] != NOT_MEASURED]
-        if measured:
-            blocks += [f"### {claim['statement']}", _claims_in_markdown(measured)]
+        family = [line for line in measured if line["family"] == claim["claim"]]
+        if family:
+            family.sort(key=lambda line: line["claim"] != line["family"])
+            blocks += [f"### {claim['statement']}", _claims_in_markdown(family)]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -92,7 +92,8 @@ def test_the_page_of_a_publication_has_every_measured_claim_in_its_family(plan: 
     assert "2 seeds, trained on " in text
     assert "- 1 of 2: training error below 1 %\n" in text
     assert "2 not measured, 1 inconclusive, 1 replicated." in text
-    assert text.count("| Depth is harmless. | paper | −1.00 | – | – | 0 | not measured |") == 1
+    assert "1 of 2 are measured." in text
+    assert "Depth is harmless." not in text
     assert "A small one gains." not in text
     assert "claims: 2 not measured, 1 inconclusive, 1 replicated" in describe_outcome(plan)
     row = "| BAN helps. | paper | −1.00 | −1.25 [−2.00, −0.50] | 0.0012 | 10 | replicated |"
