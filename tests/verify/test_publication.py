@@ -205,19 +205,22 @@ def test_a_damaged_file_that_others_follow_from_is_refused(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("scale", ["digits", "fashion"])
+@pytest.mark.parametrize(
+    ("scale", "table"),
+    [("digits", "table2"), ("fashion", "table2"), ("fashion-other-tables", "table1")],
+)
 def test_published_results_pass_and_fail_once_changed(
-    scale: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scale: str, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those of the repository: a changed cell, a changed verdict, and a removed seed."""
     monkeypatch.chdir(tmp_path)
     Path("tables").symlink_to(ROOT / "tables")
     published = ROOT / "published" / scale
     assert verify(published).problems == []
-    ban = "table == 'table2' and row == 'densenet-90-60' and column == 'ban' and seed == 1"
+    ban = f"table == '{table}' and row == 'densenet-90-60' and column == 'ban' and seed == 1"
     decided = "verdict == 'replicated'"
     changes = {
-        "cells.csv: table2, densenet-90-60, ban, 1: value is 3.25, not": (
+        f"cells.csv: {table}, densenet-90-60, ban, 1: value is 3.25, not": (
             set_value("cells.csv", ban, "value", 3.25)
         ),
         "verdict is contradicted, not replicated": (
