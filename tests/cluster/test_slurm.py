@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,19 +108,36 @@ class Sweep(Workplace):
         found: dict[str, Any] = json.loads(text)
         return found
 
-    def wait_for_epoch(self, run: str, epoch: int) -> Job:
-        """Wait until a training has reached an epoch; returns its job."""
+    def stop_at_epoch(self, run: str, epoch: int) -> Job:
+        """Stop a training that has reached an epoch, lest it end first; returns its job.
+
+        What ends the job continues it: Slurm sends SIGCONT before SIGTERM.
+        """
 
         def there() -> bool:
             assert self.started[-1].poll() is None, self.log.read_text(encoding="utf-8")[-6000:]
             return f"epoch {epoch}/" in self.training_log(run)
 
         wait_until(there, SECONDS)
+        os.kill(int(self.trainer(run)[0]), signal.SIGSTOP)
         return next(job for job in self.jobs() if job.comment.endswith(run.replace("/", "_")))
 
 
+def told_to_end(process: int) -> bool:
+    """Whether SIGTERM waits for a stopped process, or has ended it already."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    waiting = re.search(r"^ShdPnd:\s*([0-9a-f]+)$", status, re.M)
+    assert waiting
+    return bool(int(waiting[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
 def ask(*command: str) -> str:
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, f"{' '.join(command)}: {answer.stderr}"
+    return answer.stdout
 
 
 def to_tables(sweep: Sweep) -> None:
@@ -130,18 +148,22 @@ def to_tables(sweep: Sweep) -> None:
 def cancelled(sweep: Sweep) -> None:
     sweep.configure({**LONG, "device": "auto"})
     sweep.start(f"results/tiny/runs/{RUN}/run.json")
-    job = sweep.wait_for_epoch(RUN, 5)
+    job = sweep.stop_at_epoch(RUN, 5)
     sweep.processes = *sweep.trainer(RUN), ask("scontrol", "listpids", job.id)
     ask("scancel", job.id)
     sweep.finish()
 
 
 def over_time(sweep: Sweep) -> None:
-    sweep.configure({**LONG, "images": {**LONG["images"], "epochs": 600}})
+    sweep.configure(LONG)
     sweep.start(f"results/tiny/runs/{RUN}/run.json")
     # Slurm counts in minutes, and checks every half minute.
-    job = sweep.wait_for_epoch(RUN, 5)
+    job = sweep.stop_at_epoch(RUN, 5)
     ask("scontrol", "update", f"JobId={job.id}", "TimeLimit=1")
+    trainer = int(sweep.trainer(RUN)[0])
+    wait_until(lambda: told_to_end(trainer), SECONDS)
+    with suppress(ProcessLookupError):
+        os.kill(trainer, signal.SIGCONT)
     sweep.finish()
 
 
@@ -155,7 +177,7 @@ def killed(sweep: Sweep) -> None:
     sweep.configure({**LONG, "tables": ["table6"], "language": WORDS})
     snakemake = sweep.start("tables")
     for network in WORDS:
-        sweep.wait_for_epoch(f"python_reference/{network}.label.0", 1)
+        sweep.stop_at_epoch(f"python_reference/{network}.label.0", 1)
     snakemake.send_signal(signal.SIGKILL)
     snakemake.wait()
     # The commands of docs/cluster.md, with this workplace's prefix, profile and files.
