@@ -4,6 +4,7 @@ from typing import Any
 
 TINY: dict[str, Any] = {
     "scale": "tiny",
+    "tables": [*(f"table{number}" for number in range(1, 7)), "controls", "sensitivity"],
     "seeds": [0],
     "device": "cpu",
     "precision": "float32",

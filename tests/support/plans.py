@@ -10,8 +10,8 @@ from replication.config.yaml_model import merge, read_yaml
 from replication.plan.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL: list[str] = read_yaml(ROOT / "config/digits.yaml")["tables"]
-"""The tables of the default scale."""
+ALL: list[str] = TINY["tables"]
+"""The six tables, controls and sensitivity."""
 
 
 def tiny_plan(**keys: Any) -> Plan:
