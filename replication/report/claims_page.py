@@ -126,8 +126,9 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     """Draw each claim's difference with its 95 % interval beside the paper's.
 
     In percent of the right side's mean. The sign after a claim's name is what it says about the
-    difference. A claim that is not measured shows only the paper's value.
+    difference. Claims that are not measured are left out.
     """
+    power = power.dropna(subset="difference", ignore_index=True)
     percent = 100 / power["level"].where(power["level"] > 0)
     frame = power.merge(claims[["claim", "verdict"]], on="claim", validate="one_to_one").assign(
         y=range(len(power)),
@@ -140,14 +141,14 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     figure, grid = canvas(1, 1, 0.9 + 0.15 * len(frame))
     axes = grid[0, 0]
     axes.axvline(0, **REFERENCE)
-    reach = 1.1 * float(np.nanmax(frame[["mean", "paper"]].abs()))
+    reach = 1.1 * float(np.nanmax([1, *frame["mean"].abs(), *frame["paper"].abs()]))
     axes.barh(frame["y"], 2 * frame["smallest"], left=-frame["smallest"], **SMALLEST)
     for verdict, colour in COLOURS.items():
         if not (mine := frame[frame["verdict"] == verdict]).empty:
             intervals(axes, mine, (-reach, reach), color=colour, label=verdict, **MEASURED)
     axes.plot(frame["paper"], frame["y"], label="the paper’s single runs", **PAPER)
     axes.set(
-        ylim=(len(frame) - 0.5, -0.5),
+        ylim=(max(len(frame), 1) - 0.5, -0.5),
         xlabel="difference in % of what it is compared with",
         yticks=frame["y"],
         yticklabels=frame["claim"] + " " + frame["expect"].map(SIGNS),

@@ -32,8 +32,26 @@ def test_the_page_shows_every_claim_at_any_number_of_seeds(seeds: int) -> None:
     figure = claims_page.forest(frame, numbers)
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels[0] == "cifar10-ban-all ↓"
-    assert len(labels) == len(frame)
+    assert len(labels) == (numbers["n"] > 0).sum()
     assert len(draw(figure, "png")) > 5_000
+
+
+def test_the_figure_leaves_out_claims_that_are_not_measured() -> None:
+    cells = synthetic_results.results(3)[0]
+    frame, numbers = decide_claims(CLAIMS, cells.query("table == 'table6'"))
+    axes = claims_page.forest(frame, numbers).axes[0]
+    measured = numbers[numbers["n"] > 0]
+    names = [label.get_text().split()[0] for label in axes.get_yticklabels()]
+    assert names == list(measured["claim"])
+    assert 0 < len(names) < len(frame)
+    points = [
+        point
+        for line in axes.lines
+        if line.get_marker() == "o"
+        for point in zip(*line.get_data(), strict=True)
+    ]
+    expected = 100 * measured["difference"] / measured["level"]
+    assert dict(sorted((y, x) for x, y in points)) == pytest.approx(dict(enumerate(expected)))
 
 
 def test_the_page_shows_claims_that_are_not_measured_or_measured_at_no_error() -> None:
@@ -42,8 +60,13 @@ def test_the_page_shows_claims_that_are_not_measured_or_measured_at_no_error() -
     errors = [0.0, 0.5, 0.2, 0.0, 0.0, 0.0]
     frame, numbers = decide_claims(CLAIMS, measured.assign(value=errors))
     assert (numbers["n"] == 0).sum() == len(numbers) - 1
-    assert len(draw(claims_page.forest(frame, numbers), "png")) > 5_000
+    figure = claims_page.forest(frame, numbers)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["cifar10-ban-densenet-90-60 ≤"]
+    assert len(draw(figure, "png")) > 5_000
     claims_page.power_table(numbers).as_raw_html()
+    frame, numbers = decide_claims(CLAIMS, measured[:0])
+    assert not claims_page.forest(frame, numbers).axes[0].get_yticklabels()
 
 
 def test_the_legend_fits_below_the_figure_whatever_the_verdicts() -> None:
