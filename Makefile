@@ -29,7 +29,7 @@ help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
 	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
 	@echo "make test         run the tests, except the long ones"
-	@echo "make test-all     run the long tests: Slurm, sweeps of thousands of runs, random kills"
+	@echo "make test-all     run the long tests: Slurm, a sweep of a thousand runs, random kills"
 	@echo "make benchmark    measure speed beside other training loops; docs/performance.md"
 	@echo "make benchmark-gpu  the same on a GPU, in less than ten minutes"
 	@echo "make lint         check style, types and workflow"
@@ -59,7 +59,7 @@ report: tables
 test: $(ENVIRONMENT)
 	@echo "== running the tests; some minutes on two cores"
 	pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
-	@echo "== skipped the long tests (Slurm, sweeps of thousands of runs, random kills): make test-all runs them"
+	@echo "== skipped the long tests (Slurm, a sweep of a thousand runs, random kills): make test-all runs them"
 
 test-all: $(ENVIRONMENT)
 	@echo "== running the long tests"
