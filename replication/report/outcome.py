@@ -20,7 +20,7 @@ CRITERIA = {
     "schedule": "students trained until they change no more",
 }
 FEW = 0.1
-"""Share of the claims below which a number of seeds decides almost nothing."""
+"""Share of the measured claims up to which a number of seeds decides almost nothing."""
 
 NOT_MEASURED = "not measured"
 """Shown instead of *inconclusive* where no seed has all the cells of a claim."""
@@ -191,10 +191,11 @@ def _claims(lines: Lines, seeds: int) -> Iterator[str]:
     if not lines:
         yield "The paper's claims: not tested: replication claims"
         return
-    counts, total = Counter(line["verdict"] for line in lines), len(lines)
-    decided = total - sum(counts[it] for it in ("inconclusive", "not testable", NOT_MEASURED))
+    counts = Counter(line["verdict"] for line in lines)
+    total = len(lines) - counts[NOT_MEASURED]
+    decided = total - counts["inconclusive"] - counts["not testable"]
     yield f"The paper's claims: {_count_verdicts(lines)}"
-    many = "almost nothing" if decided < FEW * total else f"{decided} of {total} claims"
+    many = "almost nothing" if decided <= FEW * total else f"{decided} of {total} claims"
     yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}: inconclusive means"
     yield "  that these seeds cannot tell, neither that the paper is right nor that it is wrong."
     expected, needed = (_numbers(lines, f"{it}_corrected") for it in ("power", "seeds_needed"))

@@ -95,7 +95,9 @@ def test_the_page_of_a_publication_has_every_measured_claim_in_its_family(plan: 
     assert "1 of 2 are measured." in text
     assert "Depth is harmless." not in text
     assert "A small one gains." not in text
-    assert "claims: 2 not measured, 1 inconclusive, 1 replicated" in describe_outcome(plan)
+    outcome = describe_outcome(plan)
+    assert "claims: 2 not measured, 1 inconclusive, 1 replicated" in outcome
+    assert "2 seeds decide 1 of 2 claims: " in outcome
     row = "| BAN helps. | paper | −1.00 | −1.25 [−2.00, −0.50] | 0.0012 | 10 | replicated |"
     assert text.count(row) == 2
     other = r"| Ens\*2 helps. | ours | – | – | – | 10 | inconclusive |"
