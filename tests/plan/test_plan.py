@@ -333,7 +333,7 @@ def test_a_variant_of_a_wrong_key_is_named(tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8").replace("cwtm_weight", "cwtm_wait")
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match="variant `cwtm-true-class`: unknown key"):
-        Plan.read([ROOT / "config" / "digits.yaml"], tmp_path / "tables")
+        Plan.read([ROOT / "config" / "fashion.yaml"], tmp_path / "tables")
 
 
 def test_recipes_of_published_results_keep_their_hashes() -> None:
