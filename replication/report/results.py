@@ -114,6 +114,8 @@ class Results:
 
     @property
     def _hint(self) -> str:
+        if self.published:
+            return "look for it in the publications that docs/results.md lists"
         return f"build it with: snakemake --cores 2 --configfile config/{self.folder.name}.yaml"
 
     def _frame(self, name: str, *columns: str) -> pd.DataFrame:
@@ -127,9 +129,15 @@ class Results:
         return frame
 
 
-def open_results(scale: str, results: str | Path) -> Results:
-    """The results that a notebook shows; it says so if they are published ones."""
+def open_results(scale: str, results: str | Path, *tables: str) -> Results:
+    """The results that a notebook shows; it says so if they are published ones.
+
+    Raises:
+        InputError: a table that the notebook needs is missing.
+    """
     found = Results.find(results, scale)
     if found.published:
         print(f"No results of your own at scale {scale}: these are the published ones.")
+    for name in tables:
+        found.table(name)
     return found

@@ -7,7 +7,7 @@ from support import synthetic_results
 
 from replication.errors import InputError
 from replication.report import figures
-from replication.report.results import Results
+from replication.report.results import Results, open_results
 
 
 @pytest.mark.parametrize("missing", ["cells.csv", "tables/table3.csv"])
@@ -22,6 +22,21 @@ def test_a_missing_file_is_one_line_with_its_name_and_the_command(
     assert missing in message
     assert "snakemake --cores 2 --configfile config/fashion.yaml" in message
     assert "\n" not in message
+
+
+def test_a_table_that_a_publication_lacks_is_looked_for_in_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = synthetic_results.write(tmp_path / "published/digits")
+    monkeypatch.chdir(tmp_path)
+    assert open_results("digits", "results", "table2").published
+    (folder / "tables/table2.csv").unlink()
+    with pytest.raises(InputError) as caught:
+        open_results("digits", "results", "table2")
+    assert str(caught.value) == (
+        "published/digits/tables/table2.csv: no such file; look for it in the publications that"
+        " docs/results.md lists"
+    )
 
 
 def test_a_damaged_file_is_one_line_with_its_name(tmp_path: Path) -> None:
