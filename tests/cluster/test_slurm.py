@@ -98,10 +98,8 @@ class Sweep(Workplace):
         lock = self.folder / "results/tiny/runs" / run / "train.lock"
         found = re.search(r"^pid=(\d+)$", lock.read_text(encoding="utf-8"), re.M)
         assert found
-        status = Path(f"/proc/{found[1]}/status").read_text(encoding="utf-8")
-        parent = re.search(r"^PPid:\s*(\d+)$", status, re.M)
-        assert parent
-        return found[1], Path(f"/proc/{parent[1]}/cmdline").read_text(encoding="utf-8")
+        parent = process_status(found[1], "PPid")
+        return found[1], Path(f"/proc/{parent}/cmdline").read_text(encoding="utf-8")
 
     def record(self, run: str) -> dict[str, Any]:
         text = (self.folder / "results/tiny/runs" / run / "run.json").read_text(encoding="utf-8")
@@ -123,15 +121,21 @@ class Sweep(Workplace):
         return next(job for job in self.jobs() if job.comment.endswith(run.replace("/", "_")))
 
 
-def told_to_end(process: int) -> bool:
+def process_status(process: str, field: str) -> str:
+    """A field of what Linux says of a process."""
+    status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+    found = re.search(rf"^{field}:\s*(\S+)$", status, re.M)
+    assert found
+    return found[1]
+
+
+def told_to_end(process: str) -> bool:
     """Whether SIGTERM waits for a stopped process, or has ended it already."""
     try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+        waiting = int(process_status(process, "ShdPnd"), 16)
     except (FileNotFoundError, ProcessLookupError):
         return True
-    waiting = re.search(r"^ShdPnd:\s*([0-9a-f]+)$", status, re.M)
-    assert waiting
-    return bool(int(waiting[1], 16) >> (signal.SIGTERM - 1) & 1)
+    return bool(waiting >> (signal.SIGTERM - 1) & 1)
 
 
 def ask(*command: str) -> str:
@@ -159,11 +163,11 @@ def over_time(sweep: Sweep) -> None:
     sweep.start(f"results/tiny/runs/{RUN}/run.json")
     # Slurm counts in minutes, and checks every half minute.
     job = sweep.stop_at_epoch(RUN, 5)
+    trainer, _ = sweep.trainer(RUN)
     ask("scontrol", "update", f"JobId={job.id}", "TimeLimit=1")
-    trainer = int(sweep.trainer(RUN)[0])
     wait_until(lambda: told_to_end(trainer), SECONDS)
     with suppress(ProcessLookupError):
-        os.kill(trainer, signal.SIGCONT)
+        os.kill(int(trainer), signal.SIGCONT)
     sweep.finish()
 
 
