@@ -151,7 +151,9 @@ class Resources(StrictModel):
 
     threads: int = Field(1, ge=1, le=1024, description="Of the CPU.")
     gpu_slots: Count = Field(GPU_SLOTS, description="A whole GPU has 8; with 1, eight share it.")
-    memory_mb: Count = Field(1500, description="Main memory of the first attempt.")
+    # Room for two trainings of 0.8 GB: until git, called for the commit, replaces its copy of the
+    # training, Slurm counts both.
+    memory_mb: Count = Field(3000, description="Main memory of the first attempt.")
     minutes: Count = Field(20, description="Time limit of the first attempt.")
 
 

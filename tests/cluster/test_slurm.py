@@ -117,8 +117,14 @@ class Sweep(Workplace):
             return f"epoch {epoch}/" in self.training_log(run)
 
         wait_until(there, SECONDS)
-        os.kill(int(self.trainer(run)[0]), signal.SIGSTOP)
-        return next(job for job in self.jobs() if job.comment.endswith(run.replace("/", "_")))
+        trainer, _ = self.trainer(run)
+        os.kill(int(trainer), signal.SIGSTOP)
+        environment = Path(f"/proc/{trainer}/environ").read_text(encoding="utf-8").split("\0")
+        job, *later = (job for job in self.jobs() if job.comment.endswith(run.replace("/", "_")))
+        # A job that has failed before would be taken for this one.
+        assert not later, self.log.read_text(encoding="utf-8")[-6000:]
+        assert f"SLURM_JOB_ID={job.id}" in environment
+        return job
 
 
 def process_status(process: str, field: str) -> str:
@@ -174,7 +180,7 @@ def over_time(sweep: Sweep) -> None:
 def over_memory(sweep: Sweep) -> None:
     sweep.configure(TINY)
     run = f"results/tiny/runs/{RUN}/run.json"
-    sweep.finish(run, "--set-resources", "train:mem_mb=150*attempt**3")
+    sweep.finish(run, "--set-resources", "train:mem_mb=150*attempt**5")
 
 
 def killed(sweep: Sweep) -> None:
