@@ -1,15 +1,16 @@
 """Memory and time of a training: from the scale, and from finished runs."""
 
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.plans import ROOT, tiny_plan
+from support.plans import tiny_plan
 from support.run_folders import finish
 
 from replication.plan.plan import Plan
+from replication.plan.run import Run
+from replication.runs.status import State, state_of
 from replication.workflow.rules import Rules
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -50,13 +51,15 @@ def test_finished_runs_of_the_same_network_raise_it_and_never_lower_it() -> None
     assert given(plan, OTHER) == (2000, 90)
 
 
-def test_a_sweep_of_thousands_of_runs_is_given_its_resources_in_a_second() -> None:
-    scale = Plan.read([ROOT / "config/paper.yaml"], ROOT / "tables").scale
-    plan = Plan.make(scale.model_copy(update={"seeds": tuple(range(22))}), ROOT / "tables")
-    assert len(plan.runs) > 1800
-    for run in list(plan.runs.values())[:500]:
-        finish(plan, run, seconds=900.0, peak_memory_mib=4000)
-    rules, started = Rules(plan), time.process_time()
+def test_each_run_is_read_once_however_many_jobs_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, read = tiny_plan(resources=TABLE, seeds=[0, 1, 2]), []
+
+    def counted(plan: Plan, run: Run) -> State:
+        read.append(run.id)
+        return state_of(plan, run)
+
+    monkeypatch.setattr("replication.workflow.rules.state_of", counted)
+    rules = Rules(plan)
     for job in map(job_of, plan.runs):
         assert min(rules.mem_mb(job, 1), rules.runtime(job, 1)) > 0
-    assert time.process_time() - started < 1
+    assert sorted(read) == sorted(plan.runs)
