@@ -11,7 +11,7 @@ from support.plans import ROOT
 ORDER = [
     *("errors", "files"),
     *("objectives", "gradients", "ensemble", "metrics"),
-    *("architectures", "data", "config", "plan", "networks", "runs", "runtime", "training"),
+    *("architectures", "data", "config", "plan", "networks", "results", "runtime", "training"),
     *("analysis", "report", "verify", "publication", "sweep", "workflow"),
     *("cli", "worker", "__main__"),
 ]

@@ -24,8 +24,8 @@ from replication.analysis.hypothesis_tests import LEVEL, holm
 from replication.analysis.statistics import CONFIDENCE, TIED
 from replication.errors import InputError
 from replication.plan.plan import MACHINE, SCALE_FILE, read_scale
-from replication.runs.folder import PREDICTIONS
-from replication.runs.record import read_record
+from replication.results.run_folder import PREDICTIONS
+from replication.results.run_record import read_record
 
 CLASSES = ("identical", "equal", "within", "outside")
 TESTED = ("nll", "agreement", "kl")

@@ -21,8 +21,8 @@ from replication.analysis.cells_csv import read_cells, read_csv
 from replication.errors import InputError
 from replication.objectives import permute_dark_knowledge
 from replication.plan.plan import Plan
-from replication.runs.folder import CONFIDENCE_WEIGHTS, HISTORY
-from replication.runs.record import read_predictions
+from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY
+from replication.results.run_record import read_predictions
 
 TABLE = "table2"
 TEACHER = "densenet-90-60"

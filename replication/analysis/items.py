@@ -15,7 +15,7 @@ from replication.data.images import pair_items
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.runs.record import read_predictions
+from replication.results.run_record import read_predictions
 
 COLUMNS = ["claim", "items", "paired_difference", "item_low", "item_high"]
 DRAWS = 1000

@@ -14,8 +14,8 @@ from replication.files import RETRAIN
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import PREDICTIONS, RECORD
-from replication.runs.record import check_teacher, read_predictions, read_record
+from replication.results.run_folder import PREDICTIONS, RECORD
+from replication.results.run_record import check_teacher, read_predictions, read_record
 
 Average = Literal["probabilities", "logits"]
 Predictions = dict[str, NDArray[Any]]

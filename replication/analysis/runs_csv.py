@@ -13,7 +13,7 @@ from replication.errors import InputError
 from replication.files import RETRAIN
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import HISTORY, MODEL, PREDICTIONS
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
 
 FILE = "runs.csv"
 PLANNED = ["run", "recipe_hash", "dataset", "network", "objective", "generation", "seed", "teacher"]

@@ -14,8 +14,8 @@ import pandas as pd
 
 from replication.analysis.cells_csv import read_csv
 from replication.errors import InputError
-from replication.runs.folder import HISTORY, RECORD
-from replication.runs.record import read_record
+from replication.results.run_folder import HISTORY, RECORD
+from replication.results.run_record import read_record
 
 
 class Exported(NamedTuple):

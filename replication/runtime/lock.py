@@ -15,8 +15,8 @@ from filelock import LeaseCompromise, SoftFileLease, Timeout
 
 from replication.errors import InputError
 from replication.files import remove
-from replication.runs.folder import LOCK
-from replication.runs.status import LEASE
+from replication.results.run_folder import LOCK
+from replication.results.run_status import LEASE
 
 ATTEMPTS = 10
 

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from replication.runs.history import EpochMetrics
+from replication.results.run_history import EpochMetrics
 
 SHOWN = ("train_loss", "train_error", "test_error", "validation_perplexity")
 

@@ -12,7 +12,7 @@ from replication.config.scale import Scale
 from replication.errors import InputError
 from replication.files import remove, write_text
 from replication.plan.run import Run
-from replication.runs.folder import FAILURE
+from replication.results.run_folder import FAILURE
 from replication.runtime.gpu_slots import acquire_device
 from replication.runtime.lock import RunLock, RunLockedError, acquire
 from replication.runtime.precision import find_device

@@ -14,7 +14,7 @@ from replication.architectures.catalogue import find_network
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.status import state_of
+from replication.results.run_status import state_of
 
 Basis = Literal["measured", "scaled", "flops"]
 """By finished runs of the same network; by those of others, scaled by FLOPs; by FLOPs alone."""

@@ -28,9 +28,9 @@ from replication.data.specs import IMAGE_DATASETS, ImageSpec
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.report.criteria_page import criteria_table
-from replication.runs.folder import HISTORY
-from replication.runs.record import read_record
-from replication.runs.status import state_of
+from replication.results.run_folder import HISTORY
+from replication.results.run_record import read_record
+from replication.results.run_status import state_of
 from replication.sweep.flops import capacity, parameters
 
 BASE = "densenet_90_60"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import LOG
+from replication.results.run_folder import LOG
 from replication.sweep.costs import Costs, least_seconds
 
 EPOCH = re.compile(rb"^epoch (\d+)/\d+  (?:.*  )?(\d+(?:\.\d+)?(?:e[+-]\d+)?) s each", re.M)

@@ -12,8 +12,13 @@ import torch
 from replication.config.scale import CheckpointSchedule
 from replication.errors import InputError
 from replication.files import flush, remove, write_atomically
-from replication.runs.folder import CHECKPOINT, FAILED_CHECKPOINT, PREVIOUS_CHECKPOINT, RECORD
-from replication.runs.history import EpochMetrics
+from replication.results.run_folder import (
+    CHECKPOINT,
+    FAILED_CHECKPOINT,
+    PREVIOUS_CHECKPOINT,
+    RECORD,
+)
+from replication.results.run_history import EpochMetrics
 from replication.runtime.session import Session
 from replication.runtime.signals import Interrupted
 

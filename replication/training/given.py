@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from replication.data.images import ImageData
 from replication.errors import InputError
 from replication.metrics import error
-from replication.runs.history import EpochMetrics
+from replication.results.run_history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.training.image_trainer import forward
 

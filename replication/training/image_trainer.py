@@ -12,7 +12,7 @@ from replication.data.images import ImageData, Items
 from replication.gradients import cosine, difference, ground_truth_share
 from replication.metrics import error, kl_divergence
 from replication.objectives import confidence_weights
-from replication.runs.history import EpochMetrics
+from replication.results.run_history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.runtime.seeding import make_generator
 from replication.training.loop import Trainer, TrainingContext

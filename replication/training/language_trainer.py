@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy
 from replication.config.scale import LanguageRecipe
 from replication.data.text import IGNORED, Corpus, windows
 from replication.metrics import perplexity
-from replication.runs.history import EpochMetrics
+from replication.results.run_history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.training.loop import Trainer, TrainingContext
 from replication.training.teacher_logits import TeacherLogits

@@ -14,7 +14,7 @@ from replication.config.custom_objectives import find_objective
 from replication.config.scale import Decisions
 from replication.errors import InputError
 from replication.objectives import Objective
-from replication.runs.history import EpochMetrics
+from replication.results.run_history import EpochMetrics
 from replication.runtime.precision import Autocast
 from replication.runtime.seeding import derive_seed, global_rng_state, set_global_rng_state
 from replication.training.checkpoint import Checkpointer
@@ -99,7 +99,7 @@ class Trainer(ABC, Generic[Recipe]):
 
     @abstractmethod
     def predictions(self) -> dict[str, Tensor]:
-        """What a run leaves for its tables, on the CPU; see `runs.record.read_predictions`."""
+        """What a run leaves for its tables, on the CPU; as `run_record.read_predictions` reads it."""
 
     def end_epoch(self) -> EpochMetrics:
         """Close the epoch and begin the next one, if there is one."""

@@ -18,7 +18,8 @@ from replication.metrics import error, perplexity
 from replication.networks import hub_config
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import (
+from replication.results.model_card import model_card
+from replication.results.run_folder import (
     CARD,
     CONFIDENCE_WEIGHTS,
     CONFIG,
@@ -27,8 +28,7 @@ from replication.runs.folder import (
     PREDICTIONS,
     RECORD,
 )
-from replication.runs.history import EpochMetrics, write_history
-from replication.runs.model_card import model_card
+from replication.results.run_history import EpochMetrics, write_history
 from replication.runtime import provenance
 from replication.runtime.precision import Autocast, choose_precision, configure_precision
 from replication.runtime.progress import EpochProgress

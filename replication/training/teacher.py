@@ -16,8 +16,8 @@ from replication.errors import InputError
 from replication.files import RETRAIN, checksum
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import MODEL, RECORD
-from replication.runs.record import read_record
+from replication.results.run_folder import MODEL, RECORD
+from replication.results.run_record import read_record
 from replication.training.loop import TrainingError
 from replication.training.setup import Data, build_network
 

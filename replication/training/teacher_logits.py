@@ -23,7 +23,7 @@ from torch import Tensor
 
 from replication import files
 from replication.errors import InputError
-from replication.runs.record import LOGITS_OF, LOGITS_SUM, logits_of
+from replication.results.run_record import LOGITS_OF, LOGITS_SUM, logits_of
 
 DELETE = "delete it, and the next student writes it again"
 BYTES = 2

@@ -20,8 +20,8 @@ from replication.data.prepare import describe
 from replication.files import RETRAIN
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import HISTORY, MODEL, PREDICTIONS
-from replication.runs.record import read_predictions
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
+from replication.results.run_record import read_predictions
 from replication.runtime.precision import Autocast, Precision, configure_precision, find_device
 from replication.training import image_trainer, language_trainer
 from replication.training.logit_cache import find_cache

@@ -22,8 +22,8 @@ from replication.analysis.measure import Predictions, measure
 from replication.errors import InputError
 from replication.plan.plan import Plan, hash_recipe
 from replication.plan.run import network_tag, objective_tag
-from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
-from replication.runs.record import (
+from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
+from replication.results.run_record import (
     LOGITS_SUM,
     learned_from,
     logits_of,

@@ -23,8 +23,8 @@ from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebooks import NOTEBOOKS
-from replication.runs.folder import MODEL, PREDICTIONS, RECORD
-from replication.runs.status import Measured, state_of
+from replication.results.run_folder import MODEL, PREDICTIONS, RECORD
+from replication.results.run_status import Measured, state_of
 
 # At least these multiples of the median of the finished runs.
 MEMORY_MARGIN, TIME_MARGIN = 1.5, 3

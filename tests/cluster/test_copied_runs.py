@@ -13,7 +13,7 @@ from support.stub_training import StubTraining, write_finished_runs
 from support.workplace import Workplace, count_jobs
 
 from replication.plan.plan import Plan
-from replication.runs.folder import RECORD
+from replication.results.run_folder import RECORD
 from replication.verify.results import verify
 
 pytestmark = pytest.mark.long

@@ -14,8 +14,8 @@ from support.plans import tiny_plan
 from support.trainings import KEYS, LABEL, LSTM, RESULTS, WIDE, contents, fork, status
 
 from replication.plan.plan import Plan
-from replication.runs import folder as folder_names
-from replication.runs.folder import CARD, CONFIG, RECORD
+from replication.results import run_folder as folder_names
+from replication.results.run_folder import CARD, CONFIG, RECORD
 from replication.runtime import lock
 from replication.training.run import train
 

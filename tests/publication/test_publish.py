@@ -13,7 +13,7 @@ from support.small_results import BAN
 from replication.cli import run_command
 from replication.plan.plan import Plan
 from replication.publication.publish import publish, sources
-from replication.runs.record import read_record
+from replication.results.run_record import read_record
 from replication.verify.results import verify
 
 

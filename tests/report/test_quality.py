@@ -18,8 +18,8 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
 from replication.report.quality import build_quality
-from replication.runs.folder import PREDICTIONS
-from replication.runs.record import read_predictions
+from replication.results.run_folder import PREDICTIONS
+from replication.results.run_record import read_predictions
 
 IMAGES = "metric == 'test error (%)'"
 COLUMNS = "table,row,column,seed,metric,value,run"

@@ -23,8 +23,8 @@ from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
 from replication.report.quality import build_quality
 from replication.report.tables import build_table
-from replication.runs.folder import HISTORY, MODEL, PREDICTIONS, RECORD
-from replication.runs.record import LOGITS_OF, logits_of, read_predictions, read_record
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.results.run_record import LOGITS_OF, logits_of, read_predictions, read_record
 
 
 def rebuild(plan: Plan, keep_scale: bool = False) -> None:

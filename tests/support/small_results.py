@@ -14,7 +14,7 @@ from replication.analysis.claims import build_claims
 from replication.plan.plan import Plan
 from replication.report.quality import build_quality
 from replication.report.tables import build_table
-from replication.runs.folder import RECORD
+from replication.results.run_folder import RECORD
 from replication.training.run import train
 
 LABEL = "two_digit_numbers/wide_resnet_28_2.label.0"

@@ -19,7 +19,7 @@ from replication.config.datasets import ImageDataset
 from replication.config.scale import ImageRecipe
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
 
 SAMPLES, CLASSES = 40, 10
 # Replaces `replication train` and `replication data`; other commands go to the real one. Each

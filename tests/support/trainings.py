@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from replication.plan.plan import Plan
-from replication.runs.folder import HISTORY, MODEL, PREDICTIONS
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
 from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 WIDE = "digits/wide_resnet_28_1.label.0"

@@ -21,9 +21,9 @@ from support.trainings import KEYS, LABEL, LSTM, WIDE, contents, fork, status
 from replication.config.scale import CheckpointSchedule
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.runs import folder as folder_names
-from replication.runs.folder import FAILURE, MODEL, RECORD
-from replication.runs.record import read_record
+from replication.results import run_folder as folder_names
+from replication.results.run_folder import FAILURE, MODEL, RECORD
+from replication.results.run_record import read_record
 from replication.runtime import lock
 from replication.runtime.signals import Interrupted
 from replication.training.checkpoint import Checkpointer

@@ -9,8 +9,8 @@ from support.archives import Payload
 from support.project import STUDENT, TEACHER, TRAIN_STUDENT, TRAIN_TEACHER, Project
 
 from replication.errors import InputError
-from replication.runs.folder import MODEL, PREDICTIONS
-from replication.runs.record import read_predictions
+from replication.results.run_folder import MODEL, PREDICTIONS
+from replication.results.run_record import read_predictions
 
 
 def write_malicious(file: Path, kind: str, marker: Path) -> None:

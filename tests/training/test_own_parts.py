@@ -15,8 +15,8 @@ from replication.config.scale import ImageRecipe
 from replication.data.prepare import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.runs.folder import MODEL
-from replication.runs.record import read_predictions, read_record
+from replication.results.run_folder import MODEL
+from replication.results.run_record import read_predictions, read_record
 from replication.training.optimisation import make_optimisation
 from replication.training.run import train
 

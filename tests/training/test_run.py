@@ -22,8 +22,15 @@ from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import CONFIDENCE_WEIGHTS, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
-from replication.runs.record import read_predictions, read_record
+from replication.results.run_folder import (
+    CONFIDENCE_WEIGHTS,
+    FAILURE,
+    HISTORY,
+    MODEL,
+    PREDICTIONS,
+    RECORD,
+)
+from replication.results.run_record import read_predictions, read_record
 from replication.runtime import provenance
 from replication.runtime.precision import find_device
 from replication.runtime.seeding import derive_seed

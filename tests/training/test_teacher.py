@@ -12,7 +12,7 @@ from support.plans import tiny_plan
 from torch import nn
 
 from replication.plan.plan import Plan
-from replication.runs.folder import FAILED_CHECKPOINT, MODEL, RECORD
+from replication.results.run_folder import FAILED_CHECKPOINT, MODEL, RECORD
 from replication.training import run as training_run
 from replication.training.image_trainer import ImageTrainer
 from replication.training.loop import TrainingError

@@ -18,8 +18,8 @@ from replication.data.images import ImageData
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
-from replication.runs.folder import MODEL
-from replication.runs.record import LOGITS_OF
+from replication.results.run_folder import MODEL
+from replication.results.run_record import LOGITS_OF
 from replication.training import teacher_logits
 from replication.training.logit_cache import find_cache, load_teacher
 from replication.training.loss import Loss

@@ -26,7 +26,7 @@ from support.small_results import BAN, LABEL, TREATMENTS, small_plan_of
 from replication.config.yaml_model import merge
 from replication.data.images import ImageData
 from replication.plan.plan import SCALE_FILE, Plan
-from replication.runs.record import read_record
+from replication.results.run_record import read_record
 from replication.training.image_trainer import forward
 from replication.training.run import train
 from replication.training.setup import build_network, load_data

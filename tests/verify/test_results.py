@@ -20,8 +20,8 @@ from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
 from replication.report.quality import build_quality
 from replication.report.tables import build_table
-from replication.runs.folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
-from replication.runs.record import read_record
+from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.results.run_record import read_record
 from replication.verify.results import verify
 
 

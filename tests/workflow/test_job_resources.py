@@ -10,7 +10,7 @@ from support.run_folders import finish
 
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.status import State, state_of
+from replication.results.run_status import State, state_of
 from replication.workflow.rules import Rules
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"

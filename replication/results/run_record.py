@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 
 from replication.errors import InputError
 from replication.files import RETRAIN
-from replication.runs.folder import FAILURE, MODEL, PREDICTIONS, RECORD
+from replication.results.run_folder import FAILURE, MODEL, PREDICTIONS, RECORD
 
 LOGITS_OF, LOGITS_SUM = "logits_of", "logits_sha256"
 

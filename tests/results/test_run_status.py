@@ -6,7 +6,7 @@ import pytest
 from support.plans import tiny_plan
 from support.run_folders import fail, finish, hold
 
-from replication.runs.status import Measured, state_of
+from replication.results.run_status import Measured, state_of
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 DAMAGE = {

@@ -8,7 +8,7 @@ import torch
 from huggingface_hub import ModelCard
 from support.project import LSTM, STUDENT, TEACHER, Project
 
-from replication.runs.model_card import model_card
+from replication.results.model_card import model_card
 
 
 def card_of(project: Project, run: str) -> tuple[str, dict[str, object]]:

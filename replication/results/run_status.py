@@ -9,7 +9,7 @@ from typing import Literal
 
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.runs.folder import FAILURE, LOCK, RECORD
+from replication.results.run_folder import FAILURE, LOCK, RECORD
 
 LEASE = 30.0
 """Seconds after which a lock that was not touched counts as abandoned."""

@@ -1,0 +1,1 @@
+"""What is on disk: the folders of runs and the csv files, read and checked; without torch."""

@@ -1,1 +1,0 @@
-"""A run's folder: names, record, predictions, history and status; without torch."""
