@@ -99,7 +99,7 @@ class Trainer(ABC, Generic[Recipe]):
 
     @abstractmethod
     def predictions(self) -> dict[str, Tensor]:
-        """What a run leaves for its tables, on the CPU; as `run_record.read_predictions` reads it."""
+        """What a run leaves for its tables, on the CPU, as `read_predictions` reads it."""
 
     def end_epoch(self) -> EpochMetrics:
         """Close the epoch and begin the next one, if there is one."""
