@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale
-from replication.errors import InputError
+from replication.errors import EXIT_RESUMABLE, InputError, Interrupted
 from replication.files import write_text
 from replication.plan.plan import RESULTS, SCALE_FILE, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
@@ -26,7 +26,6 @@ from replication.publication.commands import (
     summary,
     verify,
 )
-from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 app = typer.Typer(
     help="Replicates Born-Again Neural Networks (Furlanello et al., ICML 2018).",
@@ -48,7 +47,7 @@ def train(
     """Train one run; its teacher has to be trained already."""
     plan = Plan.read(configfile or [], root=results)
     found = plan.run(run)
-    from replication.training.run import train as train_run
+    from replication.training.train_run import train as train_run
 
     record = train_run(plan, found, threads)
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in record["result"].items())

@@ -43,7 +43,8 @@ Average = Literal["probabilities", "logits"]
 class ImageRecipe(StrictModel):
     """How image networks are trained: by default SGD with Nesterov momentum and a step schedule.
 
-    What is left at its default of the keys in `OPEN` is not in a recipe, whose hash stays the same.
+    What is left at its default of the keys in `OPEN` is not in a recipe, whose hash stays the same;
+    the first rate of a warm-up is in every recipe that has a warm-up.
     """
 
     OPEN: ClassVar = {
@@ -71,24 +72,30 @@ class ImageRecipe(StrictModel):
     optimizer_arguments: dict[Line, Any] = Field({}, description="Of timm's optimiser: its betas.")
     schedule: Literal["step", "cosine"] = "step"
     warmup_epochs: int = Field(0, ge=0, description="In which the rate rises to `learning_rate`.")
-    warmup_learning_rate: NonNegative = Field(0.0, description="Where it starts.")
+    warmup_learning_rate: NonNegative = Field(
+        1e-5, description="Where it starts; the default is that of timm."
+    )
     minimum_learning_rate: NonNegative = Field(0.0, description="Where the cosine ends.")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields, dumped = type(self).model_fields, handler(self)
+        dumped = handler(self)
         return {
             key: value
             for key, value in dumped.items()
-            if key not in self.OPEN or getattr(self, key) != fields[key].default
+            if key not in self.OPEN or self._changes_the_training(key)
         }
+
+    def _changes_the_training(self, key: str) -> bool:
+        """Whether a key of `OPEN` makes another training of it than the paper's."""
+        if key == "warmup_learning_rate":
+            return self.warmup_epochs > 0
+        return bool(getattr(self, key) != type(self).model_fields[key].default)
 
     @property
     def is_the_papers(self) -> bool:
         """Whether optimiser and schedule are those of the paper's recipe."""
-        return not any(
-            getattr(self, key) != type(self).model_fields[key].default for key in self.OPEN
-        )
+        return not any(self._changes_the_training(key) for key in self.OPEN)
 
     @model_validator(mode="after")
     def _milestones_rise(self) -> Self:

@@ -181,8 +181,7 @@ class Plan:
                 "evaluate_on": scale.evaluate_on,
                 "network": {"name": run.network, "options": self.options(run)},
                 "objective": run.objective,
-                "weights": checksum(Path(run.weights)),
-                "training": {"epochs": 1, "milestones": [], "learning_rate": 0.0, "gamma": 1.0},
+                "weights": checksum(Path(run.weights), "correct `weights`"),
                 "precision": scale.precision,
             }
         return {

@@ -17,11 +17,11 @@ from replication.config.networks import Networks
 from replication.config.scale import ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
-from replication.networks.base import ImageNetwork
+from replication.networks import ImageNetwork
 from replication.networks.language import create_language_model
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.training.teacher_logits import within_limit
+from replication.training.logit_cache import within_limit
 
 Options = str
 """Keyword arguments as JSON."""
