@@ -41,9 +41,7 @@ def test_how_often_a_training_is_evaluated_changes_no_hash() -> None:
 @pytest.mark.parametrize("limit", [0.5, 4.0, 4000.0])
 def test_a_limit_that_no_logits_exceed_changes_no_hash(limit: float) -> None:
     keys: dict[str, Any] = {"tables": SIX}
-    assert (
-        changed_runs(tiny_plan(**keys), tiny_plan(**keys, logit_cache_limit_gib=limit)) == set()
-    )
+    assert changed_runs(tiny_plan(**keys), tiny_plan(**keys, logit_cache_limit_gib=limit)) == set()
 
 
 def test_a_limit_that_some_logits_exceed_changes_their_students_alone() -> None:
