@@ -9,7 +9,15 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from replication.commands.measure_commands import cells, claims, criteria, frames, quality, table
+from replication.commands.measure_commands import (
+    claims,
+    collect,
+    criteria,
+    frames,
+    quality,
+    scale,
+    table,
+)
 from replication.commands.plan_commands import plan, status
 from replication.commands.result_commands import compare, export, publish, summary, verify
 from replication.commands.study_commands import new, schema
@@ -20,7 +28,7 @@ from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 STAGES: dict[str, tuple[Callable[..., None], ...]] = {
     "Plan": (plan, status, criteria),
     "Train": (data, train),
-    "Measure": (table, cells, quality, frames, claims),
+    "Measure": (scale, table, collect, quality, frames, claims),
     "Results": (summary, verify, compare, publish, export),
     "Your own study": (new, schema),
 }

@@ -1,12 +1,13 @@
 """The commands that turn finished runs into numbers, tables, verdicts and criteria."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from replication.commands.options import ConfigFiles, ResultsRoot, read_plan_of
 from replication.errors import InputError
-from replication.plan.plan import RESULTS
+from replication.plan.plan import RESULTS, SCALE_FILE
 from replication.plan.selection import table_name
 
 
@@ -26,10 +27,13 @@ def table(
     names = [table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
-    from replication.report.tables import build_and_report
+    from replication.report.table_files import build_table
 
     for name in names:
-        empty_cells += build_and_report(plan, name)
+        reasons = build_table(plan, name).reasons
+        empty_cells += len(reasons)
+        for reason in dict.fromkeys(reasons):
+            print(f"empty cell: {reason}", file=sys.stderr)
         # Flushed, so that a log shows it before the error.
         print(plan.results / "tables" / f"{name}.md", flush=True)
     if empty_cells and not allow_missing:
@@ -39,18 +43,25 @@ def table(
         )
 
 
-def cells(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
-    """Collect the measured cells of all tables in cells.csv."""
-    from replication.analysis.cells_csv import collect_cells
+def scale(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Write scale.json, which says by which scale the results beside it were planned."""
+    plan = read_plan_of(configfile, results)
+    plan.write_scale()
+    print(plan.results / SCALE_FILE)
+
+
+def collect(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Collect the measured cells of all tables in cells.csv, and their runs in runs.csv."""
+    from replication.analysis.collect import collect as collect_tables
 
     plan = read_plan_of(configfile, results)
-    collect_cells(plan)
+    collect_tables(plan)
     print(plan.results / "cells.csv")
 
 
 def quality(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
     """Measure likelihood, calibration and agreement with the teacher in the image cells."""
-    from replication.report.quality import build_quality
+    from replication.report.quality_table import build_quality
 
     plan = read_plan_of(configfile, results)
     build_quality(plan)

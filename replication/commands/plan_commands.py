@@ -29,7 +29,7 @@ def plan(
         float | None,
         typer.Option(
             min=1e-6,
-            help="The speed in 1e12 FLOPs per second, to estimate hours before any run is finished.",
+            help="The speed in 1e12 FLOPs per second, for an estimate before any run is finished.",
         ),
     ] = None,
     runs: Annotated[

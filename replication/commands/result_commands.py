@@ -71,7 +71,10 @@ def compare(
         Path | None, typer.Option(help="Write every number and every test to this file.")
     ] = None,
 ) -> None:
-    """Compare results with the published ones; fails if they differ by more than chance explains."""
+    """Compare results with the published ones.
+
+    The command fails if they differ by more than chance explains.
+    """
     comparison, text = _compare(results, published or PUBLISHED / results.resolve().name)
     if csv:
         from replication.report.comparison import details

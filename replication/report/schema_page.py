@@ -1,4 +1,7 @@
-"""The csv files of a results folder as Markdown, from the schema that readers check them against."""
+"""Describes the csv files of a results folder in Markdown.
+
+The text comes from the schema that readers check the files against.
+"""
 
 from replication.results.schema import CSV_FILES, Column, CsvFile, Kind
 
