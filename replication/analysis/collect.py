@@ -58,7 +58,7 @@ def describe_finished_run(measurements: Measurements, run: Run) -> dict[str, Any
     line |= {name: record.get(name) for name in [*ENVIRONMENT, "parameters", "seconds"]}
     line |= {result_column(metric): value for metric, value in record["result"].items()}
     line["nll"] = _negative_log_likelihood(measurements.predicted(run))
-    line["train_error"] = _train_error(plan, run)
+    line["train_error"] = last_train_error(plan, run)
     line |= {name: (record.get("versions") or {}).get(name) for name in VERSIONS}
     line |= {name: (record.get("code") or {}).get(name) for name in CODE}
     line["model_sha256"] = record["checksums"][MODEL]
@@ -73,7 +73,12 @@ def _negative_log_likelihood(predictions: Predictions) -> float:
     return metrics.nll(logits.log_softmax(-1), torch.from_numpy(predictions["labels"]))
 
 
-def _train_error(plan: Plan, run: Run) -> float | None:
+def last_train_error(plan: Plan, run: Run) -> float | None:
+    """Error on the training images in a run's last epoch, in percent; None for other networks.
+
+    Raises:
+        InputError: the run's history is missing or damaged.
+    """
     history = read_csv(plan.folder(run) / HISTORY, RETRAIN)
     return history["train_error"].iloc[-1] if "train_error" in history else None
 

@@ -127,3 +127,14 @@ def split_members(run: str) -> list[str]:
 def join_members(runs: Iterable[str]) -> str:
     """The entry of a column ``run`` for these members."""
     return SEPARATOR.join(runs)
+
+
+def root_teachers(run_column: "pd.Series[str]", runs: "pd.DataFrame") -> "pd.Series[str]":
+    """Generation 0 of the lineage of each line of a csv file with a column ``run``.
+
+    ``runs`` is ``runs.csv``, indexed by run. Missing for generation 0 itself. An ensemble has the
+    lineage of its last member.
+    """
+    last_members = run_column.map(lambda run: split_members(run)[-1])
+    teachers: pd.Series[str] = last_members.map(runs["root_teacher"])
+    return teachers

@@ -17,7 +17,7 @@ from replication.analysis.quality import measure_quality, summarise_quality, tea
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
-from replication.report.quality import build_quality
+from replication.report.quality_table import build_quality
 from replication.results.run_folder import PREDICTIONS
 from replication.results.run_record import read_predictions
 

@@ -14,7 +14,7 @@ from support.small_results import BAN, LABEL, change_record
 from replication.analysis.cells_csv import collect_cells
 from replication.cli import run_command
 from replication.plan.plan import Plan
-from replication.report.tables import build_table
+from replication.report.table_files import build_table
 from replication.results.run_folder import FAILURE, PREDICTIONS, RECORD
 from replication.verify.findings import Findings
 from replication.verify.tables import check_tables

@@ -11,8 +11,8 @@ from support.plans import tiny_plan
 from replication.analysis.cells_csv import collect_cells
 from replication.objectives import OBJECTIVES, Objective, label
 from replication.plan.plan import Plan
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.training.run import train
 
 PAIR: dict[str, Any] = {

@@ -22,8 +22,8 @@ from replication.analysis.measure import measure
 from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.plan.recipe import hash_recipe
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import LOGITS_OF, logits_of, read_predictions, read_record
 

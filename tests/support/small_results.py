@@ -12,8 +12,8 @@ from support.plans import ROOT, tiny_plan
 from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
 from replication.plan.plan import Plan
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.results.run_folder import RECORD
 from replication.training.run import train
 
