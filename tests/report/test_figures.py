@@ -13,8 +13,8 @@ from support import synthetic_results
 
 from replication.report import calibration, claims_page, dark_knowledge, figures
 from replication.report.notebook_catalogue import NOTEBOOKS
-from replication.report.plotting import CUT_OFF, estimates, limits, save
 from replication.report.opened_results import Results
+from replication.report.plotting import CUT_OFF, estimates, limits, save
 
 
 @pytest.fixture(scope="module")
