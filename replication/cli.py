@@ -15,7 +15,7 @@ from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale
 from replication.errors import InputError
 from replication.files import write_text
-from replication.plan.plan import RESULTS, SCALE_FILE, Plan
+from replication.plan.plan import RESULTS, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
 from replication.publication.commands import (
     ConfigFiles,
@@ -88,9 +88,9 @@ def table(
 @app.command()
 def scale(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
     """Write scale.json, which says what the results beside it were planned by."""
-    plan = Plan.read(configfile or [], root=results)
-    plan.write_scale()
-    print(plan.results / SCALE_FILE)
+    from replication.results.scale_file import write_scale
+
+    print(write_scale(Plan.read(configfile or [], root=results)))
 
 
 @app.command()

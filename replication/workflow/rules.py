@@ -210,9 +210,10 @@ class Rules:
         from replication.analysis.collect import collect
         from replication.report.quality import build_quality
         from replication.report.tables import build_and_report
+        from replication.results.scale_file import write_scale
 
         try:
-            self.plan.write_scale()
+            write_scale(self.plan)
             for name in self.plan.tables:
                 if build_and_report(self.plan, name):
                     os.utime(csv_path(self.plan.results, "table_cells", name), (0, 0))
