@@ -1,7 +1,7 @@
 """A scale: which data, which sizes and which recipe stand in for the paper's."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from replication.architectures.catalogue import NETWORKS
-from replication.config.datasets import AnyDataset, Part
+from replication.config.datasets import AnyDataset, Part, kind_of_dataset
 from replication.config.networks import Networks
 from replication.config.yaml_model import (
     Count,
@@ -43,8 +43,7 @@ Average = Literal["probabilities", "logits"]
 class ImageRecipe(StrictModel):
     """How image networks are trained: by default SGD with Nesterov momentum and a step schedule.
 
-    What is left at its default of the keys in `OPEN` is not in a recipe, whose hash stays the same;
-    the first rate of a warm-up is in every recipe that has a warm-up.
+    What is left at its default of the keys in `OPEN` is not in a recipe, whose hash stays the same.
     """
 
     OPEN: ClassVar = {
@@ -73,29 +72,31 @@ class ImageRecipe(StrictModel):
     schedule: Literal["step", "cosine"] = "step"
     warmup_epochs: int = Field(0, ge=0, description="In which the rate rises to `learning_rate`.")
     warmup_learning_rate: NonNegative = Field(
-        1e-5, description="Where it starts; the default is that of timm."
+        1e-5, description="Where the warm-up starts; the default is timm's."
     )
     minimum_learning_rate: NonNegative = Field(0.0, description="Where the cosine ends.")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        dumped = handler(self)
+        fields, dumped = type(self).model_fields, handler(self)
         return {
             key: value
             for key, value in dumped.items()
-            if key not in self.OPEN or self._changes_the_training(key)
+            if key not in self.OPEN or getattr(self, key) != fields[key].default
         }
 
-    def _changes_the_training(self, key: str) -> bool:
-        """Whether a key of `OPEN` makes another training of it than the paper's."""
-        if key == "warmup_learning_rate":
-            return self.warmup_epochs > 0
-        return bool(getattr(self, key) != type(self).model_fields[key].default)
+    @property
+    def views(self) -> int:
+        """How many different views crops and flips give of an image."""
+        crops = (2 * self.crop_padding + 1) ** 2
+        return 2 * crops if self.flip else crops
 
     @property
     def is_the_papers(self) -> bool:
         """Whether optimiser and schedule are those of the paper's recipe."""
-        return not any(self._changes_the_training(key) for key in self.OPEN)
+        return not any(
+            getattr(self, key) != type(self).model_fields[key].default for key in self.OPEN
+        )
 
     @model_validator(mode="after")
     def _milestones_rise(self) -> Self:
@@ -274,14 +275,38 @@ class Scale(StrictModel):
 def read_config(files: Sequence[Path]) -> dict[str, Any]:
     """Read and merge scale files, the last one winning, as ``snakemake --configfile`` does.
 
-    The default scale is filled in where the files do not name a scale themselves.
+    The default scale comes first where the files do not name a scale themselves.
+
+    Raises:
+        InputError: a file is missing, unreadable, or not a mapping.
     """
+    contents = [(file, read_yaml(file)) for file in files]
+    if not any("scale" in content for _, content in contents):
+        contents.insert(0, (DEFAULT, read_yaml(DEFAULT)))
     config: dict[str, Any] = {}
-    for file in files:
-        read = read_yaml(file)
-        own = {"folder": os.path.relpath(file.parent)} if "scale" in read else {}
-        config = merge(config, {**own, **read})
-    return config if "scale" in config else merge(read_yaml(DEFAULT), config)
+    for file, content in contents:
+        own = {"folder": os.path.relpath(file.parent)} if "scale" in content else {}
+        config = merge_scales(config, {**own, **content})
+    return config
+
+
+def merge_scales(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two scales key by key; a data set of another kind replaces the whole entry.
+
+    So ``datasets: {cifar100: {folder: …}}`` can stand for a data set that the base has by name: of
+    the keys of such an entry, none has a meaning for images of one's own.
+    """
+    merged = merge(base, override)
+    before, after = base.get("datasets"), override.get("datasets")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        replaced = {
+            role: entry
+            for role, entry in after.items()
+            if role in before
+            and kind_of_dataset(entry) not in (None, kind_of_dataset(before[role]))
+        }
+        merged["datasets"] = {**merged["datasets"], **replaced}
+    return merged
 
 
 def check_scale(config: dict[str, Any], source: str) -> Scale:

@@ -107,7 +107,7 @@ def network_arguments(data: ImageData | Corpus, options: Mapping[str, Any]) -> d
     return {**options}
 
 
-def build_network(
+def create_network(
     name: str, data: ImageData | Corpus, arguments: Mapping[str, Any], device: torch.device
 ) -> nn.Module:
     """A network for a data set, with new weights from torch's global generator, on a device.

@@ -15,7 +15,7 @@ from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.publication.crate import describe
 from replication.publication.notebooks import clean_notebook
-from replication.report.notebooks import NOTEBOOKS, Notebook
+from replication.report.notebook_catalogue import NOTEBOOKS, Notebook
 from replication.report.outcome import PAGE, describe_in_markdown
 from replication.verify.crate import CRATE
 from replication.verify.findings import Findings

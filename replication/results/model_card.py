@@ -53,7 +53,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         ],
     }
     code = IMAGE_CODE if images else LANGUAGE_CODE
-    # Weights that were given have no recipe.
+    # Weights from elsewhere have no recipe.
     training = record["recipe"].get("training")
     sections = {
         "Data": _table(data),

@@ -10,7 +10,6 @@ to 0.008, a relative error of 0.8 % in a probability.
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,22 +23,17 @@ from torch import Tensor
 from replication import files
 from replication.architectures.catalogue import kind_of
 from replication.config.scale import ImageRecipe, LanguageRecipe
-from replication.data.augmentation import count_views
 from replication.data.images import ImageData
 from replication.data.text import Corpus
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.plan.stored_logits import LogitShape, is_within_limit
 from replication.results.run_record import LOGITS_OF, LOGITS_SUM, logits_of
 from replication.runtime.conditions import choose_precision
 
-DELETE = "delete it, and the next student writes it again"
+RECOMPUTE = "delete it, and the next student writes it again"
 """What to do about a file of logits that is damaged or belongs to something else."""
-BYTES = 2
-"""Of a half-precision number."""
-
-Shape = tuple[int, int, int]
-"""Views, samples, classes."""
 Identity = dict[str, str]
 """What logits belong to: checksums of the teacher's weights and the training data, and the
 precision that they were computed in."""
@@ -81,7 +75,7 @@ class LogitCache:
     """The file of the logits that a student learns from, and what it holds."""
 
     file: Path
-    shape: Shape
+    shape: LogitShape
     identity: Identity
 
     def store(self, parts: Iterator[Tensor]) -> None:
@@ -112,15 +106,15 @@ class LogitCache:
                 belongs_to, logits = logits_of(stored.metadata()), stored.get_tensor("logits")
             intact = belongs_to.pop(LOGITS_SUM, None) == files.payload_checksum(self.file)
         except (OSError, SafetensorError) as error:
-            raise InputError(f"{self.file}: damaged ({error}); {DELETE}") from None
+            raise InputError(f"{self.file}: damaged ({error}); {RECOMPUTE}") from None
         fits = logits.shape == self.shape and logits.dtype == torch.float16
         if belongs_to != self.identity or not fits:
             raise InputError(
                 f"{self.file}: logits of another teacher, on other data or in another precision;"
-                f" {DELETE}"
+                f" {RECOMPUTE}"
             )
         if not intact:
-            raise InputError(f"{self.file}: damaged (wrong checksum); {DELETE}")
+            raise InputError(f"{self.file}: damaged (wrong checksum); {RECOMPUTE}")
         return TeacherLogits(logits)
 
 
@@ -135,7 +129,7 @@ def find_cache(
     folder, recipe = plan.folder(student.teacher), plan.training(student)
     if isinstance(data, ImageData):
         assert isinstance(recipe, ImageRecipe)
-        views = count_views(recipe.crop_padding, recipe.flip)
+        views = recipe.views
         shape = views, len(data.train.labels), data.classes
         file = cache_file(folder, views, "view")
     else:
@@ -143,16 +137,11 @@ def find_cache(
         words = len(data.train) - len(data.train) % recipe.batch_size
         shape = 1, words, len(data.vocabulary)
         file = cache_file(folder, recipe.batch_size, "column")
-    if not within_limit(shape, plan.scale.logit_cache_limit_gib):
+    if not is_within_limit(shape, plan.scale.logit_cache_limit_gib):
         return None
     precision = choose_precision(plan.scale, device, kind_of(student.network))
     identity = {"teacher": checksum, "data": data.fingerprint, "precision": precision}
     return LogitCache(file, shape, identity)
-
-
-def within_limit(shape: Shape, limit_gib: float) -> bool:
-    """Whether logits of this shape are no larger than the limit, in GiB."""
-    return BYTES * math.prod(shape) <= limit_gib * 2**30
 
 
 def cache_file(folder: Path, count: int, unit: Literal["view", "column"]) -> Path:
@@ -164,7 +153,7 @@ def cache_file(folder: Path, count: int, unit: Literal["view", "column"]) -> Pat
     return folder / f"teacher_logits.{count}-{unit}{'s' * (count > 1)}.safetensors"
 
 
-def join_logits(shape: Shape, parts: Iterator[Tensor]) -> TeacherLogits:
+def join_logits(shape: LogitShape, parts: Iterator[Tensor]) -> TeacherLogits:
     """Logits of ``shape`` from parts (b, classes) that arrive in order, view by view."""
     views, samples, classes = shape
     logits = torch.empty((views * samples, classes), dtype=torch.float16)

@@ -16,7 +16,7 @@ from replication.data.images import ImageData
 from replication.data.text import Corpus
 from replication.errors import InputError
 from replication.files import checksum
-from replication.networks import build_network, network_arguments
+from replication.networks import create_network, network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.run_folder import MODEL, RECORD, RETRAIN
@@ -88,7 +88,7 @@ class Teacher:
             InputError: the weights are damaged, or another network's.
         """
         arguments = network_arguments(data, self.plan.options(self.run))
-        network = build_network(self.run.network, data, arguments, device)
+        network = create_network(self.run.network, data, arguments, device)
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as error:

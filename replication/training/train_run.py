@@ -18,7 +18,7 @@ from replication.data.images import ImageData
 from replication.data.prepare import describe, load
 from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
-from replication.networks import build_network, hub_config, network_arguments
+from replication.networks import create_network, hub_config, network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.model_card import model_card
@@ -139,7 +139,7 @@ def _prepare(plan: Plan, run: Run, session: Session, threads: int) -> PreparedRu
     data = load_data(plan, run, device)
     torch.manual_seed(derive_seed(run.id, "initialisation"))
     arguments = network_arguments(data, plan.options(run))
-    network = build_network(run.network, data, arguments, device)
+    network = create_network(run.network, data, arguments, device)
     teacher, source = Teacher.find(plan, run.teacher) if run.teacher else None, None
     if teacher:
         teacher.check(data)

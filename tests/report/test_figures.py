@@ -12,9 +12,9 @@ from PIL import Image
 from support import synthetic_results
 
 from replication.report import calibration, claims_page, dark_knowledge, figures
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.opened_results import Results
 from replication.report.plotting import CUT_OFF, estimates, limits, save
-from replication.report.results import Results
 
 
 @pytest.fixture(scope="module")

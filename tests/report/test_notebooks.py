@@ -10,8 +10,8 @@ import pytest
 from support import synthetic_results
 from support.plans import ROOT
 
-from replication.report.notebooks import NOTEBOOKS
-from replication.report.results import TABLE_NAMES
+from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.opened_results import TABLE_NAMES
 
 FOLDER = ROOT / "notebooks"
 

@@ -7,7 +7,7 @@ from support import synthetic_results
 
 from replication.errors import InputError
 from replication.report import figures
-from replication.report.results import Results, open_results
+from replication.report.opened_results import Results, open_results
 
 
 @pytest.mark.parametrize("missing", ["cells.csv", "tables/table3.csv"])

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.small_results import BAN, LABEL, change_record
 
-from replication.analysis.cells_csv import collect_cells
+from replication.analysis.collect import collect
 from replication.cli import run_command
 from replication.plan.plan import Plan
-from replication.report.tables import build_table
+from replication.report.table_files import build_table
 from replication.results.run_folder import FAILURE, PREDICTIONS, RECORD
 from replication.verify.findings import Findings
 from replication.verify.tables import check_tables
@@ -79,7 +79,7 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
     pd.testing.assert_frame_equal(
         frame.loc[rest, shown], before.loc[rest, shown], check_dtype=False
     )
-    collect_cells(small_plan)
+    collect(small_plan)
     cells = pd.read_csv(small_plan.results / "cells.csv")
     assert len(cells.query("row == 'wide-resnet-28-2' and column == 'ban'")) == 0
     for suffix in ("md", "html", "tex"):

@@ -19,8 +19,8 @@ from replication.metrics import BINS
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.report.results import TABLE_NAMES
-from replication.report.tables import measure_cell
+from replication.report.opened_results import TABLE_NAMES
+from replication.report.table_files import measure_cell
 
 SEEDS = 3
 EPOCHS = 12

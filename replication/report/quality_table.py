@@ -9,7 +9,7 @@ from replication.analysis.quality import summarise_quality, write_quality
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
 from replication.report.rendering import render_layout
-from replication.report.tables import note
+from replication.report.table_files import note
 from replication.results.csv_files import read_runs
 
 REMARKS = (
