@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from replication.architectures.catalogue import NETWORKS
-from replication.config.datasets import AnyDataset, Part, kind_of_dataset
+from replication.config.datasets import AnyDataset, Part
 from replication.config.networks import Networks
 from replication.config.yaml_model import (
     Count,
@@ -291,22 +291,8 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def merge_scales(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two scales key by key; a data set of another kind replaces the whole entry.
-
-    So ``datasets: {cifar100: {folder: …}}`` can stand for a data set that the base has by name: of
-    the keys of such an entry, none has a meaning for images of one's own.
-    """
-    merged = merge(base, override)
-    before, after = base.get("datasets"), override.get("datasets")
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        replaced = {
-            role: entry
-            for role, entry in after.items()
-            if role in before
-            and kind_of_dataset(entry) not in (None, kind_of_dataset(before[role]))
-        }
-        merged["datasets"] = {**merged["datasets"], **replaced}
-    return merged
+    """Merge two scales key by key."""
+    return merge(dict(base), dict(override))
 
 
 def check_scale(config: dict[str, Any], source: str) -> Scale:
