@@ -27,6 +27,9 @@ from replication.plan.run import Run
 from replication.plan.seeds import check_seeds
 
 RESULTS = Path("results")
+"""The folder of all scales' results."""
+PUBLISHED = Path("published")
+"""The folder of all publications."""
 Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 SCALE_FILE = "scale.json"

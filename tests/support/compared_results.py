@@ -8,7 +8,7 @@ import pytest
 import yaml
 from support.plans import tiny_plan
 
-from replication.analysis.cells_csv import collect_cells
+from replication.analysis.collect import collect
 from replication.objectives import OBJECTIVES, Objective, label
 from replication.plan.plan import Plan
 from replication.report.quality_table import build_quality
@@ -43,8 +43,8 @@ def build(folder: Path, root: str, seeds: Sequence[int]) -> Path:
     plan = Plan.make(scale, folder / "tables", folder / root)
     for run in plan.runs.values():
         train(plan, run)
-    assert build_table(plan, "pair")[1] == []
-    collect_cells(plan)
+    assert build_table(plan, "pair").reasons == []
+    collect(plan)
     build_quality(plan)
     return plan.results
 

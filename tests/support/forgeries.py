@@ -16,8 +16,8 @@ from support.small_results import change_record
 from torch import Tensor
 
 from replication import files
-from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
+from replication.analysis.collect import collect
 from replication.analysis.measure import measure
 from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
@@ -36,8 +36,8 @@ def rebuild(plan: Plan, keep_scale: bool = False) -> None:
             Plan, "recipe_hash", lambda it, run: read_record(it.folder(run))["recipe_hash"]
         )
         for name in plan.tables:
-            assert build_table(plan, name)[1] == []
-        collect_cells(plan)
+            assert build_table(plan, name).reasons == []
+        collect(plan)
         with suppress(InputError):  # as with labels that differ, which it refuses
             build_quality(plan)
     build_claims(plan)

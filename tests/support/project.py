@@ -26,7 +26,7 @@ FILES = ("--configfile", "config/digits.yaml", "--configfile", "tiny.yaml")
 WRONG = ("--configfile", "wrong.yaml")
 PLAN = ["plan", *FILES, *WRONG]
 TRAIN_TEACHER, TRAIN_STUDENT = ["train", TEACHER, *FILES], ["train", STUDENT, *FILES]
-TABLE, CELLS, CLAIMS = ["table", "small", *FILES], ["cells", *FILES], ["claims", *FILES]
+TABLE, CELLS, CLAIMS = ["table", "small", *FILES], ["collect", *FILES], ["claims", *FILES]
 QUALITY = ["quality", *FILES]
 
 SMALL: dict[str, Any] = {

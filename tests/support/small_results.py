@@ -9,8 +9,8 @@ import pytest
 import yaml
 from support.plans import ROOT, tiny_plan
 
-from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
+from replication.analysis.collect import collect
 from replication.plan.plan import Plan
 from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
@@ -64,8 +64,8 @@ def train_small_results(factory: pytest.TempPathFactory) -> Path:
             for run in plan.runs.values():
                 train(plan, run)
             for name in plan.tables:
-                assert build_table(plan, name)[1] == []
-            collect_cells(plan)
+                assert build_table(plan, name).reasons == []
+            collect(plan)
             build_quality(plan)
             build_claims(plan)
     return folder
