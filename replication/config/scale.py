@@ -71,7 +71,9 @@ class ImageRecipe(StrictModel):
     optimizer_arguments: dict[Line, Any] = Field({}, description="Of timm's optimiser: its betas.")
     schedule: Literal["step", "cosine"] = "step"
     warmup_epochs: int = Field(0, ge=0, description="In which the rate rises to `learning_rate`.")
-    warmup_learning_rate: NonNegative = Field(0.0, description="Where it starts.")
+    warmup_learning_rate: NonNegative = Field(
+        1e-5, description="Where the warm-up starts; the default is timm's."
+    )
     minimum_learning_rate: NonNegative = Field(0.0, description="Where the cosine ends.")
 
     @model_serializer(mode="wrap")
@@ -82,6 +84,12 @@ class ImageRecipe(StrictModel):
             for key, value in dumped.items()
             if key not in self.OPEN or getattr(self, key) != fields[key].default
         }
+
+    @property
+    def views(self) -> int:
+        """How many different views crops and flips give of an image."""
+        crops = (2 * self.crop_padding + 1) ** 2
+        return 2 * crops if self.flip else crops
 
     @property
     def is_the_papers(self) -> bool:

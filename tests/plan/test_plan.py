@@ -336,13 +336,6 @@ def test_a_variant_of_a_wrong_key_is_named(tmp_path: Path) -> None:
         Plan.read([ROOT / "config" / "fashion.yaml"], tmp_path / "tables")
 
 
-def test_recipes_of_published_results_keep_their_hashes() -> None:
-    plan = read("digits")
-    teacher = "two_digit_numbers/densenet_90_60.label.0"
-    hashes = [plan.recipe_hash(plan.run(f"{teacher}{it}")) for it in ("", "/densenet_90_60.ban.0")]
-    assert hashes == ["e0ba59cfda44cf25", "5f83729b7b0f64b4"]
-
-
 STUDY: dict[str, Any] = {
     "title": "Distillation with other objectives",
     "dataset": "cifar10",

@@ -20,7 +20,8 @@ from replication.analysis.claims import build_claims
 from replication.analysis.collect import collect
 from replication.analysis.measure import measure
 from replication.errors import InputError
-from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
+from replication.plan.plan import SCALE_FILE, Plan
+from replication.plan.recipe import hash_recipe
 from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
