@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ from replication.files import checksum, write_text
 from replication.objectives import OBJECTIVES
 from replication.plan.cells import Cell, cells_of
 from replication.plan.run import Run
+from replication.plan.seeds import check_seeds
 
 RESULTS = Path("results")
 Keys = Mapping[str, Any] | None
@@ -36,7 +38,8 @@ MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
 class Plan:
     """The cells of a scale and the runs behind them, teachers first.
 
-    ``files`` are those of the tables by name, which may be a study's.
+    ``results`` is the folder of the scale's results: where they are made, or where they were moved
+    to. ``files`` are those of the tables by name, which may be a study's.
     """
 
     scale: Scale
@@ -44,7 +47,7 @@ class Plan:
     cells: tuple[Cell, ...]
     runs: dict[str, Run]
     variants: dict[str, Scale]
-    root: Path = RESULTS
+    results: Path
     files: Mapping[str, Path] = field(default_factory=dict)
     claims_file: Path = TABLES / "claims.yaml"
 
@@ -61,11 +64,11 @@ class Plan:
 
     @classmethod
     def make(cls, scale: Scale, tables: Path = TABLES, root: Path = RESULTS) -> Self:
-        """Plan the tables of a scale.
+        """Plan the tables of a scale; its results go to a folder of ``root``, named after it.
 
         Raises:
-            InputError: a table is missing or invalid, or two cells have different runs under one
-                id.
+            InputError: a table is missing or invalid, two cells have different runs under one id,
+                or one run would serve two seeds.
         """
         for name in scale.table_seeds:
             if not (find_tables(name, scale.study, tables) / f"{name}.yaml").is_file():
@@ -73,9 +76,10 @@ class Plan:
                     f"scale {scale.scale}: `table_seeds`: no table `{name}`; correct it"
                 )
         folders = {name: find_tables(name, scale.study, tables) for name in scale.tables}
+        files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
-            _check_datasets(scale, spec, f"{folders[name] / name}.yaml")
+            _check_datasets(scale, spec, str(files[name]))
         variants = _variants(specs, scale, tables)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
@@ -85,13 +89,13 @@ class Plan:
             for run in cell.needed():
                 if runs.setdefault(run.id, run) != run:
                     raise InputError(
-                        f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`: another"
+                        f"{files[cell.table]}: cell `{cell.row}` / `{cell.column}`: another"
                         f" cell has {run.id} with other data, arguments or shared layers; give one"
                         " a `seed_offset`"
                     )
         claims = find_claims(scale.study, tables)
-        files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
-        return cls(scale, specs, cells, runs, variants, root, files, claims)
+        check_seeds(cells, specs, files)
+        return cls(scale, specs, cells, runs, variants, root / scale.scale, files, claims)
 
     def write_scale(self) -> None:
         """Write beside the results what they were planned by; raises as `files.write_text`."""
@@ -99,14 +103,23 @@ class Plan:
         write_text(self.results / SCALE_FILE, text + "\n")
 
     @property
-    def results(self) -> Path:
-        """Folder of the scale's results."""
-        return self.root / self.scale.scale
-
-    @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of all tables, in ascending order."""
         return tuple(sorted({seed for name in self.tables for seed in self.scale.seeds_of(name)}))
+
+    @cached_property
+    def lineage_seeds(self) -> dict[str, int]:
+        """The seed that each run serves, by id: that of its cells before any ``seed_offset``.
+
+        A network from elsewhere serves all seeds and has 0 here.
+        """
+        return {
+            run.id: 0 if run.weights else seed
+            for cell in self.cells
+            for seed, members in cell.members.items()
+            for member in members
+            for run in member.with_lineage
+        }
 
     def folder(self, run: Run) -> Path:
         """Folder of a run."""

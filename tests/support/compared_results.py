@@ -1,7 +1,6 @@
 """A teacher and its student with several seeds, trained once, to be compared with other seeds."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ def build(folder: Path, root: str, seeds: Sequence[int]) -> Path:
     (folder / "tables").mkdir(exist_ok=True)
     (folder / "tables/pair.yaml").write_text(yaml.safe_dump(PAIR, sort_keys=False))
     scale = tiny_plan(**KEYS).scale.model_copy(update={"tables": ("pair",), "seeds": (*seeds,)})
-    plan = replace(Plan.make(scale, folder / "tables"), root=folder / root)
+    plan = Plan.make(scale, folder / "tables", folder / root)
     for run in plan.runs.values():
         train(plan, run)
     assert build_table(plan, "pair")[1] == []
