@@ -15,7 +15,7 @@ from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale
 from replication.errors import InputError
 from replication.files import write_text
-from replication.plan.plan import RESULTS, Plan
+from replication.plan.plan import RESULTS, SCALE_FILE, Plan
 from replication.plan.selection import parse_numbers, read_part, table_name
 from replication.publication.commands import (
     ConfigFiles,
@@ -86,12 +86,20 @@ def table(
 
 
 @app.command()
-def cells(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
-    """Collect the measured cells of all tables in cells.csv."""
-    from replication.analysis.cells_csv import collect_cells
+def scale(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
+    """Write scale.json, which says what the results beside it were planned by."""
+    plan = Plan.read(configfile or [], root=results)
+    plan.write_scale()
+    print(plan.results / SCALE_FILE)
+
+
+@app.command()
+def collect(configfile: ConfigFiles = None, results: Results = RESULTS) -> None:
+    """Collect the measured cells of all tables in cells.csv, and their runs in runs.csv."""
+    from replication.analysis.collect import collect
 
     plan = Plan.read(configfile or [], root=results)
-    collect_cells(plan)
+    collect(plan)
     print(plan.results / "cells.csv")
 
 

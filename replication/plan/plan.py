@@ -97,10 +97,14 @@ class Plan:
         check_seeds(cells, specs, files)
         return cls(scale, specs, cells, runs, variants, root / scale.scale, files, claims)
 
+    @property
+    def scale_text(self) -> str:
+        """The scale as ``scale.json`` has it, without what depends on the machine."""
+        return self.scale.model_dump_json(indent=2, exclude=MACHINE) + "\n"
+
     def write_scale(self) -> None:
         """Write beside the results what they were planned by; raises as `files.write_text`."""
-        text = self.scale.model_dump_json(indent=2, exclude=MACHINE)
-        write_text(self.results / SCALE_FILE, text + "\n")
+        write_text(self.results / SCALE_FILE, self.scale_text)
 
     @property
     def seeds(self) -> tuple[int, ...]:

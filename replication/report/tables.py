@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from replication import files
-from replication.analysis.cells_csv import COLUMNS
+from replication.analysis import collect
 from replication.analysis.measure import Measurements
 from replication.analysis.summary import NUMBERS, contrast_lines, summary_line
 from replication.data.specs import DATASETS
@@ -14,6 +14,7 @@ from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.report.rendering import render
+from replication.results.schema import CSV_FILES
 
 PRINTED = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}
 
@@ -36,7 +37,7 @@ def measure_table(
             reasons.append(f"{cell.row}, {cell.column}: {error}")
         tidy += rows
         lines.append(line)
-    measured = pd.DataFrame(tidy, columns=COLUMNS)
+    measured = pd.DataFrame(tidy, columns=CSV_FILES["cells"].names)
     lines += contrast_lines(plan.tables[name], measured)
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
     return measured, frame, reasons
@@ -47,9 +48,8 @@ def build_table(plan: Plan, name: str) -> tuple[pd.DataFrame, list[str]]:
 
     The reasons for empty cells are printed below the table. Returns the table and the reasons.
     """
-    measured, frame, reasons = measure_table(plan, name)
-    plan.write_scale()
-    files.write_text(plan.results / "cells" / f"{name}.csv", measured.to_csv(index=False))
+    _, frame, reasons = measure_table(plan, name)
+    collect.measure_table(plan, name).write(plan, name)
     rendered = render_table(plan, name, frame, reasons)
     for suffix, text in {"csv": frame.to_csv(index=False), **rendered}.items():
         files.write_text(plan.results / "tables" / f"{name}.{suffix}", text)
