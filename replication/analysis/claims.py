@@ -21,7 +21,9 @@ from replication.analysis.tested_data import describe_data_sets, tested_on
 from replication.config.paper_claims import Claims, read_claims
 from replication.config.paper_tables import TABLES
 from replication.plan.plan import Plan
+from replication.results.correctness import CORRECT, read_correctness
 from replication.results.csv_files import (
+    BUILD,
     csv_path,
     read_cells,
     read_csv_file,
@@ -46,7 +48,7 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
             wrong.
     """
     frames = claims_of(plan, folder)
-    items = item_intervals(plan, read_claims(folder, plan.scale.study))
+    items = items_of_claims(plan, folder)
     for name, frame in zip((*DERIVED, "claims_items"), (*frames, items), strict=True):
         write_csv_file(plan.results, name, frame)
     return frames[0]
@@ -66,6 +68,17 @@ def claims_of(plan: Plan, folder: Path = TABLES) -> tuple[pd.DataFrame, pd.DataF
         plan.scale.exceptions,
         describe_data_sets(plan.scale),
     )
+
+
+def items_of_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
+    """The frame of ``claims_items.csv``, without numbers if there is no ``correct.safetensors``.
+
+    Raises:
+        InputError: that file is damaged, or ``claims.yaml`` is missing or wrong.
+    """
+    has_items = (plan.results / CORRECT).exists()
+    correctness = read_correctness(plan.results, BUILD) if has_items else {}
+    return item_intervals(plan.scale, read_claims(folder, plan.scale.study), correctness)
 
 
 def decide_claims(

@@ -88,7 +88,7 @@ class CellValues:
         )
         labels = single[single["objective"] == LABEL]
         labels = labels.assign(offset=labels["own_seed"] - labels["lineage_seed"])
-        references = {}
+        references: dict[CellKey, Reference] = {}
         for _, of_treatment in labels.groupby([*TREATMENT, "metric"], sort=False):
             once = of_treatment.drop_duplicates(["offset", "seed"])
             values = once.pivot(index="offset", columns="seed", values="value")
@@ -166,9 +166,7 @@ def _keys(cells: pd.DataFrame) -> list[CellKey]:
     return list(zip(cells["table"], cells["row"], cells["column"], strict=True))
 
 
-def _by_cell(
-    cells: pd.DataFrame, seeds: NDArray[np.int64]
-) -> dict[CellKey, NDArray[np.float64]]:
+def _by_cell(cells: pd.DataFrame, seeds: NDArray[np.int64]) -> dict[CellKey, NDArray[np.float64]]:
     """The values (seeds,) of each cell, NaN where it lacks a seed."""
     table = cells.set_index(CELL_AND_SEED_KEY)["value"].unstack("seed")
     values = table.reindex(columns=seeds).to_numpy(dtype=float)

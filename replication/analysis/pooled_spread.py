@@ -5,7 +5,7 @@ either side. The cells of a table are trained alike, so that their residuals tog
 spread of each of them. docs/statistics.md shows how often such intervals cover the truth.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -81,8 +81,12 @@ def _pool(cells: Sequence[Samples]) -> Spread:
     return Spread(float(np.sqrt(sum(squares) / freedom)) if freedom else np.nan, freedom)
 
 
-def describe_spread(words: Sequence[str]) -> str | None:
-    """The sentence below a table that says what its intervals rest on; None for own spreads."""
+def describe_spread(spreads: Iterable[object]) -> str | None:
+    """The sentence below a table that says what its intervals rest on, if not on own spreads.
+
+    ``spreads`` is the column ``spread`` of the table.
+    """
+    words = set(spreads)
     if POOLED_BY_KIND in words:
         among = "the cells of the table with networks of the same kind"
     elif POOLED in words:

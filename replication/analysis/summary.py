@@ -41,10 +41,11 @@ class MeasuredCell(NamedTuple):
 
 
 def statistics_of_cells(cells: Sequence[CellSamples]) -> list[dict[str, Any]]:
-    """Statistics of cells of one table and one metric, by `LEVELS`, ``n``, `DIFFERENCES`, ``spread``.
+    """Statistics of cells of one table and one metric, by the names of their columns.
 
-    Differences are paired by seed: each student to the teacher of its own lineage. A number that
-    does not exist is None, or NaN where there are too few seeds for it.
+    They are `LEVELS`, ``n``, `DIFFERENCES` and ``spread``. Differences are paired by seed: each
+    student to the teacher of its own lineage. A number that does not exist is None, or NaN where
+    there are too few seeds for it.
     """
     lines: list[dict[str, Any]] = [
         {"n": len(cell.values), "spread": None, **dict.fromkeys([*LEVELS, *DIFFERENCES])}
@@ -74,10 +75,12 @@ def summary_lines(cells: Sequence[MeasuredCell]) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = [{} for _ in cells]
     for metric in dict.fromkeys(measured.cell.metric for measured in cells):
         places = [place for place, measured in enumerate(cells) if measured.cell.metric == metric]
-        samples = [
-            CellSamples(_kind(cells[place].cell), cells[place].values, cells[place].teachers)
-            for place in places
-        ]
+        samples = []
+        for place in places:
+            cell, values, teachers, _ = cells[place]
+            members = next(iter(cell.members.values()))
+            kind = network_kind(members[-1].network, len(members))
+            samples.append(CellSamples(kind, values, teachers))
         for place, statistics in zip(places, statistics_of_cells(samples), strict=True):
             lines[place] = _summary_line(cells[place], statistics)
     return lines
@@ -112,6 +115,16 @@ def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, Any]]
     ]
 
 
+def network_kind(network: str, members: int = 1) -> str:
+    """What kind of network a cell shows: a family, or timm's name, and whether it is an ensemble.
+
+    Cells of one kind have the same spread over seeds.
+    """
+    known = find_network(network)
+    family = network if known is None or known.family == TIMM else known.family
+    return f"ensemble of {family}" if members > 1 else family
+
+
 def verdict_counts(frame: pd.DataFrame, by: str, verdicts: Sequence[str]) -> pd.DataFrame:
     """Count verdicts: a line per value of the column `by`, a column per verdict, and totals."""
     judged = frame.dropna(subset="verdict")
@@ -128,15 +141,6 @@ def _differences(cell: CellSamples) -> dict[int, float]:
     return {seed: value - cell.teachers[seed] for seed, value in cell.values.items()}
 
 
-def _kind(cell: Cell) -> str:
-    """What kind of network a cell shows: its family, or timm's name for it, and whether several."""
-    members = next(iter(cell.members.values()))
-    network = find_network(members[-1].network)
-    assert network is not None  # read_table checks it
-    family = members[-1].network if network.family == TIMM else network.family
-    return f"ensemble of {family}" if len(members) > 1 else family
-
-
 def _summary_line(measured: MeasuredCell, statistics: Mapping[str, Any]) -> dict[str, Any]:
     """The line of one cell, by `COLUMNS`."""
     cell = measured.cell
@@ -150,5 +154,3 @@ def _summary_line(measured: MeasuredCell, statistics: Mapping[str, Any]) -> dict
             printed = cell.reported_difference, cell.reported_teacher
             line["agrees"] = agrees_with_paper(line["verdict"], *printed)
     return {column: line[column] for column in COLUMNS}
-
-

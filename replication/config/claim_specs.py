@@ -55,7 +55,9 @@ class CellsSpec(StrictModel):
 
     def cells(self) -> list[CellKey]:
         """The cells that are averaged."""
-        return [(self.table, *row_and_column) for row_and_column in product(self.rows, self.columns)]
+        return [
+            (self.table, *row_and_column) for row_and_column in product(self.rows, self.columns)
+        ]
 
     def weights(self) -> dict[CellKey, float]:
         """The weight of each cell in the mean."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from replication import files
+from replication.analysis.pooled_spread import describe_spread
 from replication.analysis.quality import summarise_quality, write_quality
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
@@ -46,7 +47,12 @@ def quality_tables(plan: Plan, frame: pd.DataFrame, runs: pd.DataFrame) -> dict[
     for name in summary["table"].unique():
         of_table = summary[summary["table"] == name]
         title = f"Predictions of {name.replace('table', 'Table ')}: {plan.tables[name].title}"
-        remarks = [*(() if texts["md"] else REMARKS), note(plan, name)]
+        pooled = describe_spread(of_table["spread"])
+        remarks = [
+            *(() if texts["md"] else REMARKS),
+            note(plan, name),
+            *([pooled] if pooled else []),
+        ]
         rendered = render_layout(f"quality-{name}", quality_layout(of_table), title, remarks)
         for ending, text in rendered.items():
             texts[ending] += text + "\n"

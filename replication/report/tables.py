@@ -8,7 +8,8 @@ import pandas as pd
 from replication import files
 from replication.analysis import collect
 from replication.analysis.measure import Measurements
-from replication.analysis.summary import NUMBERS, contrast_lines, summary_line
+from replication.analysis.pooled_spread import describe_spread
+from replication.analysis.summary import NUMBERS, MeasuredCell, contrast_lines, summary_lines
 from replication.data.specs import DATASETS
 from replication.errors import InputError
 from replication.plan.cells import Cell
@@ -28,17 +29,17 @@ def measure_table(
     or with runs that cannot be averaged, stays empty: it has 0 seeds.
     """
     measurements = measurements or Measurements(plan)
-    tidy, lines, reasons = [], [], []
+    tidy, measured_cells, reasons = [], [], []
     for cell in plan.table_cells(name):
         try:
-            rows, line = measure_cell(cell, measurements)
+            rows, measured_cell = measure_cell(cell, measurements)
         except InputError as error:
-            rows, line = [], summary_line(cell, {}, {}, None)
+            rows, measured_cell = [], MeasuredCell(cell)
             reasons.append(f"{cell.row}, {cell.column}: {error}")
         tidy += rows
-        lines.append(line)
+        measured_cells.append(measured_cell)
     measured = pd.DataFrame(tidy, columns=CSV_FILES["cells"].names)
-    lines += contrast_lines(plan.tables[name], measured)
+    lines = summary_lines(measured_cells) + contrast_lines(plan.tables[name], measured)
     frame = pd.DataFrame(lines).astype(dict.fromkeys(NUMBERS, float))
     return measured, frame, reasons
 
@@ -60,7 +61,8 @@ def render_table(
     plan: Plan, name: str, frame: pd.DataFrame, reasons: Sequence[str] = ()
 ) -> dict[str, str]:
     """A table in every format but csv, by file ending, from its frame."""
-    spec, below = plan.tables[name], note(plan, name, reasons)
+    spec = plan.tables[name]
+    below = " ".join(filter(None, [note(plan, name, reasons), describe_spread(frame["spread"])]))
     return render(frame, spec.title, below, spec.shown, spec.transposed)
 
 
@@ -78,12 +80,16 @@ def build_and_report(plan: Plan, name: str) -> int:
 
 def measure_cell(
     cell: Cell, measurements: Measurements
-) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """A cell's lines in ``cells.csv`` and its line in the table; raises as `Measurements.rows`."""
+) -> tuple[list[dict[str, object]], MeasuredCell]:
+    """A cell's lines in ``cells.csv``, and what its line in the table is made of.
+
+    Raises:
+        InputError: as `Measurements.rows`.
+    """
     rows = measurements.rows(cell)
     values = {int(str(row["seed"])): float(str(row["value"])) for row in rows}
     params = measurements.parameters(cell) / 1e6
-    return rows, summary_line(cell, values, measurements.teachers(cell), params)
+    return rows, MeasuredCell(cell, values, measurements.teachers(cell), params)
 
 
 def note(plan: Plan, name: str, reasons: Sequence[str] = ()) -> str:

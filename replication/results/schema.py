@@ -123,6 +123,9 @@ DIFFERENCE_COLUMNS = (
     _number("delta_ci_high", METRIC_UNIT, "Upper end of the difference's 95 % interval."),
     _number("p_value", "", "Two-sided p-value of the difference, uncorrected."),
 )
+SPREAD_COLUMN = _text(
+    "spread", "What the intervals rest on: `own` spread, `pooled`, or `pooled by kind`.", True
+)
 LEVELS = [column.name for column in LEVEL_COLUMNS]
 DIFFERENCES = [column.name for column in DIFFERENCE_COLUMNS]
 
@@ -207,6 +210,7 @@ CSV_FILES: dict[str, CsvFile] = {
             *LEVEL_COLUMNS,
             _integer("n", "Number of seeds."),
             *DIFFERENCE_COLUMNS,
+            SPREAD_COLUMN,
             _number("params", "millions", "Parameters of the network."),
             _number("params_reported", "millions", "Parameters that the paper prints."),
             _text("verdict", "Whether the cell is better or worse than its teacher.", True),
@@ -224,6 +228,7 @@ CSV_FILES: dict[str, CsvFile] = {
             *LEVEL_COLUMNS,
             _integer("n", "Number of seeds."),
             *DIFFERENCE_COLUMNS,
+            SPREAD_COLUMN,
         ),
         from_files=("quality", "runs"),
     ),
@@ -238,7 +243,11 @@ CSV_FILES: dict[str, CsvFile] = {
             _text("statement", "What is claimed, on the paper's data sets."),
             _text("tested_on", "The data that it was tested on at this scale."),
             _text("verdict", "What these results say about it."),
-            _text("size", "Whether the effect is at least half of the paper's; bounds have none.", True),
+            _text(
+                "size",
+                "Whether the effect is at least half of the paper's; bounds have none.",
+                True,
+            ),
             _text("reason", "Why the claim is undecided; empty for all others.", True),
             _number(
                 "seeds_to_decide", "seeds", "About how many would decide, if there are too few."
@@ -301,7 +310,8 @@ CSV_FILES: dict[str, CsvFile] = {
             _number("item_low", "points", "Lower end of the 95 % interval over items."),
             _number("item_high", "points", "Upper end of the 95 % interval over items."),
         ),
-        from_files=("cells", "runs"),
+        # From correct.safetensors, which is no csv file.
+        from_files=("cells",),
     ),
     "criteria": CsvFile(
         "criteria.csv",
