@@ -34,6 +34,7 @@ from replication.results.csv_files import (
     join_members,
     read_cells,
     root_teachers,
+    split_members,
     write_csv_file,
 )
 from replication.results.schema import CELL_KEY, CSV_FILES, DIFFERENCES, LEVELS
