@@ -16,7 +16,7 @@ from replication.errors import InputError
 from replication.files import RETRAIN
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.results.csv_files import read_csv, read_csv_file, write_csv_file
+from replication.results.csv_files import csv_path, read_csv, read_csv_file, write_csv_file
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
 from replication.results.schema import CSV_FILES
 
@@ -140,11 +140,18 @@ def collect(plan: Plan) -> pd.DataFrame:
     """Write ``cells.csv`` and ``runs.csv`` from the parts of the tables; returns the cells.
 
     Raises:
-        InputError: a part is missing or damaged, or a file cannot be written.
+        InputError: a part is missing or damaged, two parts describe a run differently, or a file
+            cannot be written.
     """
     cells = [read_csv_file(plan.results, "table_cells", table=name) for name in plan.tables]
     runs = [read_csv_file(plan.results, "table_runs", table=name) for name in plan.tables]
-    write_csv_file(plan.results, "runs", pd.concat(runs).drop_duplicates("run"))
+    all_runs = pd.concat(runs, ignore_index=True).drop_duplicates()
+    if (repeated := all_runs["run"].duplicated()).any():
+        raise InputError(
+            f"{all_runs.loc[repeated, 'run'].iloc[0]}: two tables describe this run differently;"
+            f" delete {csv_path(plan.results, 'table_runs', '*')} and call snakemake again"
+        )
+    write_csv_file(plan.results, "runs", all_runs)
     joined = pd.concat(cells, ignore_index=True)
     write_csv_file(plan.results, "cells", joined)
     return joined

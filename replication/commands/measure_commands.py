@@ -46,7 +46,9 @@ def table(
 def scale(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
     """Write scale.json, which says by which scale the results beside it were planned."""
     plan = read_plan_of(configfile, results)
-    plan.write_scale()
+    from replication.results.scale_file import write_scale
+
+    write_scale(plan)
     print(plan.results / SCALE_FILE)
 
 

@@ -1,7 +1,7 @@
 """A scale: which data, which sizes and which recipe stand in for the paper's."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -275,14 +275,38 @@ class Scale(StrictModel):
 def read_config(files: Sequence[Path]) -> dict[str, Any]:
     """Read and merge scale files, the last one winning, as ``snakemake --configfile`` does.
 
-    The default scale is filled in where the files do not name a scale themselves.
+    The default scale comes first where the files do not name a scale themselves.
+
+    Raises:
+        InputError: a file is missing, unreadable, or not a mapping.
     """
+    contents = [(file, read_yaml(file)) for file in files]
+    if not any("scale" in content for _, content in contents):
+        contents.insert(0, (DEFAULT, read_yaml(DEFAULT)))
     config: dict[str, Any] = {}
-    for file in files:
-        read = read_yaml(file)
-        own = {"folder": os.path.relpath(file.parent)} if "scale" in read else {}
-        config = merge(config, {**own, **read})
-    return config if "scale" in config else merge(read_yaml(DEFAULT), config)
+    for file, content in contents:
+        own = {"folder": os.path.relpath(file.parent)} if "scale" in content else {}
+        config = merge_scales(config, {**own, **content})
+    return config
+
+
+def merge_scales(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two scales key by key; a data set of another kind replaces the whole entry.
+
+    So ``datasets: {cifar100: {folder: …}}`` can stand for a data set that the base has by name: of
+    the keys of such an entry, none has a meaning for images of one's own.
+    """
+    merged = merge(base, override)
+    before, after = base.get("datasets"), override.get("datasets")
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        replaced = {
+            role: entry
+            for role, entry in after.items()
+            if role in before
+            and kind_of_dataset(entry) not in (None, kind_of_dataset(before[role]))
+        }
+        merged["datasets"] = {**merged["datasets"], **replaced}
+    return merged
 
 
 def check_scale(config: dict[str, Any], source: str) -> Scale:

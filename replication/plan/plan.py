@@ -18,7 +18,6 @@ from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_s
 from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
-from replication.files import write_text
 from replication.plan.cells import Cell, cells_of
 from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
@@ -103,10 +102,6 @@ class Plan:
     def scale_text(self) -> str:
         """The scale as ``scale.json`` has it, without what depends on the machine."""
         return self.scale.model_dump_json(indent=2, exclude=MACHINE) + "\n"
-
-    def write_scale(self) -> None:
-        """Write beside the results what they were planned by; raises as `files.write_text`."""
-        write_text(self.results / SCALE_FILE, self.scale_text)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -210,14 +210,15 @@ class Rules:
         from replication.analysis.collect import collect
         from replication.report.quality_table import build_quality
         from replication.report.table_files import build_table
+        from replication.results.scale_file import write_scale
 
         try:
-            self.plan.write_scale()
             for name in self.plan.tables:
                 if build_table(self.plan, name).reasons:
                     os.utime(csv_path(self.plan.results, "table_cells", name), (0, 0))
             collect(self.plan)
             build_quality(self.plan)
             build_claims(self.plan)
+            write_scale(self.plan)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

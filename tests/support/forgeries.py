@@ -26,6 +26,7 @@ from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import LOGITS_OF, logits_of, read_predictions, read_record
+from replication.results.scale_file import write_scale
 
 
 def rebuild(plan: Plan, keep_scale: bool = False) -> None:
@@ -38,6 +39,7 @@ def rebuild(plan: Plan, keep_scale: bool = False) -> None:
         )
         for name in plan.tables:
             assert build_table(plan, name).reasons == []
+        write_scale(plan)
         collect(plan)
         with suppress(InputError):  # as with labels that differ, which it refuses
             build_quality(plan)

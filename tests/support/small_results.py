@@ -15,6 +15,7 @@ from replication.plan.plan import Plan
 from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
 from replication.results.run_folder import RECORD
+from replication.results.scale_file import write_scale
 from replication.training.run import train
 
 LABEL = "two_digit_numbers/wide_resnet_28_2.label.0"
@@ -65,6 +66,7 @@ def train_small_results(factory: pytest.TempPathFactory) -> Path:
                 train(plan, run)
             for name in plan.tables:
                 assert build_table(plan, name).reasons == []
+            write_scale(plan)
             collect(plan)
             build_quality(plan)
             build_claims(plan)
