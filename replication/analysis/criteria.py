@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from replication.analysis.collect import last_train_error
@@ -122,7 +123,8 @@ class Capacities:
             return ""
         ratio, paper, quotient = map(float, self.ratios.loc[network])
         if not _within_factor(quotient):
-            return f"{ratio:.2g} times the parameters of {BASE_NETWORK}, in the paper {paper:.2g} times"
+            times = f"{ratio:.2g} times the parameters of {BASE_NETWORK}"
+            return f"{times}, in the paper {paper:.2g} times"
         _, ordered_above = CAPACITY.thresholds
         others = self.ratios[self.ratios["quotient"].map(_within_factor)]
         others = others.drop([*self.plan.scale.exceptions], errors="ignore")
@@ -254,7 +256,8 @@ def _history(plan: Plan, run: Run) -> pd.DataFrame:
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    return float(pd.Series(values, dtype=float).mean())
+    """The mean of the values that are known; NaN if there are none."""
+    return float(np.nanmean(known)) if (known := [x for x in values if x is not None]) else np.nan
 
 
 def _divergence(histories: Sequence[pd.DataFrame]) -> tuple[float, float]:

@@ -9,12 +9,10 @@ import typer
 from replication.commands.options import ConfigFiles, ResultsOfScale, ResultsRoot, read_plan_of
 from replication.errors import InputError
 from replication.files import write_text
-from replication.plan.plan import RESULTS
+from replication.plan.plan import PUBLISHED, RESULTS
 
 if TYPE_CHECKING:
     from replication.analysis.compare import Comparison
-
-PUBLISHED = Path("published")
 
 
 def verify(

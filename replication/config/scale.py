@@ -16,6 +16,7 @@ from pydantic import (
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.datasets import AnyDataset, Part
+from replication.config.merging import merge_scales
 from replication.config.networks import Networks
 from replication.config.yaml_model import (
     Count,
@@ -28,11 +29,9 @@ from replication.config.yaml_model import (
     Seed,
     StrictModel,
     Unique,
-    merge,
     read_yaml,
     validate,
 )
-from replication.errors import InputError
 
 DEFAULT = Path("config/digits.yaml")
 GPU_SLOTS = 8
@@ -290,15 +289,6 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
     return config
 
 
-def merge_scales(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two scales key by key."""
-    return merge(dict(base), dict(override))
-
-
 def check_scale(config: dict[str, Any], source: str) -> Scale:
     """Turn a merged configuration into a scale; errors are one line with ``source`` and the key."""
-    try:
-        return validate(Scale, config, source)
-    except InputError as error:
-        hint = f"add it, or name the scale that {source} overrides before it"
-        raise InputError(str(error).replace("add it", hint)) from None
+    return validate(Scale, config, source, f"or name the scale that {source} overrides before it")

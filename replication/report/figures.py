@@ -219,9 +219,9 @@ def agreement_with_paper(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.Data
         axes.axvline(0, **REFERENCE)
         within = limits(students[chosen], seeds, pd.Series([0.0]))
         for verdict, marker in VERDICT_MARKERS.items():
-            judged = students[students["verdict"] == verdict]
-            of_verdict = judged[chosen].assign(x=judged["reported"])
-            label = f"{verdict} ({len(judged)})"
+            judged = students["verdict"] == verdict
+            of_verdict = students[chosen & judged].assign(x=students["reported"])
+            label = f"{verdict} ({judged.sum()})"
             style = {"marker": marker, "color": VERDICT_COLOURS[verdict], "linestyle": "none"}
             thin = {"elinewidth": 0.7, "capsize": 0, "markeredgewidth": 0}
             intervals(axes, of_verdict, within, label=label, **thin, **style)

@@ -8,14 +8,13 @@ import pandas as pd
 from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
 
+from replication.plan.plan import PUBLISHED
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.report.plotting import draw, save
 from replication.results.csv_files import csv_path, read_cells, read_csv_file, read_runs
 from replication.results.schema import CSV_FILES
 
 TABLE_NAMES = NOTEBOOKS["figures"].tables
-PUBLISHED_RESULTS = "published"
-"""The folder in which results are looked for that one has not built."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +34,10 @@ class Results:
         Both may lie in the working directory or in its parent, because Jupyter starts a notebook in
         the folder of the notebook.
         """
-        for name in (results, PUBLISHED_RESULTS):
+        for name in (results, PUBLISHED):
             for folder in (Path(name, scale), Path("..", name, scale)):
                 if (folder / "cells.csv").exists():
-                    return cls(folder, published=name == PUBLISHED_RESULTS)
+                    return cls(folder, published=name == PUBLISHED)
         return cls(Path(results, scale))
 
     def table(self, name: str) -> pd.DataFrame:

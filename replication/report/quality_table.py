@@ -10,7 +10,7 @@ from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
 from replication.report.rendering import render_layout
 from replication.report.table_files import note
-from replication.results.csv_files import read_runs
+from replication.results.csv_files import csv_text, read_runs
 
 REMARKS = (
     "NLL: negative log-likelihood of the labels. ECE: expected calibration error, 15 bins. Lower is"
@@ -42,11 +42,11 @@ def quality_tables(plan: Plan, frame: pd.DataFrame, runs: pd.DataFrame) -> dict[
     table of the scale with image networks, Table 2 first.
     """
     summary = summarise_quality(frame, runs)
-    texts = {"csv": summary.to_csv(index=False), "md": "", "html": "", "tex": ""}
+    texts = {"csv": csv_text("quality_table", summary), "md": "", "html": "", "tex": ""}
     for name in summary["table"].unique():
         of_table = summary[summary["table"] == name]
         title = f"Predictions of {name.replace('table', 'Table ')}: {plan.tables[name].title}"
-        remarks = [*(() if texts["md"] else REMARKS), note(plan, name)]
+        remarks = [*(() if texts["md"] else REMARKS), note(plan, name, of_table["spread"])]
         rendered = render_layout(f"quality-{name}", quality_layout(of_table), title, remarks)
         for ending, text in rendered.items():
             texts[ending] += text + "\n"

@@ -4,14 +4,15 @@ Everything here follows from ``cells/<table>.csv``, ``cells/<table>.runs.csv`` a
 so that a table can be written again without any run folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from replication import files
 from replication.analysis.collect import measure_table, result_column
-from replication.analysis.summary import contrast_lines, summary_line
+from replication.analysis.pooled_spread import describe_spread
+from replication.analysis.summary import NUMBERS, MeasuredCell, contrast_lines, summary_lines
 from replication.data.specs import DATASETS
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
@@ -21,8 +22,6 @@ from replication.results.schema import CSV_FILES
 
 PRINTED_DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}
 """How the paper calls the data sets that a scale's ones stand for."""
-FLOATS = [column.name for column in CSV_FILES["table"].columns if column.kind == "number"]
-"""Columns of a table that stay numbers where every entry is missing."""
 
 Reasons = Mapping[tuple[str, str], str]
 """Why a cell is empty, by its row and column."""
@@ -62,28 +61,28 @@ def table_from_cells(
     lines has 0 seeds and no numbers.
     """
     by_cell = dict(iter(cells.groupby(["row", "column"], sort=False)))
-    lines = [
-        _table_line(cell, by_cell.get((cell.row, cell.column)), runs)
+    measured = [
+        _measured_cell(cell, by_cell.get((cell.row, cell.column)), runs)
         for cell in plan.table_cells(name)
     ]
-    lines += contrast_lines(plan.tables[name], cells)
+    lines = summary_lines(measured) + contrast_lines(plan.tables[name], cells)
     return pd.DataFrame(lines, columns=CSV_FILES["table"].names).astype(
-        dict.fromkeys(FLOATS, float)
+        dict.fromkeys(NUMBERS, float)
     )
 
 
-def _table_line(cell: Cell, of_cell: pd.DataFrame | None, runs: pd.DataFrame) -> dict[str, object]:
-    """The line of one cell, from its lines of ``cells.csv``, one per seed, or None."""
+def _measured_cell(cell: Cell, of_cell: pd.DataFrame | None, runs: pd.DataFrame) -> MeasuredCell:
+    """A cell with the values in its lines of ``cells.csv``, one per seed, if it has any."""
     if of_cell is None:
-        return summary_line(cell, {}, {}, None)
+        return MeasuredCell(cell)
     teachers = root_teachers(of_cell["run"], runs)
     teacher_values = teachers.map(runs[result_column(cell.metric)])
     *_, last_member = split_members(of_cell["run"].iloc[0])
-    return summary_line(
+    return MeasuredCell(
         cell,
         dict(zip(of_cell["seed"], of_cell["value"], strict=True)),
         dict(zip(of_cell["seed"], teacher_values, strict=True)) if teachers.notna().all() else {},
-        runs["parameters"][last_member] / 1e6,
+        float(runs["parameters"][last_member]) / 1e6,
     )
 
 
@@ -94,15 +93,16 @@ def table_texts(
 
     `frame` is that of `table_from_cells`. The note below the table says why cells are empty.
     """
-    spec, below = plan.tables[name], note(plan, name, reasons)
+    spec, below = plan.tables[name], note(plan, name, frame["spread"], reasons)
     rendered = render(frame, spec.title, below, spec.shown, spec.transposed)
     return {"csv": csv_text("table", frame), **rendered}
 
 
-def note(plan: Plan, name: str, reasons: Reasons = NO_REASONS) -> str:
-    """Sentences below a table: which data stand for the paper's, and why cells are empty.
+def note(plan: Plan, name: str, spreads: Iterable[object], reasons: Reasons = NO_REASONS) -> str:
+    """The sentences below a table that are its own.
 
-    Between them stand the notes of the table's own file.
+    They say which data stand for the paper's, what the table's file notes, what the intervals rest
+    on where there are few seeds (``spreads``, a column of the table), and why cells are empty.
     """
     spec = plan.tables[name]
     used = []
@@ -113,7 +113,8 @@ def note(plan: Plan, name: str, reasons: Reasons = NO_REASONS) -> str:
         used.append(label if label == printed else f"{label} for {printed}")
     data = f"Scale {plan.scale.scale}: {', '.join(used)}."
     empty_cells = [f"Empty cell: {line}." for line in _reason_lines(reasons)]
-    return " ".join([data, *spec.notes, *empty_cells])
+    pooled = describe_spread(spreads)
+    return " ".join([data, *spec.notes, *([pooled] if pooled else []), *empty_cells])
 
 
 def _reason_lines(reasons: Reasons) -> list[str]:

@@ -67,7 +67,8 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
     damage, message = DAMAGE[name]
     before = pd.read_csv(small_plan.results / "tables/table3.csv")
     damage(small_plan.results)
-    frame, reasons = build_table(small_plan, "table3")
+    built = build_table(small_plan, "table3")
+    frame, reasons = built.frame, built.reasons
     empty = frame[frame["n"] == 0]
     assert ("wide-resnet-28-2", "ban") in set(zip(empty["row"], empty["column"], strict=True))
     assert empty[["mean", "std", "ci_low", "delta_vs_teacher", "verdict"]].isna().all(axis=None)
@@ -97,7 +98,7 @@ def test_a_contrast_is_written_shown_and_verified(small_plan: Plan) -> None:
         }
     )
     plan = replace(small_plan, tables={**small_plan.tables, "table3": spec})
-    frame, _ = build_table(plan, "table3")
+    frame = build_table(plan, "table3").frame
     by_column = frame.set_index(["column", "row"])
     pd.testing.assert_series_equal(
         by_column.loc["gain", "mean"], by_column.loc["ban", "delta_vs_teacher"], check_names=False
