@@ -26,6 +26,9 @@ from replication.plan.stored_logits import is_within_limit, logit_shape
 from replication.plan.table_checks import check_table
 
 RESULTS = Path("results")
+"""The folder of all scales' results."""
+PUBLISHED = Path("published")
+"""The folder of all publications."""
 Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 SCALE_FILE = "scale.json"

@@ -83,10 +83,15 @@ class Run:
     def id(self) -> str:
         """The run's folder below ``runs/``, which lies inside its teacher's folder."""
         parent = self.teacher.id if self.teacher else self.dataset.name
+        return f"{parent}/{self.name}"
+
+    @property
+    def name(self) -> str:
+        """What the run is, without its data set and teachers; not unique."""
         variant = f".{self.variant}" if self.variant else ""
         network = network_tag(self.network, self.arguments)
         objective = objective_tag(self.objective, dict(self.parameters))
-        return f"{parent}/{network}.{objective}{variant}.{self.seed}"
+        return f"{network}.{objective}{variant}.{self.seed}"
 
     @property
     def lineage(self) -> tuple["Run", ...]:

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from replication.analysis.cells_csv import read_csv
-from replication.files import RETRAIN
 from replication.plan.run import GIVEN
-from replication.results.run_folder import HISTORY, RECORD
+from replication.results.run_folder import HISTORY, RECORD, RETRAIN
 from replication.verify.findings import nested
 
 # The history is written with six digits.

@@ -11,8 +11,8 @@ from support.plans import tiny_plan
 from replication.analysis.collect import collect
 from replication.objectives import OBJECTIVES, Objective, label
 from replication.plan.plan import Plan
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.results.scale_file import write_scale
 from replication.training.run import train
 
@@ -49,9 +49,9 @@ def build(folder: Path, root: str, seeds: Sequence[int], **keys: Any) -> Path:
     plan = Plan.make(scale, folder / "tables", folder / root)
     for run in plan.runs.values():
         train(plan, run)
-    assert build_table(plan, "pair")[1] == []
-    collect(plan)
+    assert build_table(plan, "pair").reasons == []
     write_scale(plan)
+    collect(plan)
     build_quality(plan)
     return plan.results
 
