@@ -5,9 +5,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
+
 from replication.plan.plan import Plan
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
-from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 WIDE = "digits/wide_resnet_28_1.label.0"
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
