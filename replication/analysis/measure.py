@@ -13,6 +13,7 @@ from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.results.prepared_data import data_problem
 from replication.results.run_folder import PREDICTIONS, RECORD, RETRAIN
 from replication.results.run_record import check_teacher, read_predictions, read_record
 
@@ -43,6 +44,8 @@ class Measurements:
                     f"{folder}: trained with another recipe; delete its {RECORD} and run"
                     " snakemake again"
                 )
+            if problem := data_problem(self.plan, run, record):
+                raise InputError(problem)
             if run.teacher:
                 check_teacher(folder, record, self.record(run.teacher))
             self.records[run.id] = record

@@ -1,7 +1,7 @@
 """A scale: which data, which sizes and which recipe stand in for the paper's."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
