@@ -11,7 +11,7 @@ from replication.analysis.measure import combine
 from replication.analysis.statistics import CONFIDENCE
 from replication.config.datasets import ImageDataset, OwnImages
 from replication.config.paper_claims import CellKey, Claims
-from replication.data.images import pair_items
+from replication.data.sampling import pair_items
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan

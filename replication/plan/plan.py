@@ -160,7 +160,7 @@ class Plan:
         decision = found.decision if found else None
         if run.weights:
             return {
-                "dataset": run.dataset.model_dump(mode="json"),
+                "dataset": run.dataset.recipe,
                 "evaluate_on": scale.evaluate_on,
                 "network": {"name": run.network, "options": self.options(run)},
                 "objective": run.objective,
@@ -169,7 +169,7 @@ class Plan:
                 "precision": scale.precision,
             }
         return {
-            "dataset": run.dataset.model_dump(mode="json"),
+            "dataset": run.dataset.recipe,
             "evaluate_on": scale.evaluate_on,
             "network": {"name": run.network, "options": self.options(run)},
             "objective": run.objective,
