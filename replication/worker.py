@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch._dynamo  # the optimisers import it at their first use
 
-import replication.report.quality
-import replication.report.tables
+import replication.report.quality_table
+import replication.report.table_files
 import replication.training.run  # noqa: F401 - both are imported once here instead of in every job
 from replication.cli import run_command
 from replication.runtime.forkserver import serve

@@ -29,18 +29,6 @@ class Dataset(StrictModel):
         """How much of it is used, as arguments of its loading function."""
         return self.model_dump(exclude={"name"})
 
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """What the recipe of a run says of its data: everything except where the files are.
-
-        Keys that were added later are left out where they change nothing, and so is version 1 of a
-        data set, so that recipes of published results keep their hashes.
-        """
-        recipe = self.model_dump(mode="json")
-        if not recipe.get("balanced"):
-            recipe.pop("balanced", None)
-        return recipe
-
     def state(self, root: str = "data") -> str:
         """The state of the files that the data are prepared from, which changes when a file does.
 
@@ -66,12 +54,6 @@ class ImageDataset(Dataset):
     )
     pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
     balanced: bool = BALANCED
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """As of every data set, with the version of one that has changed."""
-        version = specs.IMAGE_DATASETS[self.name].version
-        return {**super().recipe, **({"version": version} if version > 1 else {})}
 
     def state(self, root: str = "data") -> str:
         """As of every data set; of one that can be a folder of images."""
@@ -129,12 +111,6 @@ class OwnImages(Dataset):
         return {**self._used, "source": self.source}
 
     @property
-    def recipe(self) -> dict[str, Any]:
-        """As of every data set, with its name instead of its place."""
-        places = {key: self.name for key in ("folder", "npz") if getattr(self, key)}
-        return {**super().recipe, **places}
-
-    @property
     def _used(self) -> dict[str, Any]:
         return self.model_dump(include={"train", "test", "pool", "balanced"})
 
@@ -182,11 +158,6 @@ class OwnText(Dataset):
     def sizes(self) -> dict[str, Any]:
         """As of every data set, and where the text is."""
         return {"words": self.words, "train": self.train, "file": Path(self.text)}
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        """As of every data set, with its name instead of its place."""
-        return {**super().recipe, "text": self.name}
 
     def state(self, root: str = "data") -> str:
         """As of every data set."""

@@ -17,9 +17,7 @@ class ImageSpec:
     the same images as the training part, which can be made smaller in favour of it.
     ``class_names`` are in the order of the labels; without them a class is called by its number.
     ``folder`` is where its images can be, as ``<folder>/<part>/<class>/<file>.png`` in the folder
-    of all data sets. ``version`` is raised, and becomes part of the recipes of runs, when other
-    images, or the same in another order, are read under the same name: 2 is the order of CIFAR's
-    file names.
+    of all data sets.
     """
 
     label: str
@@ -32,7 +30,6 @@ class ImageSpec:
     one_source: bool = False
     class_names: tuple[str, ...] = ()
     folder: str = ""
-    version: int = 1
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,6 @@ _CIFAR10 = ImageSpec(
     test=10_000,
     class_names=tuple(_CIFAR10_CLASSES.split()),
     folder="cifar-10",
-    version=2,
 )
 _CIFAR100 = replace(
     _CIFAR10,

@@ -55,7 +55,7 @@ def model_card(record: Mapping[str, Any]) -> str:
     code = IMAGE_CODE if images else LANGUAGE_CODE
     sections = {
         "Data": _table(data),
-        "Recipe": _table(record["recipe"]["training"]),
+        "Recipe": _table(record["recipe"].get("training", {})),
         "Lineage": _lineage(record),
         "Result": _table({metric: f"{value:.4g}" for metric, value in result.items()}),
         "Load it": f"```python\n{code.format(**network, **network['arguments'])}```",

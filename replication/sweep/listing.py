@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from replication.networks.counting import parameters
 from replication.plan.plan import Plan
-from replication.sweep.flops import parameters
 
 
 def list_runs(plan: Plan) -> pd.DataFrame:

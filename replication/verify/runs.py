@@ -20,7 +20,8 @@ from safetensors import SafetensorError, safe_open
 from replication import files
 from replication.analysis.measure import Predictions, measure
 from replication.errors import InputError
-from replication.plan.plan import Plan, hash_recipe
+from replication.plan.plan import Plan
+from replication.plan.recipe import hash_recipe
 from replication.plan.run import network_tag, objective_tag
 from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
 from replication.results.run_record import (

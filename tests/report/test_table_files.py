@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from support.small_results import BAN, LABEL, change_record
 
-from replication.analysis.cells_csv import collect_cells
+from replication.analysis.collect import collect
 from replication.cli import run_command
 from replication.plan.plan import Plan
-from replication.report.tables import build_table
+from replication.report.table_files import build_table
 from replication.results.run_folder import FAILURE, PREDICTIONS, RECORD
 from replication.verify.findings import Findings
 from replication.verify.tables import check_tables
@@ -67,7 +67,8 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
     damage, message = DAMAGE[name]
     before = pd.read_csv(small_plan.results / "tables/table3.csv")
     damage(small_plan.results)
-    frame, reasons = build_table(small_plan, "table3")
+    built = build_table(small_plan, "table3")
+    frame, reasons = built.frame, built.reasons
     empty = frame[frame["n"] == 0]
     assert ("wide-resnet-28-2", "ban") in set(zip(empty["row"], empty["column"], strict=True))
     assert empty[["mean", "std", "ci_low", "delta_vs_teacher", "verdict"]].isna().all(axis=None)
@@ -79,7 +80,7 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
     pd.testing.assert_frame_equal(
         frame.loc[rest, shown], before.loc[rest, shown], check_dtype=False
     )
-    collect_cells(small_plan)
+    collect(small_plan)
     cells = pd.read_csv(small_plan.results / "cells.csv")
     assert len(cells.query("row == 'wide-resnet-28-2' and column == 'ban'")) == 0
     for suffix in ("md", "html", "tex"):
@@ -97,7 +98,7 @@ def test_a_contrast_is_written_shown_and_verified(small_plan: Plan) -> None:
         }
     )
     plan = replace(small_plan, tables={**small_plan.tables, "table3": spec})
-    frame, _ = build_table(plan, "table3")
+    frame = build_table(plan, "table3").frame
     by_column = frame.set_index(["column", "row"])
     pd.testing.assert_series_equal(
         by_column.loc["gain", "mean"], by_column.loc["ban", "delta_vs_teacher"], check_names=False

@@ -1,4 +1,4 @@
-"""What notebooks read: files are found, and a missing one is named with the command."""
+"""What notebooks read: files are opened, and a missing one is named with the command."""
 
 from pathlib import Path
 
@@ -7,17 +7,17 @@ from support import synthetic_results
 
 from replication.errors import InputError
 from replication.report import figures
-from replication.report.results import Results, open_results
+from replication.report.opened_results import Results, open_results
 
 
 @pytest.mark.parametrize("missing", ["cells.csv", "tables/table3.csv"])
 def test_a_missing_file_is_one_line_with_its_name_and_the_command(
     tmp_path: Path, missing: str
 ) -> None:
-    found = Results(synthetic_results.write(tmp_path / "fashion"))
-    (found.folder / missing).unlink()
+    opened = Results(synthetic_results.write(tmp_path / "fashion"))
+    (opened.folder / missing).unlink()
     with pytest.raises(InputError) as caught:
-        figures.sweeps(found.tables(), found.cells())
+        figures.sweeps(opened.tables(), opened.cells())
     message = str(caught.value)
     assert missing in message
     assert "snakemake --cores 2 --configfile config/fashion.yaml" in message
@@ -64,7 +64,7 @@ def test_results_are_found_beside_and_above_the_working_directory(
 def test_figures_of_published_results_are_shown_and_not_saved(tmp_path: Path) -> None:
     folder = synthetic_results.write(tmp_path / "published/digits")
     for published in (True, False):
-        found = Results(folder, published=published)
-        image = found.show("sweeps", figures.sweeps(found.tables(), found.cells()))
+        opened = Results(folder, published=published)
+        image = opened.show("sweeps", figures.sweeps(opened.tables(), opened.cells()))
         assert image.data.startswith(b"\x89PNG")
         assert (folder / "figures/sweeps.png").exists() is not published

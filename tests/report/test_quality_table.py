@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import log_softmax, logsumexp
+from support.plans import tiny_plan
 from support.project import truncate
 from support.small_results import BAN, LABEL
 
 from replication.analysis import measure
-from replication.analysis.quality import measure_quality, summarise_quality, teacher_of
+from replication.analysis.quality import measure_quality, reference_of, summarise_quality
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
-from replication.report.quality import build_quality
+from replication.report.quality_table import build_quality
 from replication.results.run_folder import PREDICTIONS
 from replication.results.run_record import read_predictions
 
@@ -26,20 +27,18 @@ COLUMNS = "table,row,column,seed,metric,value,run"
 THREE, FIVE = ["nll", "brier", "ece"], ["nll", "brier", "ece", "agreement", "kl"]
 
 
-@pytest.mark.parametrize(
-    ("run", "teacher"),
-    [
-        ("d/a.label.0", None),
-        ("d/a.label.0;d/a.label.1", None),
-        ("d/a.label.0/a.ban.0", "d/a.label.0"),
-        ("d/a.label.0/a.ban.0/a.ban.1", "d/a.label.0/a.ban.0"),
-        ("d/a.label.0/a.ban.0;d/a.label.0/a.ban.0/a.ban.1", "d/a.label.0"),
-    ],
-)
-def test_a_run_is_compared_with_its_teacher_and_an_ensemble_with_generation_0(
-    run: str, teacher: str | None
-) -> None:
-    assert teacher_of(run) == teacher
+def test_a_run_is_compared_with_its_teacher_and_an_ensemble_with_generation_0() -> None:
+    cells = {
+        (cell.row, cell.column): cell.members[0]
+        for cell in tiny_plan(tables=["table2"]).table_cells("table2")
+    }
+    teacher, student, ban_2 = (
+        cells["densenet-90-60", name][0] for name in ("teacher", "ban-1", "ban-2")
+    )
+    assert reference_of([teacher]) is None
+    assert reference_of([student]) == teacher
+    assert reference_of([ban_2]) == student
+    assert reference_of(cells["densenet-90-60", "ens*2"]) == teacher
 
 
 def test_every_image_cell_has_its_metrics_and_no_language_cell_has(small_plan: Plan) -> None:
@@ -109,15 +108,19 @@ def test_every_run_is_read_once(small_plan: Plan, monkeypatch: pytest.MonkeyPatc
 
 
 def test_differences_are_to_generation_0_of_the_same_seed_and_table_2_is_first() -> None:
-    runs = {"teacher": "d/a.label.{}", "ban-2": "d/a.label.{0}/a.ban.{0}/a.ban.{0}"}
+    names = {"teacher": "first {}", "ban-2": "third {}"}
+    runs = pd.DataFrame(
+        {"run": ["first 0", "first 1", "third 0", "third 1"],
+         "root_teacher": [None, None, "first 0", "first 1"]}
+    ).set_index("run", drop=False)  # fmt: skip
     values = {("teacher", 0): 1.0, ("teacher", 1): 2.0, ("ban-2", 0): 1.5, ("ban-2", 1): 3.5}
     lines = [
-        (table, "a", column, seed, metric, value, runs[column].format(seed))
+        (table, "a", column, seed, metric, value, names[column].format(seed))
         for table in ("table1", "table2")
         for (column, seed), value in values.items()
         for metric in ("nll", *(["kl"] if column == "ban-2" else []))
     ]
-    summary = summarise_quality(pd.DataFrame(lines, columns=COLUMNS.split(",")))
+    summary = summarise_quality(pd.DataFrame(lines, columns=COLUMNS.split(",")), runs)
     assert summary["table"].tolist() == ["table2"] * 3 + ["table1"] * 3
     found = summary.set_index(["table", "column", "metric"])
     student = found.loc[("table2", "ban-2", "nll")]

@@ -6,7 +6,7 @@ import pytest
 from support.project import Project, make_folder
 
 from replication.errors import InputError
-from replication.report.results import Results
+from replication.report.opened_results import Results
 
 Damage = Callable[[Project], object]
 Read = Callable[[Results], object]

@@ -8,15 +8,13 @@ import pandas as pd
 from IPython.display import HTML, Image, display
 from matplotlib.figure import Figure
 
-from replication.analysis.cells_csv import CELL, read_cells, read_csv
-from replication.analysis.summary import COLUMNS
-from replication.errors import InputError
-from replication.report.notebooks import NOTEBOOKS
+from replication.plan.plan import PUBLISHED
+from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.report.plotting import draw, save
+from replication.results.csv_files import csv_path, read_cells, read_csv_file, read_runs
+from replication.results.schema import CSV_FILES
 
 TABLE_NAMES = NOTEBOOKS["figures"].tables
-PUBLISHED = "published"
-WEIGHTS = ("max", "true_class")
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class Results:
 
     def table(self, name: str) -> pd.DataFrame:
         """Tidy frame of one table, `table1` to `table6`: one line per cell."""
-        return self._frame(f"tables/{name}.csv", "table", "row", "column", "mean", "reported")
+        return read_csv_file(self.folder, "table", self._hint, table=name)
 
     def tables(self) -> pd.DataFrame:
         """Tidy frame of all six tables."""
@@ -52,9 +50,11 @@ class Results:
 
     def built_tables(self) -> pd.DataFrame:
         """Tidy frame of those of the six tables that are built."""
-        built = [name for name in TABLE_NAMES if (self.folder / f"tables/{name}.csv").exists()]
+        built = [name for name in TABLE_NAMES if csv_path(self.folder, "table", name).exists()]
         frames = [self.table(name) for name in built]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=COLUMNS)
+        if not frames:
+            return pd.DataFrame(columns=CSV_FILES["table"].names)
+        return pd.concat(frames, ignore_index=True)
 
     def show_table(self, name: str) -> None:
         """Display a table in a notebook, or the reason why it cannot be shown."""
@@ -67,50 +67,57 @@ class Results:
             print(f"{path}: damaged ({error}); delete it and {self._hint}")
 
     def show(self, name: str, figure: Figure) -> Image:
-        """A figure of a notebook as an image to display; results get it as SVG and PNG, too."""
-        alt = next(it.figures[name] for it in NOTEBOOKS.values() if name in it.figures)
+        """A figure of a notebook as an image to display.
+
+        In results of one's own it is also saved, as SVG and PNG.
+        """
+        alt = next(spec.figures[name] for spec in NOTEBOOKS.values() if name in spec.figures)
         if not self.published:
             save(figure, self.folder / "figures", name)
         return Image(draw(figure, "png"), alt=alt, retina=True)
 
+    def runs(self) -> pd.DataFrame:
+        """One line per run, indexed by run: network, objective, generation, teachers, result."""
+        return read_runs(self.folder, self._hint)
+
     def cells(self) -> pd.DataFrame:
         """One line per cell and seed: table, row, column, seed, metric, value, run."""
-        return read_cells(self.folder / "cells.csv", self._hint)
+        return read_cells(self.folder, self._hint)
 
     def quality(self) -> pd.DataFrame:
         """One line per image cell, seed and metric, with the columns of `cells`."""
-        return read_cells(self.folder / "quality.csv", self._hint)
+        return self._frame("quality")
 
     def quality_table(self) -> pd.DataFrame:
         """One line per image cell and metric, with its interval and difference to the teacher."""
-        return self._frame("tables/quality.csv", *CELL, "metric", "mean", "delta_vs_teacher")
+        return self._frame("quality_table")
 
     def reliability(self) -> pd.DataFrame:
         """One line per image cell, seed and bin of confidence that is not empty."""
-        return self._frame("reliability.csv", *CELL, "seed", "bin", "confidence", "accuracy")
+        return self._frame("reliability")
 
     def claims(self) -> pd.DataFrame:
         """One line per claim: claim, section, statement, verdict, evidence."""
-        return self._frame("claims.csv", "claim", "verdict", "evidence")
+        return self._frame("claims")
 
     def claims_power(self) -> pd.DataFrame:
         """One line per claim: its difference, p-values, power and seeds needed."""
-        return self._frame("claims_power.csv", "claim", "difference", "power")
+        return self._frame("claims_power")
 
     def learning_curves(self) -> pd.DataFrame:
         """Metrics of table 2's runs by row, column and epoch: mean, low and high of the seeds."""
-        return self._frame("frames/learning_curves.csv", "row", "column", "epoch")
+        return self._frame("learning_curves")
 
     def confidence_weights(self) -> pd.DataFrame:
         """Percentiles of the weights behind CWTM's column of table 2, by row and `percent`.
 
         `max` are CWTM's own, `true_class` those of equation 9, times the batch size.
         """
-        return self._frame("frames/confidence_weights.csv", "row", "percent", *WEIGHTS)
+        return self._frame("confidence_weights")
 
     def class_similarity(self) -> pd.DataFrame:
         """A teacher's mean probability of each class, by `treatment` and `argmax`."""
-        return self._frame("frames/class_similarity.csv", "treatment", "argmax")
+        return self._frame("class_similarity")
 
     @property
     def _hint(self) -> str:
@@ -118,15 +125,9 @@ class Results:
             return "look for it in the publications that docs/results.md lists"
         return f"build it with: snakemake --cores 2 --configfile config/{self.folder.name}.yaml"
 
-    def _frame(self, name: str, *columns: str) -> pd.DataFrame:
-        """A csv file that has at least these columns."""
-        frame = read_csv(self.folder / name, self._hint)
-        if missing := [column for column in columns if column not in frame]:
-            raise InputError(
-                f"{self.folder / name}: without {', '.join(missing)}, written by another version;"
-                f" delete it and {self._hint}"
-            )
-        return frame
+    def _frame(self, name: str) -> pd.DataFrame:
+        """One of the csv files that `results.schema` describes."""
+        return read_csv_file(self.folder, name, self._hint)
 
 
 def open_results(scale: str, results: str | Path, *tables: str) -> Results:
@@ -135,9 +136,9 @@ def open_results(scale: str, results: str | Path, *tables: str) -> Results:
     Raises:
         InputError: a table that the notebook needs is missing.
     """
-    found = Results.find(results, scale)
-    if found.published:
-        print(f"No results of your own at scale {scale}: these are the published ones.")
+    opened = Results.find(results, scale)
+    if opened.published:
+        print(f"You have no results of scale {scale}: these are the published ones.")
     for name in tables:
-        found.table(name)
-    return found
+        opened.table(name)
+    return opened

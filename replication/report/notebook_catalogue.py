@@ -5,7 +5,7 @@ Snakemake's rules read this, so it imports nothing heavy.
 
 from dataclasses import dataclass, field
 
-FRAMES = ("learning_curves", "confidence_weights", "class_similarity")
+NOTEBOOK_FRAMES = ("learning_curves", "confidence_weights", "class_similarity")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ NOTEBOOKS = {
     ),
     "dark_knowledge": Notebook(
         tables=("table2",),
-        frames=FRAMES,
+        frames=NOTEBOOK_FRAMES,
         figures={
             "gradient_shares": "The two terms of q − p, student minus teacher, over training.",
             "confidence_weights": "Weights of CWTM and of equation 9 on training images.",

@@ -5,11 +5,12 @@ from pathlib import Path
 import pandas as pd
 
 from replication import files
-from replication.analysis.quality import measure_quality, summarise_quality
+from replication.analysis.quality import summarise_quality, write_quality
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
 from replication.report.rendering import render_layout
-from replication.report.tables import note
+from replication.report.table_files import note
+from replication.results.csv_files import csv_text, read_runs
 
 REMARKS = (
     "NLL: negative log-likelihood of the labels. ECE: expected calibration error, 15 bins. Lower is"
@@ -22,37 +23,30 @@ REMARKS = (
 
 
 def build_quality(plan: Plan) -> None:
-    """Write ``quality.csv``, ``reliability.csv`` and ``tables/quality.{csv,md,html,tex}``.
+    """Write the files of `write_quality`, and ``tables/quality.{csv,md,html,tex}``.
 
     Raises:
-        InputError: as `measure_quality`.
+        InputError: as `write_quality` and `read_runs`.
     """
-    for file, text in quality_files(plan).items():
+    frame = write_quality(plan).quality
+    for file, text in quality_tables(plan, frame, read_runs(plan.results)).items():
         files.write_text(file, text)
 
 
-def quality_files(plan: Plan) -> dict[Path, str]:
-    """The files of `build_quality` with their texts; raises as `measure_quality`."""
-    frame, bins = measure_quality(plan)
-    return {
-        plan.results / "quality.csv": frame.to_csv(index=False),
-        plan.results / "reliability.csv": bins.to_csv(index=False),
-        **quality_tables(plan, frame),
-    }
+def quality_tables(plan: Plan, frame: pd.DataFrame, runs: pd.DataFrame) -> dict[Path, str]:
+    """The files ``tables/quality.{csv,md,html,tex}`` with their texts.
 
-
-def quality_tables(plan: Plan, frame: pd.DataFrame) -> dict[Path, str]:
-    """The files ``tables/quality.{csv,md,html,tex}`` with their texts, from ``quality.csv``.
+    `frame` is ``quality.csv`` and `runs` is ``runs.csv``, indexed by run.
 
     ``tables/quality.csv`` has a line per cell and metric. The other formats have a block for each
     table of the scale with image networks, Table 2 first.
     """
-    summary = summarise_quality(frame)
-    texts = {"csv": summary.to_csv(index=False), "md": "", "html": "", "tex": ""}
+    summary = summarise_quality(frame, runs)
+    texts = {"csv": csv_text("quality_table", summary), "md": "", "html": "", "tex": ""}
     for name in summary["table"].unique():
         of_table = summary[summary["table"] == name]
         title = f"Predictions of {name.replace('table', 'Table ')}: {plan.tables[name].title}"
-        remarks = [*(() if texts["md"] else REMARKS), note(plan, name)]
+        remarks = [*(() if texts["md"] else REMARKS), note(plan, name, of_table["spread"])]
         rendered = render_layout(f"quality-{name}", quality_layout(of_table), title, remarks)
         for ending, text in rendered.items():
             texts[ending] += text + "\n"
