@@ -10,9 +10,8 @@ from support.plans import ROOT
 
 from replication.config.custom_objectives import find_objective, find_source, is_custom, source_hash
 from replication.config.own_modules import own_modules
-from replication.config.scale import Decisions
 from replication.errors import InputError
-from replication.training.loss import Loss
+from replication.objectives.loss import Loss
 
 Z, T = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0)).unbind(0)
 Y = torch.arange(6) % 5
@@ -30,7 +29,7 @@ def write(folder: Path, source: str) -> Path:
 
 def loss(folder: Path, name: str, parameters: Mapping[str, float]) -> Loss:
     found = find_objective(name, folder)
-    return Loss("a/run", name, Decisions(), torch.device("cpu"), (6, 5), parameters, found)
+    return Loss(name, found, torch.Generator(), parameters=parameters)
 
 
 def test_a_name_with_a_function_is_ones_own() -> None:
@@ -63,7 +62,7 @@ def test_the_source_is_found_and_hashed_without_importing_it(tmp_path: Path) -> 
 
 
 def test_a_module_on_the_path_needs_no_folder(tmp_path: Path) -> None:
-    assert find_source("replication.objectives:kd", tmp_path).name == "objectives.py"
+    assert find_source("replication.objectives:kd", tmp_path).parent.name == "objectives"
     assert find_objective("replication.objectives:kd")(Z, Y, T).ndim == 0
 
 

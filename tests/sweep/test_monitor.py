@@ -9,6 +9,7 @@ from support.run_folders import fail, finish, hold
 
 from replication.sweep.costs import Costs
 from replication.sweep.monitor import poll
+from replication.training.train_run import train
 
 LABEL = "digits/wide_resnet_28_1.label.0"
 BAN = f"{LABEL}/wide_resnet_28_1.ban.0"

@@ -1,6 +1,5 @@
 """Trainings of networks of timm, on data and objectives of one's own, by another optimiser."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,13 @@ import timm
 import torch
 import yaml
 
-from replication.config.scale import ImageRecipe
 from replication.data.prepare import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import network_tag
 from replication.results.run_folder import MODEL
 from replication.results.run_record import read_predictions, read_record
-from replication.training.optimisation import make_optimisation
-from replication.training.run import train
+from replication.training.train_run import train
 
 VIT: dict[str, Any] = {"network": "timm:test_vit", "arguments": {"img_size": 8, "patch_size": 4}}
 TABLE: dict[str, Any] = {
@@ -185,55 +182,6 @@ def test_weights_that_do_not_fit_are_one_line(
     found = write(tmp_path, {**TABLE, "columns": columns})
     with pytest.raises(InputError) as caught:
         train(found, next(iter(found.runs.values())))
-    assert says in str(caught.value)
-    assert str(caught.value).isprintable()
-
-
-def recipe(**keys: Any) -> ImageRecipe:
-    return ImageRecipe.model_validate_json(json.dumps(SCALE["images"] | keys))
-
-
-def test_by_default_optimiser_and_schedule_are_the_papers() -> None:
-    paper = {key: SCALE["images"][key] for key in ("epochs", "batch_size", "weight_decay")}
-    found = ImageRecipe.model_validate_json(
-        json.dumps({**paper, "learning_rate": 0.1, "milestones": [1, 3], "momentum": 0.9})
-    )
-    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
-    network[0].bias.requires_grad_(False)
-    optimiser, schedule, end_epoch = make_optimisation(network, found)
-    assert isinstance(optimiser, torch.optim.SGD)
-    (group,) = optimiser.param_groups
-    assert len(group["params"]) == 3
-    assert (group["nesterov"], group["momentum"], group["weight_decay"]) == (True, 0.9, 0.05)
-    rates = []
-    for epoch in range(1, 5):
-        rates.append(group["lr"])
-        optimiser.step()
-        end_epoch(epoch)
-    assert rates == pytest.approx([0.1, 0.02, 0.02, 0.004])
-    assert isinstance(schedule, torch.optim.lr_scheduler.MultiStepLR)
-    # And its dump is what it was before there was a choice.
-    assert not ImageRecipe.OPEN & found.model_dump().keys()
-
-
-def test_timms_optimiser_leaves_norms_and_biases_without_decay() -> None:
-    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
-    optimiser, *_ = make_optimisation(network, recipe(optimizer_arguments={"betas": [0.8, 0.9]}))
-    decays = {len(group["params"]): group["weight_decay"] for group in optimiser.param_groups}
-    assert decays == {3: 0.0, 1: 0.05}
-    assert optimiser.param_groups[0]["betas"] == (0.8, 0.9)
-
-
-@pytest.mark.parametrize(
-    ("keys", "says"),
-    [
-        ({"optimizer": "adamv"}, "timm cannot make adamv"),
-        ({"optimizer_arguments": {"beta": 1}}, "timm cannot make adamw"),
-    ],
-)
-def test_an_optimiser_that_cannot_be_made_is_one_line(keys: dict[str, Any], says: str) -> None:
-    with pytest.raises(InputError) as caught:
-        make_optimisation(torch.nn.Linear(2, 2), recipe(**keys))
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
 
