@@ -8,6 +8,8 @@ import pytest
 from support.plans import ROOT, tiny_plan
 
 from replication.config import datasets
+from replication.config.datasets import OwnImages
+from replication.plan.plan import Plan
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.workflow.rules import ConfigFiles, Rules
 
@@ -68,8 +70,10 @@ def test_the_workflow_is_short() -> None:
 
 
 def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    image = {"folder": str(tmp_path / "pets"), "size": [8, 8], "channels": 1}
-    rules = Rules(tiny_plan(datasets={"cifar10": image}))
+    pets = OwnImages(folder=str(tmp_path / "pets"), size=(8, 8), channels=1)
+    scale = tiny_plan().scale
+    scale = scale.model_copy(update={"datasets": {**scale.datasets, "cifar10": pets}})
+    rules = Rules(Plan.make(scale, ROOT / "tables"))
     listed: list[Path] = []
     monkeypatch.setattr(datasets, "folder_state", lambda place: f"state {listed.append(place)}")
     job: Any = SimpleNamespace(dataset="pets")
