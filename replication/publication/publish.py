@@ -17,7 +17,7 @@ from replication.publication.crate import describe
 from replication.publication.notebooks import clean_notebook
 from replication.report.notebooks import NOTEBOOKS, Notebook
 from replication.report.outcome import PAGE, describe_in_markdown
-from replication.verify.crate import CRATE
+from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings
 from replication.verify.plan import read_plan
 from replication.verify.publication import check_publication

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from replication.analysis.cells_csv import read_csv
 from replication.files import RETRAIN
 from replication.plan.run import GIVEN
+from replication.results.csv_files import read_csv
 from replication.results.run_folder import HISTORY, RECORD
 from replication.verify.findings import nested
 

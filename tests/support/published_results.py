@@ -16,7 +16,7 @@ from replication.plan.plan import Plan
 from replication.publication.publish import publish
 from replication.report.notebooks import NOTEBOOKS
 from replication.sweep.criteria import measure_criteria, write_criteria
-from replication.verify.crate import CRATE
+from replication.verify.check_publication import CRATE
 
 SOURCES = ("Snakefile", "rules", "CITATION.cff")
 TIME = "2026-11-25T04:42:50.623799Z"

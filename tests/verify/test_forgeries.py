@@ -31,7 +31,7 @@ from replication.training.image_trainer import forward
 from replication.training.run import train
 from replication.training.setup import build_network, load_data
 from replication.verify.history import history_problems
-from replication.verify.results import verify
+from replication.verify.verification import verify
 
 RUNS = "results/tiny/runs"
 BAN_L, CWTM = BAN.replace("ban", "ban+l"), BAN.replace("ban", "cwtm")

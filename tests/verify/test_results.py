@@ -22,7 +22,7 @@ from replication.report.quality import build_quality
 from replication.report.tables import build_table
 from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import read_record
-from replication.verify.results import verify
+from replication.verify.verification import verify
 
 
 def change_predictions(folder: Path) -> None:
