@@ -21,7 +21,9 @@ from replication.publication.commands import (
     ConfigFiles,
     Results,
     compare,
+    derive,
     export,
+    pool,
     publish,
     summary,
     verify,
@@ -34,7 +36,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (verify, publish, compare, summary, export):
+for command in (verify, publish, derive, pool, compare, summary, export):
     app.command()(command)
 
 

@@ -31,22 +31,75 @@ def verify(
     sample: Annotated[
         float, typer.Option(min=1e-6, max=1, help="Share of runs for --deep, drawn at random.")
     ] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Draws the same runs of --sample again.")] = 0,
 ) -> None:
     """Check results: every file, lineage and number against those that it follows from.
 
-    The scale is the one that the results were built with, or that of --configfile. Prints a line
-    for each inconsistency, and fails if there is one.
+    The scale is the one that the results were built with, or that of --configfile. Names each file
+    as recomputed, or as checked against its checksum only; prints a line for each inconsistency,
+    and fails if there is one.
     """
-    from replication.verify.results import verify as verify_results
+    from replication.verify.verification import verify as verify_results
 
-    found = verify_results(results, configfiles=configfile or (), deep=sample if deep else 0)
-    for problem in found.problems:
+    findings = verify_results(
+        results, configfiles=configfile or (), deep=sample if deep else 0, seed=seed
+    )
+    for problem in findings.problems:
         print(f"wrong: {problem}", file=sys.stderr)
-    for remark in found.remarks:
+    for remark in findings.remarks:
         print(f"note: {remark}")
-    print(f"{results}: {found.counted}")
-    if found.problems:
-        raise InputError(f"{results}: {len(found.problems)} inconsistencies, listed above")
+    for check, names in findings.files_by_check().items():
+        print(f"{check}: {names}")
+    drawn = f", drawn with seed {seed}" if deep and sample < 1 else ""
+    print(f"{results}: {findings.counted}{drawn}")
+    if findings.problems:
+        raise InputError(f"{results}: {len(findings.problems)} inconsistencies, listed above")
+
+
+def derive(
+    results: Annotated[Path, typer.Argument(help="results/<scale> or published/<scale>.")],
+    notebooks: Annotated[
+        bool, typer.Option(help="Execute the notebooks, which draws the figures.")
+    ] = True,
+) -> None:
+    """Write again all that follows from the csv files: tables, claims, criteria, pages, figures.
+
+    Needs no run folders. The checksums of a publication are renewed.
+    """
+    from replication.publication.derive import derive as derive_results
+
+    changed = derive_results(results, notebooks=notebooks)
+    for file in changed:
+        print(file)
+    print(f"{results}: {len(changed)} files have changed")
+
+
+def pool(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Results or publications of one recipe, two or more.")
+    ],
+    scale: Annotated[str, typer.Option(help="Name of the pooled scale.")],
+    to: Annotated[Path | None, typer.Option(help="Folder. [published/<scale>]")] = None,
+    prefer: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder whose runs count where two have different ones, repeatable."),
+    ] = None,
+    notebooks: Annotated[
+        bool, typer.Option(help="Execute the notebooks, which draws the figures.")
+    ] = True,
+) -> None:
+    """Join results of one recipe: other seeds, other tables, other machines.
+
+    Writes a publication, without weights, and verifies it.
+    """
+    from replication.publication.pool import write_pool
+
+    folder, findings, notes = write_pool(
+        folders, scale, to, prefer=prefer or (), notebooks=notebooks
+    )
+    for note in notes:
+        print(f"note: {note}")
+    print(f"{folder}: {findings.counted}")
 
 
 def publish(
@@ -59,8 +112,8 @@ def publish(
     """Verify finished results and publish them, without weights, as an RO-Crate."""
     from replication.publication.publish import publish as publish_results
 
-    folder, found = publish_results(results, to, deep=float(deep))
-    print(f"{folder}: {found.counted}")
+    folder, findings = publish_results(results, to, deep=float(deep))
+    print(f"{folder}: {findings.counted}")
 
 
 def compare(

@@ -56,7 +56,7 @@ def of_runs(lines: list[str]) -> list[str]:
 def test_honest_results_and_rewritten_ones_pass(small_plan: Plan) -> None:
     found = verify(small_plan.results, deep=1)
     assert found.problems == []
-    assert found.recomputed == len(small_plan.runs)
+    assert found.recomputed_runs == len(small_plan.runs)
     for run in small_plan.runs:
         forge(small_plan, run)
     rebuild(small_plan)
