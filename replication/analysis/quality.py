@@ -15,6 +15,7 @@ generation 0 of its lineage. Label-trained networks have none of them.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +24,19 @@ from numpy.typing import NDArray
 
 from replication import metrics
 from replication.analysis.measure import Average, Measurements, Predictions, combine
-from replication.analysis.summary import cell_statistics
+from replication.analysis.summary import CellSamples, network_kind, statistics_of_cells
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.correctness import CellAndSeed, write_correctness
-from replication.results.csv_files import join_members, read_cells, split_members, write_csv_file
+from replication.results.csv_files import (
+    join_members,
+    read_cells,
+    root_teachers,
+    split_members,
+    write_csv_file,
+)
 from replication.results.schema import CELL_KEY, CSV_FILES, DIFFERENCES, LEVELS
 
 ERROR = "error (%)"
@@ -160,16 +167,6 @@ def _read_predictions(
     return members, teacher
 
 
-def root_teachers(run_column: pd.Series, runs: pd.DataFrame) -> pd.Series:
-    """Generation 0 of the lineage of each line of a csv file with a column ``run``.
-
-    ``runs`` is ``runs.csv``, indexed by run. Missing for generation 0 itself. An ensemble has the
-    lineage of its last member.
-    """
-    last_members = run_column.map(lambda run: split_members(run)[-1])
-    return last_members.map(runs["root_teacher"])
-
-
 def summarise_quality(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Mean and interval over the seeds, and the paired difference to generation 0.
 
@@ -181,13 +178,30 @@ def summarise_quality(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     pairs = pd.MultiIndex.from_arrays([frame["metric"], root_teachers(frame["run"], runs)])
     paired = frame.assign(teacher=by_run.reindex(pairs).to_numpy())
     key = [*CELL_KEY, "metric"]
-    lines = []
-    for names, of_cell in paired.groupby(key, sort=False):
-        seeds = of_cell["seed"].tolist()
-        values = dict(zip(seeds, of_cell["value"].tolist(), strict=True))
-        teachers = dict(zip(seeds, of_cell["teacher"].tolist(), strict=True))
-        known = teachers if of_cell["teacher"].notna().all() else {}
-        lines.append(dict(zip(key, names, strict=True)) | cell_statistics(values, known))
+    samples = {
+        tuple(map(str, names)): _samples(of_cell, runs)
+        for names, of_cell in paired.groupby(key, sort=False)
+    }
+    statistics: dict[tuple[str, ...], dict[str, Any]] = {}
+    for table, metric in dict.fromkeys((names[0], names[-1]) for names in samples):
+        # The cells of one table share the spread of a metric.
+        cells = [names for names in samples if (names[0], names[-1]) == (table, metric)]
+        numbers = statistics_of_cells([samples[names] for names in cells])
+        statistics |= zip(cells, numbers, strict=True)
+    lines = [dict(zip(key, names, strict=True)) | statistics[names] for names in samples]
     numeric = dict.fromkeys([*LEVELS, *DIFFERENCES], float)
     summary = pd.DataFrame(lines, columns=CSV_FILES["quality_table"].names).astype(numeric)
     return summary.sort_values("table", key=lambda tables: tables != "table2", kind="stable")
+
+
+def _samples(of_cell: pd.DataFrame, runs: pd.DataFrame) -> CellSamples:
+    """The values of one cell and metric by seed, and its teachers' if all of them are known."""
+    members = split_members(of_cell["run"].iloc[0])
+    seeds = of_cell["seed"].tolist()
+    values = dict(zip(seeds, of_cell["value"].tolist(), strict=True))
+    teachers = dict(zip(seeds, of_cell["teacher"].tolist(), strict=True))
+    return CellSamples(
+        network_kind(str(runs["network"][members[-1]]), len(members)),
+        values,
+        teachers if of_cell["teacher"].notna().all() else {},
+    )

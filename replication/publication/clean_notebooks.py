@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.errors import InputError
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
 
 INJECTED = {"injected-parameters", "snakemake-job-properties"}
 """Tags of the cells that papermill and Snakemake add: other parameters, the job, its paths."""

@@ -7,7 +7,7 @@ from replication import files
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.publication.clean_notebooks import clean_notebook
-from replication.report.notebooks import NOTEBOOKS, Notebook
+from replication.report.notebook_catalogue import NOTEBOOKS, Notebook
 from replication.results.csv_files import csv_path
 
 SOURCES = Path("notebooks")

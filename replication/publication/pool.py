@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
-from replication.plan.plan import Plan
+from replication.plan.plan import PUBLISHED, Plan
 from replication.publication.derive import write_crate, write_derived_files
 from replication.publication.pool_sources import (
     Identity,
@@ -33,8 +33,8 @@ from replication.publication.pool_sources import (
     pooled_scale,
     read_source,
 )
-from replication.publication.publish import PUBLISHED, workflow_files, write_publication
-from replication.report.notebooks import FRAMES
+from replication.publication.publish import workflow_files, write_publication
+from replication.report.notebook_catalogue import NOTEBOOK_FRAMES
 from replication.results.correctness import CellAndSeed, write_correctness
 from replication.results.csv_files import (
     csv_path,
@@ -43,6 +43,7 @@ from replication.results.csv_files import (
     split_members,
     write_csv_file,
 )
+from replication.results.scale_file import write_scale
 from replication.results.schema import CELL_AND_SEED_KEY, CSV_FILES
 from replication.verify.findings import CLOSE, Findings
 
@@ -123,7 +124,7 @@ def write_pool(
 
     def write(part: Path) -> None:
         plan = replace(pooled.plan, results=part)
-        plan.write_scale()
+        write_scale(plan)
         for csv_name in ("runs", "cells", "quality", "reliability"):
             write_csv_file(part, csv_name, getattr(pooled, csv_name))
         if pooled.correctness is not None:
@@ -142,7 +143,7 @@ def _copy_measured_files(pooled: Pooled, part: Path) -> Iterator[str]:
     These are the frames of the figures of Table 2, and the divergences in ``criteria.csv``.
     """
     sources = list({id(source): source for source in pooled.chosen.values()}.values())
-    for name in FRAMES:
+    for name in NOTEBOOK_FRAMES:
         files = [csv_path(source.folder, name) for source in sources]
         if file := next(filter(Path.is_file, files), None):
             copy = csv_path(part, name)

@@ -1,4 +1,4 @@
-"""The folders that are pooled: what each holds, which networks are the same, whose recipes agree."""
+"""The folders that are pooled: what each holds, and whether their runs are of one recipe."""
 
 import hashlib
 from collections import Counter
@@ -118,8 +118,14 @@ class Source:
                 yield from self._with_lineage(run)
 
     def _with_lineage(self, run: str) -> list[str]:
-        teacher = self.runs.loc[run, "teacher"]
-        return [*([] if pd.isna(teacher) else self._with_lineage(teacher)), run]
+        teacher = self._teachers[run]
+        return [*(self._with_lineage(teacher) if teacher else []), run]
+
+    @cached_property
+    def _teachers(self) -> dict[str, str | None]:
+        """The direct teacher of each run, if it has one."""
+        teachers = zip(self.runs["run"], self.runs["teacher"], strict=True)
+        return {run: teacher if isinstance(teacher, str) else None for run, teacher in teachers}
 
 
 def read_source(folder: Path, tables: Path) -> Source:
@@ -181,13 +187,13 @@ def check_recipes(sources: Sequence[Source]) -> None:
             recipes.
     """
     for first, second in pairwise(sources):
-        configs = [
+        config, other_config = (
             source.plan.scale.model_dump(mode="json", exclude=FREE) for source in (first, second)
-        ]
+        )
         unlike = [
             f"`{key}` is {value} in {first.folder / SCALE_FILE} and {other} in"
             f" {second.folder / SCALE_FILE}"
-            for key, value, other in differences(*configs)
+            for key, value, other in differences(config, other_config)
         ]
         advice = "only results of one recipe can be pooled, so leave one of these folders out"
         hashes = [dict(source.runs["recipe_hash"]) for source in (first, second)]

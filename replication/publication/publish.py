@@ -12,7 +12,7 @@ from pathlib import Path
 from replication import files
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
-from replication.plan.plan import SCALE_FILE, Plan
+from replication.plan.plan import PUBLISHED, SCALE_FILE, Plan
 from replication.publication.clean_notebooks import clean_notebook
 from replication.publication.derive import write_crate
 from replication.publication.execute_notebooks import shown_notebooks
@@ -22,7 +22,6 @@ from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings
 from replication.verify.verification import read_plan, verify
 
-PUBLISHED = Path("published")
 MEASURED = [SCALE_FILE, "runs.csv", "cells.csv", "quality.csv", "reliability.csv", CORRECT]
 CLAIMS = ["claims.csv", "claims_power.csv", "claims_items.csv"]
 CRITERIA = ["criteria.csv", "criteria.html"]

@@ -9,15 +9,15 @@ functions write these files (``replication derive``) and check them (``replicati
 from collections.abc import Callable
 from pathlib import Path
 
-from replication.analysis.claims import FILES as CLAIMS
-from replication.analysis.claims import claims_of
-from replication.analysis.items import item_intervals
+from replication.analysis.claims import DERIVED as CLAIMS
+from replication.analysis.claims import claims_of, items_of_claims
+from replication.analysis.criteria import derive_criteria
 from replication.analysis.table_statistics import missing_cells, table_statistics
-from replication.config.paper_claims import read_claims
 from replication.plan.plan import Plan
+from replication.report.criteria_page import criteria_html
 from replication.report.outcome import PAGE, describe_in_markdown
-from replication.report.quality import quality_tables
-from replication.report.tables import render_table
+from replication.report.quality_table import quality_tables
+from replication.report.table_files import render_table
 from replication.results.correctness import CORRECT
 from replication.results.csv_files import (
     csv_path,
@@ -67,17 +67,38 @@ def claims_files(plan: Plan, tables: Path) -> Texts:
     Without ``correct.safetensors`` the last one cannot be derived, and is left as it is.
 
     Raises:
-        InputError: ``cells.csv``, ``quality.csv`` or ``claims.yaml`` is missing or wrong.
+        InputError: ``cells.csv``, ``quality.csv``, ``runs.csv`` or ``claims.yaml`` is missing or
+            wrong.
     """
     frames = claims_of(plan, tables)
     texts = {
-        plan.results / name: frame.to_csv(index=False)
+        csv_path(plan.results, name): csv_text(name, frame)
         for name, frame in zip(CLAIMS, frames, strict=True)
     }
     if (plan.results / CORRECT).is_file():
-        intervals = item_intervals(plan, read_claims(tables, plan.scale.study))
-        texts[csv_path(plan.results, "claims_items")] = csv_text("claims_items", intervals)
+        texts[csv_path(plan.results, "claims_items")] = csv_text(
+            "claims_items", items_of_claims(plan, tables)
+        )
     return texts
+
+
+def criteria_files(plan: Plan, tables: Path) -> Texts:
+    """``criteria.csv``, of which the divergences are kept, and ``criteria.html``.
+
+    Nothing where criteria were not measured, because divergences need the folders of the runs.
+
+    Raises:
+        InputError: ``criteria.csv`` or ``runs.csv`` is damaged.
+    """
+    file = csv_path(plan.results, "criteria")
+    if not file.is_file():
+        return {}
+    measured = read_csv_file(plan.results, "criteria")
+    criteria = derive_criteria(plan, read_runs(plan.results), measured)
+    return {
+        file: csv_text("criteria", criteria),
+        file.with_suffix(".html"): criteria_html(criteria),
+    }
 
 
 def page_files(plan: Plan, tables: Path) -> Texts:
@@ -93,6 +114,7 @@ DERIVED: list[Callable[[Plan, Path], Texts]] = [
     table_files,
     quality_files,
     claims_files,
+    criteria_files,
     page_files,
 ]
 """Functions of a plan and the folder of the tables; each may read what those before it wrote."""

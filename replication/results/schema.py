@@ -123,6 +123,9 @@ DIFFERENCE_COLUMNS = (
     _number("delta_ci_high", METRIC_UNIT, "Upper end of the difference's 95 % interval."),
     _number("p_value", "", "Two-sided p-value of the difference, uncorrected."),
 )
+SPREAD_COLUMN = _text(
+    "spread", "What the intervals rest on: `own` spread, `pooled`, or `pooled by kind`.", True
+)
 LEVELS = [column.name for column in LEVEL_COLUMNS]
 DIFFERENCES = [column.name for column in DIFFERENCE_COLUMNS]
 
@@ -207,6 +210,7 @@ CSV_FILES: dict[str, CsvFile] = {
             *LEVEL_COLUMNS,
             _integer("n", "Number of seeds."),
             *DIFFERENCE_COLUMNS,
+            SPREAD_COLUMN,
             _number("params", "millions", "Parameters of the network."),
             _number("params_reported", "millions", "Parameters that the paper prints."),
             _text("verdict", "Whether the cell is better or worse than its teacher.", True),
@@ -224,6 +228,7 @@ CSV_FILES: dict[str, CsvFile] = {
             *LEVEL_COLUMNS,
             _integer("n", "Number of seeds."),
             *DIFFERENCE_COLUMNS,
+            SPREAD_COLUMN,
         ),
         from_files=("quality", "runs"),
     ),
@@ -234,9 +239,20 @@ CSV_FILES: dict[str, CsvFile] = {
         (
             _text("claim", "Name of the claim in `claims.yaml`."),
             _text("section", "Section of the paper.", True),
-            _text("statement", "What is claimed."),
+            _text("title", "A few words for figures; the statement of a claim without a title."),
+            _text("statement", "What is claimed, on the paper's data sets."),
+            _text("tested_on", "The data that it was tested on at this scale."),
             _text("verdict", "What these results say about it."),
-            _text("evidence", "The numbers behind the verdict, in words."),
+            _text(
+                "size",
+                "Whether the effect is at least half of the paper's; bounds have none.",
+                True,
+            ),
+            _text("reason", "Why the claim is undecided; empty for all others.", True),
+            _number(
+                "seeds_to_decide", "seeds", "About how many would decide, if there are too few."
+            ),
+            _text("evidence", "The numbers behind the verdict, in sentences."),
             _text("source", "Where the claim comes from."),
             _text("family", "Primary claim that the claim belongs to; its own name if primary."),
         ),
@@ -251,30 +267,33 @@ CSV_FILES: dict[str, CsvFile] = {
             _text("family", "Primary claim that the claim belongs to."),
             _text("metric", "Metric of `quality.csv`; empty for error and perplexity.", True),
             _text("expect", "How the two sides are expected to compare."),
-            _number("smallest_effect", METRIC_UNIT, "Smallest effect of interest."),
             _integer("n", "Number of seeds."),
-            _integer("strata", "Independent parts of the comparison.", True),
-            _number("difference", METRIC_UNIT, "Mean difference between the two sides."),
+            _integer("strata", "Independent parts of the comparison; 0 if it is not measured."),
+            _text("reference", "Label-trained runs per seed in each reference.", True),
+            _number("difference", METRIC_UNIT, "Mean difference, left side minus right side."),
             _number("std", METRIC_UNIT, "Standard deviation of the difference over the seeds."),
             _number("ci_low", METRIC_UNIT, "Lower end of the 95 % interval."),
             _number("ci_high", METRIC_UNIT, "Upper end of the 95 % interval."),
             _number("paired_difference", METRIC_UNIT, "Difference from each run's own teacher."),
-            _number("p_contradicted", "", "P-value against the claim."),
-            _number("p_negligible", "", "P-value that the difference is negligible."),
-            _number("p_replicated", "", "P-value for the claim."),
-            _number("p_value", "", "The smaller of the p-values for and against."),
-            _number("p_corrected", "", "The same after Holm's correction."),
-            _number("p_negligible_corrected", "", "`p_negligible` after Holm's correction."),
+            _number("level", METRIC_UNIT, "Mean of the right side."),
+            _number(
+                "smallest_effect", METRIC_UNIT, "Half of the paper's effect, or the claim's margin."
+            ),
+            _number("p_direction", "", "P-value that there is a difference, or of a bound."),
+            _number("p_small", "", "P-value that the effect is below `smallest_effect`."),
+            _number("p_large", "", "P-value that it is above, in the claim's direction."),
+            _number("p_direction_corrected", "", "`p_direction` after Holm's correction."),
+            _number("p_small_corrected", "", "`p_small` after Holm's correction."),
+            _number("p_large_corrected", "", "`p_large` after Holm's correction."),
             _number("reported_difference", METRIC_UNIT, "The difference that the paper prints."),
-            _number("level", METRIC_UNIT, "Mean of the right side here."),
             _number("reported_level", METRIC_UNIT, "The right side in the paper."),
-            _number("effect", METRIC_UNIT, "The paper's effect in proportion to `level`."),
-            _number("fraction", "", "Difference as a fraction of `effect`."),
+            _number("fraction", "", "Effect relative to `level`, as a fraction of the paper's."),
             _number("fraction_low", "", "Lower end of its 95 % interval."),
             _number("fraction_high", "", "Upper end of its 95 % interval."),
-            _number("power", "", "Power of one test at the paper's effect."),
+            _number("assumed_effect", METRIC_UNIT, "The true difference that power assumes."),
+            _number("power", "", "Power of the present seeds for this claim alone."),
             _number("power_corrected", "", "The same at the strictest level of the correction."),
-            _number("seeds_needed", "seeds", "Seeds for 80 % power of one test."),
+            _number("seeds_needed", "seeds", "Seeds for 80 % power for this claim alone."),
             _number("seeds_needed_corrected", "seeds", "The same at the strictest level."),
             _text("single_run_verdict", "What the paper's single runs alone can tell."),
         ),
@@ -291,7 +310,8 @@ CSV_FILES: dict[str, CsvFile] = {
             _number("item_low", "points", "Lower end of the 95 % interval over items."),
             _number("item_high", "points", "Upper end of the 95 % interval over items."),
         ),
-        from_files=("cells", "runs"),
+        # From correct.safetensors, which is no csv file.
+        from_files=("cells",),
     ),
     "criteria": CsvFile(
         "criteria.csv",

@@ -88,7 +88,7 @@ def check_collected(plan: Plan, findings: Findings) -> bool:
 
 def _run_problems(plan: Plan, runs: pd.DataFrame) -> Iterator[str]:
     """Compare what the plan says of each run, and find copies."""
-    lines = {line["run"]: line for line in runs.to_dict("records")}
+    lines: dict[str, dict[Any, Any]] = {line["run"]: line for line in runs.to_dict("records")}
     for name, line in lines.items():
         if run := plan.runs.get(name):
             expected = describe_planned_run(plan, run)
@@ -107,7 +107,7 @@ def _run_problems(plan: Plan, runs: pd.DataFrame) -> Iterator[str]:
             yield f"{copy}: its {column} is missing, or that of another run"
 
 
-def _root_teacher(run: str, lines: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _root_teacher(run: str, lines: Mapping[str, Mapping[Any, Any]]) -> str | None:
     """The last teacher above a run; None for a run without teacher."""
     root, seen = run, {run}
     while (teacher := lines[root]["teacher"]) in lines and teacher not in seen:

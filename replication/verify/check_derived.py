@@ -11,10 +11,10 @@ import pandas as pd
 from replication.analysis.table_statistics import missing_cells
 from replication.plan.plan import Plan
 from replication.report.derived_files import DERIVED
-from replication.results.csv_files import csv_path, read_cells, read_csv, read_runs
+from replication.results.csv_files import csv_path, read_cells
 from replication.results.schema import CSV_FILES, CsvFile
 from replication.verify.compare_frames import compare_csv
-from replication.verify.findings import Findings, differences
+from replication.verify.findings import Findings
 
 
 def check_derived(plan: Plan, tables: Path, findings: Findings) -> None:
@@ -39,7 +39,6 @@ def check_derived(plan: Plan, tables: Path, findings: Findings) -> None:
                 elif file.read_bytes() != text.encode():
                     findings.problems.append(f"{file}: does not show what its csv files give")
                 findings.mark(file.relative_to(plan.results), "recomputed")
-    _check_criteria(plan, findings)
 
 
 def _incomplete_tables(plan: Plan, findings: Findings) -> set[str]:
@@ -64,24 +63,3 @@ def _description(plan: Plan, file: Path) -> CsvFile:
     name = file.relative_to(plan.results).as_posix()
     exact = (entry for entry in CSV_FILES.values() if entry.path == name)
     return next(exact, CSV_FILES["table"])
-
-
-def _check_criteria(plan: Plan, findings: Findings) -> None:
-    """Compare the errors of generation 0 that make a scale a fair test; raises as `read_csv`."""
-    file, key = csv_path(plan.results, "criteria"), ["dataset", "network"]
-    if not file.exists():
-        return
-    runs = read_runs(plan.results)
-    of_the_scale = runs[runs["variant"].isna() & (runs["objective"] == "label")]
-    expected = of_the_scale.groupby(key).agg(
-        seeds=("run", "count"), train_error=("train_error", "mean"), test_error=("error", "mean")
-    )
-    with findings.noting():
-        lines = read_csv(file, usecols=[*key, *expected.columns]).to_dict("records")
-        stored = {(line["dataset"], line["network"]): line for line in lines}
-        for line in expected.dropna().reset_index().to_dict("records"):
-            place = line["dataset"], line["network"]
-            for name, value, expected_value in differences(stored.get(place, {}), line):
-                findings.problems.append(
-                    f"{file}: {', '.join(place)}: {name} is {value}, not {expected_value}"
-                )

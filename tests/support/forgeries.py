@@ -20,23 +20,25 @@ from replication.analysis.claims import build_claims
 from replication.analysis.collect import collect
 from replication.analysis.measure import measure
 from replication.errors import InputError
-from replication.plan.plan import Plan, hash_recipe
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.plan.plan import Plan
+from replication.plan.recipe import hash_recipe
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import LOGITS_OF, logits_of, read_predictions, read_record
+from replication.results.scale_file import write_scale
 
 
 def rebuild(plan: Plan, keep_scale: bool = False) -> None:
     """Build cells, tables, quality and claims by this plan, whatever recipes the runs have."""
-    if not keep_scale:
-        plan.write_scale()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             Plan, "recipe_hash", lambda plan, run: read_record(plan.folder(run))["recipe_hash"]
         )
+        if not keep_scale:
+            write_scale(plan)
         for name in plan.tables:
-            assert build_table(plan, name)[1] == []
+            assert build_table(plan, name).reasons == []
         collect(plan)
         with suppress(InputError):  # as with labels that differ, which it refuses
             build_quality(plan)
@@ -69,7 +71,9 @@ def forge(
     if model:
         save_file(dict(model), folder / MODEL)
     if predicted:
-        save_file({name: tensor.contiguous() for name, tensor in predicted.items()}, folder / PREDICTIONS)
+        save_file(
+            {name: tensor.contiguous() for name, tensor in predicted.items()}, folder / PREDICTIONS
+        )
     old = {**read_record(folder), **record}
     tensors = read_predictions(folder)
     parts = ["logits"] if "logits" in tensors else ["validation", "test"]

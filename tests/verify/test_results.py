@@ -15,7 +15,8 @@ from support.small_results import BAN, LABEL, build_small_results, change_record
 from replication import files
 from replication.cli import run_command
 from replication.errors import InputError
-from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
+from replication.plan.plan import SCALE_FILE, Plan
+from replication.plan.recipe import hash_recipe
 from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import read_record
 from replication.verify.verification import verify
