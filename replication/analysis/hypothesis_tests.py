@@ -112,8 +112,9 @@ def correct_claims(
     the other claims Holm's within their family, multiplied by the number of families. The corrected
     p-value of a claim in a gated family is at least the corrected p_D of its primary claim.
 
-    A claim without a test counts with p = 1. Therefore no claim is decided otherwise because others
-    are measured, or are not, and the gate of a primary claim that cannot be tested is closed.
+    A claim without a test counts with p = 1. Therefore the number of tests does not depend on what
+    is measured: measuring more never takes a decision back, and adds one only where Holm's
+    procedure goes on to its next step. The gate of a primary claim that cannot be tested is closed.
 
     Args:
         p_values: (3, claims, …), by `QUESTIONS`; NaN where there is no test.
