@@ -180,8 +180,9 @@ def test_a_weaker_effect_is_shown_beside_what_the_papers_single_runs_can_tell(
     small: Values = {student: [15.9, 16.3, 16.1], teacher: [16.0, 16.4, 16.21]}
     decided = line(read(one=claim(left=side(student), right=side(teacher))), small)
     assert decided["verdict"] == "weaker"
-    assert "and the effect is less than half of the paper's, which would be 0.42 points" in (
-        decided["evidence"]
+    assert (
+        "and the effect is less than half of the paper's, which would be 0.42 points"
+        in (decided["evidence"])
     )
     assert decided["evidence"].endswith(
         "less than half of it. The paper's single runs by themselves are too few to tell."
@@ -203,8 +204,7 @@ def test_every_primary_claim_of_the_file_counts_whether_it_is_measured_or_not(
     assert numbers["p_direction_corrected"][0] == pytest.approx(20 * alone["p_direction"])
     assert list(frame["reason"]) == ["too few seeds"] + 19 * ["not measured"]
     assert (
-        frame["evidence"][1]
-        == "Not measured at this scale: table6 / lstm / ban+l val and 1 more."
+        frame["evidence"][1] == "Not measured at this scale: table6 / lstm / ban+l val and 1 more."
     )
 
 
@@ -463,7 +463,7 @@ def test_all_files_are_written_with_a_line_for_every_claim(folder: Path) -> None
         "two-digit numbers of scikit-learn’s digits, 4×8 pixels and scikit-learn’s digits, 4×4"
         " pixels"
     )
-    assert tested["lstm-test"] == "the Python language reference, 1,600 words for training"
+    assert tested["lstm-test"] == "the Python language reference, 10,000 words for training"
     numbers = pd.read_csv(folder / "claims_power.csv")
     assert list(numbers["claim"]) == list(frame["claim"])
     measured = numbers[numbers["n"] > 0]
