@@ -1,5 +1,7 @@
-# Records which scale the results are of.
+# Records which scale the results are of, once all of its runs are trained by its recipes.
 rule scale:
+    input:
+        RULES.records(*PLAN.tables),
     output:
         "results/{scale}/scale.json",
     log:
@@ -98,7 +100,6 @@ for name in PLAN.tables:
         name:
             name
         input:
-            f"{PLAN.results}/scale.json",
             f"{PLAN.results}/tables/{name}.csv",
             # Named here so that a run whose folder was deleted is trained again.
             RULES.records(name),

@@ -13,11 +13,10 @@ import torch
 from replication import metrics
 from replication.analysis.measure import Measurements, Predictions
 from replication.errors import InputError
-from replication.files import RETRAIN
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.results.csv_files import read_csv, read_csv_file, write_csv_file
-from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
+from replication.results.csv_files import csv_path, read_csv, read_csv_file, write_csv_file
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RETRAIN
 from replication.results.schema import CSV_FILES
 
 ENVIRONMENT = ["device", "precision", "threads"]
@@ -58,7 +57,7 @@ def describe_finished_run(measurements: Measurements, run: Run) -> dict[str, Any
     line |= {name: record.get(name) for name in [*ENVIRONMENT, "parameters", "seconds"]}
     line |= {result_column(metric): value for metric, value in record["result"].items()}
     line["nll"] = _negative_log_likelihood(measurements.predicted(run))
-    line["train_error"] = _train_error(plan, run)
+    line["train_error"] = last_train_error(plan, run)
     line |= {name: (record.get("versions") or {}).get(name) for name in VERSIONS}
     line |= {name: (record.get("code") or {}).get(name) for name in CODE}
     line["model_sha256"] = record["checksums"][MODEL]
@@ -73,7 +72,12 @@ def _negative_log_likelihood(predictions: Predictions) -> float:
     return metrics.nll(logits.log_softmax(-1), torch.from_numpy(predictions["labels"]))
 
 
-def _train_error(plan: Plan, run: Run) -> float | None:
+def last_train_error(plan: Plan, run: Run) -> float | None:
+    """Error on the training images in a run's last epoch, in percent; None for other networks.
+
+    Raises:
+        InputError: the run's history is missing or damaged.
+    """
     history = read_csv(plan.folder(run) / HISTORY, RETRAIN)
     return history["train_error"].iloc[-1] if "train_error" in history else None
 
@@ -135,11 +139,18 @@ def collect(plan: Plan) -> pd.DataFrame:
     """Write ``cells.csv`` and ``runs.csv`` from the parts of the tables; returns the cells.
 
     Raises:
-        InputError: a part is missing or damaged, or a file cannot be written.
+        InputError: a part is missing or damaged, two parts describe a run differently, or a file
+            cannot be written.
     """
     cells = [read_csv_file(plan.results, "table_cells", table=name) for name in plan.tables]
     runs = [read_csv_file(plan.results, "table_runs", table=name) for name in plan.tables]
-    write_csv_file(plan.results, "runs", pd.concat(runs).drop_duplicates("run"))
+    all_runs = pd.concat(runs, ignore_index=True).drop_duplicates()
+    if (repeated := all_runs["run"].duplicated()).any():
+        raise InputError(
+            f"{all_runs.loc[repeated, 'run'].iloc[0]}: two tables describe this run differently;"
+            f" delete {csv_path(plan.results, 'table_runs', '*')} and call snakemake again"
+        )
+    write_csv_file(plan.results, "runs", all_runs)
     joined = pd.concat(cells, ignore_index=True)
     write_csv_file(plan.results, "cells", joined)
     return joined

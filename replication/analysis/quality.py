@@ -30,7 +30,13 @@ from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.correctness import CellAndSeed, write_correctness
-from replication.results.csv_files import join_members, read_cells, split_members, write_csv_file
+from replication.results.csv_files import (
+    join_members,
+    read_cells,
+    root_teachers,
+    split_members,
+    write_csv_file,
+)
 from replication.results.schema import CELL_KEY, CSV_FILES, DIFFERENCES, LEVELS
 
 ERROR = "error (%)"
@@ -159,16 +165,6 @@ def _read_predictions(
                 " again"
             )
     return members, teacher
-
-
-def root_teachers(run_column: pd.Series, runs: pd.DataFrame) -> pd.Series:
-    """Generation 0 of the lineage of each line of a csv file with a column ``run``.
-
-    ``runs`` is ``runs.csv``, indexed by run. Missing for generation 0 itself. An ensemble has the
-    lineage of its last member.
-    """
-    last_members = run_column.map(lambda run: split_members(run)[-1])
-    return last_members.map(runs["root_teacher"])
 
 
 def summarise_quality(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

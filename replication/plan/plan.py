@@ -3,7 +3,6 @@
 Snakemake loads this module at every start, so it imports neither torch nor pandas.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,22 +10,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from replication.architectures.catalogue import find_network, kind_of
-from replication.config.custom_objectives import is_custom, source_hash
-from replication.config.datasets import AnyDataset, OwnText, TextDataset
+from replication.architectures.catalogue import find_network
+from replication.config.datasets import AnyDataset
 from replication.config.paper_claims import find_claims
 from replication.config.paper_tables import TABLES, TableSpec, find_tables, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
-from replication.files import checksum, write_text
-from replication.objectives import OBJECTIVES
 from replication.plan.cells import Cell, cells_of
+from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
 from replication.plan.seeds import check_seeds
+from replication.plan.stored_logits import is_within_limit, logit_shape
+from replication.plan.table_checks import check_table
 
 RESULTS = Path("results")
+"""The folder of all scales' results."""
+PUBLISHED = Path("published")
+"""The folder of all publications."""
 Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 SCALE_FILE = "scale.json"
@@ -79,7 +81,7 @@ class Plan:
         files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
-            _check_datasets(scale, spec, str(files[name]))
+            check_table(scale, spec, files[name])
         variants = _variants(specs, scale, tables)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
@@ -101,10 +103,6 @@ class Plan:
     def scale_text(self) -> str:
         """The scale as ``scale.json`` has it, without what depends on the machine."""
         return self.scale.model_dump_json(indent=2, exclude=MACHINE) + "\n"
-
-    def write_scale(self) -> None:
-        """Write beside the results what they were planned by; raises as `files.write_text`."""
-        write_text(self.results / SCALE_FILE, self.scale_text)
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -170,43 +168,42 @@ class Plan:
         return {**sizes, **json.loads(run.arguments)}
 
     def recipe(self, run: Run) -> dict[str, Any]:
-        """Everything except the teacher that determines a run's result, as plain data."""
-        scale = self.scale_of(run)
-        own = is_custom(run.objective)
-        found = OBJECTIVES.get(run.objective)
-        decision = found.decision if found else None
-        if run.weights:
-            return {
-                "dataset": run.dataset.model_dump(mode="json"),
-                "evaluate_on": scale.evaluate_on,
-                "network": {"name": run.network, "options": self.options(run)},
-                "objective": run.objective,
-                "weights": checksum(Path(run.weights)),
-                "training": {"epochs": 1, "milestones": [], "learning_rate": 0.0, "gamma": 1.0},
-                "precision": scale.precision,
-            }
-        return {
-            "dataset": run.dataset.model_dump(mode="json"),
-            "evaluate_on": scale.evaluate_on,
-            "network": {"name": run.network, "options": self.options(run)},
-            "objective": run.objective,
-            **({"parameters": dict(run.parameters)} if run.parameters else {}),
-            **({"source": source_hash(run.objective, scale.study or Path())} if own else {}),
-            "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
-            "share_ends": run.share_ends,
-            "training": self.training(run).model_dump(mode="json"),
-            "precision": scale.precision,
-            # Cached teacher logits are rounded to half precision, those of a live teacher are not.
-            **({"logit_cache_limit_gib": scale.logit_cache_limit_gib} if run.teacher else {}),
-        }
+        """Everything except teacher and seed that determines a run's result; see `plan.recipe`."""
+        stored = run.teacher is not None and self.stores_logits_for(run)
+        return make_recipe(run, self.scale_of(run), self.options(run), self.training(run), stored)
+
+    def stores_logits_for(self, student: Run) -> bool:
+        """Whether the logits of a student's teacher are stored; else the teacher runs beside it.
+
+        Data of one's own have no known size before they are prepared; until then their logits
+        are taken to be within the limit.
+        """
+        limit = self.scale.logit_cache_limit_gib
+        try:
+            data = self.data_spec(student.dataset)
+        except InputError:
+            return limit > 0
+        return is_within_limit(logit_shape(self.training(student), data), limit)
 
     def data_spec(self, dataset: AnyDataset) -> ImageSpec | TextSpec:
         """A data set's sizes as they are used; raises InputError where they are not known yet."""
-        return dataset.spec(self.scale.evaluate_on, self.scale.data_root)
+        if dataset not in self._known_specs:
+            spec = dataset.spec(self.scale.evaluate_on, self.scale.data_root)
+            self._known_specs[dataset] = spec
+        return self._known_specs[dataset]
+
+    @cached_property
+    def _known_specs(self) -> dict[AnyDataset, ImageSpec | TextSpec]:
+        """The data sets whose sizes have been read, which is done once for each."""
+        return {}
 
     def students(self, run: Run) -> list[Run]:
         """The runs whose teacher is this one."""
-        return [it for it in self.runs.values() if it.teacher and it.teacher.id == run.id]
+        return [
+            student
+            for student in self.runs.values()
+            if student.teacher and student.teacher.id == run.id
+        ]
 
     def recipe_hash(self, run: Run) -> str:
         """A hash of the run's recipe."""
@@ -222,33 +219,6 @@ def read_scale(file: Path) -> Scale:
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: damaged ({error}); name the scale with --configfile") from None
     return check_scale(config, str(file))
-
-
-def hash_recipe(recipe: dict[str, Any]) -> str:
-    """A hash of a recipe that does not depend on the order of its keys."""
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _check_datasets(scale: Scale, table: TableSpec, where: str) -> None:
-    """Check that the scale has the data set of every row, and a recipe, of its network's kind."""
-    for row in table.rows:
-        role = table.role(row)
-        if role not in scale.datasets:
-            has = ", ".join(scale.datasets)
-            raise InputError(
-                f"{where}: row `{row}`: no data set `{role}` at scale {scale.scale}, which has"
-                f" {has}; add it to `datasets`"
-            )
-        kind = "language" if isinstance(scale.datasets[role], TextDataset | OwnText) else "image"
-        for column in table.columns:
-            network = table.network(row, column)
-            if not table.is_dash(row, column) and kind_of(network) != kind:
-                raise InputError(
-                    f"{where}: cell `{row}` / `{column}`: `{network}` is no {kind} network; the"
-                    " data set needs one"
-                )
-        if kind == "language" and scale.language is None:
-            raise InputError(f"{where}: row `{row}`: the scale has no `language`; add its recipes")
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:

@@ -73,16 +73,16 @@ def check_csv_file(file: Path, description: CsvFile, hint: str = BUILD) -> "pd.D
             )
         if column.kind == "text":
             continue
-        dtype = DTYPES[column.kind]
-        if column.kind == "integer" and not column.may_be_empty:
-            dtype = "int64"
         try:
-            frame[column.name] = values.astype(dtype)  # type: ignore[call-overload]
+            frame[column.name] = values.astype(DTYPES[column.kind])  # type: ignore[call-overload]
         except (TypeError, ValueError):
             raise InputError(
                 f"{file}: damaged (`{column.name}` has something that is no {column.kind});"
                 f" delete it and {hint}"
             ) from None
+    required = [column.name for column in description.columns if not column.may_be_empty]
+    integers = frame[required].select_dtypes("Int64").columns
+    frame = frame.astype(dict.fromkeys(integers, "int64"))
     if (repeated := frame.duplicated(list(description.key))).any():
         line = ", ".join(str(frame.loc[repeated, key].iloc[0]) for key in description.key)
         raise InputError(f"{file}: damaged ({line} is listed twice); delete it and {hint}")
@@ -127,3 +127,14 @@ def split_members(run: str) -> list[str]:
 def join_members(runs: Iterable[str]) -> str:
     """The entry of a column ``run`` for these members."""
     return SEPARATOR.join(runs)
+
+
+def root_teachers(run_column: "pd.Series[str]", runs: "pd.DataFrame") -> "pd.Series[str]":
+    """Generation 0 of the lineage of each line of a csv file with a column ``run``.
+
+    ``runs`` is ``runs.csv``, indexed by run. Missing for generation 0 itself. An ensemble has the
+    lineage of its last member.
+    """
+    last_members = run_column.map(lambda run: split_members(run)[-1])
+    teachers: pd.Series[str] = last_members.map(runs["root_teacher"])
+    return teachers

@@ -22,7 +22,7 @@ from replication.config.scale import Resources
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.results.csv_files import csv_path
 from replication.results.run_folder import MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
@@ -208,16 +208,17 @@ class Rules:
         """
         from replication.analysis.claims import build_claims
         from replication.analysis.collect import collect
-        from replication.report.quality import build_quality
-        from replication.report.tables import build_and_report
+        from replication.report.quality_table import build_quality
+        from replication.report.table_files import build_table
+        from replication.results.scale_file import write_scale
 
         try:
-            self.plan.write_scale()
             for name in self.plan.tables:
-                if build_and_report(self.plan, name):
+                if build_table(self.plan, name).reasons:
                     os.utime(csv_path(self.plan.results, "table_cells", name), (0, 0))
             collect(self.plan)
             build_quality(self.plan)
             build_claims(self.plan)
+            write_scale(self.plan)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from replication.training.run import train
 from support.plans import tiny_plan
 from support.run_folders import fail, finish, hold
 
 from replication.sweep.costs import Costs
 from replication.sweep.monitor import poll
-from replication.training.run import train
+from replication.training.train_run import train
 
 LABEL = "digits/wide_resnet_28_1.label.0"
 BAN = f"{LABEL}/wide_resnet_28_1.ban.0"
@@ -33,7 +34,7 @@ def test_cells_active_runs_failures_and_the_time_left_are_counted() -> None:
     assert found.cells == {"table1": (2, 16)}
     (run,) = found.active_runs
     assert (run.run, run.epoch, run.epochs, run.epoch_seconds) == (active, 1, 2, 0.5)
-    assert found.failed == {broken.id: "the loss is not finite"}
+    assert found.failed == {broken: "the loss is not finite"}
     # One run at a time; half of it is done, and the failed one has a student.
     costs, excluded = Costs(plan), {LABEL, BAN, broken.id, *(it.id for it in plan.students(broken))}
     each = [costs.of(run).seconds or 0 for name, run in plan.runs.items() if name not in excluded]

@@ -1,0 +1,59 @@
+"""The precision of a run: what the scale asks for, or what the device is fast in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from support.plans import tiny_plan
+
+from replication.runtime import conditions
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("device", "fast", "kind", "expected"),
+    [
+        (CPU, True, "image", "bfloat16"),
+        (CPU, True, "language", "float32"),
+        (CPU, False, "image", "float32"),
+        (CUDA, True, "language", "bfloat16"),
+        (CUDA, False, "image", "tf32"),
+    ],
+)
+def test_auto_is_what_the_device_is_fast_in(
+    device: torch.device, fast: bool, kind: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
+    scale = tiny_plan(precision="auto").scale
+    assert conditions.choose_precision(scale, device, kind) == expected  # type: ignore[arg-type]
+    for fixed in ("float32", "bfloat16", "tf32"):
+        scale = tiny_plan(precision=fixed).scale
+        assert conditions.choose_precision(scale, device, kind) == fixed  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "dtype"), [("bfloat16", torch.bfloat16), ("float32", torch.float32)]
+)
+def test_the_forward_pass_is_in_the_chosen_precision(chosen: str, dtype: torch.dtype) -> None:
+    layer = torch.nn.Conv2d(1, 1, 1)
+    with conditions.configure_precision(chosen, CPU)():  # type: ignore[arg-type]
+        assert layer(torch.zeros(1, 1, 2, 2)).dtype == dtype
+
+
+@pytest.fixture
+def units() -> Iterator[list[Any]]:
+    """The settings that are process-wide, put back afterwards."""
+    found: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
+    before = [unit.fp32_precision for unit in found]
+    yield found
+    for unit, value in zip(found, before, strict=True):
+        unit.fp32_precision = value
+
+
+@pytest.mark.parametrize(("chosen", "expected"), [("tf32", "tf32"), ("float32", "ieee")])
+def test_tf32_is_switched_with_the_precision(units: list[Any], chosen: Any, expected: str) -> None:
+    conditions.configure_precision(chosen, CUDA)
+    assert [unit.fp32_precision for unit in units] == [expected, expected]
