@@ -22,8 +22,7 @@ from replication.commands.plan_commands import plan, status
 from replication.commands.result_commands import compare, export, publish, summary, verify
 from replication.commands.study_commands import new, schema
 from replication.commands.train_commands import data, train
-from replication.errors import InputError
-from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
+from replication.errors import EXIT_RESUMABLE, InputError, Interrupted
 
 STAGES: dict[str, tuple[Callable[..., None], ...]] = {
     "Plan": (plan, status, criteria),

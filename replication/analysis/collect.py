@@ -13,11 +13,10 @@ import torch
 from replication import metrics
 from replication.analysis.measure import Measurements, Predictions
 from replication.errors import InputError
-from replication.files import RETRAIN
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.csv_files import csv_path, read_csv, read_csv_file, write_csv_file
-from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RETRAIN
 from replication.results.schema import CSV_FILES
 
 ENVIRONMENT = ["device", "precision", "threads"]

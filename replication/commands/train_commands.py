@@ -62,7 +62,7 @@ def train(
     """
     plan = read_plan_of(configfile, results)
     planned_run = plan.run(run)
-    from replication.training.run import train as train_run
+    from replication.training.train_run import train as train_run
 
     record = train_run(plan, planned_run, threads)
     numbers = ", ".join(f"{name} {value:.4g}" for name, value in record["result"].items())

@@ -1,7 +1,7 @@
 """A scale: which data, which sizes and which recipe stand in for the paper's."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -16,6 +16,7 @@ from pydantic import (
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.datasets import AnyDataset, Part
+from replication.config.merging import merge_scales
 from replication.config.networks import Networks
 from replication.config.yaml_model import (
     Count,
@@ -28,11 +29,9 @@ from replication.config.yaml_model import (
     Seed,
     StrictModel,
     Unique,
-    merge,
     read_yaml,
     validate,
 )
-from replication.errors import InputError
 
 DEFAULT = Path("config/digits.yaml")
 GPU_SLOTS = 8
@@ -290,29 +289,6 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
     return config
 
 
-def merge_scales(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge two scales key by key; a data set of another kind replaces the whole entry.
-
-    So ``datasets: {cifar100: {folder: …}}`` can stand for a data set that the base has by name: of
-    the keys of such an entry, none has a meaning for images of one's own.
-    """
-    merged = merge(base, override)
-    before, after = base.get("datasets"), override.get("datasets")
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        replaced = {
-            role: entry
-            for role, entry in after.items()
-            if role in before
-            and kind_of_dataset(entry) not in (None, kind_of_dataset(before[role]))
-        }
-        merged["datasets"] = {**merged["datasets"], **replaced}
-    return merged
-
-
 def check_scale(config: dict[str, Any], source: str) -> Scale:
     """Turn a merged configuration into a scale; errors are one line with ``source`` and the key."""
-    try:
-        return validate(Scale, config, source)
-    except InputError as error:
-        hint = f"add it, or name the scale that {source} overrides before it"
-        raise InputError(str(error).replace("add it", hint)) from None
+    return validate(Scale, config, source, f"or name the scale that {source} overrides before it")

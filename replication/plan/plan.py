@@ -10,8 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from replication.architectures.catalogue import find_network, kind_of
-from replication.config.datasets import AnyDataset, OwnText, TextDataset
+from replication.architectures.catalogue import find_network
+from replication.config.datasets import AnyDataset
 from replication.config.paper_claims import find_claims
 from replication.config.paper_tables import TABLES, TableSpec, find_tables, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
@@ -23,6 +23,7 @@ from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
 from replication.plan.seeds import check_seeds
 from replication.plan.stored_logits import is_within_limit, logit_shape
+from replication.plan.table_checks import check_table
 
 RESULTS = Path("results")
 """The folder of all scales' results."""
@@ -80,7 +81,7 @@ class Plan:
         files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
-            _check_datasets(scale, spec, str(files[name]))
+            check_table(scale, spec, files[name])
         variants = _variants(specs, scale, tables)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
@@ -218,28 +219,6 @@ def read_scale(file: Path) -> Scale:
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: damaged ({error}); name the scale with --configfile") from None
     return check_scale(config, str(file))
-
-
-def _check_datasets(scale: Scale, table: TableSpec, where: str) -> None:
-    """Check that the scale has the data set of every row, and a recipe, of its network's kind."""
-    for row in table.rows:
-        role = table.role(row)
-        if role not in scale.datasets:
-            has = ", ".join(scale.datasets)
-            raise InputError(
-                f"{where}: row `{row}`: no data set `{role}` at scale {scale.scale}, which has"
-                f" {has}; add it to `datasets`"
-            )
-        kind = "language" if isinstance(scale.datasets[role], TextDataset | OwnText) else "image"
-        for column in table.columns:
-            network = table.network(row, column)
-            if not table.is_dash(row, column) and kind_of(network) != kind:
-                raise InputError(
-                    f"{where}: cell `{row}` / `{column}`: `{network}` is no {kind} network; the"
-                    " data set needs one"
-                )
-        if kind == "language" and scale.language is None:
-            raise InputError(f"{where}: row `{row}`: the scale has no `language`; add its recipes")
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:

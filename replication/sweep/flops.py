@@ -14,11 +14,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from replication.config.scale import ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
-from replication.networks.base import ImageNetwork
+from replication.networks import ImageNetwork
 from replication.networks.counting import Options, build_network
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.training.teacher_logits import within_limit
+from replication.plan.stored_logits import is_within_limit
 
 WORDS, TYPES = 100, 40
 """Words that a language model is counted on; as many distinct ones as in Penn Treebank."""
@@ -58,7 +58,7 @@ def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
     else:
         shape = 1, data.train - data.train % recipe.batch_size, data.words
         evaluated = (recipe.epochs + 1) * data.validation + data.test
-    cached = within_limit(shape, plan.scale.logit_cache_limit_gib)
+    cached = is_within_limit(shape, plan.scale.logit_cache_limit_gib)
     return recipe.epochs * shape[1], evaluated, shape[0] * shape[1] if cached else 0
 
 

@@ -19,9 +19,9 @@ def list_runs(plan: Plan) -> pd.DataFrame:
             "parameters (M)": parameters(plan, run) / 1e6,
             "share_ends": run.share_ends,
             "precision": recipe["precision"],
-            **recipe["training"],
+            **recipe.get("training", {}),
             **recipe["network"]["options"],
-            **recipe["decisions"],
+            **recipe.get("decisions", {}),
         }
         for run, recipe in recipes.items()
     )

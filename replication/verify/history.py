@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from replication.analysis.cells_csv import read_csv
-from replication.files import RETRAIN
+from replication.config.scale import ImageRecipe, LanguageRecipe
+from replication.config.yaml_model import validate
 from replication.plan.run import GIVEN
-from replication.results.run_folder import HISTORY, RECORD
+from replication.results.run_folder import HISTORY, RECORD, RETRAIN
+from replication.training.optimisation import learning_rates
 from replication.verify.findings import nested
 
 # The history is written with six digits.
@@ -21,9 +23,10 @@ ROUNDED = 1e-5
 
 def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
     """Compare a history with recipe and result; raises InputError if it is damaged."""
-    if record.get("objective") == GIVEN:
-        return
     history = read_csv(folder / HISTORY, RETRAIN)
+    if record.get("objective") == GIVEN:
+        yield from _evaluation_problems(history, record)
+        return
     recipe = nested(record, "recipe", "training") or {}
     image = "milestones" in recipe
     metric = "test_error" if image else "validation_perplexity"
@@ -40,7 +43,9 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
     if list(history["epoch"]) != list(range(1, epochs + 1)):
         yield f"{HISTORY} does not number its epochs from 1 to {epochs}"
         return
-    rates = _image_rates(recipe) if image else _language_rates(recipe, list(history[metric]))
+    model = ImageRecipe if image else LanguageRecipe
+    perplexities = [] if image else list(history[metric])[:-1]
+    rates = learning_rates(validate(model, recipe, f"the recipe in {RECORD}"), perplexities)
     wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=ROUNDED**2)
     if wrong.any():
         yield f"{HISTORY} has another learning rate in epoch {wrong.argmax() + 1} than its recipe"
@@ -61,35 +66,21 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{HISTORY} has the same numbers in epochs {first + 1} and {second + 1}"
 
 
+def _evaluation_problems(history: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[str]:
+    """Compare the history of weights from elsewhere, which is one evaluation, with the result."""
+    result = next(iter(record["result"].values()))
+    columns = {"epoch", "train_error", "test_error"}
+    if not columns <= set(history.columns) or list(history["epoch"]) != [0]:
+        yield f"{HISTORY} is not the one evaluation of weights that were not trained here"
+        return
+    error = history["test_error"].iloc[0]
+    if not math.isclose(error, result, rel_tol=ROUNDED, abs_tol=ROUNDED):
+        yield f"{HISTORY} has a test_error of {error}, its result is {result}"
+
+
 def _is_evaluated(recipe: Mapping[str, Any], epoch: int) -> bool:
     every: int = recipe.get("evaluate_every", 1)
     return epoch % every == 0 or epoch == recipe["epochs"]
-
-
-def _image_rates(recipe: Mapping[str, Any]) -> list[float]:
-    """The learning rate of each epoch: by steps, or along a cosine; after a linear warm-up."""
-    highest, epochs = recipe["learning_rate"], recipe["epochs"]
-    warm, start = recipe.get("warmup_epochs", 0), recipe.get("warmup_learning_rate", 1e-5)
-    lowest = recipe.get("minimum_learning_rate", 0.0)
-    rates = []
-    for done in range(epochs):
-        if done < warm:
-            rates.append(start + done * (highest - start) / warm)
-        elif recipe.get("schedule") == "cosine":
-            rates.append(lowest + (highest - lowest) * (1 + math.cos(math.pi * done / epochs)) / 2)
-        else:
-            rates.append(highest * recipe["gamma"] ** sum(m <= done for m in recipe["milestones"]))
-    return rates
-
-
-def _language_rates(recipe: Mapping[str, Any], perplexities: list[float]) -> list[float]:
-    """The learning rate of each epoch: lower after each that did not improve the perplexity."""
-    rates, previous = [recipe["learning_rate"]], math.inf
-    for perplexity in perplexities[:-1]:
-        stalled = previous - perplexity <= recipe["minimum_improvement"]
-        rates.append(rates[-1] * (recipe["decay"] if stalled else 1))
-        previous = perplexity
-    return rates
 
 
 def time_problems(record: Mapping[str, Any]) -> Iterator[str]:

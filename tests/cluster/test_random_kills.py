@@ -16,8 +16,8 @@ from support.trainings import KEYS, LABEL, LSTM, RESULTS, WIDE, contents, fork, 
 from replication.plan.plan import Plan
 from replication.results import run_folder as folder_names
 from replication.results.run_folder import CARD, CONFIG, RECORD
-from replication.runtime import lock
-from replication.training.run import train
+from replication.runtime import session
+from replication.training.train_run import train
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(plan: Plan, nam
     assert contents(plan, run_id) == undisturbed
     assert record["attempts"] > 1
     assert not list(folder.glob("checkpoint*"))
-    assert not (folder / lock.LOCK).exists()
+    assert not (folder / session.LOCK).exists()
 
 
 # A teacher, which also writes logits; students of images and of words.

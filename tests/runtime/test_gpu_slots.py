@@ -11,7 +11,7 @@ import torch
 from replication.config.scale import GPU_SLOTS
 from replication.errors import InputError
 from replication.runtime import gpu_slots as devices
-from replication.runtime.gpu_slots import acquire_device, acquire_slots
+from replication.runtime.gpu_slots import acquire_gpu, acquire_slots
 
 TWO = ["GPU-a", "GPU-b"]
 
@@ -118,9 +118,6 @@ def test_each_cuda_training_gets_the_number_of_the_device_that_it_holds(
     monkeypatch.setattr(torch.cuda, "get_device_properties", Properties)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
     monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path))
-    cuda = torch.device("cuda")
-    with acquire_device(cuda, GPU_SLOTS) as first, acquire_device(cuda, GPU_SLOTS) as second:
+    with acquire_gpu(GPU_SLOTS) as first, acquire_gpu(GPU_SLOTS) as second:
         assert [first, second] == [torch.device("cuda", 0), torch.device("cuda", 1)]
         assert chosen == [0, 1]
-    with acquire_device(torch.device("cpu"), GPU_SLOTS) as processor:
-        assert processor == torch.device("cpu")

@@ -14,7 +14,7 @@ from replication.plan.plan import Plan
 from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
 from replication.results.scale_file import write_scale
-from replication.training.run import train
+from replication.training.train_run import train
 
 PAIR: dict[str, Any] = {
     "title": "A teacher and its student",

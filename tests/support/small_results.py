@@ -16,7 +16,7 @@ from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
 from replication.results.run_folder import RECORD
 from replication.results.scale_file import write_scale
-from replication.training.run import train
+from replication.training.train_run import train
 
 LABEL = "two_digit_numbers/wide_resnet_28_2.label.0"
 BAN = f"{LABEL}/wide_resnet_28_2.ban.0"

@@ -1,13 +1,18 @@
-"""Small trainings that are interrupted: what they leave, and how to run them in a process."""
+"""Small trainings: their parts, what they leave, and how to run them in a process."""
 
 import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import nn
+
+from replication.errors import EXIT_RESUMABLE, Interrupted
+from replication.networks import create_network, network_arguments
 from replication.plan.plan import Plan
+from replication.plan.run import Run
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
-from replication.runtime.signals import EXIT_RESUMABLE, Interrupted
 
 WIDE = "digits/wide_resnet_28_1.label.0"
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -21,6 +26,12 @@ KEYS: dict[str, Any] = {
     "datasets": {"ptb": {"train": 6000}},
     "checkpoint": {"epochs": 1, "seconds": 1e-9},
 }
+
+
+def build_network(plan: Plan, run: Run, data: Any) -> nn.Module:
+    """A run's network with new weights, on the CPU."""
+    arguments = network_arguments(data, plan.options(run))
+    return create_network(run.network, data, arguments, torch.device("cpu"))
 
 
 def contents(plan: Plan, run_id: str) -> dict[str, bytes]:

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+from replication.training.run import train
 from support.plans import tiny_plan
 from support.run_folders import fail, finish, hold
 
 from replication.sweep.costs import Costs
 from replication.sweep.monitor import poll
-from replication.training.run import train
+from replication.training.train_run import train
 
 LABEL = "digits/wide_resnet_28_1.label.0"
 BAN = f"{LABEL}/wide_resnet_28_1.ban.0"

@@ -19,15 +19,14 @@ from support.project import flip_tensor_bit
 from support.trainings import KEYS, LABEL, LSTM, WIDE, contents, fork, status
 
 from replication.config.scale import CheckpointSchedule
-from replication.errors import InputError
+from replication.errors import InputError, Interrupted
 from replication.plan.plan import Plan
 from replication.results import run_folder as folder_names
 from replication.results.run_folder import FAILURE, MODEL, RECORD
 from replication.results.run_record import read_record
-from replication.runtime import lock
-from replication.runtime.signals import Interrupted
+from replication.runtime import session
 from replication.training.checkpoint import Checkpointer
-from replication.training.run import train
+from replication.training.train_run import train
 
 
 @pytest.fixture
@@ -128,7 +127,7 @@ def test_a_signal_before_the_training_starts_stops_at_once(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    monkeypatch.setattr("replication.training.run.load_data", load)
+    monkeypatch.setattr("replication.training.train_run.load_data", load)
     with pytest.raises(Interrupted):
         train(plan, plan.run(WIDE))
     assert list(plan.folder(plan.run(WIDE)).iterdir()) == []
@@ -256,7 +255,7 @@ def test_checkpoints_follow_the_schedule(plan: Plan, monkeypatch: pytest.MonkeyP
 def test_a_suspended_process_writes_nothing_after_its_successor(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "LEASE", 1.0)
+    monkeypatch.setattr(session, "LEASE", 1.0)
     run, folder = plan.run(WIDE), plan.folder(plan.run(WIDE))
     asleep = folder.parent / "asleep"
 
@@ -288,16 +287,16 @@ def test_partial_files_of_a_killed_process_are_deleted(plan: Plan) -> None:
 def test_a_process_that_lost_its_lock_writes_nothing(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lock, "LEASE", 0.15)
+    monkeypatch.setattr(session, "LEASE", 0.15)
     plan = tiny_plan(**{**KEYS, "images": {"epochs": 100_000, "milestones": [1]}})
     folder = plan.folder(plan.run(WIDE))
     after_epoch = Checkpointer.after_epoch
 
     def lose(self: Checkpointer, training: Any) -> None:
-        (folder / lock.LOCK).unlink(missing_ok=True)
+        (folder / session.LOCK).unlink(missing_ok=True)
         after_epoch(self, training)
 
     monkeypatch.setattr(Checkpointer, "after_epoch", lose)
-    with pytest.raises(lock.RunLockedError, match=r"was suspended and lost train\.lock"):
+    with pytest.raises(session.RunLockedError, match=r"was suspended and lost train\.lock"):
         train(plan, plan.run(WIDE))
     assert not {path.name for path in folder.iterdir()} & {RECORD, FAILURE}

@@ -1,6 +1,5 @@
 """Trainings of networks of timm, on data and objectives of one's own, by another optimiser."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,13 @@ import timm
 import torch
 import yaml
 
-from replication.config.scale import ImageRecipe
 from replication.data.prepare import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
+from replication.plan.run import network_tag
 from replication.results.run_folder import MODEL
 from replication.results.run_record import read_predictions, read_record
-from replication.training.optimisation import make_optimisation
-from replication.training.run import train
+from replication.training.train_run import train
 
 VIT: dict[str, Any] = {"network": "timm:test_vit", "arguments": {"img_size": 8, "patch_size": 4}}
 TABLE: dict[str, Any] = {
@@ -62,7 +60,8 @@ LOSSES = """from torch.nn.functional import mse_loss
 def match(student_logits, labels, teacher_logits):
     return mse_loss(student_logits, teacher_logits)
 """
-TEACHER = "blobs/timm-test_vit.label.0"
+TAG = network_tag("timm:test_vit", json.dumps(VIT["arguments"], sort_keys=True))
+TEACHER = f"blobs/{TAG}.label.0"
 
 
 def write(folder: Path, table: dict[str, Any] = TABLE, **scale: Any) -> Plan:
@@ -103,12 +102,12 @@ def test_every_student_learns(plan: Plan) -> None:
         assert record["result"]["test error (%)"] < 15, run.id
         assert record["dataset"]["name"] == "blobs"
     names = {run.id.removeprefix(f"{TEACHER}/") for run in plan.runs.values()}
-    assert "timm-test_vit.kd-temperature-2.0" in names
-    assert "timm-test_vit.losses-match.0" in names
+    assert f"{TAG}.kd-temperature-2.0" in names
+    assert f"{TAG}.losses-match.0" in names
 
 
 def test_a_recipe_has_the_source_of_ones_own_objective_and_the_optimiser(plan: Plan) -> None:
-    record = read_record(plan.folder(plan.run(f"{TEACHER}/timm-test_vit.losses-match.0")))
+    record = read_record(plan.folder(plan.run(f"{TEACHER}/{TAG}.losses-match.0")))
     assert len(record["recipe"]["source"]) == 16
     assert record["recipe"]["training"]["optimizer"] == "adamw"
     assert record["recipe"]["network"]["options"] == VIT["arguments"]
@@ -135,7 +134,7 @@ def test_timm_loads_the_trained_network(plan: Plan) -> None:
 def test_shared_ends_are_the_teachers(plan: Plan) -> None:
     from safetensors.torch import load_file
 
-    student = f"{TEACHER}/timm-test_vit.ban.1000"
+    student = f"{TEACHER}/{TAG}.ban.1000"
     one, two = (
         load_file(plan.folder(plan.run(it)) / "model.safetensors") for it in (TEACHER, student)
     )
@@ -149,8 +148,8 @@ def test_a_teacher_from_elsewhere_is_evaluated_and_teaches(plan: Plan, tmp_path:
     given = {**VIT, "weights": str(tmp_path / "elsewhere.st")}
     columns = {"teacher": given, "ban": {"objective": "ban", "teacher": "teacher"}}
     found = write(tmp_path, {**TABLE, "columns": columns}, seeds=[0, 1])
-    above = "blobs/timm-test_vit.given.0"
-    assert list(found.runs) == [above, *(f"{above}/timm-test_vit.ban.{seed}" for seed in (0, 1))]
+    above = f"blobs/{TAG}.given.0"
+    assert list(found.runs) == [above, *(f"{above}/{TAG}.ban.{seed}" for seed in (0, 1))]
     for run in list(found.runs.values())[:2]:
         train(found, run)
     one, two = (
@@ -158,7 +157,7 @@ def test_a_teacher_from_elsewhere_is_evaluated_and_teaches(plan: Plan, tmp_path:
     )
     assert one["result"] == two["result"]
     assert two["recipe"]["weights"] == one["checksums"]["model.safetensors"]
-    student = read_record(found.folder(found.run(f"{above}/timm-test_vit.ban.0")))
+    student = read_record(found.folder(found.run(f"{above}/{TAG}.ban.0")))
     assert student["lineage"] == [{"run": above, "model_sha256": two["checksums"][MODEL]}]
 
 
@@ -183,55 +182,6 @@ def test_weights_that_do_not_fit_are_one_line(
     found = write(tmp_path, {**TABLE, "columns": columns})
     with pytest.raises(InputError) as caught:
         train(found, next(iter(found.runs.values())))
-    assert says in str(caught.value)
-    assert str(caught.value).isprintable()
-
-
-def recipe(**keys: Any) -> ImageRecipe:
-    return ImageRecipe.model_validate_json(json.dumps(SCALE["images"] | keys))
-
-
-def test_by_default_optimiser_and_schedule_are_the_papers() -> None:
-    paper = {key: SCALE["images"][key] for key in ("epochs", "batch_size", "weight_decay")}
-    found = ImageRecipe.model_validate_json(
-        json.dumps({**paper, "learning_rate": 0.1, "milestones": [1, 3], "momentum": 0.9})
-    )
-    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
-    network[0].bias.requires_grad_(False)
-    optimiser, schedule, end_epoch = make_optimisation(network, found)
-    assert isinstance(optimiser, torch.optim.SGD)
-    (group,) = optimiser.param_groups
-    assert len(group["params"]) == 3
-    assert (group["nesterov"], group["momentum"], group["weight_decay"]) == (True, 0.9, 0.05)
-    rates = []
-    for epoch in range(1, 5):
-        rates.append(group["lr"])
-        optimiser.step()
-        end_epoch(epoch)
-    assert rates == pytest.approx([0.1, 0.02, 0.02, 0.004])
-    assert isinstance(schedule, torch.optim.lr_scheduler.MultiStepLR)
-    # And its dump is what it was before there was a choice.
-    assert not ImageRecipe.OPEN & found.model_dump().keys()
-
-
-def test_timms_optimiser_leaves_norms_and_biases_without_decay() -> None:
-    network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.LayerNorm(2))
-    optimiser, *_ = make_optimisation(network, recipe(optimizer_arguments={"betas": [0.8, 0.9]}))
-    decays = {len(group["params"]): group["weight_decay"] for group in optimiser.param_groups}
-    assert decays == {3: 0.0, 1: 0.05}
-    assert optimiser.param_groups[0]["betas"] == (0.8, 0.9)
-
-
-@pytest.mark.parametrize(
-    ("keys", "says"),
-    [
-        ({"optimizer": "adamv"}, "timm cannot make adamv"),
-        ({"optimizer_arguments": {"beta": 1}}, "timm cannot make adamw"),
-    ],
-)
-def test_an_optimiser_that_cannot_be_made_is_one_line(keys: dict[str, Any], says: str) -> None:
-    with pytest.raises(InputError) as caught:
-        make_optimisation(torch.nn.Linear(2, 2), recipe(**keys))
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
 

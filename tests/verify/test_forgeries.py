@@ -22,14 +22,14 @@ from support.forgeries import (
     weights,
 )
 from support.small_results import BAN, LABEL, TREATMENTS, small_plan_of
+from support.trainings import build_network
 
 from replication.config.yaml_model import merge
 from replication.data.images import ImageData
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.run_record import read_record
 from replication.training.image_trainer import forward
-from replication.training.run import train
-from replication.training.setup import build_network, load_data
+from replication.training.train_run import load_data, train
 from replication.verify.history import history_problems
 from replication.verify.results import verify
 
@@ -362,7 +362,7 @@ def predicted_by(plan: Plan, run: str, model: dict[str, torch.Tensor]) -> dict[s
     it = plan.run(run)
     data = load_data(plan, it, torch.device("cpu"))
     assert isinstance(data, ImageData)
-    network = build_network(plan, it, data, torch.device("cpu"))
+    network = build_network(plan, it, data)
     network.load_state_dict(model)
     logits = forward(network.eval(), data.evaluation.images, nullcontext)
     return {"logits": logits, "labels": data.evaluation.labels}

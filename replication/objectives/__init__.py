@@ -2,8 +2,9 @@
 
 Label smoothing and Tf-KD are controls that the paper does not have; KD and DKD are for studies.
 
-Every objective takes student logits z (b, C), labels (b,), teacher logits t (b, C) or None, and the
-generator of its random numbers; it returns the loss of the batch, a scalar. The teacher's
+Every objective is called as ``objective(student_logits, labels, teacher_logits, generator=None)``:
+with student logits z (b, C), labels (b,), teacher logits t (b, C) or None, and the generator of its
+random numbers, which only DKPP draws. It returns the loss of the batch, a scalar. The teacher's
 distribution is p = softmax(t) without a temperature; no gradient flows into t.
 """
 
@@ -17,8 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 # The configuration reads the objectives' names while Snakemake parses the workflow, which happens
 # in every job and must not take the seconds of importing torch: so functions import it when called.
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+    from torch import Generator, Tensor
 
 
 def cross_entropy(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
@@ -28,12 +28,22 @@ def cross_entropy(logits: Tensor, target: Tensor, **options: Any) -> Tensor:
     return functional.cross_entropy(logits, target, **options)
 
 
-def label(student_logits: Tensor, labels: Tensor, *_: object) -> Tensor:
+def label(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """Mean over the batch of CE(y, q); its gradient at sample s is (q − y) / b (Eq. 1)."""
     return cross_entropy(student_logits, labels)
 
 
-def ban(student_logits: Tensor, labels: Tensor, teacher_logits: Tensor, *_: object) -> Tensor:
+def ban(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor,
+    generator: Generator | None = None,
+) -> Tensor:
     """Mean over the batch of CE(p, q); its gradient at sample s is (q − p) / b (Eq. 2)."""
     return cross_entropy(student_logits, teacher_logits.detach().softmax(-1))
 
@@ -42,7 +52,8 @@ def ban_l(
     student_logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
-    *_: object,
+    generator: Generator | None = None,
+    *,
     weighting: Literal["mean", "sum"] = "mean",
 ) -> Tensor:
     """Mean, or sum, of the label and the BAN loss ("BAN+L", §4.2)."""
@@ -54,7 +65,8 @@ def cwtm(
     student_logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
-    *_: object,
+    generator: Generator | None = None,
+    *,
     weight: Literal["max", "true class"] = "max",
 ) -> Tensor:
     """Confidence weighted by teacher max: Σ_s w_s CE(y, q), gradient w_s (q − y) (§3.2).
@@ -71,7 +83,7 @@ def dkpp(
     student_logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
     *,
     permutation: Literal["sample and step", "sample", "batch"] = "sample and step",
     keys: Tensor | None = None,
@@ -96,7 +108,8 @@ def kd(
     student_logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
-    *_: object,
+    generator: Generator | None = None,
+    *,
     temperature: float = 4.0,
     alpha: float = 0.9,
 ) -> Tensor:
@@ -116,7 +129,8 @@ def dkd(
     student_logits: Tensor,
     labels: Tensor,
     teacher_logits: Tensor,
-    *_: object,
+    generator: Generator | None = None,
+    *,
     alpha: float = 1.0,
     beta: float = 8.0,
     temperature: float = 4.0,
@@ -146,13 +160,23 @@ def dkd(
 
 
 def label_smoothing(
-    student_logits: Tensor, labels: Tensor, *_: object, smoothing: float = 0.1
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None = None,
+    generator: Generator | None = None,
+    *,
+    smoothing: float = 0.1,
 ) -> Tensor:
     """Cross-entropy with (1 − s) y + s / C, s = 0.1 by default (Szegedy et al. 2016)."""
     return cross_entropy(student_logits, labels, label_smoothing=smoothing)
 
 
-def tf_kd(student_logits: Tensor, labels: Tensor, *_: object) -> Tensor:
+def tf_kd(
+    student_logits: Tensor,
+    labels: Tensor,
+    teacher_logits: Tensor | None = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """Tf-KD_reg: 0.9 CE(y, q) + 0.1 KL(p, q) with a virtual teacher (Yuan et al. 2020, Eq. 9).
 
     The virtual teacher has 0.99 on the label and spreads the rest evenly. As in the authors' code
@@ -179,7 +203,7 @@ def confidence_weights(teacher_logits: Tensor, labels: Tensor | None = None) -> 
 
 
 def permute_dark_knowledge(
-    probabilities: Tensor, generator: torch.Generator | None = None, keys: Tensor | None = None
+    probabilities: Tensor, generator: Generator | None = None, keys: Tensor | None = None
 ) -> Tensor:
     """φ of DKPP: keep each row's largest entry in place and permute the others at random (§3.2).
 
@@ -216,12 +240,23 @@ class Objective:
     @property
     def parameters(self) -> tuple[str, ...]:
         """The numbers that a table may give it, by name."""
-        found = inspect.signature(self.function).parameters.values()
-        return tuple(it.name for it in found if isinstance(it.default, float))
+        arguments = inspect.signature(self.function).parameters.values()
+        return tuple(each.name for each in arguments if isinstance(each.default, float))
 
-    def __call__(self, *batch: Any, **options: Any) -> Tensor:
-        """The loss of a batch, a scalar."""
-        return self.function(*batch, **options)
+    def __call__(
+        self,
+        student_logits: Tensor,
+        labels: Tensor,
+        teacher_logits: Tensor | None = None,
+        generator: Generator | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """The loss of a batch, a scalar.
+
+        ``student_logits`` and ``teacher_logits`` are (b, C), ``labels`` (b,); ``options`` are the
+        objective's `parameters` and `option`.
+        """
+        return self.function(student_logits, labels, teacher_logits, generator, **options)
 
 
 OBJECTIVES: dict[str, Objective] = {

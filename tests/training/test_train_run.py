@@ -13,6 +13,7 @@ import timm
 import torch
 from safetensors.torch import load_file
 from support.plans import ROOT, tiny_plan
+from support.trainings import build_network
 from torch import nn
 
 from replication import files
@@ -31,16 +32,15 @@ from replication.results.run_folder import (
     RECORD,
 )
 from replication.results.run_record import read_predictions, read_record
-from replication.runtime import provenance
-from replication.runtime.precision import find_device
-from replication.runtime.seeding import derive_seed
+from replication.runtime import conditions
+from replication.runtime.conditions import find_device
 from replication.training import image_trainer as images
 from replication.training.image_trainer import ImageTrainer
 from replication.training.language_trainer import LanguageTrainer
 from replication.training.loop import Trainer, TrainingContext
-from replication.training.run import train
-from replication.training.setup import build_network, load_data
+from replication.training.seeding import derive_seed
 from replication.training.teacher import Teacher
+from replication.training.train_run import load_data, train
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -59,13 +59,20 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 def a_training(
     run: Run, network: nn.Module, data: images.ImageData, recipe: Any, **more: Any
 ) -> ImageTrainer:
-    given = {"objective": run.objective, "teacher": None, **more}
-    return ImageTrainer(
-        TrainingContext(
-            run.id, network, recipe=recipe, decisions=Decisions(), autocast=nullcontext, **given
-        ),
-        data,
-    )
+    return ImageTrainer(a_context(run, network, recipe, **more), data)
+
+
+def a_context(run: Run, network: nn.Module, recipe: Any, **more: Any) -> TrainingContext[Any]:
+    parts = {
+        "objective_name": run.objective,
+        "objective": OBJECTIVES[run.objective],
+        "teacher": None,
+        "recipe": recipe,
+        "decisions": Decisions(),
+        "autocast": nullcontext,
+        **more,
+    }
+    return TrainingContext(run.id, network, **parts)
 
 
 def drive(training: Trainer[Any]) -> list[float]:
@@ -278,7 +285,7 @@ def test_the_teacher_is_in_evaluation_mode_and_stays_as_it_is(
     teacher, before = watched_teacher(plan)
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
-    student = build_network(plan, run, data, CPU)
+    student = build_network(plan, run, data)
     drive(a_training(run, student, data, plan.scale.images, teacher=teacher))
     assert not teacher.training
     assert all(torch.equal(before[key], tensor) for key, tensor in teacher.state_dict().items())
@@ -289,7 +296,7 @@ def test_a_teacher_in_training_mode_is_refused(plan: Plan) -> None:
     teacher, _ = watched_teacher(plan)
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
-    student = build_network(plan, run, data, CPU)
+    student = build_network(plan, run, data)
     with pytest.raises(AssertionError):
         a_training(run, student, data, plan.scale.images, teacher=teacher.train())
 
@@ -302,7 +309,7 @@ def test_the_teacher_sees_the_students_own_view(
     teacher, _ = watched_teacher(plan)
     run, data = plan.run(BAN), load_data(plan, plan.run(BAN), CPU)
     assert isinstance(data, images.ImageData)
-    student = build_network(plan, run, data, CPU)
+    student = build_network(plan, run, data)
     seen: list[torch.Tensor] = []
     student.register_forward_pre_hook(lambda m, inputs: seen.append(inputs[0]))
     teacher_logits: list[torch.Tensor] = []
@@ -326,7 +333,7 @@ def test_a_student_starts_from_weights_of_its_own(plan: Plan) -> None:
     starts = []
     for run_id in (LABEL, BAN):
         torch.manual_seed(derive_seed(run_id, "initialisation"))
-        starts.append(build_network(plan, plan.run(run_id), data, CPU).state_dict())
+        starts.append(build_network(plan, plan.run(run_id), data).state_dict())
     weights = [key for key in starts[0] if key.endswith("conv0.weight") or "conv2" in key]
     assert weights
     assert not any(torch.equal(starts[0][key], starts[1][key]) for key in weights)
@@ -338,7 +345,7 @@ def test_evaluation_leaves_the_network_in_training_mode(plan: Plan) -> None:
     run = plan.run(LABEL)
     data = load_data(plan, run, CPU)
     assert isinstance(data, images.ImageData)
-    network = build_network(plan, run, data, CPU)
+    network = build_network(plan, run, data)
     training = a_training(run, network, data, plan.scale.images)
     first = training.evaluate()
     assert network.training
@@ -351,7 +358,7 @@ def test_shared_ends_stay_the_teachers_and_everything_else_learns(plan: Plan) ->
     teacher = load_file(plan.folder(plan.run(LABEL)) / MODEL)
     torch.manual_seed(derive_seed(SHARED, "initialisation"))
     data = load_data(plan, plan.run(SHARED), CPU)
-    start = build_network(plan, plan.run(SHARED), data, CPU).state_dict()
+    start = build_network(plan, plan.run(SHARED), data).state_dict()
     ends = {"features.conv0.weight", "classifier.weight", "classifier.bias"}
     for key, tensor in student.items():
         if key in ends:
@@ -397,16 +404,9 @@ def test_the_language_rate_decays_when_the_validation_perplexity_stalls(
     run = plan.run(LSTM)
     data = load_data(plan, run, CPU)
     assert not isinstance(data, images.ImageData)
-    setting = TrainingContext(
-        run.id,
-        build_network(plan, run, data, CPU),
-        "label",
-        None,
-        plan.scale.language.lstm,
-        Decisions(),
-        nullcontext,
-    )
-    rates = drive(LanguageTrainer(setting, data))
+    assert plan.scale.language
+    context = a_context(run, build_network(plan, run, data), plan.scale.language.lstm)
+    rates = drive(LanguageTrainer(context, data))
     # 89.6 falls by too little, 95 rises; each halves the rate of the next epoch.
     assert rates == [1.0, 1.0, 1.0, 0.5, 0.25, 0.25]
 
@@ -504,7 +504,7 @@ def test_a_record_names_all_teachers(plan: Plan) -> None:
 
 def test_code_has_no_commit_where_there_is_no_git(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert provenance.code.__wrapped__() == {"commit": None, "dirty": None}
+    assert conditions.code.__wrapped__() == {"commit": None, "dirty": None}
 
 
 def test_a_missing_gpu_is_named(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

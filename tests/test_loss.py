@@ -1,12 +1,16 @@
 """The scale's decisions reach the loss of a run."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
+from torch import nn
 
 from replication.config.scale import Decisions
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
-from replication.training.loss import Loss
+from replication.objectives.loss import Loss
+from replication.training.loop import TrainingContext
 
 SAMPLES, CLASSES = 12, 7
 Z, T = torch.randn(2, SAMPLES, CLASSES, generator=torch.Generator().manual_seed(0)).unbind(0)
@@ -14,9 +18,20 @@ Y = torch.arange(SAMPLES) % CLASSES
 ALL = torch.arange(SAMPLES)
 
 
-def bound(objective: str, **decisions: str) -> Loss:
-    device = torch.device("cpu")
-    return Loss("a/run", objective, Decisions(**decisions), device, (SAMPLES, CLASSES))  # type: ignore[arg-type]
+def bound(
+    objective: str, size: tuple[int, int] | None = (SAMPLES, CLASSES), **decisions: str
+) -> Loss:
+    context = TrainingContext(
+        run_id="a/run",
+        network=nn.Identity(),
+        objective_name=objective,
+        objective=OBJECTIVES[objective],
+        teacher=None,
+        recipe=None,
+        decisions=Decisions(**decisions),  # type: ignore[arg-type]
+        autocast=nullcontext,
+    )
+    return context.make_loss(torch.device("cpu"), size)
 
 
 @pytest.mark.parametrize("objective", ["label", "ban", "ban+l", "cwtm"])
@@ -72,4 +87,4 @@ def test_dkpp_permutes_all_samples_of_a_batch_alike() -> None:
 
 def test_words_have_no_permutation_of_their_own() -> None:
     with pytest.raises(InputError, match="is for images"):
-        bound("dkpp", dkpp_permutation="sample")(Z, Y, T, None)
+        bound("dkpp", None, dkpp_permutation="sample")

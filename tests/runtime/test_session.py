@@ -11,8 +11,8 @@ from support.plans import tiny_plan
 from support.trainings import WIDE, fork, status
 
 from replication.plan.plan import Plan
-from replication.runtime import lock
-from replication.training.run import train
+from replication.runtime import session
+from replication.training.train_run import train
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 @pytest.fixture
 def lease(monkeypatch: pytest.MonkeyPatch) -> float:
-    monkeypatch.setattr(lock, "LEASE", 1.0)
-    return lock.LEASE
+    monkeypatch.setattr(session, "LEASE", 1.0)
+    return session.LEASE
 
 
 def hold(folder: Path, host: str | None = None, seconds: float = 60) -> int:
@@ -33,7 +33,7 @@ def hold(folder: Path, host: str | None = None, seconds: float = 60) -> int:
     def work() -> None:
         if host:
             socket.gethostname = lambda: host  # type: ignore[assignment]
-        with lock.acquire(folder):
+        with session.acquire_lock(folder):
             (folder / "held").touch()
             time.sleep(seconds)
             os._exit(0)  # without releasing the lock
@@ -53,10 +53,10 @@ def test_a_run_that_another_process_trains_is_refused(
     place = host or socket.gethostname()
     try:
         with pytest.raises(
-            lock.RunLockedError, match=f"process {holder} on {place}.* is training this"
+            session.RunLockedError, match=f"process {holder} on {place}.* is training this"
         ):
             train(plan, plan.run(WIDE))
-        assert {path.name for path in folder.iterdir()} == {lock.LOCK, "held"}
+        assert {path.name for path in folder.iterdir()} == {session.LOCK, "held"}
     finally:
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)
@@ -68,6 +68,6 @@ def test_the_lock_of_a_dead_process_is_taken_over(
 ) -> None:
     folder = plan.folder(plan.run(WIDE))
     status(hold(folder, host, seconds=0))
-    assert (folder / lock.LOCK).exists()
+    assert (folder / session.LOCK).exists()
     train(plan, plan.run(WIDE))
-    assert not (folder / lock.LOCK).exists()
+    assert not (folder / session.LOCK).exists()

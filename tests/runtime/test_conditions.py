@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.plans import tiny_plan
 
-from replication.runtime import precision
+from replication.runtime import conditions
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -28,10 +28,10 @@ def test_auto_is_what_the_device_is_fast_in(
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
     scale = tiny_plan(precision="auto").scale
-    assert precision.choose_precision(scale, device, kind) == expected  # type: ignore[arg-type]
+    assert conditions.choose_precision(scale, device, kind) == expected  # type: ignore[arg-type]
     for fixed in ("float32", "bfloat16", "tf32"):
         scale = tiny_plan(precision=fixed).scale
-        assert precision.choose_precision(scale, device, kind) == fixed  # type: ignore[arg-type]
+        assert conditions.choose_precision(scale, device, kind) == fixed  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_auto_is_what_the_device_is_fast_in(
 )
 def test_the_forward_pass_is_in_the_chosen_precision(chosen: str, dtype: torch.dtype) -> None:
     layer = torch.nn.Conv2d(1, 1, 1)
-    with precision.configure_precision(chosen, CPU)():  # type: ignore[arg-type]
+    with conditions.configure_precision(chosen, CPU)():  # type: ignore[arg-type]
         assert layer(torch.zeros(1, 1, 2, 2)).dtype == dtype
 
 
@@ -55,5 +55,5 @@ def units() -> Iterator[list[Any]]:
 
 @pytest.mark.parametrize(("chosen", "expected"), [("tf32", "tf32"), ("float32", "ieee")])
 def test_tf32_is_switched_with_the_precision(units: list[Any], chosen: Any, expected: str) -> None:
-    precision.configure_precision(chosen, CUDA)
+    conditions.configure_precision(chosen, CUDA)
     assert [unit.fp32_precision for unit in units] == [expected, expected]

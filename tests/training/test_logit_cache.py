@@ -20,13 +20,10 @@ from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
 from replication.results.run_folder import MODEL
 from replication.results.run_record import LOGITS_OF
-from replication.training import teacher_logits
-from replication.training.logit_cache import find_cache, load_teacher
-from replication.training.loss import Loss
-from replication.training.run import train
-from replication.training.setup import load_data
-from replication.training.teacher import Teacher
-from replication.training.teacher_logits import TeacherLogits
+from replication.training.logit_cache import LogitCache, TeacherLogits, find_cache, join_logits
+from replication.training.loop import TrainingContext
+from replication.training.teacher import Teacher, load_teacher, logits_in_order
+from replication.training.train_run import load_data, train
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -68,11 +65,21 @@ def test_every_objective_has_the_same_loss_and_gradient_on_cached_logits(
     labels = data.train.labels[index]
     student = torch.randn(64, 100, generator=generator)
     found = []
+    context = TrainingContext(
+        run_id="a/run",
+        network=network,
+        objective_name=objective,
+        objective=OBJECTIVES[objective],
+        teacher=None,
+        recipe=None,
+        decisions=Decisions(),
+        autocast=nullcontext,
+    )
     with torch.no_grad():
         live = network(pictures)
     for logits in (live, kept(index, views[index])):
         z = student.clone().requires_grad_()
-        loss = Loss("a/run", objective, Decisions(), CPU, (200, 100))(z, labels, logits, index)
+        loss = context.make_loss(CPU, (200, 100))(z, labels, logits, index)
         loss.backward()  # type: ignore[no-untyped-call]
         found.append((loss.detach(), z.grad))
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
@@ -84,10 +91,9 @@ def test_language_students_get_the_teachers_logits_on_their_own_words(plan: Plan
     train(plan, plan.run(LSTM))
     student = f"{LSTM}/lstm.ban+l.0"
     network, kept, data = cached_logits(plan, student)
-    windows = find_cache(plan, plan.run(student), data, "", CPU)
-    assert windows
     position = 0
-    for logits in windows.compute(network, nullcontext):
+    recipe = plan.training(plan.run(student))
+    for logits in logits_in_order(network, recipe, data, nullcontext):
         p = logits.softmax(-1)
         stored = kept(slice(position, position + len(p))).softmax(-1)
         torch.testing.assert_close(stored, p, rtol=5e-3, atol=1e-5)
@@ -190,10 +196,10 @@ def test_logits_in_another_precision_are_refused(plan: Plan) -> None:
         kept = find_cache(plan, run, data, files.checksum(file.parent / MODEL), CPU)
         assert kept
         if precision == "float32":
-            teacher_logits.read(file, kept.shape, kept.identity)
+            kept.read()
         else:
             with pytest.raises(InputError, match="or in another precision"):
-                teacher_logits.read(file, kept.shape, kept.identity)
+                kept.read()
 
 
 def test_students_with_another_batch_size_have_logits_of_their_own(plan: Plan) -> None:
@@ -222,7 +228,7 @@ def test_a_retrained_teacher_renews_its_logits(plan: Plan) -> None:
 
 def test_cached_logits_keep_the_softmax_of_large_logits() -> None:
     logits = torch.tensor([[300.0, 299.0, 0.0], [-5e4, 5e4, 5e4]])
-    kept = teacher_logits.compute((1, 2, 3), iter([logits]))
+    kept = join_logits((1, 2, 3), iter([logits]))
     index = torch.tensor([0, 1])
     torch.testing.assert_close(kept(index).softmax(-1), logits.softmax(-1), rtol=1e-3, atol=1e-6)
     assert kept(index).amax(-1).tolist() == [0, 0]
@@ -238,9 +244,10 @@ def test_cached_logits_are_read_by_view_and_by_image() -> None:
 
 def test_the_file_is_mapped_and_not_read(plan: Plan, tmp_path: Path) -> None:
     file, shape = tmp_path / "a.safetensors", (1, 2**19, 64)
-    teacher_logits.write(file, TeacherLogits(torch.zeros(shape, dtype=torch.float16)), {})
+    cache = LogitCache(file, shape, {})
+    cache.store(iter(torch.zeros(shape, dtype=torch.float16)))
     before = resident()
-    kept = teacher_logits.read(file, shape, {})
+    kept = cache.read()
     assert resident() - before < file.stat().st_size / 4
     kept(torch.tensor([5]))
 
