@@ -5,6 +5,7 @@ In the order of importance; what the time does not suffice for is listed as not 
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,8 +27,8 @@ from replication.config.yaml_model import merge, read_yaml
 from replication.data.prepare import load
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
-from replication.training.loss import Loss
-from replication.training.run import train
+from replication.training.loop import TrainingContext
+from replication.training.train_run import train
 
 TOLERANCE = 1e-3
 """Largest relative difference of a loss on the device from that on the CPU, after three steps."""
@@ -141,15 +142,17 @@ def losses(objective: str, device: torch.device, compiled: bool) -> Any:
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01)
     index = torch.arange(case.batch).to(device)
     # Permutations come from the device's own generator: the same for each sample, drawn on the CPU.
-    loss = Loss(
+    context = TrainingContext(
         "benchmark",
+        network,
         objective,
+        OBJECTIVES[objective],
+        None,
+        None,
         Decisions(dkpp_permutation="sample"),
-        torch.device("cpu"),
-        (case.batch, classes),
+        nullcontext,
     )
-    if hasattr(loss, "keys"):
-        loss.keys = loss.keys.to(device)
+    loss = context.make_loss(device, (case.batch, classes))
     found = []
     for _ in range(3):
         value = loss(network(images), labels, teacher_logits, index)

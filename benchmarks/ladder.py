@@ -17,7 +17,7 @@ from benchmarks.measure import medians, ratios
 from benchmarks.turns import race
 from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import ban
-from replication.runtime.precision import Precision, configure_precision
+from replication.runtime.conditions import Precision, configure_precision
 
 NETWORKS = ("Wide-ResNet-16-1",)
 

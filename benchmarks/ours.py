@@ -13,12 +13,12 @@ from benchmarks.contestants import Task, synchronise, timed
 from replication.config.scale import Decisions, ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.images import ImageData, Items
+from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
-from replication.runtime.precision import Precision, choose_precision, configure_precision
-from replication.training import teacher_logits as logits_file
+from replication.runtime.conditions import Precision, choose_precision, configure_precision
 from replication.training.image_trainer import ImageTrainer, logits_in_order
+from replication.training.logit_cache import LogitCache, TeacherLogits, cache_file
 from replication.training.loop import TrainingContext
-from replication.training.teacher_logits import TeacherLogits
 
 
 def recipe_of(case: Case) -> ImageRecipe:
@@ -78,6 +78,7 @@ class Ours:
             "benchmark",
             task.student.to(memory_format=torch.channels_last),
             kind.objective,
+            OBJECTIVES[kind.objective],
             self.teacher(folder),
             recipe,
             Decisions(),
@@ -94,8 +95,8 @@ class Ours:
         if not self.kind.cached:
             return self.task.teacher.to(memory_format=torch.channels_last)
         shape = logits_shape(self.task.pictures, self.recipe)
-        stored = logits_file.read(logits_file.path(folder, shape[0]), shape, IDENTITY)
-        return stored.to(self.task.device)
+        cache = LogitCache(cache_file(folder, shape[0], "view"), shape, IDENTITY)
+        return cache.read().to(self.task.device)
 
     def step(self) -> None:
         """One batch, and the end of an epoch where it is one."""
@@ -130,26 +131,23 @@ def write_random_logits(case: Case, pictures: Pictures, folder: Path) -> None:
     Reading takes the same time whatever they are; `compute_logits` measures the computation.
     """
     shape = logits_shape(pictures, recipe_of(case))
-    file = logits_file.path(folder, shape[0])
-    folder.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        logits = torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)
-        logits_file.write(file, TeacherLogits(logits), IDENTITY)
+    cache = LogitCache(cache_file(folder, shape[0], "view"), shape, IDENTITY)
+    if not cache.file.exists():
+        cache.store(iter(torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)))
 
 
 def compute_logits(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
     """Seconds to compute a teacher's logits on all views, write them and map the file."""
     shape = logits_shape(task.pictures, recipe)
-    file = logits_file.path(folder, shape[0])
-    file.unlink(missing_ok=True)
+    cache = LogitCache(cache_file(folder, shape[0], "view"), shape, IDENTITY)
+    cache.file.unlink(missing_ok=True)
     train = image_data(task).train
     teacher = task.teacher.to(memory_format=torch.channels_last)
     autocast = configure_precision(kind.precision, task.device)
     synchronise(task.device)
     started = perf_counter()
-    computed = logits_file.compute(shape, logits_in_order(train, recipe, teacher, autocast))
-    logits_file.write(file, computed, IDENTITY)
-    logits_file.read(file, shape, IDENTITY)
+    cache.store(logits_in_order(train, recipe, teacher, autocast))
+    cache.read()
     return perf_counter() - started
 
 

@@ -1,4 +1,7 @@
-"""The error that users see as one line."""
+"""How a command ends early: by an error that the user can correct, or stopped by a signal."""
+
+import os
+import signal
 
 
 class InputError(Exception):
@@ -11,3 +14,23 @@ class InputError(Exception):
     def __str__(self) -> str:
         line = " ".join(part for part in super().__str__().splitlines() if part.strip())
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error
+    """A signal has stopped the training, which can be resumed."""
+
+
+STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+"""The signals that stop a training.
+
+Schedulers send SIGTERM when they cancel or preempt a job, a keyboard sends SIGINT, a terminal that
+is closed sends SIGHUP, and Slurm sends SIGUSR1 ahead of a time limit where a job asks for it
+(``--signal=USR1@60``).
+"""
+EXIT_RESUMABLE = os.EX_TEMPFAIL
+"""Exit status of a run that was stopped and can be resumed: 75, "temporary failure"."""
+
+
+def is_ignored(number: signal.Signals) -> bool:
+    """Whether the process was started so that it survives a closed terminal, as by ``nohup``."""
+    return number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN

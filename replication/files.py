@@ -1,8 +1,11 @@
 """Files written whole or not at all, and their checksums."""
 
 import contextlib
+import glob
 import hashlib
 import os
+import secrets
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,20 +13,22 @@ from safetensors import SafetensorError
 
 from replication.errors import InputError
 
-RETRAIN = "delete it and call snakemake again, which trains the run anew"
+ABANDONED_SECONDS = 24 * 60 * 60.0
+"""A temporary file that was not written to for so long belongs to a process that was killed."""
 
 
-def checksum(file: Path) -> str:
+def checksum(file: Path, advice: str = "restore the file, or give read permission") -> str:
     """SHA-256 of a file, in hexadecimal.
 
     Raises:
-        InputError: the file is missing or unreadable.
+        InputError: the file is missing or unreadable; the message ends with ``advice``, which says
+            what the user can do about it.
     """
     try:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise InputError(f"{file}: cannot be read ({error.strerror}); {RETRAIN}") from None
+        raise InputError(f"{file}: cannot be read ({error.strerror}); {advice}") from None
 
 
 def payload_checksum(file: Path) -> str:
@@ -49,12 +54,17 @@ def flush(path: Path) -> None:
 def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     """Write a file under another name and rename it, so that no reader sees half of it.
 
+    The other name is drawn at random: on a shared disk, processes of two containers may have the
+    same id. What a killed process left of the same file is deleted a day later, when the file is
+    written again.
+
     Raises:
         InputError: the folder cannot be written, or the disk is full; an earlier file is kept.
     """
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = file.with_name(f".{file.name}.{secrets.token_hex(8)}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned_parts(file)
         write(part)
         flush(part)
         part.replace(file)
@@ -70,6 +80,14 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     finally:
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def _remove_abandoned_parts(file: Path) -> None:
+    """Delete what killed processes left of a file; running ones write to their parts."""
+    for part in file.parent.glob(f".{glob.escape(file.name)}.*.part"):
+        with contextlib.suppress(OSError):  # another process may have deleted it
+            if time.time() - part.stat().st_mtime > ABANDONED_SECONDS:
+                part.unlink()
 
 
 def remove(*files: Path) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import torch._dynamo  # the optimisers import it at their first use
 
-import replication.report.quality
-import replication.report.tables
-import replication.training.run  # noqa: F401 - both are imported once here instead of in every job
+# Imported once here instead of in every job.
+import replication.data.image_files
+import replication.report.quality_table
+import replication.report.table_files
+import replication.training.language_trainer
+import replication.training.train_run  # noqa: F401
 from replication.cli import run_command
 from replication.runtime.forkserver import serve
 

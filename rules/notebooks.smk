@@ -23,8 +23,9 @@ for name, spec in NOTEBOOKS.items():
         name:
             f"notebook_{name}"
         input:
-            RULES.outputs("results/{{scale}}/tables/{table}.html"),
+            expand("results/{{scale}}/tables/{table}.html", table=PLAN.tables),
             "results/{scale}/tables/quality.html",
+            "results/{scale}/runs.csv",
             "results/{scale}/claims.csv",
             [f"results/{{scale}}/frames/{frame}.csv" for frame in spec.frames],
             notebook=f"notebooks/{name}.ipynb",

@@ -14,7 +14,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from support.plans import BUILT
 from support.project import Project, prepare_project
+from support.small_results import copy_small_results, train_small_results
 from support.workplace import Workplace
+
+from replication.plan.plan import Plan
 
 # A shell that starts a command in the background has it ignore SIGINT, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -77,6 +80,18 @@ def project(
 ) -> Project:
     """A copy of the prepared folder as the current directory."""
     return Project.copy(prepared, tmp_path / "project", monkeypatch, capfd)
+
+
+@pytest.fixture(scope="session")
+def small_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the results of three small tables, trained once; not to be changed."""
+    return train_small_results(tmp_path_factory)
+
+
+@pytest.fixture
+def small_plan(small_results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The plan of a copy of the small results, which is the current directory."""
+    return copy_small_results(small_results, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
     ),
     "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; there are"),
     "table without its runs": (["table", "1"], nothing, "cells stay empty for the reasons above"),
-    "cells without their tables": (["cells"], nothing, "cells/table1.csv: no such file"),
+    "cells without their tables": (["collect"], nothing, "cells/table1.csv: no such file"),
     "folder without scales": (
         ["plan"],
         lambda f: (f / "config").unlink(),
@@ -95,7 +95,7 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
     "unknown command": (["tran", RUN], nothing, "tran"),
     "unknown option": (["train", RUN, "--epochs", "3"], nothing, "--epochs"),
     "missing argument": (["train"], nothing, "Missing argument"),
-    "argument too many": (["cells", "small"], nothing, "unexpected extra argument"),
+    "argument too many": (["collect", "small"], nothing, "unexpected extra argument"),
     "no threads": (["train", RUN, "--threads", "0"], nothing, "--threads"),
     "more threads than PyTorch survives": (["train", RUN, "--threads", "100000"], nothing, "1024"),
     "half a thread": (["train", RUN, "--threads", "1.5"], nothing, "--threads"),

@@ -13,7 +13,7 @@ ORDER = [
     *("objectives", "gradients", "ensemble", "metrics"),
     *("architectures", "data", "config", "plan", "networks", "results", "runtime", "training"),
     *("analysis", "report", "verify", "publication", "sweep", "workflow"),
-    *("cli", "worker", "__main__"),
+    *("commands", "cli", "worker", "__main__"),
 ]
 MODULES = {
     ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file

@@ -18,21 +18,19 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from replication.analysis import runs_csv
-from replication.analysis.cells_csv import CELL, KEY, read_cells
+from replication.analysis.compared_recipes import check_recipes
 from replication.analysis.hypothesis_tests import LEVEL, holm
 from replication.analysis.statistics import CONFIDENCE, TIED
 from replication.errors import InputError
-from replication.plan.plan import MACHINE, SCALE_FILE, read_scale
-from replication.results.run_folder import PREDICTIONS
-from replication.results.run_record import read_record
+from replication.results.csv_files import read_cells, read_csv_file, read_runs, split_members
+from replication.results.schema import CELL_AND_SEED_KEY, CELL_KEY
 
-CLASSES = ("identical", "equal", "within", "outside")
+OUTCOMES = ("identical", "equal", "within", "outside")
+"""What a number can be, compared with the published ones, the closest first."""
 TESTED = ("nll", "agreement", "kl")
 """Metrics of ``quality.csv`` that are tested beside the error or perplexity of ``cells.csv``."""
-# Keys of a scale that results may differ in and still be of the same recipe.
-FREE = {"seeds", "table_seeds", "tables", "exceptions", "teacher_at_chance", *MACHINE}
-COLUMN = ["table", "column", "metric"]
+COLUMN_KEY = ["table", "column", "metric"]
+"""What identifies a column that is tested as a whole."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Comparison:
     @property
     def reproduces(self) -> bool:
         """Whether every number comes from predictions with the same bytes."""
-        return bool((self.numbers["found"] == "identical").all())
+        return bool((self.numbers["outcome"] == "identical").all())
 
     @property
     def differing_numbers(self) -> pd.DataFrame:
@@ -55,8 +53,8 @@ class Comparison:
     @property
     def differing_columns(self) -> pd.DataFrame:
         """Columns that differ, corrected for how many are tested, the clearest first."""
-        found = self.columns[self.columns["p_corrected"] < LEVEL]
-        return found.sort_values("p_value", kind="stable")
+        differing = self.columns[self.columns["p_corrected"] < LEVEL]
+        return differing.sort_values("p_value", kind="stable")
 
     @property
     def consistent(self) -> bool:
@@ -65,7 +63,7 @@ class Comparison:
 
 
 def compare(results: Path, published: Path) -> Comparison:
-    """Compare the results of a folder with published ones of the same scale.
+    """Compare the results of a folder with published ones of the same recipes.
 
     Raises:
         InputError: a file is missing or damaged, they have no number in common or other recipes,
@@ -73,71 +71,52 @@ def compare(results: Path, published: Path) -> Comparison:
     """
     if not published.is_dir():
         raise InputError(f"{published}: no such folder; name published results with --with")
-    _check_recipes(results, published)
+    own_cells, published_cells = read_cells(results), read_cells(published)
+    own_runs, published_runs = read_runs(results), read_runs(published)
+    check_recipes(results, published, (own_cells, published_cells), (own_runs, published_runs))
     numbers = compare_numbers(
-        read_cells(results / "cells.csv"),
-        read_cells(published / "cells.csv"),
-        predictions_of(results),
-        predictions_of(published),
+        own_cells,
+        published_cells,
+        dict(own_runs["predictions_sha256"]),
+        dict(published_runs["predictions_sha256"]),
     )
     if numbers.empty:
         raise InputError(f"{results}: has no cell of {published}; name results of its scale")
     if numbers["published_seeds"].min() < 2:
         raise InputError(f"{published}: one seed has no spread to compare with; it needs two")
-    columns = compare_columns(_measured(results), _measured(published), numbers)
+    columns = compare_columns(
+        _tested_values(results, own_cells), _tested_values(published, published_cells), numbers
+    )
     return Comparison(numbers, columns)
 
 
-def _check_recipes(results: Path, published: Path) -> None:
-    """Raise InputError if what the two were trained by differs in more than seeds and tables."""
-    scales = [read_scale(it / SCALE_FILE) for it in (results, published)]
-    own, theirs = (scale.model_dump(exclude=FREE) for scale in scales)
-    unlike = [key for key in theirs if own[key] != theirs[key]]
-    if unlike:
-        raise InputError(
-            f"{results}: is of another recipe than {published} (`{'`, `'.join(unlike)}`); compare"
-            " results of the same scale file"
-        )
-
-
-def predictions_of(folder: Path) -> dict[str, str]:
-    """The checksum of each run's predictions, of results or of a publication.
-
-    Raises InputError if a run's record, or ``runs.csv``, is missing or damaged.
-    """
-    if (file := folder / runs_csv.FILE).exists():
-        return dict(runs_csv.read_runs(file)["predictions_sha256"])
-    cells = read_cells(folder / "cells.csv")
-    runs = {run for of_cell in cells["run"] for run in of_cell.split(";")}
-    return {run: read_record(folder / "runs" / run)["checksums"][PREDICTIONS] for run in runs}
-
-
-def _measured(folder: Path) -> pd.DataFrame:
+def _tested_values(folder: Path, cells: pd.DataFrame) -> pd.DataFrame:
     """The numbers that are tested: every cell's, and some metrics of its predictions."""
-    quality = read_cells(folder / "quality.csv")
-    cells = read_cells(folder / "cells.csv")
+    quality = read_csv_file(folder, "quality")
     return pd.concat([cells, quality[quality["metric"].isin(TESTED)]], ignore_index=True)
 
 
 def compare_numbers(
     own: pd.DataFrame,
     published: pd.DataFrame,
-    own_sums: Mapping[str, str],
-    published_sums: Mapping[str, str],
+    own_checksums: Mapping[str, str],
+    published_checksums: Mapping[str, str],
 ) -> pd.DataFrame:
     """Compare lines of ``cells.csv``: a line for each own number whose cell is published.
 
-    ``found`` is one of `CLASSES`. The interval is mean ± t(n − 1) s √(1 + 1/n) of the n published
-    seeds, ``p_value`` that of the number in this distribution; NaN where its seed has the same or
-    the published seeds are all equal.
+    The checksums are those of the predictions by run. ``outcome`` is one of `OUTCOMES`. The
+    interval is mean ± t(n − 1) s √(1 + 1/n) of the n published seeds, ``p_value`` that of the
+    number in this distribution; NaN where its seed has the same or the published seeds are all
+    equal.
     """
-    key = [*CELL, "metric"]
+    key = [*CELL_KEY, "metric"]
+    seed_key = [*CELL_AND_SEED_KEY, "metric"]
     groups = published.groupby(key)["value"]
     spread = groups.agg(published_mean="mean", std="std", published_seeds="count").reset_index()
-    same_seed = published[[*KEY, "metric", "value", "run"]]
+    same_seed = published[[*seed_key, "value", "run"]]
     lines = own.merge(spread, on=key).merge(
         same_seed.rename(columns={"value": "published", "run": "published_run"}),
-        on=[*KEY, "metric"],
+        on=seed_key,
         how="left",
     )
     n = lines["published_seeds"].to_numpy()
@@ -149,51 +128,60 @@ def compare_numbers(
     lines["p_value"] = 2 * stats.t.sf(ratio, n - 1)
     equal = np.isclose(lines["value"], lines["published"], rtol=TIED, atol=TIED)
     identical = [
-        isinstance(other, str) and _sums(run, own_sums) == _sums(other, published_sums)
-        for run, other in zip(lines["run"], lines["published_run"], strict=True)
+        isinstance(published_run, str)
+        and _checksums(run, own_checksums) == _checksums(published_run, published_checksums)
+        for run, published_run in zip(lines["run"], lines["published_run"], strict=True)
     ]
     conditions = [identical & equal, equal, lines["p_value"] >= 1 - CONFIDENCE]
-    lines["found"] = np.select(conditions, CLASSES[:3], CLASSES[3])
+    lines["outcome"] = np.select(conditions, OUTCOMES[:3], OUTCOMES[3])
     lines.loc[equal, "p_value"] = np.nan
     lines["p_corrected"] = holm(lines["p_value"].to_numpy())
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * error
     lines = lines.assign(low=lines["published_mean"] - reach, high=lines["published_mean"] + reach)
     shown = ["published", "published_mean", "published_seeds", "low", "high"]
-    return lines[[*KEY, "metric", "value", *shown, "found", "p_value", "p_corrected"]]
+    return lines[[*seed_key, "value", *shown, "outcome", "p_value", "p_corrected"]]
 
 
-def _sums(runs: str, sums: Mapping[str, str]) -> list[str | None]:
-    return [sums.get(run) for run in runs.split(";")]
+def _checksums(members: str, checksums: Mapping[str, str]) -> list[str | None]:
+    return [checksums.get(run) for run in split_members(members)]
 
 
 def compare_columns(
     own: pd.DataFrame, published: pd.DataFrame, numbers: pd.DataFrame
 ) -> pd.DataFrame:
-    """Test each column of a table and each metric: a line by `COLUMN`, with Holm's correction.
+    """Test each column of a table and each metric: a line by `COLUMN_KEY`, with Holm's correction.
 
     Columns of which every number is identical or equal are not tested. ``difference`` is the mean
     over rows and seeds of own − published in the metric's unit, ``standardised`` in standard
     deviations of a seed (`pooled_difference`).
     """
     place = ["table", "column"]
-    unlike = numbers[numbers["found"].isin(["within", "outside"])]
+    unlike = numbers[numbers["outcome"].isin(["within", "outside"])]
     tested = unlike[place].drop_duplicates()
     lines = []
-    groups = {
-        key: (mine, published[(published[COLUMN] == list(key)).all(axis=1)])
-        for key, mine in own.merge(tested, on=place).groupby(COLUMN, sort=False)
-    }
-    for key, frames in groups.items():
-        pivots = [it.pivot(index="row", columns="seed", values="value") for it in frames]
-        rows = pivots[0].index.intersection(pivots[1].index)
-        values = [it.loc[rows].dropna(axis="columns").to_numpy() for it in pivots]
-        if len(rows) and all(it.size for it in values):
-            difference = values[0].mean() - values[1].mean()
-            counts = len(rows), *(it.shape[1] for it in values)
-            lines.append((*key, *counts, difference, *pooled_difference(*values)))
+    for key, own_column in own.merge(tested, on=place).groupby(COLUMN_KEY, sort=False):
+        published_column = published[(published[COLUMN_KEY] == list(key)).all(axis=1)]
+        own_values, published_values = _values_by_row(own_column, published_column)
+        if own_values.size and published_values.size:
+            counts = len(own_values), own_values.shape[1], published_values.shape[1]
+            difference = own_values.mean() - published_values.mean()
+            tested_difference = pooled_difference(own_values, published_values)
+            lines.append((*key, *counts, difference, *tested_difference))
     names = ["rows", "seeds", "published_seeds", "difference", "standardised", "p_value"]
-    frame = pd.DataFrame(lines, columns=[*COLUMN, *names])
+    frame = pd.DataFrame(lines, columns=[*COLUMN_KEY, *names])
     return frame.assign(p_corrected=holm(frame["p_value"].to_numpy(dtype=float)))
+
+
+def _values_by_row(
+    own: pd.DataFrame, published: pd.DataFrame
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values of both sides for the rows in common, (rows, seeds), of seeds that have all rows."""
+    wide = [side.pivot(index="row", columns="seed", values="value") for side in (own, published)]
+    rows = wide[0].index.intersection(wide[1].index)
+    own_values, published_values = (
+        side.loc[rows].dropna(axis="columns").to_numpy() for side in wide
+    )
+    return own_values, published_values
 
 
 def pooled_difference(
@@ -215,12 +203,15 @@ def pooled_difference(
     varied = spread[:, 0] > TIED * np.maximum(1, np.abs(everything).max(axis=1))
     if not varied.any():
         return 0.0, np.nan
-    mine, theirs = ((it[varied] / spread[varied]).mean(axis=0) for it in (own, published))
-    difference = float(mine.mean() - theirs.mean())
-    freedom = len(mine) + len(theirs) - 2
-    squares = len(mine) * mine.var() + len(theirs) * theirs.var()
+    own_means, published_means = (
+        (values[varied] / spread[varied]).mean(axis=0) for values in (own, published)
+    )
+    difference = float(own_means.mean() - published_means.mean())
+    n_own, n_published = len(own_means), len(published_means)
+    freedom = n_own + n_published - 2
+    squares = n_own * own_means.var() + n_published * published_means.var()
     # Unlike SciPy's, one sample may be a single seed.
-    error = np.sqrt(squares / freedom * (1 / len(mine) + 1 / len(theirs)))
+    error = np.sqrt(squares / freedom * (1 / n_own + 1 / n_published))
     if not error > TIED:
         return difference, np.nan
     return difference, float(2 * stats.t.sf(abs(difference) / error, freedom))

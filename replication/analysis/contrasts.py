@@ -1,55 +1,123 @@
-"""What a claim compares, by seed: the reference of students, and the unit of analysis."""
+"""What a claim compares, by seed: the reference of students, and the unit of analysis.
 
-from collections.abc import Mapping
+What a run is, its line in ``runs.csv`` says; its id is only a name.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replication.analysis.cells_csv import CELL, KEY
-from replication.config.paper_claims import CellKey, Weights
+from replication.config.claim_specs import CellKey, Weights
+from replication.errors import InputError
+from replication.results.csv_files import split_members
+from replication.results.schema import CELL_AND_SEED_KEY
 
-LABEL = r"^([^/;]+/[^/;.]+\.label)\.\d+$"
-"""A label-trained run with the scale's own recipe; the group is what it shares with its like."""
+LABEL = "label"
+"""The objective of networks that are trained on labels alone."""
+TREATMENT = ["dataset", "network", "recipe_hash"]
+"""What label-trained runs have in common that count as one reference."""
+RUN_COLUMNS = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher"]
+"""The columns of ``runs.csv`` that are read here."""
 
-Values = Mapping[CellKey, NDArray[np.float64]]
-"""The value of each cell at every seed."""
+
+@dataclass(frozen=True)
+class Reference:
+    """The label-trained runs of one network, data set and recipe, by seed.
+
+    ``values`` is (offsets, seeds): a line for each distance between a run's own seed and the seed
+    of its lineage, because one seed can have several such runs. NaN where there is no run.
+    ``name`` has network and data set; ``roots`` names all of the runs.
+    """
+
+    name: str
+    values: NDArray[np.float64]
+    roots: frozenset[str]
+
+    def at(self, seeds: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """The values (runs, n) of those runs that each of the n chosen seeds has."""
+        chosen = self.values[:, seeds]
+        return chosen[np.isfinite(chosen).all(1)]
 
 
-class Measured:
+class CellValues:
     """The values of cells by seed, with label-trained networks in the place of one teacher.
 
     A student's own teacher is one of several label-trained networks of its seed, where tables such
     as `controls` train more, and no better a reference than the others. A label-trained cell
-    therefore counts as the mean over all label-trained runs of its network, data set and seed. The
-    differences of a seed contain what the teacher and its student have in common, so that a t-test
-    over seeds accounts for it.
+    therefore counts as the mean over all label-trained runs of its network, data set, recipe and
+    seed, as far as every seed of the comparison has them: each seed has as many. The differences of
+    a seed contain what the teacher and its student have in common, so that a t-test over seeds
+    accounts for it.
     """
 
-    def __init__(self, cells: pd.DataFrame) -> None:
-        """Take lines of ``cells.csv``, or those of ``quality.csv`` with one metric."""
-        cells = cells.dropna(subset="value")
-        labels = cells.assign(group=cells["run"].str.extract(LABEL, expand=False))
-        labels = labels.dropna(subset="group")
-        same = ["group", "metric", "seed"]
-        alone = labels.drop_duplicates([*same, "run"]).groupby(same)
-        references = labels.set_index(same).index
-        means = cells["value"].copy()
-        means[labels.index] = alone["value"].mean().reindex(references).to_numpy()
-        beside = cells["run"].copy()
-        beside[labels.index] = alone["run"].agg(";".join).reindex(references).to_numpy()
-        self.paired = _by_cell(cells)
-        self.values = _by_cell(cells.assign(value=means))
-        of_cell = beside.groupby([cells[name] for name in CELL]).agg(";".join)
-        # Runs that share any run share generation 0, the first part after the data set.
-        self.roots = {
-            key: {"/".join(run.split("/")[:2]) for run in runs.split(";")}
-            for key, runs in of_cell.items()
-        }
+    def __init__(self, cells: pd.DataFrame, runs: pd.DataFrame) -> None:
+        """Take lines of ``cells.csv``, or those of ``quality.csv`` with one metric.
 
-    def missing(self, cells: Weights) -> list[CellKey]:
+        Args:
+            cells: lines with table, row, column, seed, metric, value and run.
+            runs: ``runs.csv`` by run, as `results.csv_files.read_runs` returns it.
+
+        Raises:
+            InputError: a run of the cells has no line in ``runs.csv``.
+        """
+        cells = cells.dropna(subset="value")
+        members = cells["run"].map(split_members)
+        unknown = sorted({run for names in members for run in names} - {*runs.index})
+        if unknown:
+            raise InputError(
+                f"runs.csv: no line of {unknown[0]}, which cells.csv has; delete both and call"
+                " snakemake again"
+            )
+        self.seeds = np.sort(cells["seed"].unique())
+        self.own = _by_cell(cells, self.seeds)
+        roots = runs["root_teacher"].fillna(pd.Series(runs.index, runs.index))
+        self.roots: dict[CellKey, set[str]] = {key: set() for key in self.own}
+        for key, names in zip(_keys(cells), members, strict=True):
+            self.roots[key] |= {roots[name] for name in names}
+        self.references = self._references(cells, runs)
+        for key, reference in self.references.items():
+            self.roots[key] |= reference.roots
+
+    def _references(self, cells: pd.DataFrame, runs: pd.DataFrame) -> dict[CellKey, Reference]:
+        """The reference of each label-trained cell."""
+        single = cells[cells["run"].isin(runs.index)].join(
+            runs[RUN_COLUMNS].drop(columns="seed").assign(own_seed=runs["seed"]), on="run"
+        )
+        labels = single[single["objective"] == LABEL]
+        labels = labels.assign(offset=labels["own_seed"] - labels["lineage_seed"])
+        references: dict[CellKey, Reference] = {}
+        for _, of_treatment in labels.groupby([*TREATMENT, "metric"], sort=False):
+            once = of_treatment.drop_duplicates(["offset", "seed"])
+            values = once.pivot(index="offset", columns="seed", values="value")
+            reference = Reference(
+                " on ".join(once[["network", "dataset"]].iloc[0]),
+                values.reindex(columns=self.seeds).to_numpy(dtype=float),
+                frozenset(once["run"]),
+            )
+            references |= dict.fromkeys(_keys(of_treatment), reference)
+        return references
+
+    def missing(self, cells: Iterable[CellKey]) -> list[CellKey]:
         """The cells without a value at any seed."""
-        return [cell for cell in cells if cell not in self.roots]
+        return [cell for cell in cells if cell not in self.own]
+
+    def common_seeds(self, cells: Iterable[CellKey]) -> NDArray[np.bool_]:
+        """Which of all seeds have a value of every one of these cells."""
+        values = np.array([self.own[cell] for cell in cells])
+        return np.asarray(np.isfinite(values).all(0))
+
+    def reference_sizes(self, cells: Iterable[CellKey]) -> dict[str, int]:
+        """How many label-trained runs each seed of a comparison has, by network and data set.
+
+        Of those cells that are label-trained; the comparison is of all of the cells.
+        """
+        compared = list(cells)
+        seeds = self.common_seeds(compared)
+        references = [self.references[cell] for cell in compared if cell in self.references]
+        return {reference.name: len(reference.at(seeds)) or 1 for reference in references}
 
     def strata(self, contrast: Weights) -> list[Weights]:
         """Parts of a contrast that share no run and differ in nothing but their network.
@@ -58,42 +126,55 @@ class Measured:
         """
         parts: list[tuple[set[str], dict[CellKey, float]]] = []
         for cell, weight in contrast.items():
-            roots, mine = set(self.roots[cell]), {cell: weight}
+            roots, cells = set(self.roots[cell]), {cell: weight}
             for part in [part for part in parts if part[0] & roots]:
                 parts.remove(part)
-                roots, mine = roots | part[0], part[1] | mine
-            parts.append((roots, mine))
-        alike = len({_shape(part) for _, part in parts}) == 1
-        return [part for _, part in parts] if alike else [contrast]
+                roots, cells = roots | part[0], part[1] | cells
+            parts.append((roots, cells))
+        same_shape = len({_shape(part) for _, part in parts}) == 1
+        return [part for _, part in parts] if same_shape else [contrast]
 
-    def combine(self, weights: Weights, values: Values | None = None) -> NDArray[np.float64]:
-        """The weighted sum of cells for each seed that has all of them."""
-        combined: NDArray[np.float64] = self.combine_strata([weights], values)[0]
-        return combined
-
-    def combine_strata(
-        self, strata: list[Weights], values: Values | None = None
+    def combine(
+        self, strata: list[Weights], cells: Iterable[CellKey], *, own_teacher: bool = False
     ) -> NDArray[np.float64]:
-        """The weighted sums (k, n) of k strata, for the n seeds that have all of their cells."""
-        of_all = [cell for part in strata for cell in part]
-        source = self.values if values is None else values
-        found = np.array([source[cell] for cell in of_all])
-        found = found[:, np.isfinite(found).all(0)]
-        weights = np.zeros((len(strata), len(of_all)))
-        for place, part in enumerate(strata):
-            weights[place, [of_all.index(cell) for cell in part]] = [*part.values()]
-        combined: NDArray[np.float64] = weights @ found
-        return combined
+        """Weighted sums (k, n) of k strata, for the n seeds that have all of the given cells.
+
+        Args:
+            strata: the weights of each sum.
+            cells: the whole comparison; every one of its seeds has the same number of
+                label-trained runs in each reference.
+            own_teacher: take each cell's own run instead of the mean of its reference.
+        """
+        seeds = self.common_seeds(cells)
+
+        def values(cell: CellKey) -> NDArray[np.float64]:
+            own = self.own[cell][seeds]
+            if own_teacher or cell not in self.references:
+                return own
+            runs = self.references[cell].at(seeds)
+            return np.asarray(runs.mean(0)) if len(runs) else own
+
+        return np.array(
+            [
+                np.sum([weight * values(cell) for cell, weight in part.items()], axis=0)
+                for part in strata
+            ]
+        )
 
 
-def _by_cell(cells: pd.DataFrame) -> Values:
+def _keys(cells: pd.DataFrame) -> list[CellKey]:
+    return list(zip(cells["table"], cells["row"], cells["column"], strict=True))
+
+
+def _by_cell(cells: pd.DataFrame, seeds: NDArray[np.int64]) -> dict[CellKey, NDArray[np.float64]]:
     """The values (seeds,) of each cell, NaN where it lacks a seed."""
-    values = cells.set_index(KEY)["value"].unstack("seed")
-    return dict(zip(values.index, values.to_numpy(), strict=True))
+    table = cells.set_index(CELL_AND_SEED_KEY)["value"].unstack("seed")
+    values = table.reindex(columns=seeds).to_numpy(dtype=float)
+    return dict(zip(table.index, values, strict=True))
 
 
 def _shape(part: Mapping[CellKey, float]) -> tuple[tuple[str, str, float], ...]:
     """A part without its rows, up to its sign."""
-    found = sorted((table, column, round(weight, 9)) for (table, _, column), weight in part.items())
-    sign = np.sign(found[0][2])
-    return tuple((table, column, float(sign * weight)) for table, column, weight in found)
+    cells = sorted((table, column, round(weight, 9)) for (table, _, column), weight in part.items())
+    sign = np.sign(cells[0][2])
+    return tuple((table, column, float(sign * weight)) for table, column, weight in cells)

@@ -17,10 +17,16 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from replication import files
-from replication.analysis.cells_csv import read_cells, read_csv
 from replication.errors import InputError
 from replication.objectives import permute_dark_knowledge
 from replication.plan.plan import Plan
+from replication.results.csv_files import (
+    csv_path,
+    csv_text,
+    read_csv,
+    read_csv_file,
+    split_members,
+)
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY
 from replication.results.run_record import read_predictions
 
@@ -44,15 +50,15 @@ def frame_files(results: Path) -> dict[Path, str]:
     Raises:
         InputError: the cells of Table 2, a history or predictions are missing or damaged.
     """
-    cells = read_cells(results / "cells" / f"{TABLE}.csv")
+    cells = read_csv_file(results, "table_cells", table=TABLE)
+    of_one_network = cells["run"].map(lambda run: len(split_members(run)) == 1).astype(bool)
     frames = {
-        "learning_curves": _learning_curves(results, cells[~cells["run"].str.contains(";")]),
+        "learning_curves": _learning_curves(results, cells[of_one_network]),
         "confidence_weights": _confidence_weights(results, cells[cells["column"] == "cwtm"]),
         "class_similarity": _class_similarity(results, cells[cells["column"] == "teacher"]),
     }
     return {
-        results / "frames" / f"{name}.csv": frame.to_csv(index=False, float_format=DIGITS)
-        for name, frame in frames.items()
+        csv_path(results, name): csv_text(name, frame, DIGITS) for name, frame in frames.items()
     }
 
 
@@ -70,17 +76,17 @@ def _confidence_weights(results: Path, cells: pd.DataFrame) -> pd.DataFrame:
 
 def _of_runs(results: Path, cells: pd.DataFrame, name: str, *columns: str) -> pd.DataFrame:
     """A csv file of the runs behind the cells, with their row and column."""
-    found = []
+    frames = []
     for row, column, run in cells[["row", "column", "run"]].itertuples(index=False):
         file = results / "runs" / run / name
         frame = read_csv(file, "call snakemake again")
-        if missing := [it for it in columns if it not in frame]:
+        if missing := [name for name in columns if name not in frame]:
             raise InputError(
                 f"{file}: without {', '.join(missing)}, written by another version; delete the"
                 " run's run.json and call snakemake"
             )
-        found.append(frame[[*columns]].assign(row=row, column=column))
-    return pd.concat(found) if found else pd.DataFrame(columns=["row", "column", *columns])
+        frames.append(frame[[*columns]].assign(row=row, column=column))
+    return pd.concat(frames) if frames else pd.DataFrame(columns=["row", "column", *columns])
 
 
 def _class_similarity(results: Path, cells: pd.DataFrame) -> pd.DataFrame:

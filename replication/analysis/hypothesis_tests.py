@@ -1,67 +1,91 @@
-"""Deciding on a claim from few seeds: the tests, Holm's correction, power, and single runs.
+"""The tests of claims, and the one correction of their p-values, as pure functions on arrays.
 
-A claim puts a difference into a region: below zero, not above a margin, within two margins. Each
-finite bound gives one t-statistic for the claim and one against it, so that every claim can be
-replicated and contradicted. A claim of an improvement can also be refuted by an effect too small to
-be of interest.
+A claim either says in which direction a difference goes, or bounds it. A direction has three tests:
+whether there is a difference (p_D), whether it is smaller than a margin (p_S), and whether it is
+larger than that margin in the claim's direction (p_L). A bound has the first alone: whether the
+difference lies on the allowed side of the bound, or beyond it.
 """
 
-from bisect import bisect_left
-from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from replication.config.paper_claims import Region
+from replication.config.claim_specs import Region
 
 LEVEL = 0.05
-POWER = 0.8
-MAX_SEEDS = 10_000
+QUESTIONS = ("direction", "small", "large")
+"""What the three tests of a claim ask, in the order of the arrays."""
+DIRECTION, SMALL, LARGE = range(3)
 
 Numbers = float | NDArray[np.float64]
 
 
-VERDICTS = ("replicated", "contradicted", "negligible", "inconclusive", "not testable")
-"""Of a claim."""
-OUTCOMES = ("contradicted", "negligible", "replicated")
-"""In the order of precedence, where several are proven."""
+class ClaimTests(NamedTuple):
+    """The tests of one claim, for one difference or for many.
 
-
-def outcomes(
-    mean: Numbers, error: Numbers, freedom: int, region: tuple[Numbers, Numbers], smallest: Numbers
-) -> NDArray[np.float64]:
-    """P-values (3, …) of a claim's `OUTCOMES`; `error` is the standard error of `mean`.
-
-    For the claim the p-value is that of the larger one-sided test of the region's bounds
-    (Schuirmann's two one-sided tests, TOST), against it of the smaller of the opposite tests, both
-    doubled: with the bound 0 the smaller of the two is that of the t-test. The difference is
-    negligible if TOST puts it within ± `smallest`; NaN for a claim that this does not refute.
-    Elementwise on arrays.
+    ``p_values`` is (3, …), by `QUESTIONS`, uncorrected; NaN where there is no such test.
+    ``supports`` (…) says whether the difference lies on the claim's side.
     """
-    mean, error = np.asarray(mean), np.asarray(error)
-    (low, high), cdf = region, stats.t(freedom).cdf
-    against = np.minimum(cdf((mean - low) / error), cdf((high - mean) / error))
-    within = np.maximum(cdf((mean - smallest) / error), cdf((-mean - smallest) / error))
-    held = np.maximum(cdf((low - mean) / error), cdf((mean - high) / error))
-    found: NDArray[np.float64] = np.array(
-        [np.minimum(1, 2 * against), within, np.minimum(1, 2 * held)]
+
+    p_values: NDArray[np.float64]
+    supports: NDArray[np.bool_]
+
+
+def direction_tests(effect: Numbers, error: Numbers, freedom: int, margin: Numbers) -> ClaimTests:
+    """Test a claim that says in which direction a difference goes.
+
+    Args:
+        effect: mean difference in the claim's direction (…).
+        error: its standard error (…).
+        freedom: degrees of freedom of that error.
+        margin: half of the paper's effect, or the smallest effect of interest (…), above 0.
+
+    Returns:
+        p_D of the two-sided t-test against 0; p_S that the difference lies within ± the margin,
+        which is Schuirmann's two one-sided tests (TOST), of which only one can be the larger once
+        the sign is known; p_L that the effect exceeds the margin. The last two are one-sided.
+    """
+    effect, error, margin = np.asarray(effect), np.asarray(error), np.asarray(margin)
+    survival = stats.t(freedom).sf
+    p_values = np.array(
+        [
+            2 * survival(np.abs(effect) / error),
+            survival((margin - np.abs(effect)) / error),
+            survival((effect - margin) / error),
+        ]
     )
-    return found
+    return ClaimTests(p_values, np.asarray(effect > 0))
 
 
-def decide(
-    p_values: NDArray[np.float64], corrected: Numbers, negligible: Numbers
-) -> NDArray[np.str_]:
-    """The outcome (…) of a claim by its p-values (3, …) and two corrected ones.
+def bound_tests(
+    difference: Numbers, error: Numbers, freedom: int, region: tuple[Numbers, Numbers]
+) -> ClaimTests:
+    """Test a claim that bounds a difference.
 
-    `corrected` is the smaller of the p-values for and against the claim after correction,
-    `negligible` its p-value of a negligible difference after correction, or NaN.
+    Args:
+        difference: mean difference (…).
+        error: its standard error (…).
+        freedom: degrees of freedom of that error.
+        region: lower and upper bound (…), one of which may be infinite.
+
+    Returns:
+        As p_D twice the smaller of two p-values. That for the claim is the larger of the one-sided
+        tests of its bounds (TOST for two of them); that against it is the smaller of the opposite
+        tests. p_S and p_L are NaN, because a bound has no size.
     """
-    proven = np.asarray(corrected) < LEVEL
-    conditions = [proven & (p_values[0] < p_values[2]), np.asarray(negligible) < LEVEL, proven]
-    found: NDArray[np.str_] = np.select(conditions, OUTCOMES, "inconclusive")
-    return found
+    difference, error = np.asarray(difference), np.asarray(error)
+    (low, high), distribution = region, stats.t(freedom).cdf
+    against = np.minimum(
+        distribution((difference - low) / error), distribution((high - difference) / error)
+    )
+    in_favour = np.maximum(
+        distribution((low - difference) / error), distribution((difference - high) / error)
+    )
+    direction = np.minimum(1, 2 * np.minimum(against, in_favour))
+    none = np.full_like(direction, np.nan)
+    return ClaimTests(np.array([direction, none, none]), np.asarray(in_favour < against))
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -79,55 +103,58 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.minimum(corrected, 1)
 
 
-def power(
-    effect: float, std: float, n: int, region: Region, level: float = LEVEL, strata: int = 1
-) -> float:
-    """Chance that `n` seeds decide a claim when the true difference is `effect`.
+def correct_claims(
+    p_values: NDArray[np.float64], primaries: ArrayLike, gated: ArrayLike
+) -> NDArray[np.float64]:
+    """Correct the p-values of all claims of a file, measured or not.
 
-    Without what they could prove negligible. The right decision is for the claim where the effect
-    lies in its region, and against it elsewhere. A lower limit for a region with two bounds.
+    Each of the three questions has a correction of its own: Holm's over the primary claims, and for
+    the other claims Holm's within their family, multiplied by the number of families. The corrected
+    p-value of a claim in a gated family is at least the corrected p_D of its primary claim.
+
+    A claim without a test counts with p = 1. Therefore no claim is decided otherwise because others
+    are measured, or are not, and the gate of a primary claim that cannot be tested is closed.
+
+    Args:
+        p_values: (3, claims, …), by `QUESTIONS`; NaN where there is no test.
+        primaries: place of each claim's primary claim (claims,); a primary claim has its own place.
+        gated: whether the primary claim has to be decided first (claims,).
+
+    Returns:
+        The corrected p-values (3, claims, …), without NaN.
     """
-    freedom = strata * (n - 1)
-    critical = stats.t.ppf(1 - level / 2, freedom)
-
-    def crossed(depth: float) -> float:
-        # statsmodels' ttest_power gives NaN for large effects and loses digits for small powers.
-        return float(stats.nct.sf(critical, freedom, depth / std * np.sqrt(n)))
-
-    depths = region.depths(effect)
-    if min(depths) < 0:
-        return crossed(-min(depths))
-    return max(0.0, sum(map(crossed, depths)) - (len(depths) - 1))
-
-
-def seeds_needed(
-    effect: float, std: float, region: Region, level: float = LEVEL, strata: int = 1
-) -> float:
-    """Fewest seeds that decide a claim with a chance of 80 %; NaN where 10,000 do not."""
-    numbers = range(2, MAX_SEEDS + 1)
-    at = bisect_left(numbers, POWER, key=lambda n: power(effect, std, n, region, level, strata))
-    return numbers[at] if at < len(numbers) else np.nan
+    primaries, gated = np.asarray(primaries), np.asarray(gated, dtype=bool)
+    tested = np.where(np.isfinite(p_values), p_values, 1.0)
+    corrected = np.empty_like(tested)
+    is_primary = primaries == np.arange(len(primaries))
+    families = np.unique(primaries[~is_primary])
+    for before, after in zip(tested, corrected, strict=True):
+        after[is_primary] = holm(before[is_primary])
+        for primary in families:
+            members = (primaries == primary) & ~is_primary
+            after[members] = np.minimum(1, len(families) * holm(before[members]))
+    gates = np.where(_along_axis(gated, tested[0]), corrected[DIRECTION][primaries], 0.0)
+    others = np.flatnonzero(~is_primary)
+    corrected[:, others] = np.maximum(corrected[:, others], gates[others])
+    return corrected
 
 
-def spread_of_replicates(replicates: Sequence[tuple[float, float]]) -> float:
-    """Pooled standard deviation from k pairs of runs of one treatment: sqrt(Σ d² / 2k), k d.o.f."""
-    return float(np.sqrt(np.mean([(one - other) ** 2 for one, other in replicates]) / 2))
+def strictest_level(place: int, primaries: ArrayLike) -> float:
+    """The level that the first step of `correct_claims` has for the claim at a place."""
+    primaries = np.asarray(primaries)
+    is_primary = primaries == np.arange(len(primaries))
+    if is_primary[place]:
+        return LEVEL / int(is_primary.sum())
+    members = int(((primaries == primaries[place]) & ~is_primary).sum())
+    return LEVEL / members / len(np.unique(primaries[~is_primary]))
 
 
-def chance_of_single_runs(
-    replicates: Sequence[tuple[float, float]], weights: Sequence[float]
-) -> float:
-    """What a weighted sum of single runs reaches by chance: the 95 % bound t · s · sqrt(Σ w²).
-
-    `weights` has one weight for each run: +1 and −1 for the difference of two.
-    """
-    t = float(stats.t.ppf(1 - LEVEL / 2, len(replicates)))
-    return t * spread_of_replicates(replicates) * float(np.linalg.norm(weights))
+def region_of(region: Region, margin: NDArray[np.float64]) -> tuple[Numbers, Numbers]:
+    """Bounds of a region that is given in units of the margin, for many margins (…)."""
+    low, high = (bound if np.isinf(bound) else bound * margin for bound in region)
+    return low, high
 
 
-def single_run_verdict(difference: float, region: Region, chance: float) -> str:
-    """What a difference of single runs says about a claim, given what it reaches by chance."""
-    depth = min(region.depths(difference))
-    if abs(depth) <= chance:
-        return "too small to tell"
-    return "supports" if depth > 0 else "speaks against"
+def _along_axis(flags: NDArray[np.bool_], like: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Flags (claims,) with as many axes as an array (claims, …)."""
+    return flags.reshape(-1, *[1] * (like.ndim - 1))

@@ -1,34 +1,42 @@
 """Intervals of the primary claims over test items, beside those over seeds.
 
-All seeds share one test set, so that an interval over seeds says nothing about other items.
+All seeds share one test set, so that an interval over seeds says nothing about other items. Which
+items each cell classifies correctly stands in ``correct.safetensors``; no predictions are needed.
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from replication.analysis.measure import combine
 from replication.analysis.statistics import CONFIDENCE
+from replication.config.claim_specs import CellKey, Weights
 from replication.config.datasets import ImageDataset, OwnImages
-from replication.config.paper_claims import CellKey, Claims
+from replication.config.paper_claims import Claims
+from replication.config.scale import Scale
 from replication.data.images import pair_items
-from replication.errors import InputError
-from replication.plan.cells import Cell
-from replication.plan.plan import Plan
-from replication.results.run_record import read_predictions
+from replication.results.correctness import Correctness
+from replication.results.schema import CSV_FILES
 
-COLUMNS = ["claim", "items", "paired_difference", "item_low", "item_high"]
 DRAWS = 1000
+"""Of the bootstrap."""
+
+CorrectBySeed = Mapping[CellKey, Mapping[int, NDArray[np.bool_]]]
+"""Which test images (n,) a cell classifies correctly, by cell and seed."""
 
 
-def items_of(plan: Plan, dataset: ImageDataset | OwnImages) -> tuple[int, NDArray[np.int64]]:
-    """How many single test items a data set has, and those of each test image: (1 or 2, n)."""
-    evaluate_on, root = plan.scale.evaluate_on, plan.scale.data_root
-    spec = dataset.spec(evaluate_on, root)
-    if not spec.pairs:
-        return spec.test, np.arange(spec.test)[None]
-    single = dataset.model_copy(update={"test": None}).spec(evaluate_on, root)
-    return single.test, pair_items(single.test, spec.test).numpy()
+def items_of(
+    scale: Scale, dataset: ImageDataset | OwnImages, images: int
+) -> tuple[int, NDArray[np.int64]]:
+    """How many single test items there are, and those of each test image: (1 or 2, images).
+
+    Every image is an item of its own, unless the data set puts two items side by side.
+    """
+    if not isinstance(dataset, ImageDataset) or not dataset.spec(scale.evaluate_on).pairs:
+        return images, np.arange(images)[None]
+    single = dataset.model_copy(update={"test": None}).spec(scale.evaluate_on)
+    return single.test, pair_items(single.test, images).numpy()
 
 
 def bootstrap(
@@ -48,44 +56,49 @@ def bootstrap(
     return float(low), float(high)
 
 
-def item_intervals(plan: Plan, claims: Claims) -> pd.DataFrame:
-    """A line for each primary claim on images, by `COLUMNS`; NaN where runs are missing.
+def difference_by_item(contrast: Weights, correct: CorrectBySeed) -> NDArray[np.float64] | None:
+    """The weighted sum of cells' errors for each test image (n,), in percent, over the seeds.
+
+    It is the mean over the seeds that all of the cells have, of each student with its own teacher.
+    None where the cells have no seed in common, or other test images.
+    """
+    by_seed = [correct.get(cell, {}) for cell in contrast]
+    common = sorted(set.intersection(*({*seeds} for seeds in by_seed)))
+    sizes = {len(bits) for seeds in by_seed for bits in seeds.values()}
+    if not common or len(sizes) > 1:
+        return None
+    wrong = [100 * np.mean([~seeds[seed] for seed in common], axis=0) for seeds in by_seed]
+    return np.asarray(np.array([*contrast.values()]) @ wrong)
+
+
+def item_intervals(scale: Scale, claims: Claims, correctness: Correctness) -> pd.DataFrame:
+    """A line of ``claims_items.csv`` for each primary claim on images.
 
     The difference is the mean over seeds of that between a student and its own teacher, in points.
+    It is NaN where cells are not measured.
+
+    Args:
+        scale: what stands for the paper's data sets.
+        claims: the claims of the scale.
+        correctness: which test images each cell classifies correctly, by cell and seed.
     """
-    cells = {(cell.table, cell.row, cell.column): cell for cell in plan.cells}
-    wrong: dict[CellKey, NDArray[np.float64]] = {}
+    correct: dict[CellKey, dict[int, NDArray[np.bool_]]] = {}
+    for (table, row, column, seed), bits in correctness.items():
+        correct.setdefault((table, row, column), {})[seed] = bits
     lines = []
     for name in filter(claims.file.is_primary, claims.file.claims):
         contrast = claims.file.claims[name].contrast()
         roles = claims.datasets(contrast)
-        dataset = plan.scale.datasets.get(min(roles))
+        dataset = scale.datasets.get(roles[0])
         if len(roles) > 1 or not isinstance(dataset, ImageDataset | OwnImages):
             continue
         line: dict[str, object] = {"claim": name}
         lines.append(line)
-        total, items = items_of(plan, dataset)
-        try:
-            for key in contrast:
-                if key not in cells:
-                    raise InputError(f"no cell {' / '.join(key)} at this scale")
-                if key not in wrong:
-                    wrong[key] = _wrong(plan, cells[key])
-                if len(wrong[key]) != items.shape[-1]:
-                    raise InputError(f"{' / '.join(key)}: predictions of another test set")
-        except InputError:
-            continue  # As empty cells, which have their reason below the table.
-        values = np.asarray(sum(weight * wrong[key] for key, weight in contrast.items()))
-        interval = bootstrap(values, items, total)
-        line |= zip(COLUMNS[1:], (total, values.mean(), *interval), strict=True)
-    return pd.DataFrame(lines, columns=COLUMNS)
-
-
-def _wrong(plan: Plan, cell: Cell) -> NDArray[np.float64]:
-    """How often each test image is classified wrongly, in percent of the seeds: (n,)."""
-    found = []
-    for members in cell.members.values():
-        predictions = [read_predictions(plan.folder(run)) for run in members]
-        mean = combine(np.stack([it["logits"] for it in predictions]), cell.average)
-        found.append(mean.argmax(-1).numpy() != predictions[0]["labels"])
-    return np.asarray(100 * np.mean(found, axis=0))
+        values = difference_by_item(contrast, correct)
+        if values is None:
+            continue
+        total, items = items_of(scale, dataset, len(values))
+        low, high = bootstrap(values, items, total)
+        line |= {"items": total, "paired_difference": values.mean()}
+        line |= {"item_low": low, "item_high": high}
+    return pd.DataFrame(lines, columns=CSV_FILES["claims_items"].names)

@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from replication import files, metrics
 from replication.ensemble import average
 from replication.errors import InputError
-from replication.files import RETRAIN
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.results.run_folder import PREDICTIONS, RECORD
+from replication.results.run_folder import PREDICTIONS, RECORD, RETRAIN
 from replication.results.run_record import check_teacher, read_predictions, read_record
 
 Average = Literal["probabilities", "logits"]
@@ -54,7 +53,7 @@ class Measurements:
         if run.id not in self.predictions:
             folder = self.plan.folder(run)
             predictions, file = read_predictions(folder), folder / PREDICTIONS
-            if files.checksum(file) != self.record(run)["checksums"][PREDICTIONS]:
+            if files.checksum(file, RETRAIN) != self.record(run)["checksums"][PREDICTIONS]:
                 raise InputError(f"{file}: the checksum is not that in {RECORD}; {RETRAIN}")
             self.predictions[run.id] = predictions
         return self.predictions[run.id]

@@ -10,10 +10,9 @@ from replication import metrics
 from replication.analysis.cells_csv import read_csv
 from replication.analysis.measure import Measurements, Predictions
 from replication.errors import InputError
-from replication.files import RETRAIN
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RETRAIN
 
 FILE = "runs.csv"
 PLANNED = ["run", "recipe_hash", "dataset", "network", "objective", "generation", "seed", "teacher"]

@@ -1,80 +1,128 @@
 """A table's csv file: one line per cell, with its statistics over the seeds and its verdict."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from replication.analysis.cells_csv import CELL
-from replication.analysis.statistics import agreement, paired_difference, summarise, verdict
+from replication.analysis.pooled_spread import Samples, summarise_together
+from replication.analysis.statistics import agrees_with_paper, verdict
+from replication.architectures.catalogue import TIMM, find_network
 from replication.config.paper_tables import TableSpec
 from replication.plan.cells import Cell
+from replication.results.schema import CELL_KEY, CSV_FILES, DIFFERENCES, LEVELS
 
-LEVELS = ["mean", "std", "ci_low", "ci_high"]
-DIFFERENCES = ["delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]
-COLUMNS = [
-    *(*CELL, "metric", "reported", *LEVELS, "n", *DIFFERENCES),
-    *("params", "params_reported", "verdict", "agrees"),
-]
+COLUMNS = CSV_FILES["table"].names
+"""Of a table's csv file."""
+NUMBERS = [column.name for column in CSV_FILES["table"].columns if column.kind == "number"]
+"""Float columns, also where every entry is missing."""
 DIFFERENCE = "difference of "
 """Before the metric of a contrast."""
-# Float columns, also where every entry is missing.
-NUMBERS = ["reported", *LEVELS, *DIFFERENCES, "params", "params_reported"]
 
 
-def cell_statistics(
-    values: Mapping[int, float], teachers: Mapping[int, float]
-) -> dict[str, float | None]:
-    """Statistics of a cell by its values per seed and its teachers', both empty if there are none.
+class CellSamples(NamedTuple):
+    """The values of a cell by seed, and those of its generation-0 teachers; empty if there is none.
 
-    A number that does not exist is None, or NaN where there are too few seeds for it.
+    ``kind`` says what kind of network it shows, for the spread that cells share.
     """
-    found: dict[str, float | None] = {"n": len(values), **dict.fromkeys([*LEVELS, *DIFFERENCES])}
-    if values:
-        found |= zip(LEVELS, summarise(list(values.values()))[:4], strict=True)
-    if values and teachers:
-        mean, _, low, high, p_value = paired_difference(values, teachers)
-        found |= zip(DIFFERENCES, (mean, low, high, p_value), strict=True)
-    return found
+
+    kind: str
+    values: Mapping[int, float]
+    teachers: Mapping[int, float]
 
 
-def summary_line(
-    cell: Cell, values: Mapping[int, float], teachers: Mapping[int, float], params: float | None
-) -> dict[str, object]:
-    """The line of a cell in its table's csv, by `COLUMNS`; without values that of an empty cell.
+class MeasuredCell(NamedTuple):
+    """A cell with its values by seed, its teachers', and its parameters in millions."""
 
-    `params` is in millions.
+    cell: Cell
+    values: Mapping[int, float] = {}
+    teachers: Mapping[int, float] = {}
+    params: float | None = None
+
+
+def statistics_of_cells(cells: Sequence[CellSamples]) -> list[dict[str, Any]]:
+    """Statistics of cells of one table and one metric, by the names of their columns.
+
+    They are `LEVELS`, ``n``, `DIFFERENCES` and ``spread``. Differences are paired by seed: each
+    student to the teacher of its own lineage. A number that does not exist is None, or NaN where
+    there are too few seeds for it.
     """
-    line: dict[str, Any] = dict.fromkeys(("verdict", "agrees")) | cell_statistics(values, teachers)
-    line["params"] = params
-    for name in (*CELL, "metric", "reported", "params_reported"):
-        line[name] = getattr(cell, name)
-    if line["delta_ci_low"] is not None:
-        line["verdict"] = verdict(line["delta_ci_low"], line["delta_ci_high"])
-        if cell.reported_difference is not None and cell.reported_teacher is not None:
-            printed = cell.reported_difference, cell.reported_teacher
-            line["agrees"] = agreement(line["verdict"], *printed)
-    return {column: line[column] for column in COLUMNS}
+    lines: list[dict[str, Any]] = [
+        {"n": len(cell.values), "spread": None, **dict.fromkeys([*LEVELS, *DIFFERENCES])}
+        for cell in cells
+    ]
+    measured = [place for place, cell in enumerate(cells) if cell.values]
+    levels = summarise_together(
+        [Samples(cells[place].kind, cells[place].values) for place in measured]
+    )
+    for place, (summary, spread) in zip(measured, levels, strict=True):
+        lines[place] |= {"spread": spread, **dict(zip(LEVELS, summary[:4], strict=True))}
+    taught = [place for place in measured if cells[place].teachers]
+    differences = summarise_together(
+        [Samples(cells[place].kind, _differences(cells[place])) for place in taught]
+    )
+    for place, (summary, _) in zip(taught, differences, strict=True):
+        numbers = (summary.mean, summary.low, summary.high, summary.p_value)
+        lines[place] |= zip(DIFFERENCES, numbers, strict=True)
+    return lines
 
 
-def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, object]]:
+def summary_lines(cells: Sequence[MeasuredCell]) -> list[dict[str, Any]]:
+    """The lines of a table's csv, by `COLUMNS`, in the order of its cells.
+
+    A cell without values has a line without numbers.
+    """
+    lines: list[dict[str, Any]] = [{} for _ in cells]
+    for metric in dict.fromkeys(measured.cell.metric for measured in cells):
+        places = [place for place, measured in enumerate(cells) if measured.cell.metric == metric]
+        samples = []
+        for place in places:
+            cell, values, teachers, _ = cells[place]
+            members = next(iter(cell.members.values()))
+            kind = network_kind(members[-1].network, len(members))
+            samples.append(CellSamples(kind, values, teachers))
+        for place, statistics in zip(places, statistics_of_cells(samples), strict=True):
+            lines[place] = _summary_line(cells[place], statistics)
+    return lines
+
+
+def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, Any]]:
     """The lines of a table's contrasts, by `COLUMNS`, from its lines of ``cells.csv``.
 
-    Mean and interval are those of the weighted sums of the seeds, p is of their t-test against 0.
-    A row without any measured cell has no contrasts.
+    Mean and interval are those of the weighted sums of the seeds, p is of their t-test against 0. A
+    contrast's rows share its spread, like cells of one kind. A row without any measured cell has no
+    contrasts.
     """
-    lines = []
+    lines, samples = [], []
     for row, in_row in cells.groupby("row", sort=False):
         values = in_row.pivot(index="seed", columns="column", values="value")
         for name in spec.contrasts_of(str(row)):
             weights = spec.contrasts[name]
             parts = values.reindex(columns=list(weights)).dropna()
-            sums = list(parts.to_numpy() @ list(weights.values()))
-            line = dict.fromkeys(COLUMNS) | cell_statistics(dict(enumerate(sums)), {})
+            sums = parts.to_numpy() @ list(weights.values())
+            samples.append(CellSamples(name, dict(zip(parts.index, sums, strict=True)), {}))
+            line: dict[str, Any] = dict.fromkeys(COLUMNS)
             line |= in_row.iloc[0][["table", "row"]]
             line |= {"column": name, "metric": DIFFERENCE + in_row.iloc[0]["metric"]}
-            lines.append(line | {"p_value": summarise(sums).p_value if sums else None})
-    return lines
+            lines.append(line)
+    # Without a teacher, the p-value is the contrast's own.
+    compared = [sample._replace(teachers=dict.fromkeys(sample.values, 0.0)) for sample in samples]
+    statistics = statistics_of_cells(compared)
+    own = [*LEVELS, "n", "spread", "p_value"]
+    return [
+        line | {name: numbers[name] for name in own}
+        for line, numbers in zip(lines, statistics, strict=True)
+    ]
+
+
+def network_kind(network: str, members: int = 1) -> str:
+    """What kind of network a cell shows: a family, or timm's name, and whether it is an ensemble.
+
+    Cells of one kind have the same spread over seeds.
+    """
+    known = find_network(network)
+    family = network if known is None or known.family == TIMM else known.family
+    return f"ensemble of {family}" if members > 1 else family
 
 
 def verdict_counts(frame: pd.DataFrame, by: str, verdicts: Sequence[str]) -> pd.DataFrame:
@@ -86,3 +134,23 @@ def verdict_counts(frame: pd.DataFrame, by: str, verdicts: Sequence[str]) -> pd.
     counts.columns.name = None
     counts.loc["all"] = counts.sum()
     return counts.assign(total=counts.sum(axis=1))
+
+
+def _differences(cell: CellSamples) -> dict[int, float]:
+    """The difference to the teacher by seed."""
+    return {seed: value - cell.teachers[seed] for seed, value in cell.values.items()}
+
+
+def _summary_line(measured: MeasuredCell, statistics: Mapping[str, Any]) -> dict[str, Any]:
+    """The line of one cell, by `COLUMNS`."""
+    cell = measured.cell
+    line: dict[str, Any] = {"verdict": None, "agrees": None, "params": measured.params}
+    line |= statistics
+    for name in (*CELL_KEY, "metric", "reported", "params_reported"):
+        line[name] = getattr(cell, name)
+    if line["delta_ci_low"] is not None:
+        line["verdict"] = verdict(line["delta_ci_low"], line["delta_ci_high"])
+        if cell.reported_difference is not None and cell.reported_teacher is not None:
+            printed = cell.reported_difference, cell.reported_teacher
+            line["agrees"] = agrees_with_paper(line["verdict"], *printed)
+    return {column: line[column] for column in COLUMNS}

@@ -1,154 +1,24 @@
-"""The claims of the paper as data: which cells each compares, and what it says about them."""
+"""The claims of the paper with the tables that they mention, and what the paper prints for them."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple, Self
-
-from pydantic import Field, StringConstraints, model_validator
 
 from replication.architectures.catalogue import kind_of
-from replication.config.paper_tables import TABLES, Name, TableSpec, find_tables, read_table
-from replication.config.yaml_model import Line, Number, StrictModel, Unique, read_yaml, validate
+from replication.config.claim_specs import (
+    SMALLEST_EFFECT,
+    CellKey,
+    CellsSpec,
+    ClaimsFile,
+    Weights,
+)
+from replication.config.paper_tables import TABLES, TableSpec, find_tables, read_table
+from replication.config.yaml_model import read_yaml, validate
 from replication.errors import InputError
 
-CellKey = tuple[str, str, str]
-"""Table, row and column."""
-Weights = Mapping[CellKey, float]
-Names = Annotated[tuple[Name, ...], Field(min_length=1), Unique]
-ClaimName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
-Expectation = Literal["lower", "higher", "not lower", "not higher", "equivalent"]
-Metric = Literal["nll", "brier", "ece", "agreement", "kl"]
-Source = Literal["paper", "prose", "reading", "ours"]
-Fraction = Annotated[Number, Field(gt=0, lt=1)]
-
-
-class Region(NamedTuple):
-    """Where a claim puts a difference: between two bounds, one of which may be infinite."""
-
-    low: float
-    high: float
-
-    def depths(self, difference: float) -> list[float]:
-        """How far inside each finite bound a difference lies; negative outside of it."""
-        found = (difference - self.low, self.high - difference)
-        return [depth for depth in found if math.isfinite(depth)]
-
-
-# In units of the smallest effect of interest.
-REGIONS: dict[Expectation, Region] = {
-    "lower": Region(-math.inf, 0),
-    "higher": Region(0, math.inf),
-    "not lower": Region(-1, math.inf),
-    "not higher": Region(-math.inf, 1),
-    "equivalent": Region(-1, 1),
-}
-
-
-class CellsSpec(StrictModel):
-    """The mean of some cells of a table."""
-
-    table: Name = Field(description="Name of a table: table1.")
-    rows: Names = Field(description="Rows of the table.")
-    columns: Names = Field(description="Columns of the table; all of them in each of the rows.")
-
-    def cells(self) -> list[CellKey]:
-        """The cells that are averaged."""
-        return [(self.table, *at) for at in product(self.rows, self.columns)]
-
-    def weights(self) -> dict[CellKey, float]:
-        """The weight of each cell in the mean."""
-        return dict.fromkeys(self.cells(), 1 / len(self.cells()))
-
-
-class SideSpec(CellsSpec):
-    """One side of a claim: a mean of cells, or how far it lies above another mean."""
-
-    minus: CellsSpec | None = Field(None, description="What is subtracted: a gain, or a gap.")
-
-    def contrast(self) -> dict[CellKey, float]:
-        """The weight of each cell in the mean, and in what is subtracted from it."""
-        return _subtract(self.weights(), self.minus.weights() if self.minus else {})
-
-
-class ClaimSpec(StrictModel):
-    """A sentence of the paper that cells of its tables can support or contradict."""
-
-    section: Line = Field("", description="Section and table of the paper.")
-    statement: Name = Field(description="What is claimed, in our words, on one line.")
-    left: SideSpec = Field(description="What the claim is about.")
-    right: SideSpec = Field(description="What it is compared with.")
-    expect: Expectation = Field(description="Where the left lies.")
-    source: Source = Field(
-        "ours",
-        description="paper: its numbers say it; prose: it says so in words; reading: this suite's"
-        " reading of it; ours: not in the paper.",
-    )
-    family: ClaimName | None = Field(
-        None, description="The primary claim that it belongs to; without it the claim is primary."
-    )
-    metric: Metric | None = Field(
-        None, description="Of quality.csv; without it the tables' error or perplexity."
-    )
-    smallest_effect: Fraction | None = Field(
-        None, description="Instead of the file's rule; a fraction of the right side's mean."
-    )
-
-    @property
-    def improvement(self) -> bool:
-        """Whether it says that there is an effect, which can be negligible."""
-        return self.expect in ("lower", "higher")
-
-    def contrast(self) -> dict[CellKey, float]:
-        """The weight of each cell in the difference of left and right."""
-        return _subtract(self.left.contrast(), self.right.contrast())
-
-    def region(self, margin: float) -> Region:
-        """Where the claim puts the difference; `margin` is the smallest effect in its units."""
-        bounds = REGIONS[self.expect]
-        return Region(*(bound if math.isinf(bound) else bound * margin for bound in bounds))
-
-    @model_validator(mode="after")
-    def _compares_something(self) -> Self:
-        if not self.contrast():
-            raise ValueError("left and right are the same cells; compare different ones")
-        return self
-
-
-class SmallestEffect(StrictModel):
-    """The smallest effect of interest of a claim: the larger of the two."""
-
-    of_reported: Fraction = Field(description="A fraction of the effect that the paper prints.")
-    of_level: Fraction = Field(description="A fraction of the right side's mean.")
-
-
-class ClaimsFile(StrictModel):
-    """``tables/claims.yaml``."""
-
-    smallest_effect: SmallestEffect = SmallestEffect(of_reported=0.5, of_level=0.01)
-    replicates: CellsSpec | None = Field(
-        None, description="Two columns of one treatment under two seeds, if numbers are printed."
-    )
-    claims: dict[ClaimName, ClaimSpec] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _replicates_are_two(self) -> Self:
-        if self.replicates and len(self.replicates.columns) != 2:
-            raise ValueError("`replicates` has two columns: the same treatment under two seeds")
-        return self
-
-    @model_validator(mode="after")
-    def _families_are_of_primary_claims(self) -> Self:
-        for name, claim in self.claims.items():
-            if claim.family and not self.is_primary(claim.family):
-                raise ValueError(f"`claims.{name}.family`: `{claim.family}` is no primary claim")
-        return self
-
-    def is_primary(self, name: str) -> bool:
-        """Whether a claim exists and is primary."""
-        return name in self.claims and self.claims[name].family is None
+ROUNDING = 1e-6
+"""Printed numbers have two digits; what is left of their differences is rounding error."""
 
 
 @dataclass(frozen=True)
@@ -161,32 +31,59 @@ class Claims:
     def reported(self, weights: Weights) -> float:
         """A weighted sum of the paper's printed numbers; NaN where it does not print one."""
         printed = {cell: self.tables[cell[0]].reported(*cell[1:]) for cell in weights}
-        found = [w * value for cell, w in weights.items() if (value := printed[cell]) is not None]
-        return sum(found) if len(found) == len(weights) else math.nan
+        parts = [
+            weight * value
+            for cell, weight in weights.items()
+            if (value := printed[cell]) is not None
+        ]
+        return sum(parts) if len(parts) == len(weights) else math.nan
 
-    def datasets(self, cells: Iterable[CellKey]) -> set[str]:
-        """The paper's data sets that cells are measured on."""
-        return {self.tables[table].role(row) for table, row, _ in cells}
+    def datasets(self, cells: Iterable[CellKey]) -> list[str]:
+        """The paper's data sets that cells are measured on, in the order of the cells."""
+        return list(dict.fromkeys(self.tables[table].role(row) for table, row, _ in cells))
 
-    def smallest_effect(self, name: str) -> float:
-        """The smallest effect of interest of a claim, as a fraction of the right side's mean."""
-        claim, rule = self.file.claims[name], self.file.smallest_effect
-        if claim.smallest_effect:
-            return claim.smallest_effect
-        effect = self.reported_effect(name)
-        return (
-            rule.of_level if math.isnan(effect) else max(rule.of_level, rule.of_reported * effect)
-        )
+    def reported_difference(self, name: str) -> float:
+        """The printed difference of left and right; NaN where the paper prints none.
 
-    def reported_effect(self, name: str) -> float:
-        """The size of the printed difference, as a fraction of the right side's printed mean.
-
-        NaN where the paper prints none, as for every `metric`.
+        A metric of ``quality.csv`` has no printed number.
         """
         claim = self.file.claims[name]
-        if claim.metric:
-            return math.nan
-        return abs(self.reported(claim.contrast()) / self.reported(claim.right.weights()))
+        return math.nan if claim.metric else self.reported(claim.contrast())
+
+    def reported_level(self, name: str) -> float:
+        """The printed mean of the right side; NaN where the paper prints none."""
+        claim = self.file.claims[name]
+        return math.nan if claim.metric else self.reported(claim.right.weights())
+
+    def reported_effect(self, name: str) -> float:
+        """The paper's effect in the direction of a claim, as a fraction of the right side's mean.
+
+        NaN where the claim only bounds a difference, and where the paper prints no effect in its
+        direction.
+        """
+        claim = self.file.claims[name]
+        difference = self.reported_difference(name)
+        effect = claim.direction * difference / self.reported_level(name)
+        return effect if claim.direction and effect > ROUNDING else math.nan
+
+    def margin(self, name: str) -> float:
+        """The margin of a claim, as a fraction of the right side's mean.
+
+        For a direction in which the paper prints an effect it is half of that effect, and at least
+        1 %. For every other claim it is the claim's own `smallest_effect`, or 1 %.
+        """
+        effect = self.reported_effect(name)
+        if not math.isnan(effect):
+            return max(effect / 2, SMALLEST_EFFECT)
+        return self.file.claims[name].smallest_effect or SMALLEST_EFFECT
+
+    def is_outside_its_region(self, name: str) -> bool:
+        """Whether the paper prints a number that does not say what the claim says."""
+        claim = self.file.claims[name]
+        difference = self.reported_difference(name)
+        region = claim.region(self.margin(name) * self.reported_level(name))
+        depths = region.depths(difference)
+        return not math.isnan(difference) and min(depths) <= ROUNDING
 
     def networks(self, cells: Iterable[CellKey]) -> set[str]:
         """The networks in cells, as the catalogue names them."""
@@ -212,27 +109,28 @@ def find_claims(study: Path | None, folder: Path = TABLES) -> Path:
 
 
 def read_claims(folder: Path = TABLES, study: Path | None = None) -> Claims:
-    """Read and check ``claims.yaml`` and its tables; an error is one line with file and key.
+    """Read and check ``claims.yaml`` and its tables; those of a ``study`` come first.
 
-    Those of a ``study`` come first.
+    Raises:
+        InputError: the file is missing or wrong, names a cell that does not exist, or claims what
+            the paper's own numbers do not say; one line with file and key.
     """
     path = find_claims(study, folder)
     file = validate(ClaimsFile, read_yaml(path), str(path))
     tables: dict[str, TableSpec] = {}
     for key, spec in _sides(file):
-        where = f"{path}: `{key}`"
         place = find_tables(spec.table, study, folder)
         if not (place / f"{spec.table}.yaml").is_file():
-            raise InputError(f"{where}: no table `{spec.table}` in {place}; name one there is")
+            raise InputError(
+                f"{path}: `{key}`: no table `{spec.table}` in {place}; name one there is"
+            )
         if spec.table not in tables:
             tables[spec.table] = read_table(spec.table, place)
         for cell in spec.cells():
-            _check_cell(tables[spec.table], cell, where)
+            _check_cell(tables[spec.table], cell, f"{path}: `{key}`")
     claims = Claims(file, tables)
-    for name, claim in file.claims.items():
-        kinds = {kind_of(network) for network in claims.networks(claim.contrast())}
-        if len(kinds) > 1:
-            raise InputError(f"{path}: `claims.{name}`: compares errors with perplexities")
+    for name in file.claims:
+        _check_claim(claims, name, f"{path}: `claims.{name}")
     if file.replicates and math.isnan(claims.reported(file.replicates.weights())):
         raise InputError(
             f"{path}: `replicates`: the paper prints no number there; name other cells"
@@ -251,17 +149,30 @@ def _sides(file: ClaimsFile) -> Iterator[tuple[str, CellsSpec]]:
                 yield f"claims.{name}.{key}.minus", side.minus
 
 
-def _check_cell(table: TableSpec, cell: CellKey, where: str) -> None:
+def _check_cell(table: TableSpec, cell: CellKey, place: str) -> None:
     name, row, column = cell
     for kind, given, known in (("row", row, table.rows), ("column", column, table.columns)):
         if given not in known:
             there_are = ", ".join(known)
-            raise InputError(f"{where}: {name} has no {kind} `{given}`; there are: {there_are}")
+            raise InputError(f"{place}: {name} has no {kind} `{given}`; there are: {there_are}")
     if table.is_dash(row, column):
-        raise InputError(f"{where}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
+        raise InputError(f"{place}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
 
 
-def _subtract(left: Weights, right: Weights) -> dict[CellKey, float]:
-    """The difference of two weighted sums; what cancels is left out."""
-    weights = {cell: left.get(cell, 0.0) - right.get(cell, 0.0) for cell in (*left, *right)}
-    return {cell: weight for cell, weight in weights.items() if abs(weight) > 1e-12}
+def _check_claim(claims: Claims, name: str, place: str) -> None:
+    """Check what follows from the tables of a claim; `place` is file and key without its end."""
+    claim = claims.file.claims[name]
+    kinds = {kind_of(network) for network in claims.networks(claim.contrast())}
+    if len(kinds) > 1:
+        raise InputError(f"{place}`: compares errors with perplexities; compare one of them")
+    if claim.smallest_effect and not math.isnan(claims.reported_effect(name)):
+        raise InputError(
+            f"{place}.smallest_effect`: the paper prints an effect, so that half of it is the"
+            " smallest effect of interest; remove the key"
+        )
+    if claim.source != "prose" and claims.is_outside_its_region(name):
+        difference = claims.reported_difference(name)
+        raise InputError(
+            f"{place}`: the paper prints a difference of {difference:+.2f}, which does not say"
+            f" `{claim.expect}`; correct `expect`, or write `source: prose` if its words say it"
+        )

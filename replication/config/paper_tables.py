@@ -57,6 +57,9 @@ class ObjectiveChoice(StrictModel):
 
     @model_validator(mode="after")
     def _parameters_exist(self) -> Self:
+        for parameter, _ in self.parameters:
+            if not parameter.isidentifier():
+                raise ValueError(f"`{parameter}` is no name of a parameter of a Python function")
         if self.name in OBJECTIVES:
             known = OBJECTIVES[self.name].parameters
             for parameter, _ in self.parameters:
@@ -94,7 +97,11 @@ class CellSpec(StrictModel):
     )
     network: Name | None = Field(None, description="Instead of the row's network.")
     arguments: Arguments = Field({}, description="Of that network, if it is one of timm's.")
-    seed_offset: Seed = Field(0, description="Added to the seed: another run of a treatment.")
+    seed_offset: Seed = Field(
+        0,
+        description="Added to the seed: another run of a treatment. It has to lead past every other"
+        " seed, as 1000 does, because no run may serve two seeds.",
+    )
     share_ends: bool = Field(
         False, description="Copy first and last layer from the teacher and freeze them (Table 5)."
     )

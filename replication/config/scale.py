@@ -1,7 +1,7 @@
 """A scale: which data, which sizes and which recipe stand in for the paper's."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -16,6 +16,7 @@ from pydantic import (
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.datasets import AnyDataset, Part
+from replication.config.merging import merge_scales
 from replication.config.networks import Networks
 from replication.config.yaml_model import (
     Count,
@@ -28,11 +29,9 @@ from replication.config.yaml_model import (
     Seed,
     StrictModel,
     Unique,
-    merge,
     read_yaml,
     validate,
 )
-from replication.errors import InputError
 
 DEFAULT = Path("config/digits.yaml")
 GPU_SLOTS = 8
@@ -71,7 +70,9 @@ class ImageRecipe(StrictModel):
     optimizer_arguments: dict[Line, Any] = Field({}, description="Of timm's optimiser: its betas.")
     schedule: Literal["step", "cosine"] = "step"
     warmup_epochs: int = Field(0, ge=0, description="In which the rate rises to `learning_rate`.")
-    warmup_learning_rate: NonNegative = Field(0.0, description="Where it starts.")
+    warmup_learning_rate: NonNegative = Field(
+        1e-5, description="Where the warm-up starts; the default is timm's."
+    )
     minimum_learning_rate: NonNegative = Field(0.0, description="Where the cosine ends.")
 
     @model_serializer(mode="wrap")
@@ -82,6 +83,12 @@ class ImageRecipe(StrictModel):
             for key, value in dumped.items()
             if key not in self.OPEN or getattr(self, key) != fields[key].default
         }
+
+    @property
+    def views(self) -> int:
+        """How many different views crops and flips give of an image."""
+        crops = (2 * self.crop_padding + 1) ** 2
+        return 2 * crops if self.flip else crops
 
     @property
     def is_the_papers(self) -> bool:
@@ -267,20 +274,21 @@ class Scale(StrictModel):
 def read_config(files: Sequence[Path]) -> dict[str, Any]:
     """Read and merge scale files, the last one winning, as ``snakemake --configfile`` does.
 
-    The default scale is filled in where the files do not name a scale themselves.
+    The default scale comes first where the files do not name a scale themselves.
+
+    Raises:
+        InputError: a file is missing, unreadable, or not a mapping.
     """
+    contents = [(file, read_yaml(file)) for file in files]
+    if not any("scale" in content for _, content in contents):
+        contents.insert(0, (DEFAULT, read_yaml(DEFAULT)))
     config: dict[str, Any] = {}
-    for file in files:
-        read = read_yaml(file)
-        own = {"folder": os.path.relpath(file.parent)} if "scale" in read else {}
-        config = merge(config, {**own, **read})
-    return config if "scale" in config else merge(read_yaml(DEFAULT), config)
+    for file, content in contents:
+        own = {"folder": os.path.relpath(file.parent)} if "scale" in content else {}
+        config = merge_scales(config, {**own, **content})
+    return config
 
 
 def check_scale(config: dict[str, Any], source: str) -> Scale:
     """Turn a merged configuration into a scale; errors are one line with ``source`` and the key."""
-    try:
-        return validate(Scale, config, source)
-    except InputError as error:
-        hint = f"add it, or name the scale that {source} overrides before it"
-        raise InputError(str(error).replace("add it", hint)) from None
+    return validate(Scale, config, source, f"or name the scale that {source} overrides before it")

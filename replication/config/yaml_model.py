@@ -83,9 +83,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         problem = f"cannot be read ({error}); it has to be a text file"
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        wrong = getattr(error, "problem", None) or "wrong syntax"
-        problem = f"not YAML{where} ({wrong}); correct the syntax"
+        place = f" in line {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or "wrong syntax"
+        problem = f"not YAML{place} ({reason}); correct the syntax"
     except RecursionError:
         problem = "nested too deeply; correct the syntax"
     except (TypeError, ValueError) as error:
@@ -127,8 +127,12 @@ def multiply(base: Any, factors: Any) -> Any:
     raise InputError(f"{_short(base)} by {_short(factors)}; multiply numbers by positive ratios")
 
 
-def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
+def validate(
+    model: type[Model], data: Mapping[str, Any], source: str, if_missing: str = ""
+) -> Model:
     """Check ``data`` against ``model``; ``source`` names the file in the error.
+
+    ``if_missing`` is what else can be done about a missing key than to add it.
 
     Raises:
         InputError: one line with the file, the key and what is wanted.
@@ -138,25 +142,26 @@ def validate(model: type[Model], data: Mapping[str, Any], source: str) -> Model:
         return model.model_validate_json(json.dumps(data, default=str))
     except pydantic.ValidationError as error:
         # A misspelt key is also a missing one: the spelling is the better news.
-        found = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
-        problems = [_problem(details, model) for details in found]
+        errors = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
+        problems = [_problem(details, model, if_missing) for details in errors]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise InputError(f"{source}: {problems[0]}{more}") from None
 
 
-def _problem(details: ErrorDetails, model: type[pydantic.BaseModel]) -> str:
+def _problem(details: ErrorDetails, model: type[pydantic.BaseModel], if_missing: str) -> str:
     # In angle brackets stand the names of the models of a union.
-    named = (str(part) for part in details["loc"])
-    key = ".".join(part for part in named if not part.startswith("<"))
+    parts = (str(part) for part in details["loc"])
+    key = ".".join(part for part in parts if not part.startswith("<"))
     if details["type"] == "extra_forbidden":
         schema = model.model_json_schema()
-        parts = [schema, *schema.get("$defs", {}).values()]
-        known = {key for part in parts for key in part.get("properties", {})}
-        close = difflib.get_close_matches(str(details["loc"][-1]), known, n=1)
+        definitions = [schema, *schema.get("$defs", {}).values()]
+        known = {name for part in definitions for name in part.get("properties", {})}
+        last = str(details["loc"][-1])
+        close = difflib.get_close_matches(last, known - {last}, n=1)
         hint = f"did you mean `{close[0]}`?" if close else "remove it"
         return f"unknown key `{key}`; {hint}"
     if details["type"] == "missing":
-        return f"key `{key}` is missing; add it"
+        return f"key `{key}` is missing; add it" + (f", {if_missing}" if if_missing else "")
     message = details["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     return f"`{key}`: {message}, got {_short(details['input'])}" if key else message

@@ -3,28 +3,32 @@
 Snakemake loads this module at every start, so it imports neither torch nor pandas.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from replication.architectures.catalogue import find_network, kind_of
-from replication.config.custom_objectives import is_custom, source_hash
-from replication.config.datasets import AnyDataset, OwnText, TextDataset
+from replication.architectures.catalogue import find_network
+from replication.config.datasets import AnyDataset
 from replication.config.paper_claims import find_claims
 from replication.config.paper_tables import TABLES, TableSpec, find_tables, read_table
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
 from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
-from replication.files import checksum, write_text
-from replication.objectives import OBJECTIVES
 from replication.plan.cells import Cell, cells_of
+from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
+from replication.plan.seeds import check_seeds
+from replication.plan.stored_logits import is_within_limit, logit_shape
+from replication.plan.table_checks import check_table
 
 RESULTS = Path("results")
+"""The folder of all scales' results."""
+PUBLISHED = Path("published")
+"""The folder of all publications."""
 Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 SCALE_FILE = "scale.json"
@@ -36,7 +40,8 @@ MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
 class Plan:
     """The cells of a scale and the runs behind them, teachers first.
 
-    ``files`` are those of the tables by name, which may be a study's.
+    ``results`` is the folder of the scale's results: where they are made, or where they were moved
+    to. ``files`` are those of the tables by name, which may be a study's.
     """
 
     scale: Scale
@@ -44,7 +49,7 @@ class Plan:
     cells: tuple[Cell, ...]
     runs: dict[str, Run]
     variants: dict[str, Scale]
-    root: Path = RESULTS
+    results: Path
     files: Mapping[str, Path] = field(default_factory=dict)
     claims_file: Path = TABLES / "claims.yaml"
 
@@ -61,11 +66,11 @@ class Plan:
 
     @classmethod
     def make(cls, scale: Scale, tables: Path = TABLES, root: Path = RESULTS) -> Self:
-        """Plan the tables of a scale.
+        """Plan the tables of a scale; its results go to a folder of ``root``, named after it.
 
         Raises:
-            InputError: a table is missing or invalid, or two cells have different runs under one
-                id.
+            InputError: a table is missing or invalid, two cells have different runs under one id,
+                or one run would serve two seeds.
         """
         for name in scale.table_seeds:
             if not (find_tables(name, scale.study, tables) / f"{name}.yaml").is_file():
@@ -73,9 +78,10 @@ class Plan:
                     f"scale {scale.scale}: `table_seeds`: no table `{name}`; correct it"
                 )
         folders = {name: find_tables(name, scale.study, tables) for name in scale.tables}
+        files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
-            _check_datasets(scale, spec, f"{folders[name] / name}.yaml")
+            check_table(scale, spec, files[name])
         variants = _variants(specs, scale, tables)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
@@ -85,28 +91,37 @@ class Plan:
             for run in cell.needed():
                 if runs.setdefault(run.id, run) != run:
                     raise InputError(
-                        f"{tables / cell.table}.yaml: cell `{cell.row}` / `{cell.column}`: another"
+                        f"{files[cell.table]}: cell `{cell.row}` / `{cell.column}`: another"
                         f" cell has {run.id} with other data, arguments or shared layers; give one"
                         " a `seed_offset`"
                     )
         claims = find_claims(scale.study, tables)
-        files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
-        return cls(scale, specs, cells, runs, variants, root, files, claims)
-
-    def write_scale(self) -> None:
-        """Write beside the results what they were planned by; raises as `files.write_text`."""
-        text = self.scale.model_dump_json(indent=2, exclude=MACHINE)
-        write_text(self.results / SCALE_FILE, text + "\n")
+        check_seeds(cells, specs, files)
+        return cls(scale, specs, cells, runs, variants, root / scale.scale, files, claims)
 
     @property
-    def results(self) -> Path:
-        """Folder of the scale's results."""
-        return self.root / self.scale.scale
+    def scale_text(self) -> str:
+        """The scale as ``scale.json`` has it, without what depends on the machine."""
+        return self.scale.model_dump_json(indent=2, exclude=MACHINE) + "\n"
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of all tables, in ascending order."""
         return tuple(sorted({seed for name in self.tables for seed in self.scale.seeds_of(name)}))
+
+    @cached_property
+    def lineage_seeds(self) -> dict[str, int]:
+        """The seed that each run serves, by id: that of its cells before any ``seed_offset``.
+
+        A network from elsewhere serves all seeds and has 0 here.
+        """
+        return {
+            run.id: 0 if run.weights else seed
+            for cell in self.cells
+            for seed, members in cell.members.items()
+            for member in members
+            for run in member.with_lineage
+        }
 
     def folder(self, run: Run) -> Path:
         """Folder of a run."""
@@ -153,43 +168,42 @@ class Plan:
         return {**sizes, **json.loads(run.arguments)}
 
     def recipe(self, run: Run) -> dict[str, Any]:
-        """Everything except the teacher that determines a run's result, as plain data."""
-        scale = self.scale_of(run)
-        own = is_custom(run.objective)
-        found = OBJECTIVES.get(run.objective)
-        decision = found.decision if found else None
-        if run.weights:
-            return {
-                "dataset": run.dataset.model_dump(mode="json"),
-                "evaluate_on": scale.evaluate_on,
-                "network": {"name": run.network, "options": self.options(run)},
-                "objective": run.objective,
-                "weights": checksum(Path(run.weights)),
-                "training": {"epochs": 1, "milestones": [], "learning_rate": 0.0, "gamma": 1.0},
-                "precision": scale.precision,
-            }
-        return {
-            "dataset": run.dataset.model_dump(mode="json"),
-            "evaluate_on": scale.evaluate_on,
-            "network": {"name": run.network, "options": self.options(run)},
-            "objective": run.objective,
-            **({"parameters": dict(run.parameters)} if run.parameters else {}),
-            **({"source": source_hash(run.objective, scale.study or Path())} if own else {}),
-            "decisions": {decision: getattr(scale.decisions, decision)} if decision else {},
-            "share_ends": run.share_ends,
-            "training": self.training(run).model_dump(mode="json"),
-            "precision": scale.precision,
-            # Cached teacher logits are rounded to half precision, those of a live teacher are not.
-            **({"logit_cache_limit_gib": scale.logit_cache_limit_gib} if run.teacher else {}),
-        }
+        """Everything except teacher and seed that determines a run's result; see `plan.recipe`."""
+        stored = run.teacher is not None and self.stores_logits_for(run)
+        return make_recipe(run, self.scale_of(run), self.options(run), self.training(run), stored)
+
+    def stores_logits_for(self, student: Run) -> bool:
+        """Whether the logits of a student's teacher are stored; else the teacher runs beside it.
+
+        Data of one's own have no known size before they are prepared; until then their logits
+        are taken to be within the limit.
+        """
+        limit = self.scale.logit_cache_limit_gib
+        try:
+            data = self.data_spec(student.dataset)
+        except InputError:
+            return limit > 0
+        return is_within_limit(logit_shape(self.training(student), data), limit)
 
     def data_spec(self, dataset: AnyDataset) -> ImageSpec | TextSpec:
         """A data set's sizes as they are used; raises InputError where they are not known yet."""
-        return dataset.spec(self.scale.evaluate_on, self.scale.data_root)
+        if dataset not in self._known_specs:
+            spec = dataset.spec(self.scale.evaluate_on, self.scale.data_root)
+            self._known_specs[dataset] = spec
+        return self._known_specs[dataset]
+
+    @cached_property
+    def _known_specs(self) -> dict[AnyDataset, ImageSpec | TextSpec]:
+        """The data sets whose sizes have been read, which is done once for each."""
+        return {}
 
     def students(self, run: Run) -> list[Run]:
         """The runs whose teacher is this one."""
-        return [it for it in self.runs.values() if it.teacher and it.teacher.id == run.id]
+        return [
+            student
+            for student in self.runs.values()
+            if student.teacher and student.teacher.id == run.id
+        ]
 
     def recipe_hash(self, run: Run) -> str:
         """A hash of the run's recipe."""
@@ -205,33 +219,6 @@ def read_scale(file: Path) -> Scale:
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: damaged ({error}); name the scale with --configfile") from None
     return check_scale(config, str(file))
-
-
-def hash_recipe(recipe: dict[str, Any]) -> str:
-    """A hash of a recipe that does not depend on the order of its keys."""
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _check_datasets(scale: Scale, table: TableSpec, where: str) -> None:
-    """Check that the scale has the data set of every row, and a recipe, of its network's kind."""
-    for row in table.rows:
-        role = table.role(row)
-        if role not in scale.datasets:
-            has = ", ".join(scale.datasets)
-            raise InputError(
-                f"{where}: row `{row}`: no data set `{role}` at scale {scale.scale}, which has"
-                f" {has}; add it to `datasets`"
-            )
-        kind = "language" if isinstance(scale.datasets[role], TextDataset | OwnText) else "image"
-        for column in table.columns:
-            network = table.network(row, column)
-            if not table.is_dash(row, column) and kind_of(network) != kind:
-                raise InputError(
-                    f"{where}: cell `{row}` / `{column}`: `{network}` is no {kind} network; the"
-                    " data set needs one"
-                )
-        if kind == "language" and scale.language is None:
-            raise InputError(f"{where}: row `{row}`: the scale has no `language`; add its recipes")
 
 
 def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:

@@ -1,5 +1,6 @@
 """A run: one training of one network, with the teachers above it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,15 +11,53 @@ GIVEN = "given"
 """The objective of a network that was trained elsewhere: it is only evaluated."""
 
 
-def network_tag(network: str) -> str:
-    """How a folder's name has a network: timm:resnet18 as timm-resnet18."""
-    return network.replace(":", "-")
+LONGEST_TAG = 100
+"""Characters of a part of a folder's name; file systems allow 255 for the whole name."""
+
+
+def network_tag(network: str, arguments: str = "{}") -> str:
+    """A network in a folder's name, different for different networks and arguments.
+
+    ``timm:resnet18.a1_in1k`` is ``timm-resnet18-a1_in1k``. ``arguments``, as JSON, add a hash.
+    """
+    kind, colon, name = network.partition(":")
+    tag = f"{kind}-{_escaped(name)}" if colon else _escaped(network)
+    return _shortened(f"{tag}+{_short_hash(arguments)}" if arguments != "{}" else tag)
 
 
 def objective_tag(objective: str, parameters: Mapping[str, float]) -> str:
-    """How a folder's name has an objective with its parameters, without dots: kd-alpha-0_5."""
-    numbers = "".join(f"-{name}-{parameters[name]:g}" for name in sorted(parameters))
-    return (objective.replace(":", "-") + numbers).replace(".", "_")
+    """An objective with its parameters in a folder's name, without dots: ``kd-alpha-0_5``."""
+    module, colon, function = objective.partition(":")
+    tag = f"{module.replace('.', '-')}-{function}" if colon else objective
+    numbers = "".join(f"-{name}-{_number_tag(parameters[name])}" for name in sorted(parameters))
+    return _shortened(tag + numbers)
+
+
+def _number_tag(number: float) -> str:
+    """A number in a folder's name: with as many digits as tell it from every other number."""
+    short = f"{number:g}"
+    return (short if float(short) == number else repr(number)).replace(".", "_")
+
+
+def _escaped(name: str) -> str:
+    """A name of ASCII letters, digits, ``_``, ``-`` for a dot, and ``=`` before a code point."""
+    return "".join(
+        character
+        if character.isascii() and (character.isalnum() or character == "_")
+        else "-"
+        if character == "."
+        else f"={ord(character):x}="
+        for character in name
+    )
+
+
+def _shortened(tag: str) -> str:
+    """A tag whose end, where it is too long, is a hash of all of it."""
+    return tag if len(tag) <= LONGEST_TAG else f"{tag[: LONGEST_TAG - 9]}+{_short_hash(tag)}"
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 @dataclass(frozen=True)
@@ -44,9 +83,15 @@ class Run:
     def id(self) -> str:
         """The run's folder below ``runs/``, which lies inside its teacher's folder."""
         parent = self.teacher.id if self.teacher else self.dataset.name
+        return f"{parent}/{self.name}"
+
+    @property
+    def name(self) -> str:
+        """What the run is, without its data set and teachers; not unique."""
         variant = f".{self.variant}" if self.variant else ""
+        network = network_tag(self.network, self.arguments)
         objective = objective_tag(self.objective, dict(self.parameters))
-        return f"{parent}/{network_tag(self.network)}.{objective}{variant}.{self.seed}"
+        return f"{network}.{objective}{variant}.{self.seed}"
 
     @property
     def lineage(self) -> tuple["Run", ...]:

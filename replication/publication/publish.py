@@ -12,10 +12,10 @@ from replication.analysis.claims import FILES as CLAIMS
 from replication.analysis.runs_csv import collect_runs
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
-from replication.plan.plan import SCALE_FILE, Plan
+from replication.plan.plan import PUBLISHED, SCALE_FILE, Plan
 from replication.publication.crate import describe
 from replication.publication.notebooks import clean_notebook
-from replication.report.notebooks import NOTEBOOKS, Notebook
+from replication.report.notebook_catalogue import NOTEBOOKS, Notebook
 from replication.report.outcome import PAGE, describe_in_markdown
 from replication.verify.crate import CRATE
 from replication.verify.findings import Findings
@@ -23,7 +23,6 @@ from replication.verify.plan import read_plan
 from replication.verify.publication import check_publication
 from replication.verify.results import verify
 
-PUBLISHED = Path("published")
 FRAMES = ("cells.csv", "quality.csv", "reliability.csv", *CLAIMS, "claims_items.csv")
 CRITERIA = ("criteria.csv", "criteria.html")
 

@@ -4,17 +4,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.report.figures import differences
-from replication.report.layout import QUALITY
+from replication.report.layout import QUALITY_METRICS
 from replication.report.plotting import (
-    COLOURS,
     REFERENCE,
+    TREATMENT_COLOURS,
     canvas,
     drawn,
     estimates,
     limits,
 )
 
-SHOWN = {
+COLUMN_NAMES = {
     "teacher": "teacher",
     "ban": "BAN",
     "ban+l": "BAN+L",
@@ -27,9 +27,9 @@ SHOWN = {
     "ens*3": "Ens*3",
 }
 DIAGRAMS = ("teacher", "ban", "ban-2", "ban-3", "ens*2", "ens*3")
-DIFFERENCES = ("nll", "brier", "ece")
-FEWEST = 10
-"""Items of a bin whose accuracy is drawn."""
+COMPARED_METRICS = ("nll", "brier", "ece")
+FEWEST_ITEMS = 10
+"""Bins with fewer items are left out: their accuracy is mostly chance."""
 
 
 def _colour(column: str) -> str:
@@ -40,7 +40,7 @@ def _colour(column: str) -> str:
         "ens*2": "ensemble",
         "ens*3": "ensemble",
     }
-    return COLOURS[kind.get(column, column)]
+    return TREATMENT_COLOURS[kind.get(column, column)]
 
 
 def _pooled(bins: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def _pooled(bins: pd.DataFrame) -> pd.DataFrame:
     total = sums.groupby(bins["bin"]).sum()
     means = total[["confidence", "accuracy"]].div(total["count"], axis=0)
     shares = means.assign(share=total["count"] / total["count"].sum())
-    return shares[total["count"] >= FEWEST]
+    return shares[total["count"] >= FEWEST_ITEMS]
 
 
 @drawn
@@ -63,18 +63,18 @@ def reliability(bins: pd.DataFrame, quality: pd.DataFrame) -> Figure:
     figure, grid = canvas(2, 3, 4.9, sharex=True, sharey=True)
     ece = quality[quality["metric"] == "ece"].set_index("column")
     for column, axes in zip(DIAGRAMS, grid.flat, strict=True):
-        mine, colour = bins[bins["column"] == column], _colour(column)
+        of_column, colour = bins[bins["column"] == column], _colour(column)
         axes.plot([0, 1], [0, 1], label="accuracy equal to confidence", **REFERENCE)
-        for _, seed in mine[mine["count"] >= FEWEST].groupby("seed"):
+        for _, seed in of_column[of_column["count"] >= FEWEST_ITEMS].groupby("seed"):
             axes.plot(seed["confidence"], seed["accuracy"], color=colour, alpha=0.2, linewidth=0.8)
-        pooled = _pooled(mine)
+        pooled = _pooled(of_column)
         axes.plot(pooled["confidence"], pooled["accuracy"], color=colour)
         area = 4 + 90 * pooled["share"]
         axes.scatter(pooled["confidence"], pooled["accuracy"], area, colour, clip_on=False)
         shown = ece.loc[column]
         reach = (shown["ci_high"] - shown["ci_low"]) / 2
         interval = f" ± {reach:.1f}" if pd.notna(reach) else ""
-        axes.set_title(f"{SHOWN[column]}: ECE {shown['mean']:.1f}{interval} %")
+        axes.set_title(f"{COLUMN_NAMES[column]}: ECE {shown['mean']:.1f}{interval} %")
     for axes in grid[-1]:
         axes.set_xlabel("confidence")
     for axes in grid[:, 0]:
@@ -83,28 +83,30 @@ def reliability(bins: pd.DataFrame, quality: pd.DataFrame) -> Figure:
 
 
 @drawn
-def quality_differences(summary: pd.DataFrame, quality: pd.DataFrame) -> Figure:
+def quality_differences(summary: pd.DataFrame, quality: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Draw differences to the teacher in NLL, Brier score and ECE: treatments of Table 2.
 
-    `summary`: the lines of ``tables/quality.csv`` of Table 2; `quality`: those of ``quality.csv``.
+    `summary`: the lines of ``tables/quality.csv`` of Table 2; `quality`: those of ``quality.csv``;
+    `runs`: ``runs.csv``, indexed by run.
     """
     networks = summary["row"].unique()
-    columns = [column for column in SHOWN if column != "teacher"]
+    columns = [column for column in COLUMN_NAMES if column != "teacher"]
     places = {column: -place for place, column in enumerate(columns)}
-    figure, grid = canvas(len(DIFFERENCES), len(networks), 7.2, sharex="row", sharey=True)
-    for metric, line in zip(DIFFERENCES, grid, strict=True):
-        lines, values = (it[it["metric"] == metric] for it in (summary, quality))
-        ours, seeds = differences(lines.assign(reported=float("nan")), values)
-        ours = ours.assign(y=ours["column"].map(places)).dropna(subset="y")
-        within = limits(ours, seeds, pd.Series([0.0]))
+    figure, grid = canvas(len(COMPARED_METRICS), len(networks), 7.2, sharex="row", sharey=True)
+    for metric, line in zip(COMPARED_METRICS, grid, strict=True):
+        lines = summary[summary["metric"] == metric].assign(reported=float("nan"))
+        values = quality[quality["metric"] == metric]
+        students, seeds = differences(lines, values, runs)
+        students = students.assign(y=students["column"].map(places)).dropna(subset="y")
+        within = limits(students, seeds, pd.Series([0.0]))
         for network, axes in zip(networks, line, strict=True):
             axes.axvline(0, **REFERENCE)
             for column in columns:
-                mine = ours[(ours["row"] == network) & (ours["column"] == column)]
-                estimates(axes, mine, seeds, _colour(column), within)
-            axes.set_xlabel(f"difference in\n{QUALITY[metric][0]}")
+                of_column = students[(students["row"] == network) & (students["column"] == column)]
+                estimates(axes, of_column, seeds, _colour(column), within)
+            axes.set_xlabel(f"difference in\n{QUALITY_METRICS[metric][0]}")
     for network, axes in zip(networks, grid[0], strict=True):
         axes.set_title(network)
-    grid[0, 0].set_yticks(list(places.values()), [SHOWN[column] for column in columns])
+    grid[0, 0].set_yticks(list(places.values()), [COLUMN_NAMES[column] for column in columns])
     grid[0, 0].set_ylim(0.6 - len(columns), 0.6)
     return figure

@@ -6,22 +6,24 @@ from typing import Any
 
 import pandas as pd
 
-from replication.analysis.compare import CLASSES, Comparison
+from replication.analysis.compare import OUTCOMES, Comparison
 from replication.analysis.statistics import CONFIDENCE
 
 SHOWN = 4
 """Differences that are listed by name."""
 
 
-def describe_comparison(results: Path, published: Path, found: Comparison) -> str:
+def describe_comparison(results: Path, published: Path, comparison: Comparison) -> str:
     """How many numbers are the same, what differs, and the conclusion."""
-    return "\n".join((_count(results, published, found), _difference(found), _conclusion(found)))
+    return "\n".join(
+        (_count(results, published, comparison), _difference(comparison), _conclusion(comparison))
+    )
 
 
-def _count(results: Path, published: Path, found: Comparison) -> str:
-    counts = found.numbers["found"].value_counts().reindex(CLASSES, fill_value=0)
+def _count(results: Path, published: Path, comparison: Comparison) -> str:
+    counts = comparison.numbers["outcome"].value_counts().reindex(OUTCOMES, fill_value=0)
     compared = counts["within"] + counts["outside"]
-    seeds = found.numbers["published_seeds"].max()
+    seeds = comparison.numbers["published_seeds"].max()
     return (
         f"{results} against {published}, {seeds} seeds: {counts['identical']} of {counts.sum()}"
         f" numbers identical, {counts['equal']} equal, {counts['within']} within the seeds' 95 %"
@@ -30,15 +32,15 @@ def _count(results: Path, published: Path, found: Comparison) -> str:
     )
 
 
-def _difference(found: Comparison) -> str:
-    tests = found.columns["p_value"].notna().sum()
-    columns = [_column(line) for line in found.differing_columns.to_dict("records")]
-    cells = [_cell(line) for line in found.differing_numbers.to_dict("records")]
+def _difference(comparison: Comparison) -> str:
+    tests = comparison.columns["p_value"].notna().sum()
+    columns = [_column(line) for line in comparison.differing_columns.to_dict("records")]
+    cells = [_cell(line) for line in comparison.differing_numbers.to_dict("records")]
     if columns or cells:
         return f"Differ: {_listed([*columns, *cells])}"
     if not tests:
         return "No column has to be tested"
-    smallest = found.columns["p_corrected"].min()
+    smallest = comparison.columns["p_corrected"].min()
     return f"No column differs: {tests} tests, smallest corrected p-value {smallest:.2g}"
 
 
@@ -50,8 +52,8 @@ def _column(line: Mapping[Any, Any]) -> str:
 
 
 def _cell(line: Mapping[Any, Any]) -> str:
-    where = f"{line['table']} {line['row']} {line['column']} seed {line['seed']}"
-    return f"{where}: {line['value']:.4g}, published mean {line['published_mean']:.4g}"
+    cell = f"{line['table']} {line['row']} {line['column']} seed {line['seed']}"
+    return f"{cell}: {line['value']:.4g}, published mean {line['published_mean']:.4g}"
 
 
 def _p_value(line: Mapping[Any, Any]) -> str:
@@ -64,16 +66,18 @@ def _listed(names: Sequence[str]) -> str:
     return "; ".join(names[:SHOWN]) + more
 
 
-def _conclusion(found: Comparison) -> str:
-    if found.reproduces:
+def _conclusion(comparison: Comparison) -> str:
+    if comparison.reproduces:
         return "Conclusion: reproduces the published results byte for byte"
-    if found.consistent:
+    if comparison.consistent:
         return "Conclusion: consistent with the published results"
-    parts = [found.differing_columns, found.differing_numbers]
+    parts = [comparison.differing_columns, comparison.differing_numbers]
     names = pd.concat([part["table"] + " " + part["column"] for part in parts]).unique()
     return f"Conclusion: differs from the published results in: {', '.join(names)}"
 
 
-def details(found: Comparison) -> pd.DataFrame:
+def details(comparison: Comparison) -> pd.DataFrame:
     """Every number and every tested column as lines of one csv file."""
-    return pd.concat([found.numbers, found.columns.assign(found="column")], ignore_index=True)
+    return pd.concat(
+        [comparison.numbers, comparison.columns.assign(outcome="column")], ignore_index=True
+    )

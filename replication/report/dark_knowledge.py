@@ -11,18 +11,24 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, PercentFormatter
 
-from replication.report.plotting import COLOURS, NAMES, REFERENCE, drawn, panels
+from replication.report.plotting import (
+    REFERENCE,
+    TREATMENT_COLOURS,
+    TREATMENT_NAMES,
+    drawn,
+    panels,
+)
 
 TERMS = {
     "ground truth: the true class": "#5b6670",
     "dark knowledge: the other classes": "#e69f00",
 }
-WEIGHTS = {"max": "CWTM: the teacher’s maximum", "true_class": "equation 9: the true class"}
-STYLES: tuple[dict[str, Any], ...] = (
-    {"color": COLOURS["cwtm"], "linewidth": 2.2},
+WEIGHT_LABELS = {"max": "CWTM: the teacher’s maximum", "true_class": "equation 9: the true class"}
+LINE_STYLES: tuple[dict[str, Any], ...] = (
+    {"color": TREATMENT_COLOURS["cwtm"], "linewidth": 2.2},
     {"color": "#5b6670", "linestyle": (0, (3, 2))},
 )
-SHARED: dict[str, Any] = {"sharex": True, "sharey": True}
+SHARED_AXES: dict[str, Any] = {"sharex": True, "sharey": True}
 
 
 @drawn
@@ -34,14 +40,14 @@ def gradient_shares(curves: pd.DataFrame) -> Figure:
     seeds, the white lines are the networks.
     """
     share = "ground_truth_share"
-    titles = [f"{name} students" for name in NAMES.values()]
-    figure, (grid,) = panels(titles, 2.3, "epoch", "share of ‖q − p‖²", **SHARED)
+    titles = [f"{name} students" for name in TREATMENT_NAMES.values()]
+    figure, (grid,) = panels(titles, 2.3, "epoch", "share of ‖q − p‖²", **SHARED_AXES)
     lines: dict[str, Any] = {"color": "white", "linewidth": 0.6, "alpha": 0.8}
-    for objective, axes in zip(NAMES, grid, strict=True):
-        mine = curves[curves["column"] == objective]
-        mean = mine.groupby("epoch")[share].mean()
+    for objective, axes in zip(TREATMENT_NAMES, grid, strict=True):
+        of_objective = curves[curves["column"] == objective]
+        mean = of_objective.groupby("epoch")[share].mean()
         axes.stackplot(mean.index, mean, 1 - mean, labels=list(TERMS), colors=list(TERMS.values()))
-        for _, network in mine.groupby("row"):
+        for _, network in of_objective.groupby("row"):
             axes.plot(network["epoch"], network[share], **lines)
         axes.margins(0)
     grid[0].set_ylim(0, 1)
@@ -56,13 +62,14 @@ def gradient_cosine(curves: pd.DataFrame) -> Figure:
     `curves`: ``learning_curves.csv``; bands show the range over the seeds.
     """
     networks = curves["row"].unique()
-    figure, (grid,) = panels(networks, 2.4, "epoch", "cosine to BAN’s gradient", **SHARED)
+    figure, (grid,) = panels(networks, 2.4, "epoch", "cosine to BAN’s gradient", **SHARED_AXES)
     for network, axes in zip(networks, grid, strict=True):
-        for objective, name in NAMES.items():
-            mine = curves[(curves["row"] == network) & (curves["column"] == objective)]
-            axes.plot(mine["epoch"], mine["ban_cosine"], color=COLOURS[objective], label=name)
-            bounds = mine["ban_cosine_low"], mine["ban_cosine_high"]
-            axes.fill_between(mine["epoch"], *bounds, color=COLOURS[objective], alpha=0.2, lw=0)
+        for objective, name in TREATMENT_NAMES.items():
+            of_objective = curves[(curves["row"] == network) & (curves["column"] == objective)]
+            epochs, colour = of_objective["epoch"], TREATMENT_COLOURS[objective]
+            axes.plot(epochs, of_objective["ban_cosine"], color=colour, label=name)
+            bounds = of_objective["ban_cosine_low"], of_objective["ban_cosine_high"]
+            axes.fill_between(epochs, *bounds, color=colour, alpha=0.2, lw=0)
     return figure
 
 
@@ -74,12 +81,14 @@ def confidence_weights(weights: pd.DataFrame) -> Figure:
     batch size, in a plain mean all 1 (§3.2).
     """
     networks = weights["row"].unique()
-    figure, (grid,) = panels(networks, 2.4, "weight × b", "share of images with less", **SHARED)
+    figure, (grid,) = panels(
+        networks, 2.4, "weight × b", "share of images with less", **SHARED_AXES
+    )
     for network, axes in zip(networks, grid, strict=True):
-        mine = weights[weights["row"] == network]
+        of_network = weights[weights["row"] == network]
         # The second is dashed: where the teacher fits its training images, both are the same.
-        for (column, label), style in zip(WEIGHTS.items(), STYLES, strict=True):
-            axes.plot(mine[column], mine["percent"], label=label, **style)
+        for (column, label), style in zip(WEIGHT_LABELS.items(), LINE_STYLES, strict=True):
+            axes.plot(of_network[column], of_network["percent"], label=label, **style)
         axes.axvline(1, label="equal weights", **REFERENCE)
     grid[0].yaxis.set_major_formatter(PercentFormatter(100))
     return figure
@@ -98,7 +107,7 @@ def similarity_structure(similarity: pd.DataFrame) -> Figure:
     }
     low, high = np.nanquantile(both["ban"], [0.05, 0.995])
     titles = ("teacher (BAN)", "permuted (DKPP)")
-    figure, (grid,) = panels(titles, 3.6, "class", "teacher’s argmax", **SHARED)
+    figure, (grid,) = panels(titles, 3.6, "class", "teacher’s argmax", **SHARED_AXES)
     for means, axes in zip(both.values(), grid, strict=True):
         norm = LogNorm(max(low, 1e-6), max(high, 1e-5))
         # An image: a heatmap of patches would write every cell of 100 classes into the SVG.

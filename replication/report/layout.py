@@ -7,7 +7,7 @@ import pandas as pd
 
 from replication.analysis.summary import DIFFERENCE
 
-MARKS = {"better": "↓", "worse": "↑", "undecided": "○"}
+CELL_MARKS = {"better": "↓", "worse": "↑", "undecided": "○"}
 VERDICT_COLOURS = {"better": "#00735c", "worse": "#b34700", "undecided": "#6b7280"}
 AGREES = {"yes": "✓", "no": "✗"}
 # The style of every table in HTML.
@@ -20,7 +20,7 @@ GT_STYLE: dict[str, Any] = {
 
 
 # Headings and digits of the metrics of predictions.
-QUALITY = {
+QUALITY_METRICS = {
     "nll": ("NLL (nats)", ".3f"),
     "brier": ("Brier score", ".3f"),
     "ece": ("ECE (%)", ".2f"),
@@ -30,7 +30,11 @@ QUALITY = {
 
 
 class RenderedCell(NamedTuple):
-    """The texts of one cell; empty where there is nothing to show."""
+    """The texts of one cell; empty where there is nothing to show.
+
+    ``interval`` is the half-width of the mean's interval. ``mark`` shows the verdict, and whether
+    it agrees with the paper; ``difference`` explains both in words.
+    """
 
     mean: str
     reported: str
@@ -102,7 +106,7 @@ def layout(frame: pd.DataFrame) -> Layout:
             reported_best=line["reported_best"],
             verdict=line["verdict"] if pd.notna(line["verdict"]) else "",
             difference=_difference(line),
-            mark=MARKS.get(line["verdict"], "") + AGREES.get(line["agrees"], ""),
+            mark=CELL_MARKS.get(line["verdict"], "") + AGREES.get(line["agrees"], ""),
         )
         for line in lines.to_dict("records")
     }
@@ -124,7 +128,7 @@ def quality_layout(frame: pd.DataFrame) -> Layout:
         named = named + ", " + frame["column"]
     cells = {}
     for name, line in zip(named, frame.to_dict("records"), strict=True):
-        heading, spec = QUALITY[line["metric"]]
+        heading, spec = QUALITY_METRICS[line["metric"]]
         low, high = line["delta_ci_low"], line["delta_ci_high"]
         difference = _number(line["delta_vs_teacher"], f"+{spec}")
         if reach := _number((high - low) / 2, spec):
@@ -135,7 +139,9 @@ def quality_layout(frame: pd.DataFrame) -> Layout:
             interval=_number((line["ci_high"] - line["ci_low"]) / 2, spec),
             reported_best=low > 0 or high < 0,
         )
-    return Layout(list(named.unique()), [heading for heading, _ in QUALITY.values()], cells, {})
+    return Layout(
+        list(named.unique()), [heading for heading, _ in QUALITY_METRICS.values()], cells, {}
+    )
 
 
 def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]:
@@ -144,7 +150,7 @@ def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]
     metrics = " and ".join(frame["metric"][~contrast].unique())
     printed = frame["reported"].notna().any()
     beneath = "; beneath it the paper’s value, from one run" if printed else ""
-    theirs = ", ours and the paper’s" if printed else ""
+    and_whose = ", ours and the paper’s" if printed else ""
     seeds_of = frame["n"].where(frame["n"] > 0, frame["n"].max())  # empty cells have own notes
     low, high = int(seeds_of.min()), int(seeds_of.max())
     seeds = f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
@@ -152,7 +158,7 @@ def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]
     place = "row" if ("row" in _competitors(frame)) != transposed else "column"
     sentences = [
         f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
-        f"{spread} {seeds}{beneath}. Bold: the best of its {place}{theirs}.",
+        f"{spread} {seeds}{beneath}. Bold: the best of its {place}{and_whose}.",
     ]
     if contrast.any():
         sentences.append(
@@ -160,7 +166,7 @@ def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]
             " corrected for their number."
         )
     if frame["verdict"].notna().any():
-        legend = ", ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
+        legend = ", ".join(f"{mark} {verdict}" for verdict, mark in CELL_MARKS.items())
         sentences.append(
             f"{legend}: the 95 % interval of the paired difference to the teacher of the same "
             "lineage lies below zero, above it, or contains it."

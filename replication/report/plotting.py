@@ -12,13 +12,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replication.analysis.cells_csv import CELL
+from replication.results.schema import CELL_KEY
 
 Arguments = ParamSpec("Arguments")
 
-NAMES = {"ban": "BAN", "ban+l": "BAN+L", "cwtm": "CWTM", "dkpp": "DKPP"}
+TREATMENT_NAMES = {"ban": "BAN", "ban+l": "BAN+L", "cwtm": "CWTM", "dkpp": "DKPP"}
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = {
+TREATMENT_COLOURS = {
     "teacher": "#5b6670",
     "ban": "#0072b2",
     "ban+l": "#56b4e9",
@@ -69,13 +69,13 @@ def drawn(draw: Callable[Arguments, Figure]) -> Callable[Arguments, Figure]:
     @mpl.rc_context(STYLE)
     def styled(*args: Arguments.args, **options: Arguments.kwargs) -> Figure:
         figure = draw(*args, **options)
-        found: dict[str, Any] = {}
+        handles_by_label: dict[str, Any] = {}
         for axes in figure.axes:
             for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-                found.setdefault(label, handle)
-        if found:
-            labels = sorted(found, key=lambda label: label == CUT_OFF)
-            handles = [found[label] for label in labels]
+                handles_by_label.setdefault(label, handle)
+        if handles_by_label:
+            labels = sorted(handles_by_label, key=lambda label: label == CUT_OFF)
+            handles = [handles_by_label[label] for label in labels]
             figure.legend(
                 handles, labels, loc="outside lower center", ncols=_legend_columns(labels)
             )
@@ -136,7 +136,7 @@ def limits(
 
     Intervals get half as much room on either side: with few seeds they are many times as wide.
     """
-    seen = pd.concat([frame["mean"], cells.merge(frame[CELL], on=CELL)["value"], *beside])
+    seen = pd.concat([frame["mean"], cells.merge(frame[CELL_KEY], on=CELL_KEY)["value"], *beside])
     room = (seen.max() - seen.min()) / 2 or 1
     whole = pd.concat([seen, frame["ci_low"], frame["ci_high"]])
     low, high = max(whole.min(), seen.min() - room), min(whole.max(), seen.max() + room)
@@ -178,6 +178,6 @@ def estimates(
     options = {"color": colour, "marker": "o", "elinewidth": 1, "zorder": 3} | style
     intervals(axes, frame, within, **options)
     place, value = ("y", "x") if "y" in frame else ("x", "y")
-    seeds = cells.merge(frame[[*CELL, place]], on=CELL)
+    seeds = cells.merge(frame[[*CELL_KEY, place]], on=CELL_KEY)
     dots: dict[str, Any] = {place: seeds[place], value: seeds["value"]}
     axes.scatter(**dots, color=colour, **SEED)

@@ -74,7 +74,7 @@ def _grid(
     for row in table.rows:
         sizes = [params(table.params[row])] if table.params else []
         shown = [table.cells.get((row, column)) for column in table.columns]
-        texts = [cell(it.emphasised(bold)) if it else DASH for it in shown]
+        texts = [cell(one.emphasised(bold)) if one else DASH for one in shown]
         lines.append([row, *sizes, *texts])
     return head, lines
 
@@ -86,11 +86,11 @@ def _heading(name: str, title: str) -> str:
 def to_markdown(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
     """Render a table as a GitHub pipe table with its heading and notes."""
 
-    def cell(it: RenderedCell) -> str:
-        interval = f" ± {it.interval}" if it.interval else ""
-        mark = f" {it.mark}" if it.mark else ""
-        reported = f"<br><sub>{it.reported}</sub>" if it.reported else ""
-        return f"{it.mean}{interval}{mark}{reported}"
+    def cell(texts: RenderedCell) -> str:
+        interval = f" ± {texts.interval}" if texts.interval else ""
+        mark = f" {texts.mark}" if texts.mark else ""
+        reported = f"<br><sub>{texts.reported}</sub>" if texts.reported else ""
+        return f"{texts.mean}{interval}{mark}{reported}"
 
     def escaped(*texts: str) -> list[str]:
         return [text.translate(MARKDOWN_ESCAPES) for text in texts]
@@ -115,23 +115,23 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
     The mark of a verdict has the difference to the teacher as its tooltip.
     """
 
-    def cell(it: RenderedCell) -> str:
-        interval = f'<span class="interval">±{it.interval}</span>' if it.interval else ""
+    def cell(texts: RenderedCell) -> str:
+        interval = f'<span class="interval">±{texts.interval}</span>' if texts.interval else ""
         mark = ""
-        if it.verdict:
-            told = f'class="{it.verdict}" title="{it.difference}"'
-            mark = f"&thinsp;<span {told}>{it.mark}</span>"
-        paper = f'<span class="paper">{it.reported}</span>{spread}</span>'
-        return f"{it.mean}{spread}&thinsp;{interval}{mark}</span><br>{paper}"
+        if texts.verdict:
+            attributes = f'class="{texts.verdict}" title="{texts.difference}"'
+            mark = f"&thinsp;<span {attributes}>{texts.mark}</span>"
+        paper = f'<span class="paper">{texts.reported}</span>{spread}</span>'
+        return f"{texts.mean}{spread}&thinsp;{interval}{mark}</span><br>{paper}"
 
-    def params(it: RenderedCell) -> str:
-        return f'{it.mean}<br><span class="paper">{it.reported}</span>'
+    def params(texts: RenderedCell) -> str:
+        return f'{texts.mean}<br><span class="paper">{texts.reported}</span>'
 
     def note_of_table_width(sentence: str) -> Any:
         return html(f'<div class="note">{escape(sentence)}</div>')
 
-    widest = max(len(it.interval) for it in table.cells.values())
-    marks = 0.3 + max(1, *(len(it.mark) for it in table.cells.values()))
+    widest = max(len(texts.interval) for texts in table.cells.values())
+    marks = 0.3 + max(1, *(len(texts.mark) for texts in table.cells.values()))
     spread = f'<span class="spread" style="width: calc({0.75 * (widest + 1)}ch + {marks}em)">'
     head, lines = _grid(table, "<b>%s</b>", cell, params)
     shown = (
@@ -157,18 +157,19 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
 def to_latex(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
     """Render a table as a `booktabs` float, the paper's values on own lines."""
 
-    def measured(it: RenderedCell) -> str:
-        interval = rf"\,{{\scriptsize$\pm${it.interval}}}" if it.interval else ""
-        mark = " " + "".join(LATEX_MARKS[mark] for mark in it.mark) if it.mark else ""
-        return f"{it.mean}{interval}{mark}"
+    def measured(texts: RenderedCell) -> str:
+        interval = rf"\,{{\scriptsize$\pm${texts.interval}}}" if texts.interval else ""
+        mark = " " + "".join(LATEX_MARKS[mark] for mark in texts.mark) if texts.mark else ""
+        return f"{texts.mean}{interval}{mark}"
 
-    def reported(it: RenderedCell) -> str:
-        return rf"\footnotesize\itshape {it.reported}" if it.reported else ""
+    def reported(texts: RenderedCell) -> str:
+        return rf"\footnotesize\itshape {texts.reported}" if texts.reported else ""
+
+    def reported_params(texts: RenderedCell) -> str:
+        return rf"\footnotesize\itshape {texts.reported}"
 
     head, ours = _grid(table, r"\textbf{%s}", measured, measured)
-    _, papers = _grid(
-        table, r"\textbf{%s}", reported, lambda it: r"\footnotesize\itshape " + it.reported
-    )
+    _, papers = _grid(table, r"\textbf{%s}", reported, reported_params)
     body = []
     for (row, *our), (_, *paper) in zip(ours, papers, strict=True):
         line = [row.translate(LATEX_ESCAPES), *(value.replace(DASH, "--") for value in our)]

@@ -53,9 +53,11 @@ def model_card(record: Mapping[str, Any]) -> str:
         ],
     }
     code = IMAGE_CODE if images else LANGUAGE_CODE
+    # Weights from elsewhere have no recipe.
+    training = record["recipe"].get("training")
     sections = {
         "Data": _table(data),
-        "Recipe": _table(record["recipe"]["training"]),
+        **({"Recipe": _table(training)} if training else {}),
         "Lineage": _lineage(record),
         "Result": _table({metric: f"{value:.4g}" for metric, value in result.items()}),
         "Load it": f"```python\n{code.format(**network, **network['arguments'])}```",
@@ -67,15 +69,16 @@ def model_card(record: Mapping[str, Any]) -> str:
 
 def _description(record: Mapping[str, Any]) -> str:
     network, generation = record["network"]["name"], record["generation"]
-    source = (
-        f"trained on the predictions of `{record['teacher']['run']}` (objective"
-        f" `{record['objective']}`)"
-        if record["teacher"]
-        else f"trained without a teacher (objective `{record['objective']}`)"
-    )
+    if "weights" in record["recipe"]:
+        source = "with weights from elsewhere, which were evaluated and not trained here"
+    elif record["teacher"]:
+        source = f"trained on the predictions of `{record['teacher']['run']}`"
+    else:
+        source = "trained without a teacher"
     return (
         f"`{network}` with {record['parameters']:,} parameters, generation {generation}, seed"
-        f" {record['seed']}, {source}. Part of a replication of *Born-Again Neural Networks*"
+        f" {record['seed']}, {source} (objective `{record['objective']}`). Part of a replication of"
+        " *Born-Again Neural Networks*"
         " (Furlanello et al., ICML 2018, [arXiv 1805.04770](https://arxiv.org/abs/1805.04770));"
         f" `run.json` has the whole record. Recipe hash `{record['recipe_hash']}`, precision"
         f" {record['precision']}."

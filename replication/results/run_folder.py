@@ -13,3 +13,6 @@ LOG = "train.log"
 CHECKPOINT = "checkpoint.pt"
 PREVIOUS_CHECKPOINT = "checkpoint.previous.pt"
 FAILED_CHECKPOINT = "failed.pt"
+
+RETRAIN = "delete it and call snakemake again, which trains the run anew"
+"""What to do about a missing or damaged file of a run, as error messages say it."""

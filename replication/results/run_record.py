@@ -12,8 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from replication.errors import InputError
-from replication.files import RETRAIN
-from replication.results.run_folder import FAILURE, MODEL, PREDICTIONS, RECORD
+from replication.results.run_folder import FAILURE, MODEL, PREDICTIONS, RECORD, RETRAIN
 
 LOGITS_OF, LOGITS_SUM = "logits_of", "logits_sha256"
 

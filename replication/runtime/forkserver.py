@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from replication.runtime.signals import SIGNALS
+from replication.errors import STOPPING_SIGNALS, is_ignored
 
 OPTION = "--worker"
 
@@ -120,8 +120,9 @@ def delegate(path: Path, arguments: Sequence[str]) -> int | None:
             worker = int(next(replies))
         except (OSError, StopIteration):
             return None
-        for number in SIGNALS:
-            signal.signal(number, lambda signum, frame: os.kill(worker, signum))
+        for number in STOPPING_SIGNALS:
+            if not is_ignored(number):
+                signal.signal(number, lambda received, frame: os.kill(worker, received))
         return int(next(replies, 1))
 
 

@@ -25,13 +25,14 @@ PAUSE = 1.0
 
 
 @contextmanager
-def acquire_device(device: torch.device, slots: int) -> Iterator[torch.device]:
-    """Hold ``slots`` of one of the visible GPUs, waiting for them if need be; a CPU needs none."""
-    if device.type != "cuda":
-        yield device
-        return
-    properties = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    with acquire_slots([str(found.uuid) for found in properties], slots) as number:
+def acquire_gpu(slots: int) -> Iterator[torch.device]:
+    """Hold ``slots`` of one of the visible GPUs, waiting for them if need be.
+
+    Raises:
+        InputError: as `acquire_slots`.
+    """
+    devices = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    with acquire_slots([str(properties.uuid) for properties in devices], slots) as number:
         torch.cuda.set_device(number)
         yield torch.device("cuda", number)
 
@@ -50,12 +51,12 @@ def acquire_slots(uuids: Sequence[str], slots: int, folder: Path | None = None) 
     folder = folder or Path(tempfile.gettempdir()) / f"replication-gpus-{os.getuid()}"
     _make(folder)
     reported = False
-    while (found := _try(uuids, min(slots, GPU_SLOTS), folder)) is None:
+    while (claim := _try(uuids, min(slots, GPU_SLOTS), folder)) is None:
         if not reported:
             print(f"waiting for {slots} of {GPU_SLOTS} slots of a GPU", file=sys.stderr)
             reported = True
         time.sleep(PAUSE)
-    number, held = found
+    number, held = claim
     with held:
         yield number
 
@@ -83,10 +84,10 @@ def _try(uuids: Sequence[str], slots: int, folder: Path) -> tuple[int, ExitStack
 def _make(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        own = folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK)
+        usable = folder.stat().st_uid == os.getuid() and os.access(folder, os.W_OK | os.X_OK)
     except OSError:
-        own = False
-    if not own:
+        usable = False
+    if not usable:
         raise InputError(f"{folder}: cannot hold the lock files of GPUs; remove it, or set TMPDIR")
 
 

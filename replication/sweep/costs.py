@@ -139,6 +139,7 @@ class PlanCost:
     tables: tuple[TableCost, ...]
     total: TableCost
     chain: tuple[str, ...]
+    chain_names: str
     chain_hours: float | None
     least_hours: dict[int, float]
 
@@ -166,9 +167,16 @@ def summarise_costs(
         tables=tuple(tables),
         total=total,
         chain=tuple(run.id for run in chain),
+        chain_names=_names(chain),
         chain_hours=sum(weights[run] for run in chain) / 3600 if timed else None,
         least_hours={n: least_seconds(weights, n) / 3600 for n in at_once} if timed else {},
     )
+
+
+def _names(chain: Sequence[Run]) -> str:
+    """A chain of trainings in words; empty where nothing is left to train."""
+    names = " → ".join(run.name for run in chain)
+    return f"{chain[-1].dataset.name}/{names}" if chain else ""
 
 
 def _table(name: str, costs: Costs, runs: dict[str, Run], seen: set[str]) -> TableCost:

@@ -1,4 +1,4 @@
-"""Parameters and FLOPs of networks and trainings, counted by PyTorch.
+"""FLOPs of networks and trainings, counted by PyTorch.
 
 Image networks are counted on the meta device. The language models select words by value, which the
 meta device cannot do, so they process a hundred words on the CPU.
@@ -7,38 +7,21 @@ meta device cannot do, so they process a hundred words on the CPU.
 import json
 import math
 from functools import cache
-from typing import Any
 
-import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from replication.config.networks import Networks
 from replication.config.scale import ImageRecipe
 from replication.data.augmentation import count_views
 from replication.data.specs import ImageSpec, TextSpec
-from replication.networks.base import ImageNetwork
-from replication.networks.language import create_language_model
+from replication.networks import ImageNetwork
+from replication.networks.counting import Options, build_network
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.training.teacher_logits import within_limit
+from replication.plan.stored_logits import is_within_limit
 
-Options = str
-"""Keyword arguments as JSON."""
 WORDS, TYPES = 100, 40
 """Words that a language model is counted on; as many distinct ones as in Penn Treebank."""
-CHARACTERS, LONGEST = 48, 16
-"""Different characters of a vocabulary, and those of its longest word (Kim et al. 2016)."""
-
-
-def parameters(plan: Plan, run: Run) -> int:
-    """Number of parameters of a run's network."""
-    return _parameters(*_network(plan, run))
-
-
-def capacity(network: str, networks: Networks, data: ImageSpec) -> int:
-    """Number of parameters of an image network with a scale's sizes, on images of this kind."""
-    return _parameters(network, json.dumps(networks.options(network)), data)
 
 
 def forward_flops(plan: Plan, run: Run) -> float:
@@ -75,7 +58,7 @@ def _samples(plan: Plan, run: Run) -> tuple[int, int, int]:
     else:
         shape = 1, data.train - data.train % recipe.batch_size, data.words
         evaluated = (recipe.epochs + 1) * data.validation + data.test
-    cached = within_limit(shape, plan.scale.logit_cache_limit_gib)
+    cached = is_within_limit(shape, plan.scale.logit_cache_limit_gib)
     return recipe.epochs * shape[1], evaluated, shape[0] * shape[1] if cached else 0
 
 
@@ -85,16 +68,9 @@ def _network(plan: Plan, run: Run) -> tuple[str, Options, ImageSpec | TextSpec]:
 
 
 @cache
-def _parameters(name: str, options: Options, data: ImageSpec | TextSpec) -> int:
-    with torch.device("meta"):
-        model = _build(name, options, data)
-    return sum(parameter.numel() for parameter in model.parameters())
-
-
-@cache
 def _image_flops(name: str, options: Options, images: ImageSpec) -> float:
     with torch.device("meta"):
-        network = _build(name, options, images).eval()
+        network = build_network(name, options, images).eval()
         image = torch.empty(1, *images.shape)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         if isinstance(network, ImageNetwork):
@@ -109,15 +85,7 @@ def _image_flops(name: str, options: Options, images: ImageSpec) -> float:
 def _language_flops(name: str, options: Options, text: TextSpec) -> float:
     words = (torch.arange(WORDS) % TYPES)[None]
     # In double precision: the counter does not see the matrix products of the kernels for single.
-    model = _build(name, options, text).double().eval()
+    model = build_network(name, options, text).double().eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(words, model.initial_state(WORDS))
     return float(counter.get_total_flops()) / WORDS
-
-
-def _build(name: str, options: Options, data: ImageSpec | TextSpec) -> Any:
-    if isinstance(data, ImageSpec):
-        sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.shape[0]}
-        return timm.create_model(name.removeprefix("timm:"), **sizes, **json.loads(options))
-    words = [chr(0x4E00 + i % CHARACTERS) * LONGEST for i in range(data.words)]
-    return create_language_model(name, words, **json.loads(options))

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from replication.networks.counting import parameters
 from replication.plan.plan import Plan
-from replication.sweep.flops import parameters
 
 
 def list_runs(plan: Plan) -> pd.DataFrame:
@@ -19,9 +19,9 @@ def list_runs(plan: Plan) -> pd.DataFrame:
             "parameters (M)": parameters(plan, run) / 1e6,
             "share_ends": run.share_ends,
             "precision": recipe["precision"],
-            **recipe["training"],
+            **recipe.get("training", {}),
             **recipe["network"]["options"],
-            **recipe["decisions"],
+            **recipe.get("decisions", {}),
         }
         for run, recipe in recipes.items()
     )

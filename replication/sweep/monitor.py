@@ -30,15 +30,16 @@ class ActiveRun:
 class Status:
     """A sweep at one moment.
 
-    `cells` has by table how many cells have all their runs, and how many there are. `seconds_left`
-    is without failed runs and their students; None where nothing is in training or finished.
+    `cells` has by table how many cells have all their runs, and how many there are. `failed` has
+    the reason of each run that has failed. `seconds_left` is without failed runs and their
+    students; None where nothing is in training or finished.
     """
 
     scale: str
     states: dict[str, int]
     cells: dict[str, tuple[int, int]]
     active_runs: tuple[ActiveRun, ...]
-    failed: dict[str, str]
+    failed: dict[Run, str]
     seconds_left: float | None
 
 
@@ -56,7 +57,11 @@ def poll(plan: Plan) -> Status:
         states=dict(Counter(states.values())),
         cells=cells,
         active_runs=active,
-        failed={name: it.reason for name, it in costs.states.items() if it.name == "failed"},
+        failed={
+            plan.runs[name]: state.reason
+            for name, state in costs.states.items()
+            if state.name == "failed"
+        },
         seconds_left=_seconds_left(costs, active),
     )
 
@@ -73,7 +78,7 @@ def _seconds_left(costs: Costs, active: tuple[ActiveRun, ...]) -> float | None:
     """Seconds until the sweep ends if as many runs train at once as now, at least."""
     if not active or not costs.spent:
         return None
-    progress = {found.run: found.epoch / found.epochs for found in active}
+    progress = {training.run: training.epoch / training.epochs for training in active}
     seconds = {
         run: (costs.of(run).seconds or 0.0) * (1 - progress.get(run, 0.0))
         for run in costs.left

@@ -11,12 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from replication.plan.plan import Plan
+from replication.plan.run import Run
 from replication.sweep.costs import Basis, PlanCost
 from replication.sweep.monitor import Status, poll
 
-WIDTH = 100  # columns where there is no terminal
-PAUSE = 2.0  # seconds between two polls
-COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
+WIDTH = 100
+"""Columns of the output where there is no terminal."""
+POLL_SECONDS = 2.0
+"""Pause between two looks at the folders of the runs."""
+STATE_COLOURS = {"done": "green", "running": "cyan", "failed": "red", "missing": "dim"}
 BASES: dict[Basis, str] = {
     "measured": "measured: median of finished runs of the same network.",
     "scaled": "scaled: finished runs of other networks, scaled by FLOPs.",
@@ -26,8 +29,8 @@ BASES: dict[Basis, str] = {
 
 def console() -> Console:
     """The terminal, or plain text of a fixed width where there is none."""
-    found = Console(highlight=False)
-    return found if found.is_terminal else Console(highlight=False, width=WIDTH)
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=WIDTH)
 
 
 def show_status(plan: Plan, once: bool) -> None:
@@ -38,7 +41,7 @@ def show_status(plan: Plan, once: bool) -> None:
         return
     with suppress(KeyboardInterrupt), Live(render_status(poll(plan)), console=screen) as live:
         while True:
-            time.sleep(PAUSE)
+            time.sleep(POLL_SECONDS)
             live.update(render_status(poll(plan)))
 
 
@@ -60,10 +63,8 @@ def render_costs(costs: PlanCost) -> RenderableType:
     parts: list[RenderableType] = [counts, Text(), table, Text()]
     if costs.chain:
         length = "" if costs.chain_hours is None else f", {_duration(3600 * costs.chain_hours)}"
-        dataset, *names = costs.chain[-1].split("/")
-        chain = " → ".join(names[-len(costs.chain) :])
         count = _count(len(costs.chain), "training")
-        parts.append(Text(f"Longest chain: {count}{length}: {dataset}/{chain}"))
+        parts.append(Text(f"Longest chain: {count}{length}: {costs.chain_names}"))
     parts += [
         Text(f"At least {_duration(3600 * hours)} with {_count(number, 'training')} at once.")
         for number, hours in costs.least_hours.items()
@@ -81,15 +82,17 @@ def render_status(status: Status) -> RenderableType:
     parts: list[RenderableType] = [_counts(status.scale, status.states), outlook, Text(), tables]
     if status.failed:
         failed = _grid("failed", "")
-        for name, reason in status.failed.items():
-            failed.add_row(_short(name), reason.removeprefix(f"{name}: "))
+        for failed_run, reason in status.failed.items():
+            failed.add_row(_short(failed_run), reason.removeprefix(f"{failed_run.id}: "))
         parts += [Text(), failed]
     if status.active_runs:
         active = _grid("in training", "epoch", "", "seconds per epoch")
-        for run in status.active_runs:
-            bar = ProgressBar(total=run.epochs, completed=run.epoch, width=20)
-            speed = "" if run.epoch_seconds is None else f"{run.epoch_seconds:,.3g}"
-            active.add_row(_short(run.run.id), f"{run.epoch} of {run.epochs}", bar, speed)
+        for training in status.active_runs:
+            bar = ProgressBar(total=training.epochs, completed=training.epoch, width=20)
+            seconds = training.epoch_seconds
+            speed = "" if seconds is None else f"{seconds:,.3g}"
+            progress = f"{training.epoch} of {training.epochs}"
+            active.add_row(_short(training.run), progress, bar, speed)
         parts += [Text(), active]
     return Group(*parts)
 
@@ -105,7 +108,7 @@ def _outlook(status: Status) -> str:
 
 def _counts(scale: str, states: dict[str, int], more: str = "") -> Text:
     text = Text(f"{scale}: {_count(sum(states.values()), 'run')}{more}:", style="bold")
-    for name, colour in COLOURS.items():
+    for name, colour in STATE_COLOURS.items():
         if states.get(name) or name == "done":
             text.append(f"  {states.get(name, 0):,} {name}", style=colour)
     return text
@@ -119,10 +122,9 @@ def _grid(first: str, *columns: str) -> Table:
     return table
 
 
-def _short(run_id: str) -> str:
+def _short(run: Run) -> str:
     """Data set and name of a run, with an ellipsis for its teachers."""
-    dataset, *names = run_id.split("/")
-    return f"{dataset}/{'…/' * (len(names) > 1)}{names[-1]}"
+    return f"{run.dataset.name}/{'…/' if run.teacher else ''}{run.name}"
 
 
 def _count(number: int, what: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from replication.config.scale import CheckpointSchedule
-from replication.errors import InputError
+from replication.errors import InputError, Interrupted
 from replication.files import flush, remove, write_atomically
 from replication.results.run_folder import (
     CHECKPOINT,
@@ -19,16 +19,16 @@ from replication.results.run_folder import (
     RECORD,
 )
 from replication.results.run_history import EpochMetrics
+from replication.runtime.conditions import Conditions
 from replication.runtime.session import Session
-from replication.runtime.signals import Interrupted
 
-FORMAT = 3
+FORMAT = 4
+"""The version of what a checkpoint holds; one of another version is refused."""
 CONTENT = {"identity": dict, "conditions": list, "seconds": float, "attempts": int, "trainer": dict}
+"""The entries of a checkpoint, and their types."""
 
 Identity = dict[str, Any]
-"""What a checkpoint belongs to: run, recipe, teacher and data, by their hashes."""
-Conditions = dict[str, Any]
-"""What may change between two attempts: threads, device, versions, code."""
+"""What a checkpoint belongs to: run, recipe, teacher and data, by their hashes, and precision."""
 
 
 class Resumable(Protocol):
@@ -44,11 +44,28 @@ class Resumable(Protocol):
         """Restore a state returned by `state_dict`."""
 
 
+class NoCheckpoints:
+    """Takes the place of a `Checkpointer` where no state of a training is kept: does nothing."""
+
+    def restore(self, trainer: Resumable) -> None:
+        """Start from the beginning."""
+
+    def after_step(self, trainer: Resumable) -> None:
+        """Go on."""
+
+    def after_epoch(self, trainer: Resumable) -> None:
+        """Go on."""
+
+
 class Checkpointer:
     """Saves checkpoints in the run's folder, keeps the last two, and restores the newest.
 
-    ``seconds`` is the training time over all attempts; ``earlier`` has the conditions of earlier
-    attempts where they differ from this one's.
+    ``session`` holds the folder's lock and the signals that were received. A checkpoint is restored
+    only if its ``identity`` is this one. ``conditions`` are those of this attempt; what differed in
+    earlier ones is reported and kept in ``earlier``, oldest first. ``schedule`` says after how many
+    epochs, and after how many seconds without a save, a state is saved. ``attempts`` is the number
+    of times that the training was started, and ``seconds`` the seconds of training over all of
+    them.
     """
 
     def __init__(
@@ -61,11 +78,13 @@ class Checkpointer:
         self.session, self.folder, self.schedule = session, session.folder, schedule
         self.identity, self.conditions = {**identity, "format": FORMAT}, conditions
         self.earlier: list[Conditions] = []
-        self.started = self.saved = time.monotonic()
-        self.seconds_before = 0.0
         self.attempts = 1
-        # Whether the newest checkpoint is intact, and worth keeping when the next one is written.
-        self.intact = False
+        self.seconds_before = 0.0
+        """Seconds of training in earlier attempts."""
+        self.started = self.saved = time.monotonic()
+        """When this attempt began and when its state was last saved, in seconds of that clock."""
+        self.newest_is_intact = False
+        """Whether the newest checkpoint is worth keeping when the next one is written."""
 
     @property
     def seconds(self) -> float:
@@ -84,40 +103,40 @@ class Checkpointer:
             if not file.exists():
                 continue
             try:
-                found = _read(file)
+                content = _read(file)
             except _DamagedError as damage:
                 print(f"{file}: damaged ({damage}); skipped", file=sys.stderr)
                 continue
-            self._check_identity(file, found["identity"])
+            self._check_identity(file, content["identity"])
             try:
-                self._note_conditions(file, found["conditions"])
-                trainer.load_state_dict(found["trainer"])
+                self._note_conditions(file, content["conditions"])
+                trainer.load_state_dict(content["trainer"])
             except (LookupError, AttributeError, RuntimeError, TypeError, ValueError) as error:
                 raise InputError(
                     f"{file}: does not fit this training ({type(error).__name__}: {error}); delete"
                     " it to start again"
                 ) from None
-            self.seconds_before, self.attempts = found["seconds"], found["attempts"] + 1
-            self.intact = name == CHECKPOINT
+            self.seconds_before, self.attempts = content["seconds"], content["attempts"] + 1
+            self.newest_is_intact = name == CHECKPOINT
             epoch = f"epoch {len(trainer.history)}/{trainer.epochs}"
             print(f"resumed from {file} after {epoch}", file=sys.stderr)
             return
 
-    def _check_identity(self, file: Path, found: Identity) -> None:
-        if found != self.identity:
-            differing = [key for key in self.identity if found.get(key) != self.identity[key]]
+    def _check_identity(self, file: Path, saved: Identity) -> None:
+        if saved != self.identity:
+            differing = [key for key in self.identity if saved.get(key) != self.identity[key]]
             raise InputError(
                 f"{file}: belongs to another {', '.join(differing)}; delete it to start again, or"
                 " name the scale file that the run was started with"
             )
 
-    def _note_conditions(self, file: Path, found: list[Conditions]) -> None:
-        self.earlier = [it for it in found if it != self.conditions]
+    def _note_conditions(self, file: Path, attempts: list[Conditions]) -> None:
+        self.earlier = [attempt for attempt in attempts if attempt != self.conditions]
         for key, value in self.conditions.items():
-            if (before := found[-1][key]) != value:
+            if (before := attempts[-1][key]) != value:
                 print(
-                    f"{file}: saved with other {key} ({before}; now {value}): the result may differ"
-                    f" in its last digits, and {RECORD} will say so",
+                    f"{file}: saved with other {key} ({before}; now {value}): the result may not be"
+                    f" that of an uninterrupted run, and {RECORD} will say so",
                     file=sys.stderr,
                 )
 
@@ -142,11 +161,11 @@ class Checkpointer:
                 torch.save(content, stream)
             flush(part)
             # A damaged checkpoint does not replace the intact one before it.
-            if name == CHECKPOINT and self.intact and file.exists():
+            if name == CHECKPOINT and self.newest_is_intact and file.exists():
                 file.replace(self.folder / PREVIOUS_CHECKPOINT)
 
         write_atomically(file, write)
-        self.intact = self.intact or name == CHECKPOINT
+        self.newest_is_intact = self.newest_is_intact or name == CHECKPOINT
         self.saved = time.monotonic()
 
     def fail(self, trainer: Resumable) -> None:

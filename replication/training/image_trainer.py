@@ -9,15 +9,16 @@ from torch import Tensor, nn
 from replication.config.scale import ImageRecipe
 from replication.data.augmentation import Augmenter, draw_views
 from replication.data.images import ImageData, Items
+from replication.errors import InputError
 from replication.gradients import cosine, difference, ground_truth_share
 from replication.metrics import error, kl_divergence
 from replication.objectives import confidence_weights
 from replication.results.run_history import EpochMetrics
-from replication.runtime.precision import Autocast
-from replication.runtime.seeding import make_generator
-from replication.training.loop import Trainer, TrainingContext
-from replication.training.optimisation import make_optimisation
-from replication.training.teacher_logits import TeacherLogits
+from replication.runtime.conditions import Autocast
+from replication.training.logit_cache import TeacherLogits
+from replication.training.loop import Trainer, TrainingContext, evaluation_mode
+from replication.training.optimisation import learning_rates, make_optimiser, set_learning_rate
+from replication.training.seeding import make_generator
 
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 """Images at a time without gradients. On a CPU the activations of 100 stay in its cache."""
@@ -35,19 +36,20 @@ class ImageTrainer(Trainer[ImageRecipe]):
 
     def __init__(self, context: TrainingContext[ImageRecipe], data: ImageData) -> None:
         device, n = data.train.images.device, len(data.train.labels)
-        loss = context.loss(device, (n, data.classes))
+        check_recipe(context.recipe, data)
+        loss = context.make_loss(device, (n, data.classes))
         super().__init__(context, device, context.recipe.epochs, loss)
         self.data, self.samples_seen = data, self.epochs * n
         self.augment = Augmenter(data.train.images, self.recipe.crop_padding, self.recipe.flip)
         self.order = make_generator(context.run_id, "order")
         self.views = make_generator(context.run_id, "augmentation")
-        self.optimiser, self.schedule, self.adapt_rate = make_optimisation(
-            self.network, self.recipe
-        )
+        self.optimiser = make_optimiser(self.network, self.recipe)
+        self.rates = learning_rates(self.recipe)
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
         """Shuffle the images and draw their views; remember the generators' states before that."""
+        set_learning_rate(self.optimiser, self.rates[len(self.history)])
         self.epoch_start = {"order": self.order.get_state(), "views": self.views.get_state()}
         n = len(self.data.train.labels)
         shuffled = torch.randperm(n, generator=self.order).to(self.device)
@@ -89,20 +91,20 @@ class ImageTrainer(Trainer[ImageRecipe]):
     def epoch_metrics(self) -> EpochMetrics:
         """The epoch's line of the history, with the test error where it is due."""
         epoch = len(self.history) + 1
-        rate = self.optimiser.param_groups[0]["lr"]
-        metrics: EpochMetrics = {"epoch": epoch, "learning_rate": rate, **self.sums.means()}
+        metrics: EpochMetrics = {
+            "epoch": epoch,
+            "learning_rate": self.rates[epoch - 1],
+            **self.sums.means(),
+        }
         if epoch % self.recipe.evaluate_every == 0 or epoch == self.epochs:
             self.evaluated = self.evaluate()
             metrics["test_error"] = error(self.evaluated, self.data.evaluation.labels)
-        self.adapt_rate(epoch)
         return metrics
 
     def evaluate(self) -> Tensor:
         """The network's logits (n, classes) on the test images, in evaluation mode."""
-        network = self.network.eval()
-        logits = forward(network, self.data.evaluation.images, self.context.autocast)
-        network.train()
-        return logits
+        with evaluation_mode(self.network) as network:
+            return forward(network, self.data.evaluation.images, self.context.autocast)
 
     def predictions(self) -> dict[str, Tensor]:
         """Test ``logits`` (n, classes) and ``labels`` (n,), on the CPU."""
@@ -115,14 +117,15 @@ class ImageTrainer(Trainer[ImageRecipe]):
 
         In a plain mean over the batch of b images every weight is 1.
         """
-        found = []
+        relative_weights = []
         for index, views in self.batches:
             logits = self._teacher_logits(index, views, self.augment(index, views))
             assert logits is not None
-            both = (confidence_weights(logits, it) for it in (None, self.data.train.labels[index]))
-            found.append(len(index) * torch.stack([*both]))
+            labels = self.data.train.labels[index]
+            both = torch.stack([confidence_weights(logits), confidence_weights(logits, labels)])
+            relative_weights.append(len(index) * both)
         percent = torch.arange(101, device=self.device)
-        values = torch.cat(found, 1).double().quantile(percent.double() / 100, dim=1)
+        values = torch.cat(relative_weights, 1).double().quantile(percent.double() / 100, dim=1)
         columns = "percent", "max", "true_class"
         lines = zip(percent.tolist(), *values.T.tolist(), strict=True)
         return [dict(zip(columns, line, strict=True)) for line in lines]
@@ -131,7 +134,6 @@ class ImageTrainer(Trainer[ImageRecipe]):
         """Everything that the next step depends on."""
         return super().state_dict() | {
             "optimiser": self.optimiser.state_dict(),
-            "schedule": self.schedule.state_dict(),
             "epoch_start": self.epoch_start,
             "sums": self.sums.state_dict(),
         }
@@ -143,8 +145,21 @@ class ImageTrainer(Trainer[ImageRecipe]):
         self.begin_epoch()
         super().load_state_dict(state)
         self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.load_state_dict(state["schedule"])
         self.sums.load_state_dict(state["sums"])
+
+
+def check_recipe(recipe: ImageRecipe, data: ImageData) -> None:
+    """Check that a recipe fits the images.
+
+    Raises:
+        InputError: the padding of random crops is as large as the images.
+    """
+    height, width = data.train.images.shape[-2:]
+    if recipe.crop_padding >= min(height, width):
+        raise InputError(
+            f"`images.crop_padding`: {recipe.crop_padding} pixels cannot be reflected from"
+            f" images of {height} × {width}; use fewer"
+        )
 
 
 @torch.no_grad()
@@ -183,19 +198,20 @@ class EpochSums:
         """Add a batch: loss, errors, KL(p ‖ q), and how BAN's gradient splits there (§3.2)."""
         n = len(labels)
         wrong = (logits.argmax(-1) != labels).sum()
-        divergence = share = alike = torch.zeros_like(loss)
+        divergence = share = similarity = torch.zeros_like(loss)
         if teacher_logits is not None and logits.grad is not None:
             self.has_teacher = True
             ban = difference(logits, teacher_logits)
-            share, alike = ground_truth_share(ban, labels).sum(), cosine(logits.grad, ban)
+            share = ground_truth_share(ban, labels).sum()
+            similarity = cosine(logits.grad, ban)
             divergence = kl_divergence(teacher_logits, logits).sum()
-        self.values += torch.stack([loss * n, wrong.to(loss.dtype), divergence, share, alike])
+        self.values += torch.stack([loss * n, wrong.to(loss.dtype), divergence, share, similarity])
         self.images += n
         self.batches += 1
 
     def means(self) -> EpochMetrics:
         """The epoch's columns of the history; errors in percent, divergence in nats per image."""
-        loss, wrong, divergence, share, alike = self.values.tolist()
+        loss, wrong, divergence, share, similarity = self.values.tolist()
         share /= self.images
         return {
             "train_loss": loss / self.images,
@@ -204,7 +220,7 @@ class EpochSums:
             "divergence": divergence / self.images if self.has_teacher else None,
             "ground_truth_share": share if self.has_teacher else None,
             "dark_knowledge_share": 1 - share if self.has_teacher else None,
-            "ban_cosine": alike / self.batches if self.has_teacher else None,
+            "ban_cosine": similarity / self.batches if self.has_teacher else None,
         }
 
     def state_dict(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Training of language models: truncated back-propagation through time (§4.5, Table 6)."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +9,13 @@ from torch.nn.functional import cross_entropy
 
 from replication.config.scale import LanguageRecipe
 from replication.data.text import IGNORED, Corpus, windows
+from replication.errors import InputError
 from replication.metrics import perplexity
 from replication.results.run_history import EpochMetrics
-from replication.runtime.precision import Autocast
-from replication.training.loop import Trainer, TrainingContext
-from replication.training.teacher_logits import TeacherLogits
+from replication.runtime.conditions import Autocast
+from replication.training.logit_cache import TeacherLogits
+from replication.training.loop import Trainer, TrainingContext, evaluation_mode
+from replication.training.optimisation import learning_rates, set_learning_rate
 
 Hidden = tuple[Tensor, ...]
 
@@ -31,19 +32,26 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
 
     def __init__(self, context: TrainingContext[LanguageRecipe], corpus: Corpus) -> None:
         device = next(context.network.parameters()).device
-        size = (len(corpus.train), len(corpus.vocabulary))
-        loss = context.loss(device, size)
+        check_recipe(context.recipe, corpus)
+        loss = context.make_loss(device, None)
         super().__init__(context, device, context.recipe.epochs, loss)
         self.corpus, self.samples_seen = corpus, self.epochs * len(corpus.train)
         self.windows = list(
             windows(corpus.train.to(device), self.recipe.batch_size, self.recipe.bptt)
         )
         self.optimiser = torch.optim.SGD(self.network.parameters(), lr=self.recipe.learning_rate)
-        self.previous_perplexity = math.inf
         self.begin_epoch()
 
+    @property
+    def rates(self) -> list[float]:
+        """The learning rates of the epochs so far, and of the next one."""
+        return learning_rates(
+            self.recipe, [float(line["validation_perplexity"] or 0) for line in self.history]
+        )
+
     def begin_epoch(self) -> None:
-        """Reset the hidden states and the epoch's sums."""
+        """Set the epoch's learning rate; reset the hidden states and the epoch's sums."""
+        set_learning_rate(self.optimiser, self.rates[-1])
         self.steps_done = self.words = 0
         self.loss_sum = torch.zeros((), device=self.device)
         self.hidden = initial_state(self.network, self.recipe)
@@ -82,26 +90,19 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
         return logits
 
     def epoch_metrics(self) -> EpochMetrics:
-        """The epoch's line of the history; a stalled epoch lowers the learning rate."""
-        found = perplexity(self.log_likelihoods(self.corpus.validation))
-        group = self.optimiser.param_groups[0]
-        metrics: EpochMetrics = {
+        """The epoch's line of the history."""
+        return {
             "epoch": len(self.history) + 1,
-            "learning_rate": group["lr"],
+            "learning_rate": self.rates[-1],
             "train_loss": self.loss_sum.item() / self.words,
-            "validation_perplexity": found,
+            "validation_perplexity": perplexity(self.log_likelihoods(self.corpus.validation)),
         }
-        if self.previous_perplexity - found <= self.recipe.minimum_improvement:
-            group["lr"] *= self.recipe.decay
-        self.previous_perplexity = found
-        return metrics
 
     def log_likelihoods(self, part: Tensor) -> Tensor:
         """As the function of this name, in evaluation mode."""
-        network = self.network.eval()
-        found = log_likelihoods(network, part.to(self.device), self.recipe, self.context.autocast)
-        network.train()
-        return found
+        words = part.to(self.device)
+        with evaluation_mode(self.network) as network:
+            return log_likelihoods(network, words, self.recipe, self.context.autocast)
 
     def predictions(self) -> dict[str, Tensor]:
         """The log-likelihoods (n,) of the ``validation`` and the ``test`` part, on the CPU."""
@@ -114,7 +115,6 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
         """Everything that the next step depends on."""
         return super().state_dict() | {
             "optimiser": self.optimiser.state_dict(),
-            "previous_perplexity": self.previous_perplexity,
             "words": self.words,
             "loss_sum": self.loss_sum,
             "hidden": self.hidden,
@@ -125,11 +125,24 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
         """Restore a state returned by `state_dict`."""
         super().load_state_dict(state)
         self.optimiser.load_state_dict(state["optimiser"])
-        self.previous_perplexity, self.words = state["previous_perplexity"], state["words"]
+        self.words = state["words"]
         self.loss_sum = state["loss_sum"].to(self.device)
         self.hidden, self.teacher_hidden = (
             tuple(part.to(self.device) for part in state[key])
             for key in ("hidden", "teacher_hidden")
+        )
+
+
+def check_recipe(recipe: LanguageRecipe, corpus: Corpus) -> None:
+    """Check that a recipe fits the text.
+
+    Raises:
+        InputError: the training text has fewer words than a batch has columns.
+    """
+    if recipe.batch_size > len(corpus.train):
+        raise InputError(
+            f"`language`: `batch_size`: {len(corpus.train)} words do not fill {recipe.batch_size}"
+            " columns; lower it, or use more words"
         )
 
 
@@ -141,13 +154,13 @@ def log_likelihoods(
 
     The part is laid out in the recipe's batch size, and no word of it is left out.
     """
-    found, hidden = [], initial_state(network, recipe)
+    parts, hidden = [], initial_state(network, recipe)
     for inputs, targets in windows(part, recipe.batch_size, recipe.bptt, keep_all=True):
         with autocast():
             logits, hidden = forward(network, inputs, hidden)
         losses = cross_entropy(logits, targets.flatten(), reduction="none")
-        found.append(-losses[targets.flatten() != IGNORED])
-    return torch.cat(found).cpu()
+        parts.append(-losses[targets.flatten() != IGNORED])
+    return torch.cat(parts).cpu()
 
 
 @torch.no_grad()

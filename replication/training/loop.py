@@ -1,27 +1,37 @@
-"""What both trainers share: their inputs, the loop over epochs, and its resumption."""
+"""What all trainings share: their inputs, the only loop over epochs, resumption and progress."""
 
 import math
+import sys
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from replication.config.custom_objectives import find_objective
 from replication.config.scale import Decisions
 from replication.errors import InputError
 from replication.objectives import Objective
+from replication.objectives.loss import Loss
 from replication.results.run_history import EpochMetrics
-from replication.runtime.precision import Autocast
-from replication.runtime.seeding import derive_seed, global_rng_state, set_global_rng_state
-from replication.training.checkpoint import Checkpointer
-from replication.training.loss import Loss
-from replication.training.teacher_logits import TeacherLogits
+from replication.runtime.conditions import Autocast
+from replication.training.checkpoint import Checkpointer, NoCheckpoints
+from replication.training.logit_cache import TeacherLogits
+from replication.training.seeding import (
+    derive_seed,
+    generator_state,
+    global_generator_states,
+    make_generator,
+    restore_generator,
+    restore_global_generators,
+)
 
 Recipe = TypeVar("Recipe")
+SHOWN = ("train_loss", "train_error", "test_error", "validation_perplexity")
+"""The columns of the history that are shown after every epoch."""
 
 
 class TrainingError(InputError):
@@ -30,35 +40,54 @@ class TrainingError(InputError):
 
 @dataclass(frozen=True)
 class TrainingContext(Generic[Recipe]):
-    """A training: student, objective, recipe, and a teacher in evaluation mode or none.
+    """One training: a network, what it learns from, and how.
 
-    The teacher is a network that runs at every step, or its stored `TeacherLogits`. ``decisions``
-    are the scale's on what the paper leaves open; ``autocast`` makes the context manager of a
-    forward pass. ``parameters`` are the objective's; one's own objective is ``found``, or lies in
-    ``folder``.
+    ``run_id`` names the training in messages, and its random streams are derived from it.
+    ``network`` is trained in place. One for images maps (b, channels, height, width) to logits
+    (b, classes); a language model maps word ids (steps, b) and a hidden state to logits
+    (steps, b, words) and the next state. ``objective`` is the loss, called ``objective_name`` in
+    messages, and ``parameters`` are its numbers by name.
+
+    ``teacher`` is a network of the same kind in evaluation mode, which runs at every step; or its
+    stored `TeacherLogits` (views, n, classes); or None. ``recipe`` has epochs, batch size and
+    learning rates; ``decisions`` are the scale's on what the paper leaves open; ``autocast`` makes
+    the context manager of a forward pass, which sets its number format.
     """
 
     run_id: str
     network: nn.Module
-    objective: str
+    objective_name: str
+    objective: Objective
     teacher: nn.Module | TeacherLogits | None
     recipe: Recipe
     decisions: Decisions
     autocast: Autocast
     parameters: Mapping[str, float] = field(default_factory=dict)
-    folder: Path = Path()
-    found: Objective | None = None
 
-    def loss(self, device: torch.device, size: tuple[int, int]) -> Loss:
-        """The loss of the run; ``size`` is that of the training set: samples, classes."""
+    def make_loss(self, device: torch.device, size: tuple[int, int] | None) -> Loss:
+        """The loss of the training, with random numbers of its own.
+
+        ``size`` is that of the training set, samples and classes; None for words, which have no
+        place in the training set that an epoch could come back to.
+
+        Raises:
+            InputError: DKPP has to permute each sample once, and the samples are words.
+        """
+        decision, keys = None, None
+        if self.objective.decision:
+            decision = getattr(self.decisions, self.objective.decision)
+        if self.objective_name == "dkpp" and decision == "sample":
+            if size is None:
+                raise InputError("`dkpp_permutation: sample` is for images: words have no index")
+            # On the CPU, so that a training that moves to another device keeps its permutations.
+            keys = torch.rand(size, generator=make_generator(self.run_id, "permutation")).to(device)
         return Loss(
-            self.run_id,
+            self.objective_name,
             self.objective,
-            self.decisions,
-            device,
-            size,
+            make_generator(self.run_id, "permutation", device),
+            decision,
             self.parameters,
-            self.found or find_objective(self.objective, self.folder),
+            keys,
         )
 
 
@@ -68,6 +97,10 @@ class Trainer(ABC, Generic[Recipe]):
     ``epochs`` is how many there will be, ``history`` has the metrics of those that are finished,
     and ``samples_seen`` is the number of samples in all epochs, in the trainer's ``unit``. The
     last epoch's weights stay in the network.
+
+    A network that is in evaluation mode as a whole is put into training mode. One in training mode
+    is taken as it is: parts of it that are in evaluation mode, such as frozen normalisation layers,
+    stay in it.
     """
 
     unit: ClassVar[str]
@@ -83,11 +116,12 @@ class Trainer(ABC, Generic[Recipe]):
         torch.manual_seed(derive_seed(context.run_id, "dropout"))
         if isinstance(context.teacher, nn.Module):
             assert not context.teacher.training
-        self.network.train()
+        if not self.network.training:
+            self.network.train()
 
     @abstractmethod
     def begin_epoch(self) -> None:
-        """Draw the epoch's batches and reset its sums."""
+        """Draw the epoch's batches, set its learning rate, and reset its sums."""
 
     @abstractmethod
     def step(self) -> bool:
@@ -115,20 +149,22 @@ class Trainer(ABC, Generic[Recipe]):
             "network": self.network.state_dict(),
             "history": self.history,
             "steps_done": self.steps_done,
-            "permutation": self.loss.generator.get_state(),
-            "rng": global_rng_state(self.device),
+            "permutation": generator_state(self.loss.generator),
+            "global_generators": global_generator_states(self.device),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state returned by `state_dict`, network included."""
+        """Restore a state returned by `state_dict`, network included, also on another device."""
         self.network.load_state_dict(state["network"])
         self.history, self.steps_done = state["history"], state["steps_done"]
-        self.loss.generator.set_state(state["permutation"])
-        set_global_rng_state(state["rng"], self.device)
+        restore_generator(self.loss.generator, state["permutation"])
+        restore_global_generators(state["global_generators"], self.device)
 
 
 def train_epochs(
-    trainer: Trainer[Any], checkpointer: Checkpointer, report: Callable[[EpochMetrics], None]
+    trainer: Trainer[Any],
+    checkpoints: Checkpointer | NoCheckpoints,
+    report: Callable[[EpochMetrics], object],
 ) -> None:
     """Train to the last epoch, from the newest intact checkpoint if there is one.
 
@@ -139,14 +175,14 @@ def train_epochs(
         InputError: as `Checkpointer.restore` and `Checkpointer.save`, and what ``report`` raises.
         TrainingError: the loss is not finite.
     """
-    checkpointer.restore(trainer)
+    checkpoints.restore(trainer)
     while len(trainer.history) < trainer.epochs:
         while trainer.step():
-            checkpointer.after_step(trainer)
+            checkpoints.after_step(trainer)
         metrics = trainer.end_epoch()
         _check_finite(trainer.context.run_id, metrics)
         report(metrics)
-        checkpointer.after_epoch(trainer)
+        checkpoints.after_epoch(trainer)
 
 
 def _check_finite(run_id: str, metrics: EpochMetrics) -> None:
@@ -154,18 +190,59 @@ def _check_finite(run_id: str, metrics: EpochMetrics) -> None:
     if not all(math.isfinite(metrics.get(key) or 0) for key in keys):
         raise TrainingError(
             f"{run_id}: the loss is not finite in epoch {metrics['epoch']}; lower `learning_rate`"
-            " in the scale"
         )
 
 
-def check_finite_predictions(run_id: str, predictions: Mapping[str, Tensor]) -> None:
-    """The last step can diverge after its epoch's loss was computed.
+def final_predictions(trainer: Trainer[Any]) -> dict[str, Tensor]:
+    """The predictions of a trained network, on the CPU, as `Trainer.predictions`.
 
     Raises:
-        TrainingError: a prediction is not finite.
+        TrainingError: one is not finite: the last step diverged after its epoch's loss was
+            computed.
     """
+    predictions = trainer.predictions()
     if not all(tensor.isfinite().all() for tensor in predictions.values()):
         raise TrainingError(
-            f"{run_id}: the predictions are not finite after the last step; lower `learning_rate`"
-            " in the scale"
+            f"{trainer.context.run_id}: the predictions are not finite after the last step; lower"
+            " `learning_rate`"
         )
+    return predictions
+
+
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[nn.Module]:
+    """The network in evaluation mode; afterwards each of its modules is in the mode that it had."""
+    modes = {module: module.training for module in network.modules()}
+    try:
+        yield network.eval()
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
+class EpochProgress:
+    """Reports each epoch of a run, with its metrics and the time left, on standard error."""
+
+    def __init__(self, run_id: str, epochs: int, setting: str = "") -> None:
+        """``setting`` names device and precision and is printed once."""
+        self.epochs, self.first, self.start = epochs, 0, time.monotonic()
+        _print(f"{run_id.rsplit('/', 1)[-1]}: {epochs} epochs{setting}")
+
+    def report(self, metrics: EpochMetrics) -> None:
+        """Report a finished epoch."""
+        epoch = int(metrics["epoch"] or 0)
+        self.first = self.first or epoch  # a resumed run does not begin with epoch 1
+        shown = "  ".join(
+            f"{key.replace('_', ' ')} {value:.4g}"
+            for key in SHOWN
+            if (value := metrics.get(key)) is not None
+        )
+        each = (time.monotonic() - self.start) / (epoch - self.first + 1)
+        left = each * (self.epochs - epoch)
+        _print(f"epoch {epoch}/{self.epochs}  {shown}  {each:.3g} s each, {left:.0f} s left")
+
+
+def _print(line: str) -> None:
+    # A terminal that was closed takes no more lines, and the training has yet to save its state.
+    with suppress(OSError):
+        print(line, file=sys.stderr)

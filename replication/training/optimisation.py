@@ -1,51 +1,89 @@
-"""Optimiser and schedule of image networks: the paper's SGD, or those of timm."""
+"""Optimiser and learning rates: the paper's SGD with steps, or those of timm."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import math
+from collections.abc import Sequence
 
 import torch
 from timm.optim._optim_factory import create_optimizer_v2
-from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
 
-from replication.config.scale import ImageRecipe
+from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.errors import InputError
 
-SCHEDULES = {"step": "multistep", "cosine": "cosine"}
+
+def learning_rates(
+    recipe: ImageRecipe | LanguageRecipe, validation_perplexities: Sequence[float] = ()
+) -> list[float]:
+    """The learning rate of every epoch, for all optimisers: trainings take theirs from this list.
+
+    The rates of images follow from the recipe alone. With ``schedule: step`` the rate is multiplied
+    by ``gamma`` after each of the ``milestones``, with ``cosine`` it falls to
+    ``minimum_learning_rate`` at the end of the last epoch; in the first ``warmup_epochs`` it rises
+    linearly from ``warmup_learning_rate`` instead, as timm's schedulers have it.
+
+    A language model's rate is multiplied by ``decay`` after an epoch whose validation perplexity is
+    not lower than that of the epoch before by more than ``minimum_improvement``. So the list ends
+    with the epoch after those of the ``validation_perplexities``.
+    """
+    if isinstance(recipe, LanguageRecipe):
+        return _language_rates(recipe, validation_perplexities)
+    warm, start, highest = recipe.warmup_epochs, recipe.warmup_learning_rate, recipe.learning_rate
+    rates, stepped = [], highest
+    for finished in range(recipe.epochs):
+        if finished in recipe.milestones:
+            stepped *= recipe.gamma
+        if finished < warm:
+            rates.append(start + finished * ((highest - start) / warm))
+        elif recipe.schedule == "cosine":
+            fall = 0.5 * (highest - recipe.minimum_learning_rate)
+            share = 1 + math.cos(math.pi * finished / recipe.epochs)
+            rates.append(recipe.minimum_learning_rate + fall * share)
+        else:
+            rates.append(stepped)
+    return rates
 
 
-class Optimisation(NamedTuple):
-    """An optimiser, its schedule, and what ends an epoch, given how many are finished."""
+def _language_rates(recipe: LanguageRecipe, perplexities: Sequence[float]) -> list[float]:
+    rates, previous = [recipe.learning_rate], math.inf
+    for perplexity in perplexities:
+        stalled = previous - perplexity <= recipe.minimum_improvement
+        rates.append(rates[-1] * (recipe.decay if stalled else 1))
+        previous = perplexity
+    return rates
 
-    optimiser: torch.optim.Optimizer
-    schedule: Any
-    end_epoch: Callable[[int], object]
+
+def set_learning_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all groups of parameters.
+
+    Where timm gives a group a share of the rate, as with ``layer_decay``, it keeps that share.
+    """
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["lr_scale"] if "lr_scale" in group else rate
 
 
-def make_optimisation(network: nn.Module, recipe: ImageRecipe) -> Optimisation:
-    """What a recipe asks for, for the parameters that are not frozen.
+def make_optimiser(network: nn.Module, recipe: ImageRecipe) -> torch.optim.Optimizer:
+    """The optimiser that a recipe asks for, of the parameters that are not frozen.
 
     Raises:
-        InputError: timm has no such optimiser, or it does not take its arguments.
+        InputError: timm has no such optimiser, it does not take its arguments, or all parameters
+            are frozen.
     """
-    if not recipe.is_the_papers:
-        return _timms(network, recipe)
-    optimiser = torch.optim.SGD(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        fused=True,
-    )
-    milestones = list(recipe.milestones)
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones, gamma=recipe.gamma)
-    return Optimisation(optimiser, schedule, lambda finished: schedule.step())
-
-
-def _timms(network: nn.Module, recipe: ImageRecipe) -> Optimisation:
+    trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if not trainable:
+        raise InputError(
+            "all parameters of the network are frozen; set requires_grad of those to be trained"
+        )
+    if recipe.is_the_papers:
+        return torch.optim.SGD(
+            trainable,
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            nesterov=recipe.momentum > 0,
+            fused=True,
+        )
     try:
-        optimiser = create_optimizer_v2(
+        return create_optimizer_v2(
             network,
             recipe.optimizer,
             lr=recipe.learning_rate,
@@ -59,15 +97,3 @@ def _timms(network: nn.Module, recipe: ImageRecipe) -> Optimisation:
             f"`images.optimizer`: timm cannot make {recipe.optimizer} ({reason}); see"
             " timm.optim.list_optimizers() and `optimizer_arguments`"
         ) from None
-    schedule, _ = create_scheduler_v2(
-        optimiser,
-        SCHEDULES[recipe.schedule],
-        num_epochs=recipe.epochs,
-        decay_milestones=list(recipe.milestones),
-        decay_rate=recipe.gamma,
-        warmup_epochs=recipe.warmup_epochs,
-        warmup_lr=recipe.warmup_learning_rate,
-        min_lr=recipe.minimum_learning_rate,
-    )
-    assert schedule is not None
-    return Optimisation(optimiser, schedule, schedule.step)

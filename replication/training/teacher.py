@@ -1,7 +1,7 @@
-"""A student's trained teacher, and the checks that it can teach."""
+"""A student's trained teacher: it is found, checked, and run on what the student sees."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,16 +11,22 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
+from replication.data.text import Corpus
 from replication.errors import InputError
-from replication.files import RETRAIN, checksum
+from replication.files import checksum
+from replication.networks import create_network, network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.results.run_folder import MODEL, RECORD
+from replication.results.run_folder import MODEL, RECORD, RETRAIN
 from replication.results.run_record import read_record
+from replication.runtime.conditions import Autocast
+from replication.training import image_trainer
+from replication.training.logit_cache import TeacherLogits, find_cache
 from replication.training.loop import TrainingError
-from replication.training.setup import Data, build_network
 
+Data = ImageData | Corpus
 CHANCE_ERRORS = 3.0
 """Standard errors by which a teacher has to be better than chance."""
 
@@ -43,14 +49,14 @@ class Teacher:
         """
         folder = plan.folder(run)
         record, file = read_record(folder), folder / MODEL
-        found = checksum(file)
+        actual_checksum = checksum(file, RETRAIN)
         if record.get("recipe_hash") != plan.recipe_hash(run):
             raise InputError(
                 f"{folder}: trained by another recipe; delete its {RECORD} and call snakemake"
             )
-        if record.get("checksums", {}).get(MODEL) != found:
+        if record.get("checksums", {}).get(MODEL) != actual_checksum:
             raise InputError(f"{file}: not the file that {RECORD} names; {RETRAIN}")
-        return cls(plan, run, record, found)
+        return cls(plan, run, record, actual_checksum)
 
     @property
     def reference(self) -> dict[str, str]:
@@ -81,7 +87,8 @@ class Teacher:
         Raises:
             InputError: the weights are damaged, or another network's.
         """
-        network = build_network(self.plan, self.run, data, device)
+        arguments = network_arguments(data, self.plan.options(self.run))
+        network = create_network(self.run.network, data, arguments, device)
         try:
             network.load_state_dict(self.weights)
         except RuntimeError as error:
@@ -136,21 +143,25 @@ def _chance(data: Data) -> float:
     return 100 * (1 - right - CHANCE_ERRORS * spread)
 
 
-def check_own_weights(run: Run, student: nn.Module, teacher: Mapping[str, Tensor]) -> None:
+def check_own_weights(run_id: str, student: nn.Module, teacher: Mapping[str, Tensor]) -> None:
     """Check that a student does not start from its teacher's weights (Table 5's ends apart).
+
+    ``teacher`` has the weights by name, on the CPU.
 
     Raises:
         TrainingError: all its trainable parameters are the teacher's.
     """
-    own = {name: p for name, p in student.named_parameters() if p.requires_grad}
-    if all(
+    trainable = {
+        name: parameter for name, parameter in student.named_parameters() if parameter.requires_grad
+    }
+    if trainable and all(
         name in teacher
         and teacher[name].shape == parameter.shape
         and torch.equal(parameter.detach().cpu(), teacher[name])
-        for name, parameter in own.items()
+        for name, parameter in trainable.items()
     ):
         raise TrainingError(
-            f"{run.id}: the student has its teacher's weights; it has to start from its own"
+            f"{run_id}: the student has its teacher's weights; it has to start from its own"
         )
 
 
@@ -174,3 +185,70 @@ def share_ends(student: nn.Module, teacher: nn.Module, run_id: str) -> None:
                 " is densenet_90_60 with the scale's own `networks.densenet`)"
             ) from None
         target.requires_grad_(False)
+
+
+def load_teacher(
+    teacher: Teacher, student: Run, data: Data, device: torch.device, autocast: Autocast
+) -> nn.Module | TeacherLogits:
+    """What a student learns from: stored logits, or where they are too large the network itself.
+
+    Raises:
+        InputError: logits or weights are damaged or belong to something else.
+    """
+    cache = find_cache(teacher.plan, student, data, teacher.checksum, device)
+    if cache is None:
+        return teacher.network(data, device)
+    if not cache.file.exists():
+        recipe, network = teacher.plan.training(student), teacher.network(data, device)
+        cache.store(logits_in_order(network, recipe, data, autocast))
+    return cache.read().to(device)
+
+
+def write_logit_caches(
+    plan: Plan,
+    run: Run,
+    data: Data,
+    network: nn.Module,
+    checksum: str,
+    autocast: Autocast,
+    before_batch: Callable[[], object],
+) -> None:
+    """Store the logits that the students of a trained run will need beside its weights.
+
+    ``checksum`` is that of the weights. ``before_batch`` is called before each batch, and may raise
+    to stop.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+
+    def watched(parts: Iterator[Tensor]) -> Iterator[Tensor]:
+        for part in parts:
+            before_batch()
+            yield part
+
+    network.eval()
+    device = next(network.parameters()).device
+    written = set()
+    for student in plan.students(run):
+        cache = find_cache(plan, student, data, checksum, device)
+        if cache and cache.file not in written:
+            recipe = plan.training(student)
+            cache.store(watched(logits_in_order(network, recipe, data, autocast)))
+            written.add(cache.file)
+
+
+def logits_in_order(
+    network: nn.Module, recipe: ImageRecipe | LanguageRecipe, data: Data, autocast: Autocast
+) -> Iterator[Tensor]:
+    """A teacher's logits (b, classes) on all that a student of this recipe sees, in cached order.
+
+    ``network`` is in evaluation mode.
+    """
+    if isinstance(data, ImageData):
+        assert isinstance(recipe, ImageRecipe)
+        return image_trainer.logits_in_order(data.train, recipe, network, autocast)
+    from replication.training import language_trainer
+
+    assert isinstance(recipe, LanguageRecipe)
+    return language_trainer.logits_in_order(data.train, recipe, network, autocast)

@@ -1,24 +1,12 @@
 """What results have to contain: the plan of the scale that they were built with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from replication.config.scale import check_scale, read_config
 from replication.plan.plan import MACHINE, SCALE_FILE, Plan, read_scale
 from replication.verify.findings import Findings, differences
-
-
-@dataclass(frozen=True)
-class _PlacedPlan(Plan):
-    """A plan whose results may have been moved."""
-
-    place: Path = Path()
-
-    @property
-    def results(self) -> Path:
-        """Folder of the scale's results."""
-        return self.place
 
 
 def read_plan(results: Path, tables: Path, configfiles: Sequence[Path], found: Findings) -> Plan:
@@ -37,7 +25,7 @@ def read_plan(results: Path, tables: Path, configfiles: Sequence[Path], found: F
             f"{own}: `{key}` is {value}, in {published} {it}"
             for key, value, it in differences(has, it_has)
         ]
-    return replace(_PlacedPlan.make(scale, tables), place=results)
+    return replace(Plan.make(scale, tables), results=results)
 
 
 def _published(name: str) -> Path:

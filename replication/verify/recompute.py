@@ -17,16 +17,16 @@ from replication.analysis.cells_csv import read_csv
 from replication.config.scale import LanguageRecipe
 from replication.data.images import ImageData
 from replication.data.prepare import describe
-from replication.files import RETRAIN
+from replication.networks import network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS
+from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RETRAIN
 from replication.results.run_record import read_predictions
-from replication.runtime.precision import Autocast, Precision, configure_precision, find_device
+from replication.runtime.conditions import Autocast, Precision, configure_precision, find_device
 from replication.training import image_trainer, language_trainer
 from replication.training.logit_cache import find_cache
-from replication.training.setup import Data, load_data, network_arguments
-from replication.training.teacher import Teacher
+from replication.training.teacher import Data, Teacher, logits_in_order
+from replication.training.train_run import load_data
 from replication.verify.findings import Findings, Records, differences
 
 TOLERANCE = {"float32": 1e-3, "tf32": 0.05, "bfloat16": 0.25}
@@ -58,7 +58,7 @@ def _problems(
     described = json.loads(json.dumps(describe(run.dataset.name, data)))
     for key, own, it in differences(record["dataset"], described):
         yield f"its record has {own} for `dataset.{key}`, the data set {it}"
-    arguments = json.loads(json.dumps(network_arguments(plan, run, data)))
+    arguments = json.loads(json.dumps(network_arguments(data, plan.options(run))))
     for key, own, it in differences(record["network"].get("arguments"), arguments):
         yield f"its record has {own} for `network.arguments.{key}`, the scale {it}"
     checksum, precision = record["checksums"][MODEL], record["precision"]
@@ -80,9 +80,11 @@ def _problems(
                 f"{PREDICTIONS} is not what its weights give: `{name}` differs by up to"
                 f" {distance:.2g} standard deviations, in {precision} at most {tolerance}"
             )
-    caches = (find_cache(plan, it, data, checksum, device) for it in plan.students(run))
-    for cache in {cache.file: cache for cache in caches if cache and cache.file.exists()}.values():
-        logits = next(cache.compute(network, autocast)).cpu()
+    for student in plan.students(run):
+        cache = find_cache(plan, student, data, checksum, device)
+        if cache is None or not cache.file.exists():
+            continue
+        logits = next(logits_in_order(network, plan.training(student), data, autocast)).cpu()
         with safe_open(cache.file, "pt") as file:
             own = file.get_slice("logits")[0, : len(logits)].float()
         shifted = logits - logits.amax(-1, keepdim=True)

@@ -20,9 +20,10 @@ from safetensors import SafetensorError, safe_open
 from replication import files
 from replication.analysis.measure import Predictions, measure
 from replication.errors import InputError
-from replication.plan.plan import Plan, hash_recipe
+from replication.plan.plan import Plan
+from replication.plan.recipe import hash_recipe
 from replication.plan.run import network_tag, objective_tag
-from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD
+from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD, RETRAIN
 from replication.results.run_record import (
     LOGITS_SUM,
     learned_from,
@@ -176,7 +177,7 @@ def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
             yield f"its {RECORD} has no checksum of {name}"
     for name, named in record["checksums"].items():
         try:
-            if files.checksum(folder / name) != named:
+            if files.checksum(folder / name, RETRAIN) != named:
                 yield f"{name} is not the file that {RECORD} names"
         except InputError as problem:
             yield str(problem)

@@ -22,7 +22,8 @@ from replication.config.scale import Resources
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.results.csv_files import csv_path
 from replication.results.run_folder import MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
 
@@ -113,12 +114,6 @@ class Rules:
         finished = (self.plan.folder(run) / RECORD).exists()
         return [] if finished and not file.exists() else [str(file)]
 
-    def outputs(self, pattern: str) -> list[str]:
-        """A pattern filled in with the scale and each table, without repetitions."""
-        scale = self.plan.scale.scale
-        filled = [pattern.format(scale=scale, table=table) for table in self.plan.tables]
-        return list(dict.fromkeys(filled))
-
     def pages(self) -> list[str]:
         """The pages of the notebooks whose tables this scale has."""
         names = [name for name, it in NOTEBOOKS.items() if self.plan.tables.keys() >= {*it.tables}]
@@ -195,6 +190,11 @@ class Rules:
         cells = repr(self.plan.table_cells(wildcards.table))
         return hashlib.sha256(cells.encode()).hexdigest()[:16]
 
+    @property
+    def scale_hash(self) -> str:
+        """A hash of what ``scale.json`` holds, which is written again when that changes."""
+        return hashlib.sha256(self.plan.scale_text.encode()).hexdigest()[:16]
+
     def records(self, *tables: str) -> list[str]:
         """The run.json of every run that these tables need."""
         needed = {name: run for table in tables for name, run in self.plan.needed(table).items()}
@@ -203,20 +203,22 @@ class Rules:
     def write_partial_tables(self) -> None:
         """Write the tables, their cells and the claims after a sweep in which runs have failed.
 
-        The cells of failed runs stay empty, and their tables say why. An incomplete table is
-        written without its LaTeX file, so that the next call of Snakemake builds it again.
+        The cells of failed runs stay empty, and their tables say why. The cells of an incomplete
+        table are dated back before its runs, so that the next call of Snakemake builds it again.
         """
-        from replication.analysis.cells_csv import collect_cells
         from replication.analysis.claims import build_claims
-        from replication.report.quality import build_quality
-        from replication.report.tables import build_and_report
+        from replication.analysis.collect import collect
+        from replication.report.quality_table import build_quality
+        from replication.report.table_files import build_table
+        from replication.results.scale_file import write_scale
 
         try:
             for name in self.plan.tables:
-                if build_and_report(self.plan, name):
-                    (self.plan.results / "tables" / f"{name}.tex").unlink()
-            collect_cells(self.plan)
+                if build_table(self.plan, name).reasons:
+                    os.utime(csv_path(self.plan.results, "table_cells", name), (0, 0))
+            collect(self.plan)
             build_quality(self.plan)
             build_claims(self.plan)
+            write_scale(self.plan)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

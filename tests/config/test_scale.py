@@ -13,7 +13,7 @@ from support.plans import ROOT
 
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale, check_scale, read_config
-from replication.config.yaml_model import read_yaml
+from replication.config.yaml_model import read_yaml, validate
 from replication.errors import InputError
 
 SCALES = sorted((ROOT / "config").glob("*.yaml"))
@@ -58,7 +58,91 @@ def test_a_file_without_a_scale_overrides_the_default_one(
 ) -> None:
     path = write_config({"seeds": [5]})
     monkeypatch.chdir(ROOT)
-    assert read_config([path]) == {**read_yaml(ROOT / "config" / "digits.yaml"), "seeds": [5]}
+    default = Path("config/digits.yaml")
+    assert read_config([path]) == {**read_yaml(default), "seeds": [5], "folder": "config"}
+
+
+def test_the_default_scale_is_the_same_whether_it_is_named_or_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert read_config([]) == read_config([Path("config/digits.yaml")])
+
+
+OWN_IMAGES = {"folder": "pictures", "size": [8, 8], "channels": 3}
+REPLACED: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+    "images by name, by a folder": ({"name": "fashion_mnist", "train": 9}, OWN_IMAGES, OWN_IMAGES),
+    "a folder, by images by name": (
+        OWN_IMAGES,
+        {"name": "fashion_mnist"},
+        {"name": "fashion_mnist"},
+    ),
+    "a folder, by an npz file": (OWN_IMAGES, {"npz": "a.npz"}, {"npz": "a.npz"}),
+    "an npz file, by a class of torchvision": (
+        {"npz": "a.npz", "pool": 2},
+        {"torchvision": "SVHN"},
+        {"torchvision": "SVHN"},
+    ),
+    "text by name, by a text file": (
+        {"name": "penn_treebank", "words": 100},
+        {"text": "a.txt"},
+        {"text": "a.txt"},
+    ),
+    "text by name, by images by name": (
+        {"name": "penn_treebank", "words": 100},
+        {"name": "fashion_mnist"},
+        {"name": "fashion_mnist"},
+    ),
+    "other images by name keep the other keys": (
+        {"name": "fashion_mnist", "train": 9},
+        {"name": "cifar10"},
+        {"name": "cifar10", "train": 9},
+    ),
+    "another folder keeps the other keys": (
+        OWN_IMAGES,
+        {"folder": "others"},
+        {**OWN_IMAGES, "folder": "others"},
+    ),
+    "a key of its own alone": (OWN_IMAGES, {"train": 5}, {**OWN_IMAGES, "train": 5}),
+}
+
+
+@pytest.mark.parametrize("name", REPLACED)
+def test_a_data_set_of_another_kind_replaces_the_whole_entry(name: str, tmp_path: Path) -> None:
+    before, override, expected = REPLACED[name]
+    base = read_yaml(ROOT / "config/digits.yaml")
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    first.write_text(yaml.safe_dump({**base, "datasets": {**base["datasets"], "own": before}}))
+    second.write_text(yaml.safe_dump({"datasets": {"own": override}}))
+    config = read_config([first, second])
+    assert config["datasets"] == {**base["datasets"], "own": expected}
+    scale = check_scale(config, "test")
+    assert scale.datasets.keys() == {*base["datasets"], "own"}
+
+
+def test_a_data_set_that_is_no_mapping_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump({"datasets": {"cifar10": "digits"}}))
+    with refused("wrong.yaml", "`datasets.cifar10"):
+        check_scale(read_config([ROOT / "config/digits.yaml", path]), "wrong.yaml")
+
+
+def test_an_unknown_key_is_not_answered_with_its_own_name() -> None:
+    config = read_yaml(ROOT / "config/digits.yaml")
+    config["images"]["name"] = "digits"
+    with pytest.raises(InputError) as caught:
+        check_scale(config, "test")
+    assert str(caught.value).startswith("test: unknown key `images.name`; ")
+    assert "did you mean `name`" not in str(caught.value)
+
+
+def test_a_missing_key_is_answered_with_both_ways_out(write_config: Callable[..., Path]) -> None:
+    with refused("mine.yaml: key `tables` is missing; add it, or name the scale", "before it"):
+        check_scale({"scale": "mine"}, "mine.yaml")
+    table = ROOT / "tables" / "table1.yaml"
+    content = {key: value for key, value in read_yaml(table).items() if key != "title"}
+    with refused("table1.yaml: key `title` is missing; add it", "add it"):
+        validate(TableSpec, content, "table1.yaml")
 
 
 Change = Callable[[dict[str, Any]], object]

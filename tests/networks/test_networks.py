@@ -21,7 +21,7 @@ import replication.networks
 from replication.architectures.catalogue import FAMILIES, NETWORKS, TIMM
 from replication.config.networks import Networks
 from replication.networks import hub_config
-from replication.networks.blocks import Shortcut, WideBlock
+from replication.networks.families import Shortcut, WideBlock
 
 IMAGE_NETWORKS = [name for name, network in NETWORKS.items() if network.kind == "image"]
 RESIDUAL_STUDENTS = [name for name in IMAGE_NETWORKS if "as_dense" in NETWORKS[name].family]

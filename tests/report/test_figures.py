@@ -12,40 +12,51 @@ from PIL import Image
 from support import synthetic_results
 
 from replication.report import calibration, claims_page, dark_knowledge, figures
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.opened_results import Results
 from replication.report.plotting import CUT_OFF, estimates, limits, save
-from replication.report.results import Results
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Results:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return Results(synthetic_results.write(tmp_path_factory.mktemp("results") / "digits"))
 
 
-def _draw(name: str, found: Results) -> Figure:
+COMPARED_WITH_TEACHERS = {
+    "treatments": figures.treatments,
+    "agreement": figures.agreement_with_paper,
+}
+
+
+def _draw(name: str, results: Results) -> Figure:
     if name in NOTEBOOKS["figures"].figures:
+        frame = (
+            results.table("table2") if name in ("generations", "treatments") else results.tables()
+        )
+        if name in COMPARED_WITH_TEACHERS:
+            return COMPARED_WITH_TEACHERS[name](frame, results.cells(), results.runs())
         draw: Callable[[pd.DataFrame, pd.DataFrame], Figure] = getattr(figures, name)
-        frame = found.table("table2") if name in ("generations", "treatments") else found.tables()
-        return draw(frame, found.cells())
+        return draw(frame, results.cells())
     if name == "reliability":
         shown = "table == 'table2' and row == 'densenet-90-60'"
         return calibration.reliability(
-            found.reliability().query(shown), found.quality_table().query(shown)
+            results.reliability().query(shown), results.quality_table().query(shown)
         )
     if name == "quality_differences":
-        frames = (found.quality_table(), found.quality())
-        return calibration.quality_differences(*(it.query("table == 'table2'") for it in frames))
+        frames = (results.quality_table(), results.quality())
+        of_table = [frame.query("table == 'table2'") for frame in frames]
+        return calibration.quality_differences(*of_table, results.runs())
     if name == "claims":
-        return claims_page.forest(found.claims(), found.claims_power())
+        return claims_page.forest(results.claims(), results.claims_power())
     if name == "confidence_weights":
-        return dark_knowledge.confidence_weights(found.confidence_weights())
+        return dark_knowledge.confidence_weights(results.confidence_weights())
     if name == "similarity_structure":
-        return dark_knowledge.similarity_structure(found.class_similarity())
+        return dark_knowledge.similarity_structure(results.class_similarity())
     shares = {
         "gradient_shares": dark_knowledge.gradient_shares,
         "gradient_cosine": dark_knowledge.gradient_cosine,
     }
-    return shares[name](found.learning_curves())
+    return shares[name](results.learning_curves())
 
 
 @pytest.fixture(params=[name for notebook in NOTEBOOKS.values() for name in notebook.figures])
@@ -54,37 +65,37 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_same_results_give_the_same_svg_and_png(
-    name: str, found: Results, tmp_path: Path
+    name: str, results: Results, tmp_path: Path
 ) -> None:
     for folder in ("one", "two"):
-        save(_draw(name, found), tmp_path / folder, name)
+        save(_draw(name, results), tmp_path / folder, name)
     with Image.open(tmp_path / "one" / f"{name}.png") as image:
         assert image.width == 1440
     for file in (f"{name}.png", f"{name}.svg"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_every_axis_says_what_it_shows(name: str, found: Results) -> None:
-    axes = _draw(name, found).axes
+def test_every_axis_says_what_it_shows(name: str, results: Results) -> None:
+    axes = _draw(name, results).axes
     assert any(one.get_xlabel() for one in axes)
     rows = [label.get_text()[:1].isalpha() for one in axes for label in one.get_yticklabels()]
     assert any(rows) or any(one.get_ylabel() for one in axes)
 
 
 def test_one_seed_is_drawn_without_interval(tmp_path: Path) -> None:
-    found = Results(synthetic_results.write(tmp_path / "digits", seeds=1))
+    results = Results(synthetic_results.write(tmp_path / "digits", seeds=1))
     for name in (name for notebook in NOTEBOOKS.values() for name in notebook.figures):
-        _draw(name, found).draw_without_rendering()
+        _draw(name, results).draw_without_rendering()
 
 
-def test_differences_are_paired_with_the_teacher_of_the_same_seed(found: Results) -> None:
-    cells = found.cells()
-    ours, seeds = figures.differences(found.tables(), cells)
+def test_differences_are_paired_with_the_teacher_of_the_same_seed(results: Results) -> None:
+    cells = results.cells()
+    ours, seeds = figures.differences(results.tables(), cells, results.runs())
     keys = ["table", "row", "column"]
     by_seed = seeds.groupby(keys)["value"].mean()
     expected = ours.set_index(keys)["delta_vs_teacher"].sort_index()
     pd.testing.assert_series_equal(by_seed, expected, check_names=False)
-    assert len(ours) == found.tables()["verdict"].notna().sum()
+    assert len(ours) == results.tables()["verdict"].notna().sum()
 
 
 @pytest.mark.parametrize(
@@ -99,16 +110,16 @@ def test_differences_are_paired_with_the_teacher_of_the_same_seed(found: Results
     ],
 )
 def test_reported_differences_are_to_the_cell_that_teaches(
-    found: Results, table: str, row: str, column: str, difference: float
+    results: Results, table: str, row: str, column: str, difference: float
 ) -> None:
-    ours, _ = figures.differences(found.tables(), found.cells())
+    ours, _ = figures.differences(results.tables(), results.cells(), results.runs())
     reported = ours.set_index(["table", "row", "column"])["reported"]
     assert reported[table, row, column] == pytest.approx(difference)
 
 
-def test_means_stand_where_the_table_has_them(found: Results) -> None:
-    frame = found.table("table2")
-    axes = figures.generations(frame, found.cells()).axes[0]
+def test_means_stand_where_the_table_has_them(results: Results) -> None:
+    frame = results.table("table2")
+    axes = figures.generations(frame, results.cells()).axes[0]
     values = frame.set_index(["row", "column"])["mean"]["densenet-112-33"]
     drawn = axes.lines[0].get_ydata()
     assert list(drawn) == list(values[["teacher", "ban-1", "ban-2", "ban-3"]])
@@ -142,22 +153,22 @@ def test_a_diagram_pools_the_items_of_all_seeds_and_leaves_nearly_empty_bins_out
     assert pooled.loc[14].tolist() == pytest.approx([0.915, 0.85, 40 / 49])
 
 
-def test_no_error_is_drawn_below_zero(found: Results) -> None:
-    frame = found.tables().assign(ci_low=-5.0)
-    for axes in figures.generations(frame[frame["table"] == "table2"], found.cells()).axes[:4]:
+def test_no_error_is_drawn_below_zero(results: Results) -> None:
+    frame = results.tables().assign(ci_low=-5.0)
+    for axes in figures.generations(frame[frame["table"] == "table2"], results.cells()).axes[:4]:
         assert axes.get_ylim()[0] >= 0
 
 
 def test_drawing_and_rendering_import_no_torch() -> None:
-    modules = "calibration, figures, dark_knowledge, claims_page, rendering, results, notebooks"
+    modules = "calibration, figures, dark_knowledge, claims_page, rendering, opened_results"
     code = f"import sys; from replication.report import {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_lines_over_sizes_do_not_double_back(found: Results) -> None:
-    frame = found.tables()
+def test_lines_over_sizes_do_not_double_back(results: Results) -> None:
+    frame = results.tables()
     # At a small scale the order of sizes can differ from the paper's, which is that of the rows.
     frame.loc[frame["row"] == "densenet-112-33", "params"] = 30.0
-    for axes in figures.sweeps(frame, found.cells()).axes:
+    for axes in figures.sweeps(frame, results.cells()).axes:
         for line in (line for line in axes.lines if line.get_linestyle() == "-"):
             assert list(line.get_xdata()) == sorted(line.get_xdata())

@@ -10,8 +10,8 @@ import pytest
 from support import synthetic_results
 from support.plans import ROOT
 
-from replication.report.notebooks import NOTEBOOKS
-from replication.report.results import TABLE_NAMES
+from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.opened_results import TABLE_NAMES
 
 FOLDER = ROOT / "notebooks"
 
@@ -36,7 +36,7 @@ def test_notebooks_show_every_figure_that_is_declared(notebook: str) -> None:
     source = json.loads((FOLDER / f"{notebook}.ipynb").read_text())
     code = "".join("".join(cell["source"]) for cell in source["cells"])
     assert [
-        name for name in NOTEBOOKS[notebook].figures if f'found.show("{name}"' not in code
+        name for name in NOTEBOOKS[notebook].figures if f'results.show("{name}"' not in code
     ] == []
 
 
@@ -73,7 +73,7 @@ def test_without_results_a_notebook_shows_published_ones_and_says_so(
     before = set(folder.rglob("*"))
     (tmp_path / "notebooks").mkdir()
     printed = _run("claims", tmp_path / "notebooks", monkeypatch)
-    assert printed.startswith("No results of your own at scale digits: these are the published")
+    assert printed.startswith("You have no results of scale digits: these are the published")
     assert "Error" not in printed
     assert set(folder.rglob("*")) == before
 

@@ -1,7 +1,6 @@
 """A teacher and its student with several seeds, trained once, to be compared with other seeds."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +8,12 @@ import pytest
 import yaml
 from support.plans import tiny_plan
 
-from replication.analysis.cells_csv import collect_cells
+from replication.analysis.collect import collect
 from replication.objectives import OBJECTIVES, Objective, label
 from replication.plan.plan import Plan
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
+from replication.results.scale_file import write_scale
 from replication.training.run import train
 
 PAIR: dict[str, Any] = {
@@ -36,16 +36,22 @@ KEYS: dict[str, Any] = {
 PUBLISHED, OTHERS = (0, 1, 2, 3, 4, 5), (6, 7)
 
 
-def build(folder: Path, root: str, seeds: Sequence[int]) -> Path:
-    """Train these seeds below a root, build their table, and return the results."""
+def build(folder: Path, root: str, seeds: Sequence[int], **keys: Any) -> Path:
+    """Train these seeds below a root, build their table, and return the results.
+
+    ``keys`` of the scale are instead of its own.
+    """
     (folder / "tables").mkdir(exist_ok=True)
     (folder / "tables/pair.yaml").write_text(yaml.safe_dump(PAIR, sort_keys=False))
-    scale = tiny_plan(**KEYS).scale.model_copy(update={"tables": ("pair",), "seeds": (*seeds,)})
-    plan = replace(Plan.make(scale, folder / "tables"), root=folder / root)
+    scale = tiny_plan(**{**KEYS, **keys}).scale.model_copy(
+        update={"tables": ("pair",), "seeds": (*seeds,)}
+    )
+    plan = Plan.make(scale, folder / "tables", folder / root)
     for run in plan.runs.values():
         train(plan, run)
-    assert build_table(plan, "pair")[1] == []
-    collect_cells(plan)
+    assert build_table(plan, "pair").reasons == []
+    write_scale(plan)
+    collect(plan)
     build_quality(plan)
     return plan.results
 

@@ -16,15 +16,17 @@ from support.small_results import change_record
 from torch import Tensor
 
 from replication import files
-from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
+from replication.analysis.collect import collect
 from replication.analysis.measure import measure
 from replication.errors import InputError
-from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.plan.plan import SCALE_FILE, Plan
+from replication.plan.recipe import hash_recipe
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import LOGITS_OF, logits_of, read_predictions, read_record
+from replication.results.scale_file import write_scale
 
 
 def rebuild(plan: Plan, keep_scale: bool = False) -> None:
@@ -36,8 +38,9 @@ def rebuild(plan: Plan, keep_scale: bool = False) -> None:
             Plan, "recipe_hash", lambda it, run: read_record(it.folder(run))["recipe_hash"]
         )
         for name in plan.tables:
-            assert build_table(plan, name)[1] == []
-        collect_cells(plan)
+            assert build_table(plan, name).reasons == []
+        write_scale(plan)
+        collect(plan)
         with suppress(InputError):  # as with labels that differ, which it refuses
             build_quality(plan)
     build_claims(plan)

@@ -26,7 +26,7 @@ FILES = ("--configfile", "config/digits.yaml", "--configfile", "tiny.yaml")
 WRONG = ("--configfile", "wrong.yaml")
 PLAN = ["plan", *FILES, *WRONG]
 TRAIN_TEACHER, TRAIN_STUDENT = ["train", TEACHER, *FILES], ["train", STUDENT, *FILES]
-TABLE, CELLS, CLAIMS = ["table", "small", *FILES], ["cells", *FILES], ["claims", *FILES]
+TABLE, CELLS, CLAIMS = ["table", "small", *FILES], ["collect", *FILES], ["claims", *FILES]
 QUALITY = ["quality", *FILES]
 
 SMALL: dict[str, Any] = {
@@ -189,7 +189,9 @@ def lost(
     before: dict[str, bytes | None], after: dict[str, bytes | None], arguments: Sequence[str]
 ) -> list[str]:
     """Files that are gone or changed, other than a table that is built again; and partial ones."""
-    rebuilt = re.compile(r"results/tiny/(tables|cells)/small\.\w+" if arguments == TABLE else "$")
+    rebuilt = re.compile(
+        r"results/tiny/(tables|cells)/small(\.\w+)+" if arguments == TABLE else "$"
+    )
     changed = [name for name in before if before[name] != after.get(name, ...)]
     partial = [name for name in after if name not in before and name.endswith(".part")]
     return [name for name in changed if not rebuilt.fullmatch(name)] + partial

@@ -12,10 +12,11 @@ from support.plans import ROOT
 from support.small_results import copy_small_results, small_plan_of, train_small_results
 
 from replication import files
+from replication.analysis.criteria import measure_criteria
 from replication.plan.plan import Plan
 from replication.publication.publish import publish
-from replication.report.notebooks import NOTEBOOKS
-from replication.sweep.criteria import measure_criteria, write_criteria
+from replication.report.criteria_page import write_criteria
+from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.verify.crate import CRATE
 
 SOURCES = ("Snakefile", "rules", "CITATION.cff")

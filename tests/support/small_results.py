@@ -9,12 +9,13 @@ import pytest
 import yaml
 from support.plans import ROOT, tiny_plan
 
-from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
+from replication.analysis.collect import collect
 from replication.plan.plan import Plan
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.results.run_folder import RECORD
+from replication.results.scale_file import write_scale
 from replication.training.run import train
 
 LABEL = "two_digit_numbers/wide_resnet_28_2.label.0"
@@ -64,8 +65,9 @@ def train_small_results(factory: pytest.TempPathFactory) -> Path:
             for run in plan.runs.values():
                 train(plan, run)
             for name in plan.tables:
-                assert build_table(plan, name)[1] == []
-            collect_cells(plan)
+                assert build_table(plan, name).reasons == []
+            write_scale(plan)
+            collect(plan)
             build_quality(plan)
             build_claims(plan)
     return folder

@@ -1,26 +1,25 @@
 """Results in the suite's format, made from the paper's numbers and noise."""
 
-from collections.abc import Sequence
-from itertools import chain
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 from support.plans import ROOT, tiny_plan
 
-from replication.analysis.cells_csv import KEY
-from replication.analysis.claims import decide_claims
+from replication.analysis.claims import claims_of
+from replication.analysis.collect import describe_planned_run, result_column
 from replication.analysis.frames import frame_files
-from replication.analysis.measure import Average, Measurements
 from replication.analysis.quality import summarise_quality
-from replication.config.paper_claims import read_claims
 from replication.metrics import BINS
-from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.report.results import TABLE_NAMES
-from replication.report.tables import measure_cell
+from replication.report.opened_results import TABLE_NAMES
+from replication.report.table_files import table_from_cells
+from replication.results.csv_files import join_members, split_members, write_csv_file
+from replication.results.schema import CELL_AND_SEED_KEY, CSV_FILES
 
 SEEDS = 3
 EPOCHS = 12
@@ -35,44 +34,60 @@ SIZES = {
 HISTORY = ["epoch", "learning_rate", "train_loss", "train_error", "test_error", "divergence"]
 
 
-class Synthetic(Measurements):
-    """The paper's number in each cell, with one deviation per cell and one per seed."""
+def plan_of(seeds: int = SEEDS) -> Plan:
+    """The six tables at the tiny scale, with this number of seeds."""
+    return tiny_plan(tables=TABLE_NAMES, seeds=list(range(seeds)))
 
-    def __init__(self, plan: Plan, noise: float) -> None:
-        super().__init__(plan)
-        generator = np.random.default_rng(0)
-        self.values: dict[tuple[tuple[Run, ...], str], float] = {}
-        for cell in plan.cells:
-            # Where the paper prints nothing, a student is as good as its teacher.
-            truth = cell.reported_teacher if cell.reported is None else cell.reported
-            assert truth is not None
-            own = generator.normal(0, noise)
-            for members in cell.members.values():
-                value = truth + own + generator.normal(0, noise)
-                self.values.setdefault((members, cell.part), value)
 
-    def check_alike(self, cell: Cell) -> None:
-        """Synthetic numbers have no records."""
+def cells_and_runs(plan: Plan, noise: float = 0.25) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`cells.csv`, and `runs.csv` indexed by run.
 
-    def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
-        return self.values[tuple(members), part]
-
-    def parameters(self, cell: Cell) -> int:
-        return round(1000 * SIZES[cell.row.removesuffix(" with shared ends")])
+    In each cell the paper's number, with one deviation per cell and one per seed; where the paper
+    prints nothing, a student is as good as its teacher.
+    """
+    generator = np.random.default_rng(0)
+    values: dict[tuple[tuple[Run, ...], str], float] = {}
+    lines: list[tuple[object, ...]] = []
+    of_runs: dict[str, dict[str, Any]] = {
+        run.id: describe_planned_run(plan, run)
+        | dict.fromkeys(["model_sha256", "predictions_sha256"], run.id)
+        | {"precision": "float32", "parameters": 0}
+        for run in plan.runs.values()
+    }
+    for cell in plan.cells:
+        truth = cell.reported_teacher if cell.reported is None else cell.reported
+        assert truth is not None
+        own = generator.normal(0, noise)
+        for seed, members in cell.members.items():
+            value = truth + own + generator.normal(0, noise)
+            value = values.setdefault((members, cell.part), value)
+            names = join_members(run.id for run in members)
+            lines.append((cell.table, cell.row, cell.column, seed, cell.metric, value, names))
+            if len(members) == 1:
+                of_runs[names][result_column(cell.metric)] = value
+            size = SIZES[cell.row.removesuffix(" with shared ends")]
+            of_runs[members[-1].id]["parameters"] = round(1000 * size)
+    cells = pd.DataFrame(lines, columns=CSV_FILES["cells"].names)
+    runs = pd.DataFrame([*of_runs.values()], columns=CSV_FILES["runs"].names)
+    return cells, runs.set_index("run", drop=False)
 
 
 def results(
     seeds: int = SEEDS, noise: float = 0.25
 ) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
     """`cells.csv`, and by name `tables/table<k>.csv`."""
-    plan = tiny_plan(tables=TABLE_NAMES, seeds=list(range(seeds)))
-    synthetic = Synthetic(plan, noise)
-    measured = {cell: measure_cell(cell, synthetic) for cell in plan.cells}
+    plan = plan_of(seeds)
+    cells, runs = cells_and_runs(plan, noise)
     frames = {
-        name: pd.DataFrame([measured[cell][1] for cell in plan.table_cells(name)])
+        name: table_from_cells(plan, name, cells[cells["table"] == name], runs)
         for name in plan.tables
     }
-    return pd.DataFrame(list(chain.from_iterable(rows for rows, _ in measured.values()))), frames
+    return cells, frames
+
+
+def runs(seeds: int = SEEDS) -> pd.DataFrame:
+    """`runs.csv` of `results`, indexed by run."""
+    return cells_and_runs(plan_of(seeds))[1]
 
 
 def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
@@ -92,11 +107,11 @@ def _history(column: str, generator: np.random.Generator) -> pd.DataFrame:
 def _weights(generator: np.random.Generator) -> pd.DataFrame:
     """Percentiles of weights: most images have a sure teacher, few an unsure one."""
     percent = np.arange(101)
-    found = {}
+    weights = {}
     for column, sharpness in (("max", 12), ("true_class", 6)):
         confidence = generator.beta(sharpness, 1, 500)
-        found[column] = np.percentile(confidence / confidence.mean(), percent)
-    return pd.DataFrame({"percent": percent, **found})
+        weights[column] = np.percentile(confidence / confidence.mean(), percent)
+    return pd.DataFrame({"percent": percent, **weights})
 
 
 def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str, np.ndarray]:
@@ -119,7 +134,9 @@ def quality(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         for name, level in (("nll", 0.7), ("brier", 0.3), ("ece", 6.0))
     ]
     confidence = (np.arange(BINS) + 0.5) / BINS
-    bins = cells[KEY].merge(pd.DataFrame({"bin": np.arange(1, BINS + 1)}), how="cross")
+    bins = cells[CELL_AND_SEED_KEY].merge(
+        pd.DataFrame({"bin": np.arange(1, BINS + 1)}), how="cross"
+    )
     bins["count"] = 5 * bins["bin"]
     bins["confidence"] = confidence[bins["bin"] - 1]
     bins["accuracy"] = (bins["confidence"] ** 0.8 + generator.normal(0, 0.02, len(bins))).clip(0, 1)
@@ -127,34 +144,45 @@ def quality(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) -> Path:
-    """Write a scale's results: cells, claims, the six tables, and files of table 2's runs."""
+    """Write a scale's results: cells, runs, claims, tables, and files of table 2's runs."""
     generator = np.random.default_rng(1)
-    (folder / "tables").mkdir(parents=True)
-    cells, frames = results(seeds)
-    cells.to_csv(folder / "cells.csv", index=False)
-    (folder / "cells").mkdir()
-    cells.query("table == 'table2'").to_csv(folder / "cells/table2.csv", index=False)
+    plan = plan_of(seeds)
+    plan = replace(plan, results=folder)
+    cells, runs = cells_and_runs(plan)
+    write_csv_file(folder, "cells", cells)
+    write_csv_file(folder, "runs", runs)
+    for name in plan.tables:
+        of_table = cells[cells["table"] == name]
+        write_csv_file(folder, "table_cells", of_table, name)
+        write_csv_file(folder, "table", table_from_cells(plan, name, of_table, runs), name)
+        html = f"<table><caption>{name}</caption></table>\n"
+        (folder / f"tables/{name}.html").write_text(html)
     measured, bins = quality(cells)
-    claims, numbers = decide_claims(read_claims(ROOT / "tables"), cells, measured)
+    write_csv_file(folder, "quality", measured)
+    write_csv_file(folder, "reliability", bins)
+    write_csv_file(folder, "quality_table", summarise_quality(measured, runs))
+    (folder / "tables/quality.html").write_text("<table><caption>quality</caption></table>\n")
+    claims, numbers = claims_of(plan, ROOT / "tables")
     claims.to_csv(folder / "claims.csv", index=False)
     numbers.to_csv(folder / "claims_power.csv", index=False)
-    measured.to_csv(folder / "quality.csv", index=False)
-    bins.to_csv(folder / "reliability.csv", index=False)
-    frames["quality"] = summarise_quality(measured)
-    for name, frame in frames.items():
-        frame.to_csv(folder / f"tables/{name}.csv", index=False)
-        (folder / f"tables/{name}.html").write_text(f"<table><caption>{name}</caption></table>\n")
-    for cell in cells.query("table == 'table2'").to_dict("records"):
-        run = folder / "runs" / cell["run"]
-        if ";" in cell["run"]:
-            continue
-        run.mkdir(parents=True, exist_ok=True)
-        _history(cell["column"], generator).to_csv(run / "history.csv", index=False)
-        if cell["column"] == "teacher":
-            save_file(_predictions(samples, side, generator), run / "predictions.safetensors")
-        if cell["column"] == "cwtm":
-            _weights(generator).to_csv(run / "confidence_weights.csv", index=False)
+    _write_runs(folder, cells[cells["table"] == "table2"], samples, side, generator)
     (folder / "frames").mkdir()
     for file, text in frame_files(folder).items():
         file.write_text(text)
     return folder
+
+
+def _write_runs(
+    folder: Path, cells: pd.DataFrame, samples: int, side: int, generator: np.random.Generator
+) -> None:
+    """Write the files in the folders of these cells' runs that the frames are made from."""
+    for column, names in cells[["column", "run"]].itertuples(index=False):
+        if len(split_members(names)) > 1:
+            continue
+        run = folder / "runs" / names
+        run.mkdir(parents=True, exist_ok=True)
+        _history(column, generator).to_csv(run / "history.csv", index=False)
+        if column == "teacher":
+            save_file(_predictions(samples, side, generator), run / "predictions.safetensors")
+        if column == "cwtm":
+            _weights(generator).to_csv(run / "confidence_weights.csv", index=False)

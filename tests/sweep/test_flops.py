@@ -3,8 +3,9 @@
 import pytest
 from support.plans import ROOT, tiny_plan
 
+from replication.networks.counting import parameters
 from replication.plan.plan import Plan
-from replication.sweep.flops import forward_flops, parameters, training_flops
+from replication.sweep.flops import forward_flops, training_flops
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 BAN = f"{LABEL}/densenet_90_60.ban.0"

@@ -33,7 +33,7 @@ def test_cells_active_runs_failures_and_the_time_left_are_counted() -> None:
     assert found.cells == {"table1": (2, 16)}
     (run,) = found.active_runs
     assert (run.run, run.epoch, run.epochs, run.epoch_seconds) == (active, 1, 2, 0.5)
-    assert found.failed == {broken.id: "the loss is not finite"}
+    assert found.failed == {broken: "the loss is not finite"}
     # One run at a time; half of it is done, and the failed one has a student.
     costs, excluded = Costs(plan), {LABEL, BAN, broken.id, *(it.id for it in plan.students(broken))}
     each = [costs.of(run).seconds or 0 for name, run in plan.runs.items() if name not in excluded]

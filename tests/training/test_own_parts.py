@@ -15,6 +15,7 @@ from replication.config.scale import ImageRecipe
 from replication.data.prepare import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
+from replication.plan.run import network_tag
 from replication.results.run_folder import MODEL
 from replication.results.run_record import read_predictions, read_record
 from replication.training.optimisation import make_optimisation
@@ -62,7 +63,8 @@ LOSSES = """from torch.nn.functional import mse_loss
 def match(student_logits, labels, teacher_logits):
     return mse_loss(student_logits, teacher_logits)
 """
-TEACHER = "blobs/timm-test_vit.label.0"
+TAG = network_tag("timm:test_vit", json.dumps(VIT["arguments"], sort_keys=True))
+TEACHER = f"blobs/{TAG}.label.0"
 
 
 def write(folder: Path, table: dict[str, Any] = TABLE, **scale: Any) -> Plan:
@@ -103,12 +105,12 @@ def test_every_student_learns(plan: Plan) -> None:
         assert record["result"]["test error (%)"] < 15, run.id
         assert record["dataset"]["name"] == "blobs"
     names = {run.id.removeprefix(f"{TEACHER}/") for run in plan.runs.values()}
-    assert "timm-test_vit.kd-temperature-2.0" in names
-    assert "timm-test_vit.losses-match.0" in names
+    assert f"{TAG}.kd-temperature-2.0" in names
+    assert f"{TAG}.losses-match.0" in names
 
 
 def test_a_recipe_has_the_source_of_ones_own_objective_and_the_optimiser(plan: Plan) -> None:
-    record = read_record(plan.folder(plan.run(f"{TEACHER}/timm-test_vit.losses-match.0")))
+    record = read_record(plan.folder(plan.run(f"{TEACHER}/{TAG}.losses-match.0")))
     assert len(record["recipe"]["source"]) == 16
     assert record["recipe"]["training"]["optimizer"] == "adamw"
     assert record["recipe"]["network"]["options"] == VIT["arguments"]
@@ -135,7 +137,7 @@ def test_timm_loads_the_trained_network(plan: Plan) -> None:
 def test_shared_ends_are_the_teachers(plan: Plan) -> None:
     from safetensors.torch import load_file
 
-    student = f"{TEACHER}/timm-test_vit.ban.1000"
+    student = f"{TEACHER}/{TAG}.ban.1000"
     one, two = (
         load_file(plan.folder(plan.run(it)) / "model.safetensors") for it in (TEACHER, student)
     )
@@ -149,8 +151,8 @@ def test_a_teacher_from_elsewhere_is_evaluated_and_teaches(plan: Plan, tmp_path:
     given = {**VIT, "weights": str(tmp_path / "elsewhere.st")}
     columns = {"teacher": given, "ban": {"objective": "ban", "teacher": "teacher"}}
     found = write(tmp_path, {**TABLE, "columns": columns}, seeds=[0, 1])
-    above = "blobs/timm-test_vit.given.0"
-    assert list(found.runs) == [above, *(f"{above}/timm-test_vit.ban.{seed}" for seed in (0, 1))]
+    above = f"blobs/{TAG}.given.0"
+    assert list(found.runs) == [above, *(f"{above}/{TAG}.ban.{seed}" for seed in (0, 1))]
     for run in list(found.runs.values())[:2]:
         train(found, run)
     one, two = (
@@ -158,7 +160,7 @@ def test_a_teacher_from_elsewhere_is_evaluated_and_teaches(plan: Plan, tmp_path:
     )
     assert one["result"] == two["result"]
     assert two["recipe"]["weights"] == one["checksums"]["model.safetensors"]
-    student = read_record(found.folder(found.run(f"{above}/timm-test_vit.ban.0")))
+    student = read_record(found.folder(found.run(f"{above}/{TAG}.ban.0")))
     assert student["lineage"] == [{"run": above, "model_sha256": two["checksums"][MODEL]}]
 
 

@@ -239,7 +239,8 @@ def test_an_ensemble_of_other_members(small_plan: Plan) -> None:
 @pytest.fixture
 def longer(small_plan: Plan) -> str:
     """A student of a longer training than its teacher's, in the place of a planned one."""
-    plan = replace(small_plan_of(images={"epochs": 6, "milestones": [3]}), root=Path("elsewhere"))
+    plan = small_plan_of(images={"epochs": 6, "milestones": [3]})
+    plan = replace(plan, results=Path("elsewhere/tiny"))
     for run in (LABEL, BAN):
         train(plan, plan.run(run))
     shutil.copytree(

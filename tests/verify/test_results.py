@@ -17,9 +17,10 @@ from replication.analysis.cells_csv import collect_cells
 from replication.analysis.claims import build_claims
 from replication.cli import run_command
 from replication.errors import InputError
-from replication.plan.plan import SCALE_FILE, Plan, hash_recipe
-from replication.report.quality import build_quality
-from replication.report.tables import build_table
+from replication.plan.plan import SCALE_FILE, Plan
+from replication.plan.recipe import hash_recipe
+from replication.report.quality_table import build_quality
+from replication.report.table_files import build_table
 from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import read_record
 from replication.verify.results import verify

@@ -10,7 +10,7 @@ from support.plans import ALL, ROOT, runs_per_seed
 from support.workplace import Workplace
 
 from replication.ensemble import average
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
 
 TABLES = [f"table{number}" for number in range(1, 7)]
 CONTRACT = (

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, sync_playwright
 from support.plans import tiny_plan
 from support.workplace import Workplace
 
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
 
 CHROMIUM = shutil.which("chromium")
 TABLES = [f"table{number}" for number in range(1, 7)]

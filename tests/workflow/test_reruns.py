@@ -15,7 +15,7 @@ import yaml
 from support.plans import ALL, BUILT, ROOT, TINY, runs_per_seed
 from support.workplace import FILES, PATH, Workplace
 
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
 
 TEACHER = "two_digit_numbers/wide_resnet_28_2.label.0"
 STUDENT = f"{TEACHER}/wide_resnet_28_2.ban.0"

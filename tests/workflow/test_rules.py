@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.plans import ROOT, tiny_plan
 
-from replication.report.notebooks import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.workflow.rules import ConfigFiles, Rules
 
 STUDENT = "digits/wide_resnet_28_1.label.0/wide_resnet_28_1.ban.0"

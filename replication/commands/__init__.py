@@ -1,0 +1,1 @@
+"""The commands of ``replication``, in modules by stage, and the options that they share."""

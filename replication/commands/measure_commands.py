@@ -1,0 +1,111 @@
+"""The commands that turn finished runs into numbers, tables, verdicts and criteria."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from replication.commands.options import ConfigFiles, ResultsRoot, read_plan_of
+from replication.errors import InputError
+from replication.plan.plan import RESULTS, SCALE_FILE
+from replication.plan.selection import table_name
+
+
+def table(
+    names: Annotated[list[str], typer.Argument(help="Tables of the paper: 2, or table2.")],
+    configfile: ConfigFiles = None,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", help="Succeed although some cells stay empty.")
+    ] = False,
+    results: ResultsRoot = RESULTS,
+) -> None:
+    """Measure the cells of tables and write them as csv, Markdown, HTML and LaTeX.
+
+    A cell whose runs are not all there stays empty, and the text below the table says why.
+    """
+    plan, empty_cells = read_plan_of(configfile, results), 0
+    names = [table_name(name) for name in names]
+    for name in names:
+        plan.table_cells(name)
+    from replication.report.table_files import build_table
+
+    for name in names:
+        reasons = build_table(plan, name).reasons
+        empty_cells += len(reasons)
+        for reason in dict.fromkeys(reasons):
+            print(f"empty cell: {reason}", file=sys.stderr)
+        # Flushed, so that a log shows it before the error.
+        print(plan.results / "tables" / f"{name}.md", flush=True)
+    if empty_cells and not allow_missing:
+        raise InputError(
+            f"{empty_cells} cells stay empty for the reasons above; fix them and call again, or"
+            " accept them with --allow-missing"
+        )
+
+
+def scale(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Write scale.json, which says by which scale the results beside it were planned."""
+    plan = read_plan_of(configfile, results)
+    from replication.results.scale_file import write_scale
+
+    write_scale(plan)
+    print(plan.results / SCALE_FILE)
+
+
+def collect(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Collect the measured cells of all tables in cells.csv, and their runs in runs.csv."""
+    from replication.analysis.collect import collect as collect_tables
+
+    plan = read_plan_of(configfile, results)
+    collect_tables(plan)
+    print(plan.results / "cells.csv")
+
+
+def quality(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Measure likelihood, calibration and agreement with the teacher in the image cells."""
+    from replication.report.quality_table import build_quality
+
+    plan = read_plan_of(configfile, results)
+    build_quality(plan)
+    print(plan.results / "tables" / "quality.md")
+
+
+def frames(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Average over the seeds what the figures of dark knowledge show of the runs of Table 2."""
+    plan = read_plan_of(configfile, results)
+    from replication.analysis.frames import build_frames
+
+    build_frames(plan)
+    print(plan.results / "frames")
+
+
+def claims(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Decide the paper's claims from cells.csv and quality.csv, and write claims.csv."""
+    plan = read_plan_of(configfile, results)
+    from replication.analysis.claims import build_claims
+
+    build_claims(plan)
+    print(plan.results / "claims.csv")
+
+
+def criteria(
+    configfile: ConfigFiles = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write criteria.csv and criteria.html as well.")
+    ] = False,
+    results: ResultsRoot = RESULTS,
+) -> None:
+    """Check whether a scale is a fair test of the paper.
+
+    The sizes of the networks are known before any run; errors and divergences are those of the runs
+    that are finished, also in the middle of a sweep.
+    """
+    plan = read_plan_of(configfile, results)
+    from replication.analysis.criteria import measure_criteria
+    from replication.report.criteria_page import render_criteria, write_criteria
+    from replication.sweep.overview import console
+
+    measured = measure_criteria(plan)
+    if write:
+        write_criteria(plan, measured)
+    console().print(render_criteria(measured))

@@ -1,0 +1,119 @@
+"""The commands on finished results: check, summarise, compare, publish and export them."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from replication.commands.options import ConfigFiles, ResultsOfScale, ResultsRoot, read_plan_of
+from replication.errors import InputError
+from replication.files import write_text
+from replication.plan.plan import PUBLISHED, RESULTS
+
+if TYPE_CHECKING:
+    from replication.analysis.compare import Comparison
+
+
+def verify(
+    results: Annotated[Path, typer.Argument(help="results/<scale> or published/<scale>.")],
+    configfile: ConfigFiles = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Run the trained networks on the data again as well.")
+    ] = False,
+    sample: Annotated[
+        float,
+        typer.Option(min=1e-6, max=1, help="The share of runs for --deep, drawn at random."),
+    ] = 1.0,
+) -> None:
+    """Check results: every file, lineage and number against those that it follows from.
+
+    The scale is the one that the results were built with, or the one of --configfile. The command
+    prints one line for each inconsistency, and fails if there is any.
+    """
+    from replication.verify.results import verify as verify_results
+
+    findings = verify_results(results, configfiles=configfile or (), deep=sample if deep else 0)
+    for problem in findings.problems:
+        print(f"wrong: {problem}", file=sys.stderr)
+    for remark in findings.remarks:
+        print(f"note: {remark}")
+    print(f"{results}: {findings.counted}")
+    if findings.problems:
+        raise InputError(f"{results}: {len(findings.problems)} inconsistencies, listed above")
+
+
+def publish(
+    results: ResultsOfScale,
+    to: Annotated[
+        Path | None, typer.Option(help="The folder to write. [default: published/<scale>]")
+    ] = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Run the trained networks on the data again before.")
+    ] = False,
+) -> None:
+    """Verify finished results and publish them as an RO-Crate, without weights and predictions."""
+    from replication.publication.publish import publish as publish_results
+
+    folder, findings = publish_results(results, to, deep=float(deep))
+    print(f"{folder}: {findings.counted}")
+
+
+def compare(
+    results: ResultsOfScale,
+    published: Annotated[
+        Path | None,
+        typer.Option("--with", help="The published results. [default: published/<scale>]"),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write every number and every test to this file.")
+    ] = None,
+) -> None:
+    """Compare results with the published ones.
+
+    The command fails if they differ by more than chance explains.
+    """
+    comparison, text = _compare(results, published or PUBLISHED / results.resolve().name)
+    if csv:
+        from replication.report.comparison import details
+
+        write_text(csv, details(comparison).to_csv(index=False))
+    print(text)
+    if not comparison.consistent:
+        raise typer.Exit(1)
+
+
+def _compare(results: Path, published: Path) -> "tuple[Comparison, str]":
+    from replication.analysis.compare import compare as compare_results
+    from replication.report.comparison import describe_comparison
+
+    comparison = compare_results(results, published)
+    return comparison, describe_comparison(results, published, comparison)
+
+
+def export(
+    tracker: Annotated[str, typer.Argument(help="tensorboard, wandb or mlflow.")],
+    results: ResultsOfScale,
+    to: Annotated[Path, typer.Option(help="The folder for what the tracker writes.")] = Path(
+        "trackers"
+    ),
+) -> None:
+    """Export the finished runs to an experiment tracker: histories, recipes and results."""
+    from replication.publication.trackers import export as export_runs
+
+    print(f"{to}: {export_runs(results, tracker, to)} runs for {tracker}")
+
+
+def summary(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Say in a few lines what the results of a scale can and cannot tell, and where they are."""
+    plan = read_plan_of(configfile, results)
+    from replication.report.outcome import describe_outcome
+
+    print(describe_outcome(plan), flush=True)
+    published = PUBLISHED / plan.scale.scale
+    if published.is_dir():
+        # A comparison informs; it does not make the results that are there a failure.
+        try:
+            print(_compare(plan.results, published)[1])
+        except InputError as problem:
+            print(f"Not compared with {published}: {problem}")

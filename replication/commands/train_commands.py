@@ -1,0 +1,69 @@
+"""The commands that the workflow calls for data sets and for runs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from replication.commands.options import ConfigFiles, ResultsRoot, read_plan_of
+from replication.errors import InputError
+from replication.files import write_text
+from replication.plan.plan import RESULTS
+
+
+def data(
+    name: Annotated[
+        str | None, typer.Argument(help="A data set. Without it: all data sets of the scale.")
+    ] = None,
+    configfile: ConfigFiles = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write the data set's description to this file, as JSON.")
+    ] = None,
+) -> None:
+    """Download the data sets of a scale where they are missing, check them and describe them.
+
+    A training never downloads anything; the workflow calls this command first.
+    """
+    plan = read_plan_of(configfile, RESULTS)
+    datasets = {run.dataset.name: run.dataset for run in plan.runs.values()}
+    if name is not None and name not in datasets:
+        raise InputError(
+            f"{name}: no data set of scale {plan.scale.scale}; it uses {', '.join(datasets)}"
+        )
+    if output and name is None:
+        raise InputError(f"--output {output}: describes one data set; name it before the options")
+    from replication.data.prepare import describe, load
+
+    for dataset in [datasets[name]] if name else datasets.values():
+        loaded = load(
+            dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on, download=True
+        )
+        description = describe(dataset.name, loaded)
+        counts = ", ".join(
+            f"{key} {number:,}" for key, number in description.items() if isinstance(number, int)
+        )
+        print(f"{description['name']}: {counts}; sha256 {description['sha256']}")
+        if output:
+            write_text(output, json.dumps(description, indent=2) + "\n")
+
+
+def train(
+    run: Annotated[str, typer.Argument(help="The run, as `replication plan --runs` lists it.")],
+    configfile: ConfigFiles = None,
+    threads: Annotated[
+        int, typer.Option(min=1, max=1024, help="The number of CPU threads that it may use.")
+    ] = 1,
+    results: ResultsRoot = RESULTS,
+) -> None:
+    """Train one run. Its teacher has to be trained already.
+
+    A run that was interrupted continues from its last checkpoint.
+    """
+    plan = read_plan_of(configfile, results)
+    planned_run = plan.run(run)
+    from replication.training.train_run import train as train_run
+
+    record = train_run(plan, planned_run, threads)
+    numbers = ", ".join(f"{name} {value:.4g}" for name, value in record["result"].items())
+    print(f"{run}: {numbers}; {record['seconds']} s")

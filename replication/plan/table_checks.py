@@ -1,0 +1,63 @@
+"""Checks whether a table can be built at a scale, before anything is trained for it."""
+
+from pathlib import Path
+
+from replication.architectures.catalogue import Kind, kind_of
+from replication.config.datasets import AnyDataset, OwnText, TextDataset
+from replication.config.paper_tables import TableSpec
+from replication.config.scale import Scale
+from replication.errors import InputError
+
+
+def check_table(scale: Scale, table: TableSpec, file: Path) -> None:
+    """Check that every row has a data set, that its networks fit, and its teachers are on it.
+
+    ``file`` is the table's, for the message.
+
+    Raises:
+        InputError: the scale lacks the data set of a row, or recipes for its kind of network; a
+            network is of another kind than the data; or a teacher is on other data than its
+            student.
+    """
+    for row in table.rows:
+        dataset = _dataset_of(scale, table, row, file)
+        kind: Kind = "language" if isinstance(dataset, TextDataset | OwnText) else "image"
+        for column in table.columns:
+            if not table.is_dash(row, column):
+                _check_network(table, row, column, kind, file)
+                _check_teacher(scale, table, row, column, file)
+        if kind == "language" and scale.language is None:
+            raise InputError(f"{file}: row `{row}`: the scale has no `language`; add its recipes")
+
+
+def _dataset_of(scale: Scale, table: TableSpec, row: str, file: Path) -> AnyDataset:
+    role = table.role(row)
+    if role not in scale.datasets:
+        raise InputError(
+            f"{file}: row `{row}`: no data set `{role}` at scale {scale.scale}, which has"
+            f" {', '.join(scale.datasets)}; add it to `datasets`"
+        )
+    return scale.datasets[role]
+
+
+def _check_network(table: TableSpec, row: str, column: str, kind: Kind, file: Path) -> None:
+    network = table.network(row, column)
+    if kind_of(network) != kind:
+        raise InputError(
+            f"{file}: cell `{row}` / `{column}`: `{network}` is no {kind} network; the data set"
+            " needs one"
+        )
+
+
+def _check_teacher(scale: Scale, table: TableSpec, row: str, column: str, file: Path) -> None:
+    teacher = table.teacher(row, column)
+    if teacher is None:
+        return
+    own = _dataset_of(scale, table, row, file)
+    of_teacher = _dataset_of(scale, table, teacher.row, file)
+    if own != of_teacher:
+        raise InputError(
+            f"{file}: cell `{row}` / `{column}`: its teacher `{teacher.row}` / `{teacher.column}`"
+            f" is trained on `{table.role(teacher.row)}` ({of_teacher.name}), but the student on"
+            f" `{table.role(row)}` ({own.name}); name a teacher on the student's data"
+        )

@@ -1,0 +1,140 @@
+"""Reads and writes the csv files of a results folder as `schema` describes them."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from replication import files
+from replication.errors import InputError
+from replication.results.schema import CSV_FILES, CsvFile, Kind
+
+# Snakemake reads names of files from this package at every start, and pandas takes half a second.
+if TYPE_CHECKING:
+    import pandas as pd
+
+BUILD = "build it with: snakemake --cores 2"
+SEPARATOR = ";"
+"""Between the members of an ensemble in a column ``run``."""
+DTYPES: dict[Kind, str] = {"integer": "Int64", "number": "float64", "flag": "boolean"}
+
+
+def csv_path(folder: Path, name: str, table: str | None = None) -> Path:
+    """The path of a csv file of `CSV_FILES` below a results folder; ``table`` if it has one."""
+    return folder / CSV_FILES[name].path.format(table=table)
+
+
+def read_csv(file: Path, hint: str = BUILD, **options: Any) -> "pd.DataFrame":
+    """Read any csv file that ends with a line break; ``options`` are those of `pandas.read_csv`.
+
+    Raises:
+        InputError: the file is missing, truncated or damaged; the message ends with ``hint``.
+    """
+    import pandas as pd
+
+    try:
+        if not file.read_bytes().endswith(b"\n"):
+            raise ValueError("empty or truncated")
+        frame: pd.DataFrame = pd.read_csv(file, **options)
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; {hint}") from None
+    except (OSError, ValueError) as problem:
+        raise InputError(f"{file}: damaged ({problem}); delete it and {hint}") from None
+    return frame
+
+
+def read_csv_file(
+    folder: Path, name: str, hint: str = BUILD, table: str | None = None
+) -> "pd.DataFrame":
+    """Read a csv file of `CSV_FILES` and check its columns, their kinds and its key.
+
+    Integers that may be missing have pandas' type Int64, flags its type boolean.
+
+    Raises:
+        InputError: the file is missing or damaged, has other columns, lacks a required entry, or
+            has a line twice.
+    """
+    return check_csv_file(csv_path(folder, name, table), CSV_FILES[name], hint)
+
+
+def check_csv_file(file: Path, description: CsvFile, hint: str = BUILD) -> "pd.DataFrame":
+    """Read a file that has to be as described; raises as `read_csv_file`."""
+    texts = {column.name: str for column in description.columns if column.kind == "text"}
+    frame = read_csv(file, hint, dtype=texts)
+    names = description.names
+    if list(frame.columns[: len(names)]) != names or (
+        len(frame.columns) > len(names) and not description.more_columns
+    ):
+        raise InputError(f"{file}: the columns are not {', '.join(names)}; delete it and {hint}")
+    for column in description.columns:
+        values = frame[column.name]
+        if not column.may_be_empty and values.isna().any():
+            raise InputError(
+                f"{file}: damaged (a line without `{column.name}`); delete it and {hint}"
+            )
+        if column.kind == "text":
+            continue
+        try:
+            frame[column.name] = values.astype(DTYPES[column.kind])  # type: ignore[call-overload]
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{file}: damaged (`{column.name}` has something that is no {column.kind});"
+                f" delete it and {hint}"
+            ) from None
+    required = [column.name for column in description.columns if not column.may_be_empty]
+    integers = frame[required].select_dtypes("Int64").columns
+    frame = frame.astype(dict.fromkeys(integers, "int64"))
+    if (repeated := frame.duplicated(list(description.key))).any():
+        line = ", ".join(str(frame.loc[repeated, key].iloc[0]) for key in description.key)
+        raise InputError(f"{file}: damaged ({line} is listed twice); delete it and {hint}")
+    return frame
+
+
+def write_csv_file(
+    folder: Path,
+    name: str,
+    frame: "pd.DataFrame",
+    table: str | None = None,
+    float_format: str | None = None,
+) -> None:
+    """Write a csv file of `CSV_FILES` whole or not at all; raises as `files.write_text`."""
+    text = csv_text(name, frame, float_format)
+    files.write_text(csv_path(folder, name, table), text)
+
+
+def csv_text(name: str, frame: "pd.DataFrame", float_format: str | None = None) -> str:
+    """The text of a csv file of `CSV_FILES`, with its columns in the order of the schema."""
+    description = CSV_FILES[name]
+    more = [column for column in frame.columns if column not in description.names]
+    assert description.more_columns or not more, f"{name}: columns without a description: {more}"
+    return frame[[*description.names, *more]].to_csv(index=False, float_format=float_format)
+
+
+def read_cells(folder: Path, hint: str = BUILD) -> "pd.DataFrame":
+    """Read ``cells.csv``; raises as `read_csv_file`."""
+    return read_csv_file(folder, "cells", hint)
+
+
+def read_runs(folder: Path, hint: str = BUILD) -> "pd.DataFrame":
+    """Read ``runs.csv``, indexed by run; raises as `read_csv_file`."""
+    return read_csv_file(folder, "runs", hint).set_index("run", drop=False)
+
+
+def split_members(run: str) -> list[str]:
+    """The runs behind a value: one, or the members of an ensemble."""
+    return run.split(SEPARATOR)
+
+
+def join_members(runs: Iterable[str]) -> str:
+    """The entry of a column ``run`` for these members."""
+    return SEPARATOR.join(runs)
+
+
+def root_teachers(run_column: "pd.Series[str]", runs: "pd.DataFrame") -> "pd.Series[str]":
+    """Generation 0 of the lineage of each line of a csv file with a column ``run``.
+
+    ``runs`` is ``runs.csv``, indexed by run. Missing for generation 0 itself. An ensemble has the
+    lineage of its last member.
+    """
+    last_members = run_column.map(lambda run: split_members(run)[-1])
+    teachers: pd.Series[str] = last_members.map(runs["root_teacher"])
+    return teachers

@@ -1,0 +1,193 @@
+"""What determines a run's result is in its recipe's hash, and nothing else is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from support.checks import refused
+from support.plans import ROOT, tiny_plan
+
+from replication.config.scale import ImageRecipe, check_scale, read_config
+from replication.data.augmentation import count_views
+from replication.data.own_images import read
+from replication.plan.plan import Plan
+from replication.plan.recipe import REVISIONS, hash_recipe, with_version
+
+SIX = [f"table{number}" for number in range(1, 7)]
+BYTES_OF_CIFAR10_STAND_IN = 200 * 10 * 2
+"""Of logits on 200 images without crops and flips, in ten classes."""
+
+
+def hashes(plan: Plan) -> dict[str, str]:
+    return {run_id: plan.recipe_hash(run) for run_id, run in plan.runs.items()}
+
+
+def changed_runs(before: Plan, after: Plan) -> set[str]:
+    assert before.runs.keys() == after.runs.keys()
+    old, new = hashes(before), hashes(after)
+    return {run_id for run_id in old if old[run_id] != new[run_id]}
+
+
+def test_how_often_a_training_is_evaluated_changes_no_hash() -> None:
+    often, seldom = (tiny_plan(images={"evaluate_every": every}) for every in (1, 2))
+    assert changed_runs(often, seldom) == set()
+    run = next(iter(often.runs.values()))
+    assert often.recipe(run)["training"]["evaluate_every"] == 1
+    assert seldom.recipe(run)["training"]["evaluate_every"] == 2
+
+
+@pytest.mark.parametrize("limit", [0.5, 4.0, 4000.0])
+def test_a_limit_that_no_logits_exceed_changes_no_hash(limit: float) -> None:
+    keys: dict[str, Any] = {"tables": SIX}
+    assert changed_runs(tiny_plan(**keys), tiny_plan(**keys, logit_cache_limit_gib=limit)) == set()
+
+
+def test_a_limit_that_some_logits_exceed_changes_their_students_alone() -> None:
+    before = tiny_plan(tables=SIX)
+    after = tiny_plan(tables=SIX, logit_cache_limit_gib=BYTES_OF_CIFAR10_STAND_IN / 2**30)
+    changed = changed_runs(before, after)
+    students = {run_id for run_id, run in before.runs.items() if run.teacher}
+    small = {run_id for run_id in students if before.runs[run_id].dataset.name == "digits"}
+    assert small
+    assert changed == students - small
+    assert {before.recipe(run).get("teacher_logits") for run in before.runs.values()} == {
+        None,
+        "stored",
+    }
+    live = {after.recipe(after.runs[run_id])["teacher_logits"] for run_id in changed}
+    assert live == {"computed at every step"}
+
+
+@pytest.mark.parametrize("padding", [0, 1, 4])
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_recipe_counts_as_many_views_as_its_augmentation(padding: int, flip: bool) -> None:
+    recipe = ImageRecipe(
+        epochs=1,
+        batch_size=1,
+        learning_rate=0.1,
+        weight_decay=0.0,
+        crop_padding=padding,
+        flip=flip,
+    )
+    assert recipe.views == count_views(padding, flip)
+
+
+def own_images(folder: Path, **keys: Any) -> Plan:
+    """A plan of a teacher and a student on an npz file of the folder."""
+    folder.mkdir(exist_ok=True)
+    images, labels = np.zeros((6, 4, 4), np.uint8), np.arange(6) % 3
+    images[labels > 0] = 1
+    arrays = {"x_train": images, "y_train": labels, "x_test": images, "y_test": labels}
+    np.savez(folder / "pets.npz", **arrays)
+    table = {
+        "title": "Pets",
+        "dataset": "pets",
+        "columns": {
+            "label": {"objective": "label"},
+            "ban": {"objective": "ban", "teacher": "label"},
+        },
+        "rows": {"narrow": {"network": "wide_resnet_28_1"}},
+    }
+    (folder / "own.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    config = read_config([ROOT / "config/digits.yaml"]) | {
+        "tables": ["own"],
+        "seeds": [0],
+        "datasets": {"pets": {"npz": str(folder / "pets.npz")}},
+        "data_root": str(folder / "data"),
+    }
+    return Plan.make(check_scale({**config, **keys}, "test"), folder)
+
+
+def test_where_data_of_ones_own_lie_changes_no_hash(tmp_path: Path) -> None:
+    here, elsewhere = own_images(tmp_path / "a"), own_images(tmp_path / "b")
+    assert changed_runs(here, elsewhere) == set()
+    for run in here.runs.values():
+        assert str(tmp_path) not in str(here.recipe(run))
+        assert here.recipe(run)["dataset"] == {"name": "pets"}
+
+
+def test_what_is_chosen_of_the_data_changes_every_hash(tmp_path: Path) -> None:
+    before = own_images(tmp_path)
+    fewer = {"npz": str(tmp_path / "pets.npz"), "train": 3}
+    after = own_images(tmp_path, datasets={"pets": fewer})
+    assert changed_runs(before, after) == {*before.runs}
+
+
+def test_preparing_data_of_ones_own_changes_no_hash(tmp_path: Path) -> None:
+    before = hashes(own_images(tmp_path))
+    plan = own_images(tmp_path)
+    (dataset,) = plan.scale.datasets.values()
+    read(dataset.sizes["source"], tmp_path / "data", download=True)
+    assert hashes(plan) == before
+    assert plan.data_spec(dataset).train == 6
+    assert hashes(plan) == before
+
+
+def test_weights_from_elsewhere_have_no_training_and_are_known_by_their_content(
+    tmp_path: Path,
+) -> None:
+    columns = {"given": {"weights": str(tmp_path / "teacher.safetensors")}}
+    table = {
+        "title": "Given",
+        "dataset": "cifar10",
+        "columns": columns,
+        "rows": {"narrow": {"network": "wide_resnet_28_1"}},
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+    config = read_config([ROOT / "config/digits.yaml"]) | {"tables": ["own"], "seeds": [0]}
+    plan = Plan.make(check_scale(config, "test"), tmp_path)
+    (run,) = plan.runs.values()
+    with refused(str(tmp_path / "teacher.safetensors"), "correct `weights` in its table"):
+        plan.recipe(run)
+    found = []
+    for content in (b"one", b"two"):
+        (tmp_path / "teacher.safetensors").write_bytes(content)
+        assert plan.recipe(run).keys() == {
+            *("dataset", "evaluate_on", "network", "objective", "precision", "weights")
+        }
+        found.append(plan.recipe_hash(run))
+    assert found[0] != found[1]
+
+
+WITH_TIMM = {"optimizer": "adamw"}
+REVISED: dict[str, tuple[dict[str, Any], int | None]] = {
+    "the paper's recipe": ({}, None),
+    "SGD with a warm-up that says where it starts": (
+        {"milestones": [], "warmup_epochs": 1, "warmup_learning_rate": 0.01},
+        None,
+    ),
+    "timm's optimiser with a cosine": ({**WITH_TIMM, "schedule": "cosine"}, None),
+    "timm's optimiser without milestones": ({**WITH_TIMM, "milestones": []}, None),
+    "timm's optimiser with milestones": (WITH_TIMM, 2),
+    "a warm-up from the default": ({"milestones": [], "warmup_epochs": 1}, 2),
+    "both": ({**WITH_TIMM, "warmup_epochs": 1}, 3),
+}
+
+
+@pytest.mark.parametrize("name", REVISED)
+def test_a_recipe_has_a_version_if_a_change_of_the_code_affects_it(name: str) -> None:
+    keys, version = REVISED[name]
+    plan = tiny_plan(images={"epochs": 6, "milestones": [3], **keys})
+    (run,) = (run for run in plan.runs.values() if run.id.endswith("/densenet_90_60.cwtm.0"))
+    assert plan.recipe(run).get("version") == version
+
+
+def test_no_language_model_has_a_version() -> None:
+    plan = tiny_plan(tables=["table6"], images=WITH_TIMM)
+    assert all("version" not in plan.recipe(run) for run in plan.runs.values())
+
+
+def test_each_revision_gives_the_recipes_that_it_affects_another_hash() -> None:
+    plain: dict[str, Any] = {"training": {"milestones": [3], "optimizer": "adamw"}}
+    assert [revision.affects(plain) for revision in REVISIONS] == [True, False]
+    assert hash_recipe(plain) != hash_recipe(with_version(plain))
+
+
+def test_recipes_of_the_papers_tables_keep_their_hashes() -> None:
+    # If these change, everything that is published has to be trained again.
+    plan = Plan.read([ROOT / "config/digits.yaml"], ROOT / "tables")
+    teacher = "two_digit_numbers/densenet_90_60.label.0"
+    assert plan.recipe_hash(plan.run(teacher)) == "48479dd22ee622c4"
+    assert plan.recipe_hash(plan.run(f"{teacher}/densenet_90_60.ban.0")) == "4b32410ea1c779dd"
