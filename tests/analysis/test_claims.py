@@ -15,7 +15,6 @@ from support.plans import ROOT, planned_runs, tiny_plan
 
 from replication.analysis.claim_verdicts import REASONS, SIZES, VERDICTS
 from replication.analysis.claims import build_claims, decide_claims
-from replication.analysis.hypothesis_tests import LEVEL
 from replication.analysis.single_runs import spread_of_replicates
 from replication.analysis.statistical_power import seeds_needed
 from replication.config.claim_specs import CellKey, Region
