@@ -71,7 +71,7 @@ class ConfigFiles:
 
 
 @dataclass(frozen=True)
-class Description:
+class ReportOpening:
     """A plan; its text is what the report opens with, written when the report is."""
 
     plan: Plan
@@ -90,9 +90,9 @@ class Rules:
     configfiles: ConfigFiles = ConfigFiles()
 
     @property
-    def description(self) -> Description:
+    def description(self) -> ReportOpening:
         """What the report opens with."""
-        return Description(self.plan)
+        return ReportOpening(self.plan)
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -130,7 +130,11 @@ class Rules:
 
     def pages(self) -> list[str]:
         """The pages of the notebooks whose tables this scale has."""
-        names = [name for name, it in NOTEBOOKS.items() if self.plan.tables.keys() >= {*it.tables}]
+        names = [
+            name
+            for name, notebook in NOTEBOOKS.items()
+            if self.plan.tables.keys() >= {*notebook.tables}
+        ]
         return [f"{self.plan.results}/notebooks/{name}.html" for name in names]
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
@@ -168,17 +172,18 @@ class Rules:
 
     def _median(self, wildcards: Wildcards, what: Literal["memory_mib", "seconds"]) -> float:
         run = self.run(wildcards)
-        found = [getattr(it, what) for it in self._measured[run.dataset.name, run.network]]
-        return float(median([value for value in found if value is not None] or [0]))
+        finished = self._measured[run.dataset.name, run.network]
+        values = [getattr(measured, what) for measured in finished]
+        return float(median([value for value in values if value is not None] or [0]))
 
     @cached_property
     def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:
         """The finished runs by data and network; read once, at the first call."""
-        found = defaultdict[tuple[str, str], list[Measured]](list)
+        finished = defaultdict[tuple[str, str], list[Measured]](list)
         for run in self.plan.runs.values():
             if measured := state_of(self.plan, run).measured:
-                found[run.dataset.name, run.network].append(measured)
-        return found
+                finished[run.dataset.name, run.network].append(measured)
+        return finished
 
     def recipe(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""

@@ -417,7 +417,10 @@ def test_what_the_papers_single_runs_can_support() -> None:
 def test_random_ids_change_nothing() -> None:
     plan = tiny_plan(tables=["table2", "controls"], seeds=[0, 1, 2])
     generator = np.random.default_rng(0)
-    names = {run: f"run-{code:x}" for run, code in zip(plan.runs, generator.permutation(10**6))}
+    names = {
+        run: f"run-{code:x}"
+        for run, code in zip(plan.runs, generator.permutation(10**6), strict=False)
+    }
     runs, cells = planned_runs(plan), []
     errors = {run: generator.normal(20, 1) for run in plan.runs}
     for cell in plan.cells:
