@@ -196,9 +196,7 @@ class Rules:
 
     def table_runs(self, wildcards: Wildcards) -> list[str]:
         """The run.json and predictions of every run that a table shows."""
-        cells = self.plan.table_cells(wildcards.table)
-        folders = {run.id: self.plan.folder(run) for cell in cells for run in cell.runs()}
-        return [str(folder / name) for folder in folders.values() for name in (RECORD, PREDICTIONS)]
+        return self.run_files(wildcards.table, RECORD, PREDICTIONS)
 
     def table_file(self, wildcards: Wildcards) -> str:
         """The file of a table: the suite's, or a study's."""
@@ -218,6 +216,14 @@ class Rules:
         """The run.json of every run that these tables need."""
         needed = {name: run for table in tables for name, run in self.plan.needed(table).items()}
         return [str(self.plan.folder(run) / RECORD) for run in needed.values()]
+
+    def run_files(self, table: str, *names: str) -> list[str]:
+        """These files of every run that a table shows; none where the scale lacks the table."""
+        if table not in self.plan.tables:
+            return []
+        cells = self.plan.table_cells(table)
+        folders = {run.id: self.plan.folder(run) for cell in cells for run in cell.runs()}
+        return [str(folder / name) for folder in folders.values() for name in names]
 
     def write_partial_tables(self) -> None:
         """Write the tables, their cells and the claims after a sweep in which runs have failed.
