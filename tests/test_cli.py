@@ -89,7 +89,7 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
     "data that cannot be downloaded": (
         ["data", "--configfile", "config/paper.yaml"],
         lambda f: (f / "data").write_text("a file", encoding="utf-8"),
-        "data: CIFAR10 cannot be read or downloaded",
+        "data/prepared/cifar10: the prepared images cannot be written",
     ),
     # These are refused with the usage of the command.
     "unknown command": (["tran", RUN], nothing, "tran"),

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -138,13 +137,10 @@ def test_a_read_only_folder_is_named_and_can_be_planned_in(disk: Project) -> Non
 
 def test_data_are_read_from_a_read_only_folder(disk: Project) -> None:
     (disk / "data").mkdir()
-    cifar_archive(disk / "data", "CIFAR10", disk.monkeypatch)
-    archive = disk / "data/cifar-10-python.tar.gz"
-    with tarfile.open(archive) as packed:
-        packed.extractall(disk / "data", filter="data")
-    archive.unlink()
+    cifar_archive(disk / "data", "cifar10", disk.monkeypatch)
+    load_images("cifar10", disk / "data", download=True)
     make_read_only(disk)
     before = contents(disk.folder)
     data = load_images("cifar10", disk / "data")
-    assert (len(data.train.labels), len(data.evaluation.labels)) == (50, 10)
+    assert (len(data.train.labels), len(data.evaluation.labels)) == (50, 20)
     assert contents(disk.folder) == before

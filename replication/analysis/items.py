@@ -15,7 +15,7 @@ from replication.config.claim_specs import CellKey, Weights
 from replication.config.datasets import ImageDataset, OwnImages
 from replication.config.paper_claims import Claims
 from replication.config.scale import Scale
-from replication.data.images import pair_items
+from replication.data.sampling import pair_items
 from replication.results.correctness import Correctness
 from replication.results.schema import CSV_FILES
 

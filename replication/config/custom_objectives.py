@@ -3,16 +3,12 @@
 The plan needs their source alone, so that a changed loss trains again; a training imports them.
 """
 
-import hashlib
-import importlib
-import importlib.util
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+from replication.config.own_modules import find_module, hash_modules, import_module
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
 
@@ -33,26 +29,36 @@ def find_objective(name: str, folder: Path = Path()) -> Objective:
     if not is_custom(name):
         return OBJECTIVES[name]
     module, _, function = name.partition(":")
+    source = find_source(name, folder)
     try:
-        found = getattr(_import(module, find_source(name, folder), folder), function)
-    except InputError:
-        raise
-    except AttributeError:
-        raise InputError(
-            f"objective `{name}`: {find_source(name, folder)} has no `{function}`; correct the name"
-        ) from None
+        imported = import_module(module, folder)
     except Exception as error:
         reason = " ".join(str(error).split()) or "no reason given"
         raise InputError(
-            f"objective `{name}`: {find_source(name, folder)} cannot be imported"
+            f"objective `{name}`: {source} cannot be imported"
             f" ({type(error).__name__}: {reason}); correct it"
         ) from None
-    return as_objective(found)
+    if not callable(own_function := getattr(imported, function, None)):
+        raise InputError(
+            f"objective `{name}`: {source} has no function `{function}`; correct the name"
+        )
+    return as_objective(own_function)
 
 
 def source_hash(name: str, folder: Path = Path()) -> str:
-    """A hash of the module's source; raises InputError where there is no such module."""
-    return hashlib.sha256(find_source(name, folder).read_bytes()).hexdigest()[:16]
+    """A hash of the objective's source: its module, and what that imports of one's own modules.
+
+    Raises:
+        InputError: there is no such module, or a file cannot be read.
+    """
+    source = find_source(name, folder)
+    try:
+        return hash_modules(name.partition(":")[0], folder)
+    except OSError as error:
+        raise InputError(
+            f"objective `{name}`: {source} or what it imports cannot be read ({error}); give read"
+            " permission"
+        ) from None
 
 
 def find_source(name: str, folder: Path = Path()) -> Path:
@@ -62,33 +68,13 @@ def find_source(name: str, folder: Path = Path()) -> Path:
         InputError: it is neither in the folder nor on Python's path, or no file of Python code.
     """
     module = name.partition(":")[0]
-    own = folder / f"{module.replace('.', '/')}.py"
-    if own.is_file():
-        return own
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        spec = None
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+    file = find_module(module, folder)
+    if file is None:
         raise InputError(
             f"objective `{name}`: no module {module}; put {module}.py into {folder.resolve().name}"
             " or install it"
         )
-    return Path(spec.origin)
-
-
-def _import(module: str, file: Path, folder: Path) -> ModuleType:
-    if not file.is_relative_to(folder):
-        return importlib.import_module(module)
-    # By file and under a name of its own, because two studies may each have a module of this name.
-    name = f"{module}_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:8]}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[name] = found
-    spec.loader.exec_module(found)
-    return found
+    return file
 
 
 def as_objective(function: Callable[..., Any]) -> Objective:

@@ -7,9 +7,18 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from replication.config.yaml_model import Count, Line, OneOf, StrictModel
 from replication.data import specs
+from replication.data.image_folders import file_state, folder_state
 from replication.data.specs import Source
 
 Part = Literal["test", "validation"]
+PLACES = ("folder", "npz", "torchvision")
+
+
+BALANCED = Field(
+    False,
+    description="Take the same number of training images, and of `items`, of every class, or as"
+    " near to it as can be.",
+)
 
 
 class Dataset(StrictModel):
@@ -19,6 +28,17 @@ class Dataset(StrictModel):
     def sizes(self) -> dict[str, Any]:
         """How much of it is used, as arguments of its loading function."""
         return self.model_dump(exclude={"name"})
+
+    def state(self, root: str = "data") -> str:
+        """The state of the files that the data are prepared from, which changes when a file does.
+
+        It is a hash of their names, sizes and times, for which a folder is listed; empty for data
+        that have checksums. ``root`` is the folder of all data sets.
+
+        Raises:
+            InputError: a folder cannot be listed.
+        """
+        return ""
 
 
 class ImageDataset(Dataset):
@@ -33,6 +53,13 @@ class ImageDataset(Dataset):
         " for testing where the data set has no test images of its own.",
     )
     pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
+    balanced: bool = BALANCED
+
+    def state(self, root: str = "data") -> str:
+        """As of every data set; of one that can be a folder of images."""
+        folder = specs.IMAGE_DATASETS[self.name].folder
+        place = specs.expand_root(root) / folder
+        return folder_state(place) if folder and place.is_dir() else ""
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used: its numbers of images and their size."""
@@ -54,6 +81,7 @@ class OwnImages(Dataset):
     train: Count | None = Field(None, description="Training images; all of them without this key.")
     test: Count | None = Field(None, description="Test images, likewise.")
     pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
+    balanced: bool = BALANCED
 
     @model_validator(mode="after")
     def _is_one_place(self) -> Self:
@@ -80,18 +108,24 @@ class OwnImages(Dataset):
     @property
     def sizes(self) -> dict[str, Any]:
         """As of every data set, and where the images are."""
-        return {**self._part, "source": self.source}
+        return {**self._used, "source": self.source}
 
     @property
-    def _part(self) -> dict[str, Any]:
-        return self.model_dump(include={"train", "test", "pool"})
+    def _used(self) -> dict[str, Any]:
+        return self.model_dump(include={"train", "test", "pool", "balanced"})
+
+    def state(self, root: str = "data") -> str:
+        """As of every data set."""
+        if self.torchvision:
+            return ""
+        return folder_state(Path(self.folder)) if self.folder else file_state(Path(self.npz or ""))
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used; raises InputError where it is not prepared."""
-        from replication.data import own_images
+        from replication.data.own_images import own_image_spec
 
-        found = own_images.spec(self.source, Path(root).expanduser())
-        return specs.used(found, evaluate_on=evaluate_on, **self._part)
+        whole = own_image_spec(self.source, specs.expand_root(root))
+        return specs.used(whole, evaluate_on=evaluate_on, **self._used)
 
 
 class TextDataset(Dataset):
@@ -118,27 +152,34 @@ class OwnText(Dataset):
     @property
     def name(self) -> str:
         """What its runs are named after."""
-        return Source("npz", self.text).name
+        return specs.name_of(self.text)
 
     @property
     def sizes(self) -> dict[str, Any]:
         """As of every data set, and where the text is."""
         return {"words": self.words, "train": self.train, "file": Path(self.text)}
 
+    def state(self, root: str = "data") -> str:
+        """As of every data set."""
+        return file_state(Path(self.text))
+
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.TextSpec:
         """The data set with the numbers of words that are used, read from the file."""
         from replication.data.text import load_corpus
 
-        found = load_corpus(self.name, Path(root), **self.sizes)
-        parts = len(found.train), len(found.validation), len(found.test)
-        return specs.TextSpec(self.name, "", len(found.vocabulary), *parts)
+        corpus = load_corpus(self.name, Path(root), **self.sizes)
+        parts = len(corpus.train), len(corpus.validation), len(corpus.test)
+        return specs.TextSpec(self.name, "", len(corpus.vocabulary), *parts)
 
 
-def _kind_of(value: object) -> str:
+def _kind_of(value: object) -> str | None:
+    """The tag of an entry's model in `AnyDataset`; None for keys that exclude each other."""
     if isinstance(value, Dataset):
         return f"<{type(value).__name__}>"
     keys = value.keys() if isinstance(value, dict) else set()
-    if keys & {"folder", "npz", "torchvision"}:
+    if "name" in keys and keys & {*PLACES, "text"}:
+        return None
+    if keys & {*PLACES}:
         return "<OwnImages>"
     if "text" in keys:
         return "<OwnText>"
@@ -151,5 +192,10 @@ AnyDataset = Annotated[
     | Annotated[TextDataset, Tag("<TextDataset>")]
     | Annotated[OwnImages, Tag("<OwnImages>")]
     | Annotated[OwnText, Tag("<OwnText>")],
-    Discriminator(_kind_of),
+    Discriminator(
+        _kind_of,
+        custom_error_type="own_data_with_a_name",
+        custom_error_message="`name` stands for a data set of the suite, `folder`, `npz`,"
+        " `torchvision` and `text` for your own; keep one of them",
+    ),
 ]

@@ -1,32 +1,31 @@
 """The image data sets as files: where they come from, and how they are read.
 
 A loader takes the folder of all data sets and whether it may download what is missing. It returns
-the training and the test part, in the order of the files, with pixels in [0, 1]. It raises an
-`InputError` where files are missing, damaged, or cannot be downloaded.
+the training and the test part, in the order of the files, with pixels from 0 to 1 or in uint8. It
+raises an `InputError` where files are missing, damaged, or cannot be downloaded. (`data.cifar` has
+those of CIFAR.)
 """
 
 import gzip
 import importlib.util
-import tarfile
-import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from filelock import FileLock
 
 from replication import files
+from replication.data.download import UNREADABLE, last_line
 from replication.data.download import download as fetch
-from replication.data.images import Items, shuffled
+from replication.data.images import Items
+from replication.data.sampling import shuffled
 from replication.data.specs import PREPARE
 from replication.errors import InputError
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 Parts = tuple[Items, Items]
-UNREADABLE = (OSError, RuntimeError, ValueError, EOFError, tarfile.TarError, zlib.error)
 
 
 def digits(root: Path, download: bool = False) -> Parts:
@@ -93,37 +92,10 @@ def fashion_mnist(root: Path, download: bool = False) -> Parts:
                 f"{images} or {labels} is damaged ({str(error) or 'no idx file'}); delete both and"
                 f" {PREPARE}"
             ) from None
-        return Items(items.images[:, None] / 255, items.labels)
+        return Items(items.images[:, None], items.labels)
 
     hint = "or install Debian's package dataset-fashion-mnist"
     return _load(read, provide, download, root, "Fashion-MNIST", hint)
-
-
-def _cifar(name: Literal["CIFAR10", "CIFAR100"], root: Path, download: bool = False) -> Parts:
-    """32×32 in colour: 50,000 for training and 10,000 for testing."""
-    import torchvision.datasets
-
-    kind = getattr(torchvision.datasets, name)
-    archive = root / kind.filename
-
-    def provide() -> None:
-        fetch(kind.url, archive, kind.tgz_md5)
-        with tarfile.open(archive) as tar:
-            # torchvision's own unpacking lets members out of the folder.
-            tar.extractall(root, filter="data")
-
-    def read(train: bool) -> Items:
-        # It unpickles only files that have the right checksums.
-        dataset = kind(str(root), train=train)
-        images = torch.from_numpy(dataset.data).permute(0, 3, 1, 2).contiguous()
-        return Items(images / 255, torch.tensor(dataset.targets))
-
-    hint = f"or put {kind.filename} there"
-    return _load(read, provide, download, root, name, hint)
-
-
-cifar10 = partial(_cifar, "CIFAR10")
-cifar100 = partial(_cifar, "CIFAR100")
 
 
 def _load(
@@ -150,7 +122,7 @@ def _load(
                 provide()
                 return read(True), read(False)
     except UNREADABLE as error:
-        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        reason = last_line(error)
         if download:
             raise InputError(
                 f"{root}: {name} cannot be read or downloaded ({reason}); check the network and the"

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from replication.errors import InputError
+
 
 @dataclass(frozen=True)
 class ImageSpec:
@@ -15,6 +17,9 @@ class ImageSpec:
     true, the loader's items are single ones, of which two are put side by side; classes and shape
     are those of a pair. Where ``one_source`` is true, the test part is the suite's own choice from
     the same images as the training part, which can be made smaller in favour of it.
+    ``class_names`` are in the order of the labels; without them a class is called by its number.
+    ``folder`` is where its images can be, as ``<folder>/<part>/<class>/<file>.png`` in the folder
+    of all data sets.
     """
 
     label: str
@@ -25,6 +30,8 @@ class ImageSpec:
     test: int
     pairs: bool = False
     one_source: bool = False
+    class_names: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,12 @@ class TextSpec:
     train: int
     validation: int
     test: int
+
+
+def name_of(place: str) -> str:
+    """What the runs on a folder or file are named after: its own name, in letters of run ids."""
+    stem = Path(place).stem.lower()
+    return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in stem)
 
 
 @dataclass(frozen=True)
@@ -58,13 +71,12 @@ class Source:
     @property
     def name(self) -> str:
         """What runs and files are named after: the place's own name."""
-        stem = Path(self.place).stem.lower()
-        return "".join(c if c.isascii() and c.isalnum() else "_" for c in stem)
+        return name_of(self.place)
 
     def prepared(self, root: Path) -> Path:
-        """The file with its arrays."""
+        """The folder of its prepared arrays, in the folder of all data sets."""
         digest = hashlib.sha256(repr(self).encode()).hexdigest()[:12]
-        return root / "prepared" / f"{self.name}-{digest}.npz"
+        return root / "prepared" / f"{self.name}-{digest}"
 
 
 def _pairs_of(spec: ImageSpec, label: str) -> ImageSpec:
@@ -91,8 +103,35 @@ _FASHION_MNIST = ImageSpec(
     train=60_000,
     test=10_000,
 )
+_CIFAR10_CLASSES = "airplane automobile bird cat deer dog frog horse ship truck"
+_CIFAR100_CLASSES = """
+    apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
+    butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch
+    crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house
+    kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
+    mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree
+    plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark
+    shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table
+    tank telephone television tiger tractor train trout tulip turtle wardrobe whale
+    willow_tree wolf woman worm
+"""
 _CIFAR10 = ImageSpec(
-    "CIFAR-10", _IMAGES + "cifar10", classes=10, shape=(3, 32, 32), train=50_000, test=10_000
+    "CIFAR-10",
+    "replication.data.cifar:cifar10",
+    classes=10,
+    shape=(3, 32, 32),
+    train=50_000,
+    test=10_000,
+    class_names=tuple(_CIFAR10_CLASSES.split()),
+    folder="cifar-10",
+)
+_CIFAR100 = replace(
+    _CIFAR10,
+    label="CIFAR-100",
+    loader="replication.data.cifar:cifar100",
+    classes=100,
+    class_names=tuple(_CIFAR100_CLASSES.split()),
+    folder="cifar-100",
 )
 
 DATASETS: dict[str, ImageSpec | TextSpec] = {
@@ -101,8 +140,7 @@ DATASETS: dict[str, ImageSpec | TextSpec] = {
     "fashion_mnist": _FASHION_MNIST,
     "fashion_mnist_pairs": _pairs_of(_FASHION_MNIST, "pairs of Fashion-MNIST items"),
     "cifar10": _CIFAR10,
-    "cifar100": replace(_CIFAR10, label="CIFAR-100", loader=_IMAGES + "cifar100", classes=100),
-    # The text differs between versions of Python; these are the sizes in CPython 3.11.
+    "cifar100": _CIFAR100,
     "python_reference": TextSpec(
         "the Python language reference",
         _TEXT + "python_reference",
@@ -130,6 +168,14 @@ HELD_OUT = 5
 """One in so many training images is held out for validation."""
 
 
+def expand_root(root: str | Path) -> Path:
+    """The folder of all data sets, where ``~`` is a home; raises InputError for an unknown one."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
+
+
 def image_spec(name: str, **sizes: Any) -> ImageSpec:
     """An image data set as a scale uses it; ``sizes`` are the arguments of `used`."""
     return used(IMAGE_DATASETS[name], **sizes)
@@ -141,11 +187,12 @@ def used(
     test: int | None = None,
     items: int | None = None,
     pool: int = 1,
+    balanced: bool = False,
     evaluate_on: Literal["test", "validation"] = "test",
 ) -> ImageSpec:
     """A data set with the numbers of images, and their size, that are used of it.
 
-    The arguments are those of `data.images.load_images`.
+    The arguments are those of `data.images.load_images`; ``balanced`` changes no number.
     """
     channels, height, width = spec.shape
     spec = replace(spec, shape=(channels, height // pool, width // pool))

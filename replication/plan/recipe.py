@@ -55,6 +55,12 @@ def _is_the_papers(training: Mapping[str, Any]) -> bool:
     return not training.keys() & ImageRecipe.OPEN
 
 
+def _reads_cifar(recipe: Mapping[str, Any]) -> bool:
+    """Whether the data are the suite's CIFAR: a folder of one's own of this name has a size."""
+    dataset = recipe.get("dataset", {})
+    return dataset.get("name") in ("cifar10", "cifar100") and "size" not in dataset
+
+
 REVISIONS = (
     Revision(
         "With timm's optimisers the rate is multiplied after its milestones, as with SGD, and no"
@@ -64,6 +70,11 @@ REVISIONS = (
     Revision(
         "A warm-up without a `warmup_learning_rate` starts at timm's default instead of 0.",
         _warms_up_from_the_default,
+    ),
+    Revision(
+        "CIFAR's images are in the order of their class's and their file's name, which an archive"
+        " and a folder share, and no longer in that of the archive.",
+        _reads_cifar,
     ),
 )
 """All such changes, the oldest first. A new one is added at the end, and none is ever removed."""
@@ -93,7 +104,7 @@ def make_recipe(
         "precision": scale.precision,
     }
     if run.weights:
-        return recipe | {"weights": _weights_checksum(run.weights)}
+        return with_version(recipe | {"weights": _weights_checksum(run.weights)})
     if run.parameters:
         recipe["parameters"] = dict(run.parameters)
     if is_custom(run.objective):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.results.prepared_data import data_problem
 from replication.results.run_folder import FAILURE, LOCK, RECORD
 
 LEASE = 30.0
@@ -25,7 +26,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands; `measured` of one that is done, `reason` of one that has failed."""
+    """Where a run stands; ``measured`` of one that is done.
+
+    ``reason`` says why a run has failed, or why a finished one counts as missing.
+    """
 
     name: Literal["done", "running", "failed", "missing"]
     measured: Measured | None = None
@@ -38,13 +42,16 @@ MISSING, RUNNING = State("missing"), State("running")
 def state_of(plan: Plan, run: Run) -> State:
     """Where a run stands.
 
-    A run with a record of another recipe is missing, because Snakemake trains it again. A run with
-    a damaged record has failed.
+    A run with a record of another recipe is missing, because Snakemake trains it again, and so is
+    one that was trained on other data than are prepared now. A run with a damaged record has
+    failed.
     """
     folder = plan.folder(run)
     try:
         record = json.loads((folder / RECORD).read_bytes())
         if record["recipe_hash"] == plan.recipe_hash(run):
+            if problem := data_problem(plan, run, record):
+                return State("missing", reason=problem)
             seconds, memory = record.get("seconds"), record.get("peak_memory_mib")
             return State("done", Measured(_positive(seconds), _positive(memory)))
     except OSError:

@@ -28,7 +28,7 @@ from replication.data.text import Corpus
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.plan.stored_logits import LogitShape, is_within_limit
+from replication.plan.stored_logits import LogitShape
 from replication.results.run_record import LOGITS_OF, LOGITS_SUM, logits_of
 from replication.runtime.conditions import choose_precision
 
@@ -137,7 +137,7 @@ def find_cache(
         words = len(data.train) - len(data.train) % recipe.batch_size
         shape = 1, words, len(data.vocabulary)
         file = cache_file(folder, recipe.batch_size, "column")
-    if not is_within_limit(shape, plan.scale.logit_cache_limit_gib):
+    if not plan.stores_logits_for(student):
         return None
     precision = choose_precision(plan.scale, device, kind_of(student.network))
     identity = {"teacher": checksum, "data": data.fingerprint, "precision": precision}

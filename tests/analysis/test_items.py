@@ -11,7 +11,9 @@ from support.small_results import copy_small_results, train_small_results
 
 from replication.analysis.items import bootstrap, item_intervals, items_of
 from replication.config.paper_claims import read_claims
-from replication.data.images import Items, _pairs, pair_items
+from replication.data.images import Items, _choose, _Selection
+from replication.data.sampling import pair_items
+from replication.data.specs import IMAGE_DATASETS
 
 
 def test_an_interval_over_single_items_is_that_of_a_mean() -> None:
@@ -39,7 +41,9 @@ def test_the_items_of_a_pair_are_those_that_are_put_side_by_side() -> None:
     assert items.max() < total
     assert (items == pair_items(total, 100).numpy()).all()
     single = Items(torch.arange(total).float().reshape(-1, 1, 1, 1), torch.arange(total))
-    assert _pairs(single, 100, "").images.squeeze().T.tolist() == items.tolist()
+    spec, whole = IMAGE_DATASETS["two_digit_numbers"], _Selection(single, torch.arange(total))
+    pairs = _choose("numbers", spec, whole, "test", 100, balanced=False).load(1)
+    assert pairs.images.squeeze().T.tolist() == items.tolist()
     total, items = items_of(plan, plan.scale.datasets["cifar10"])
     assert (total, items.shape) == (100, (1, 100))
 

@@ -1,12 +1,15 @@
 """Objectives of one's own are found without being imported, loaded, and refused in one line."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from support.plans import ROOT
 
 from replication.config.custom_objectives import find_objective, find_source, is_custom, source_hash
+from replication.config.own_modules import own_modules
 from replication.errors import InputError
 from replication.objectives.loss import Loss
 
@@ -63,9 +66,132 @@ def test_a_module_on_the_path_needs_no_folder(tmp_path: Path) -> None:
     assert find_objective("replication.objectives:kd")(Z, Y, T).ndim == 0
 
 
+MATCH = "def match(z, y, t):\n    return {scale}(z - t).mean()\n"
+HELPERS = {
+    "losses.py": "from helper import scale\n" + MATCH.format(scale="scale"),
+    "helper.py": "from package.deep import FACTOR\n\ndef scale(x):\n    return FACTOR * x**2\n",
+    "package/__init__.py": "",
+    "package/deep.py": "from . import numbers_of_mine\nFACTOR = numbers_of_mine.TWO\n",
+    "package/numbers_of_mine.py": "TWO = 2.0\n",
+    "unused.py": "1\n",
+}
+
+
+def write_all(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, source in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def path_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+
+
+def test_what_a_loss_imports_from_its_folder_is_importable(tmp_path: Path) -> None:
+    objective = find_objective("losses:match", write_all(tmp_path, HELPERS))
+    torch.testing.assert_close(objective(Z, Y, T), 2 * (Z - T).square().mean())
+
+
+@pytest.mark.parametrize("name", [*HELPERS])
+def test_exactly_what_a_loss_imports_is_hashed(name: str, tmp_path: Path) -> None:
+    write_all(tmp_path, HELPERS)
+    before = source_hash("losses:match", tmp_path)
+    (tmp_path / name).write_text(HELPERS[name] + "# changed\n", encoding="utf-8")
+    assert (source_hash("losses:match", tmp_path) == before) == (name == "unused.py")
+
+
+def test_a_moved_study_keeps_its_hash(tmp_path: Path) -> None:
+    places = [write_all(tmp_path / place, HELPERS) for place in ("a", "b")]
+    assert len({source_hash("losses:match", place) for place in places}) == 1
+
+
+OF_HELPER = MATCH.format(scale="helper.scale")
+IMPORTS = {
+    "in a function": OF_HELPER.replace("return", "import helper\n    return"),
+    "with another name": "import helper as h\n" + MATCH.format(scale="h.scale"),
+    "everything": "from helper import *\n" + MATCH.format(scale="scale"),
+    "if it is there": "try:\n    import helper\nexcept ImportError:\n    helper = None\n"
+    + OF_HELPER,
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_a_helper_is_found_however_it_is_imported(name: str, tmp_path: Path) -> None:
+    helper = "def scale(x):\n    return 2 * x**2\n"
+    write_all(tmp_path, {"losses.py": IMPORTS[name], "helper.py": helper})
+    objective = find_objective("losses:match", tmp_path)
+    torch.testing.assert_close(objective(Z, Y, T), 2 * (Z - T).square().mean())
+    before = source_hash("losses:match", tmp_path)
+    write_all(tmp_path, {"helper.py": helper.replace("2 *", "3 *")})
+    assert source_hash("losses:match", tmp_path) != before
+
+
+def test_helpers_of_two_studies_may_have_one_name(tmp_path: Path) -> None:
+    one = write_all(tmp_path / "one", HELPERS)
+    other = {**HELPERS, "package/numbers_of_mine.py": "TWO = 7.0\n"}
+    two = write_all(tmp_path / "two", other)
+    expected = (Z - T).square().mean()
+    first = find_objective("losses:match", one)
+    torch.testing.assert_close(find_objective("losses:match", two)(Z, Y, T), 7 * expected)
+    torch.testing.assert_close(first(Z, Y, T), 2 * expected)
+    torch.testing.assert_close(find_objective("losses:match", one)(Z, Y, T), 2 * expected)
+
+
+def test_a_helper_may_have_the_name_of_a_module_that_is_loaded(tmp_path: Path) -> None:
+    import statistics
+
+    files = {
+        "losses.py": "from statistics import mean\n\ndef match(z, y, t):\n    return mean(z - t)\n",
+        "statistics.py": "def mean(x):\n    return 5 * x.mean()\n",
+    }
+    objective = find_objective("losses:match", write_all(tmp_path, files))
+    torch.testing.assert_close(objective(Z, Y, T), 5 * (Z - T).mean())
+    find_objective("losses:match", write(tmp_path / "..", GOOD))
+    sys.modules["statistics"] = statistics
+
+
+def test_a_module_of_a_package_may_import_its_neighbours(tmp_path: Path) -> None:
+    files = {f"own/{name}": source for name, source in HELPERS.items()}
+    files["own/losses.py"] = files["own/losses.py"].replace("from helper", "from .helper")
+    files["own/helper.py"] = files["own/helper.py"].replace("from package", "from .package")
+    write_all(tmp_path, files)
+    objective = find_objective("own.losses:match", tmp_path)
+    torch.testing.assert_close(objective(Z, Y, T), 2 * (Z - T).square().mean())
+    before = source_hash("own.losses:match", tmp_path)
+    write_all(tmp_path, {"own/package/numbers_of_mine.py": "TWO = 3.0\n"})
+    assert source_hash("own.losses:match", tmp_path) != before
+
+
+def test_helpers_on_pythons_path_are_hashed_but_installed_packages_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "import numpy, torch, replication.metrics, elsewhere\n\ndef match(z, y, t): ...\n"
+    study = write(tmp_path, source)
+    path = write_all(tmp_path / "path", {"elsewhere.py": "1\n"})
+    monkeypatch.syspath_prepend(path)
+    assert own_modules("losses", study) == {
+        "losses": study / "losses.py",
+        "elsewhere": path / "elsewhere.py",
+    }
+
+
+def test_the_suites_own_modules_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The folder of a scale that is no study may be the one that the suite lies in.
+    before = sys.modules["replication.objectives"]
+    monkeypatch.chdir(ROOT)
+    assert find_objective("replication.objectives:kd", Path())(Z, Y, T).ndim == 0
+    assert sys.modules["replication.objectives"] is before
+
+
 REFUSED = {
     "no module": (None, "no module losses; put losses.py into"),
-    "no function": ("import torch\n", "has no `match`"),
+    "no helper": ("import helper_that_is_not_there\n", "cannot be imported (ModuleNotFoundError"),
+    "an attribute that is missing": ("import math\nmath.no\n", "cannot be imported (AttributeE"),
+    "no function but a number": ("match = 3\n", "has no function `match`"),
+    "no function": ("import torch\n", "has no function `match`"),
     "not imported": ("import no_such_package\n", "cannot be imported (ModuleNotFoundError: No"),
     "wrong syntax": ("def match(:\n", "cannot be imported (SyntaxError"),
     "a vector": ("def match(z, y, t):\n    return (z - t).sum(1)\n", "returned shape (6,)"),

@@ -47,7 +47,7 @@ def test_damaged_digits_are_refused(
 def cifar(project: Project) -> Path:
     """A small CIFAR-10 in its archive, as the scale's data, without a network."""
     (project / "data").mkdir()
-    cifar_archive(project / "data", "CIFAR10", project.monkeypatch)
+    cifar_archive(project / "data", "cifar10", project.monkeypatch)
     project.override(datasets={"cifar10": {"name": "cifar10", "train": None, "test": None}})
     return project / "data/cifar-10-python.tar.gz"
 
@@ -68,7 +68,7 @@ def test_damaged_cifar_is_refused(
     damage: Callable[[Path], object], cifar: Path, project: Project
 ) -> None:
     damage(cifar)
-    project.refuses(["data", *FILES, *WRONG], "CIFAR10", "cifar-10-python.tar.gz")
+    project.refuses(["data", *FILES, *WRONG], "CIFAR-10", "cifar-10-python.tar.gz")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from support.archives import cifar_archive, fashion_files
+from support.archives import fashion_files
 from support.checks import refused
 from torchvision import datasets
 
@@ -34,30 +34,6 @@ def test_digits_are_those_of_scikit_learn_each_in_one_part() -> None:
     assert counts.tolist() == pytest.approx([1 / 3] * 10, abs=0.01)
 
 
-@pytest.mark.parametrize(("name", "classes"), [("CIFAR10", 10), ("CIFAR100", 100)])
-def test_cifar_is_read_from_an_archive_in_its_format(
-    name: str, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pixels = cifar_archive(tmp_path, name, monkeypatch)
-    data = load_images(name.lower(), tmp_path, download=True)
-    assert data.classes == classes
-    assert data.train.images.shape[1:] == (3, 32, 32)
-    expected = torch.from_numpy(pixels).view(-1, 3, 32, 32) / 255
-    torch.testing.assert_close(unnormalised(data.train, data), expected)
-
-
-def test_a_truncated_archive_without_a_network_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cifar_archive(tmp_path, "CIFAR10", monkeypatch)
-    archive = tmp_path / datasets.CIFAR10.filename
-    archive.write_bytes(archive.read_bytes()[:1000])
-    with refused(
-        f"{tmp_path}: CIFAR10 cannot be read or downloaded", "or put cifar-10-python.tar.gz there"
-    ):
-        load_images("cifar10", tmp_path, download=True)
-
-
 def test_fashion_mnist_is_unpacked_from_debians_package_and_paired(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,8 +42,8 @@ def test_fashion_mnist_is_unpacked_from_debians_package_and_paired(
     data = load_images("fashion_mnist", tmp_path / "data", download=True)
     expected = torch.from_numpy(pixels)[:, None] / 255
     torch.testing.assert_close(unnormalised(data.train, data), expected)
-    pairs = load_images("fashion_mnist_pairs", tmp_path / "data", train=30)
-    assert pairs.train.images.shape == (30, 1, 28, 56)
+    pairs = load_images("fashion_mnist_pairs", tmp_path / "data", train=100, balanced=True)
+    assert pairs.train.images.shape == (100, 1, 28, 56)
     assert len(pairs.evaluation.labels) == 20
 
 
@@ -82,20 +58,12 @@ def test_fashion_mnist_without_a_network_is_one_line(
         load_images("fashion_mnist", tmp_path, download=True)
 
 
-@pytest.mark.parametrize(
-    ("name", "missing"),
-    [
-        ("cifar10", "CIFAR10"),
-        ("cifar100", "CIFAR100"),
-        ("fashion_mnist", "Fashion-MNIST"),
-        ("fashion_mnist_pairs", "Fashion-MNIST"),
-    ],
-)
+@pytest.mark.parametrize("name", ["fashion_mnist", "fashion_mnist_pairs"])
 def test_loading_never_downloads_and_writes_nothing(
-    name: str, missing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_files, "fetch", lambda *_: pytest.fail("a download"))
     monkeypatch.setattr(image_files, "DEBIAN_FASHION_MNIST", tmp_path / "none")
-    with refused(f"{tmp_path}: {missing} is missing or damaged (", "run `replication data`"):
+    with refused(f"{tmp_path}: Fashion-MNIST is missing or damaged (", "run `replication data`"):
         load_images(name, tmp_path)
     assert list(tmp_path.iterdir()) == []

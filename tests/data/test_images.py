@@ -7,9 +7,9 @@ import pytest
 import torch
 from support.checks import refused
 
-from replication.data import images
+from replication.data import image_checks, images
 from replication.data.images import load_images
-from replication.data.specs import image_spec
+from replication.data.specs import IMAGE_DATASETS, image_spec
 
 
 def unnormalised(part: images.Items, data: images.ImageData) -> torch.Tensor:
@@ -41,12 +41,14 @@ def test_validation_items_come_from_the_training_part() -> None:
         assert {tuple(image) for image in pixels} <= whole
 
 
-def test_the_class_of_a_pair_is_its_number() -> None:
+@pytest.mark.parametrize("balanced", [False, True])
+def test_the_class_of_a_pair_is_its_number(balanced: bool) -> None:
     items = images.Items(torch.arange(10.0).view(10, 1, 1, 1), torch.arange(10))
-    pairs = images._pairs(items, 50, "")
+    single = images._Selection(items, torch.arange(10))
+    spec = IMAGE_DATASETS["two_digit_numbers"]
+    pairs = images._choose("numbers", spec, single, "train", 200, balanced).load(1)
     tens, units = pairs.images[:, 0, 0].unbind(-1)
     assert torch.equal(pairs.labels, (10 * tens + units).long())
-    assert torch.equal(images._pairs(items, 50, "").images, pairs.images)
 
 
 def test_images_are_normalised_by_the_training_part_alone() -> None:
@@ -58,7 +60,13 @@ def test_images_are_normalised_by_the_training_part_alone() -> None:
 
 @pytest.mark.parametrize("part", ["test", "validation"])
 @pytest.mark.parametrize(
-    "sizes", [{}, {"train": 300, "test": 100}, {"items": 400, "train": 250, "pool": 2}, {"pool": 4}]
+    "sizes",
+    [
+        {},
+        {"train": 300, "test": 110, "balanced": True},
+        {"items": 400, "train": 250, "pool": 2, "balanced": True},
+        {"pool": 4},
+    ],
 )
 @pytest.mark.parametrize("name", ["digits", "two_digit_numbers"])
 def test_a_loaded_data_set_has_the_sizes_of_its_specification(
@@ -88,8 +96,8 @@ def test_digits_that_are_not_for_training_are_for_testing() -> None:
 
 
 def test_pairs_are_made_of_the_chosen_items_only() -> None:
-    single = load_images("digits", Path(), items=50)
-    pairs = load_images("two_digit_numbers", Path(), items=50)
+    single = load_images("digits", Path(), items=50, balanced=True)
+    pairs = load_images("two_digit_numbers", Path(), items=50, train=200, balanced=True)
     halves = unnormalised(pairs.train, pairs).mul(16).round().split(8, dim=-1)
     seen = {tuple(image) for half in halves for image in half.flatten(1).tolist()}
     chosen = unnormalised(single.train, single).mul(16).round().flatten(1).tolist()
@@ -98,7 +106,7 @@ def test_pairs_are_made_of_the_chosen_items_only() -> None:
 
 def test_squares_of_pixels_are_averaged() -> None:
     items = images.Items(torch.tensor([[[[1.0, 2, 0, 0], [3, 6, 0, 4]]]]), torch.tensor([7]))
-    averaged = images._averaged(items, 2, "")
+    averaged = images._Selection(items, torch.tensor([0])).load(2)
     assert averaged.images.tolist() == [[[[3.0, 1.0]]]]
     assert averaged.labels.tolist() == [7]
 
@@ -108,3 +116,61 @@ def test_squares_have_to_divide_the_image() -> None:
         load_images("digits", Path(), pool=3)
     with refused("digits: `items` asks for 1199 images", "has 1198"):
         load_images("digits", Path(), items=1199)
+
+
+def test_every_class_of_balanced_numbers_is_trained_on() -> None:
+    sizes = {"items": 400, "pool": 2, "train": 576, "test": 2000}
+    with refused("two_digit_numbers: no training image of class 37; raise `train`, or add", "true"):
+        load_images("two_digit_numbers", Path(), **sizes)
+    data = load_images("two_digit_numbers", Path(), **sizes, balanced=True)
+    assert set(torch.bincount(data.train.labels, minlength=100).tolist()) == {5, 6}
+    # The test images are drawn as before: their distribution is not the training images'.
+    assert len(torch.bincount(data.evaluation.labels).unique()) > 2
+
+
+@pytest.mark.parametrize("evaluate_on", ["test", "validation"])
+def test_balanced_items_and_images_are_equally_many_of_each_class(evaluate_on: Any) -> None:
+    for sizes in ({"items": 300}, {"train": 100}):
+        data = load_images("digits", Path(), **sizes, balanced=True, evaluate_on=evaluate_on)
+        counts = torch.bincount(data.train.labels).tolist()
+        assert len(counts) == 10
+        assert len(set(counts)) == 1
+
+
+def test_classes_without_images_are_named() -> None:
+    with refused("digits: no training image of class 1; raise `train`, or add `balanced", "true`"):
+        load_images("digits", Path(), train=20)
+    assert len(load_images("digits", Path(), train=20, balanced=True).train.labels) == 20
+    with refused("digits: no test image of class 3, 4, 5; raise `test`, or", "leave it out"):
+        load_images("digits", Path(), test=10)
+    with refused("digits: no validation image of class ", "add images of it"):
+        load_images("digits", Path(), items=40, balanced=True, evaluate_on="validation")
+
+
+def test_a_data_set_that_does_not_fit_into_memory_is_named_with_its_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(image_checks, "memory_bytes", lambda: 1_000_000)
+    # 1,198 · 3 copies and 599 test images of 64 pixels, each of 4 bytes.
+    with refused(
+        "digits: 1,198 training and 599 test images of 1 × 8 × 8 take 1.1 MB of memory, this"
+        " machine has 1.0 MB",
+        "use fewer (`train`, `test`) or smaller ones (`pool`)",
+    ):
+        load_images("digits", Path())
+    assert load_images("digits", Path(), pool=2).channels == 1
+
+
+def test_a_constant_channel_is_not_scaled() -> None:
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(20, 3, 4, 4, generator=generator)
+    pixels[:, 1] = 0.1
+    test = pixels.clone()
+    test[:, 1] = 0.3
+    labels = torch.zeros(20, dtype=torch.int64)
+    data = images.normalise(images.Items(pixels, labels), images.Items(test, labels), 1)
+    assert data.constant_channels == (1,)
+    assert (data.mean[1], data.std[1]) == (pytest.approx(0.1), 1.0)
+    assert (data.train.images[:, 1] == 0).all()
+    assert data.evaluation.images[:, 1].unique().tolist() == pytest.approx([0.2])
+    assert data.train.images[:, 0].std(correction=0).item() == pytest.approx(1)

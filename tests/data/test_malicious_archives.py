@@ -55,7 +55,7 @@ def test_no_member_of_an_archive_leaves_its_folder(
     root, precious = tmp_path / "data", tmp_path / "precious"
     root.mkdir()
     precious.write_text("whole")
-    cifar_archive(root, "CIFAR10", monkeypatch)
+    cifar_archive(root, "cifar10", monkeypatch)
     archive = root / datasets.CIFAR10.filename
     append(archive, *ESCAPES[name](tmp_path))
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
@@ -85,12 +85,12 @@ def test_the_name_inside_a_gzip_file_is_ignored(
 def test_cifar_is_unpickled_only_when_its_checksum_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cifar_archive(tmp_path, "CIFAR10", monkeypatch)
+    cifar_archive(tmp_path, "cifar10", monkeypatch)
     (tmp_path / datasets.CIFAR10.filename).unlink()
     folder = tmp_path / datasets.CIFAR10.base_folder
     folder.mkdir()
     for name, _ in (*datasets.CIFAR10.train_list, *datasets.CIFAR10.test_list):
         (folder / name).write_bytes(pickle.dumps(Payload(tmp_path / "marker")))
-    with pytest.raises(InputError, match="CIFAR10 cannot be read or downloaded"):
+    with pytest.raises(InputError, match="CIFAR-10 cannot be read or downloaded"):
         load_images("cifar10", tmp_path, download=True)
     assert not (tmp_path / "marker").exists()

@@ -8,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from replication.data.own_images import read, spec
+from replication.config.datasets import OwnImages
+from replication.data import own_images
+from replication.data.own_images import own_image_spec, read_own_images
 from replication.data.prepare import load
 from replication.data.specs import Source
 from replication.errors import InputError
@@ -53,7 +55,7 @@ def test_a_folder_of_images_is_loaded(channels: int, tmp_path: Path) -> None:
     mean, std = torch.tensor(data.mean), torch.tensor(data.std)
     pixels = data.train.images[:, :, 0, 0] * std + mean
     assert torch.allclose(255 * pixels[:3, 0], torch.tensor([0.0, 40, 80]), atol=1e-3)
-    found = spec(source, tmp_path / "data")
+    found = own_image_spec(source, tmp_path / "data")
     assert (found.classes, found.shape, found.train) == (2, (channels, SIDE, SIDE + 2), 6)
     assert found.label == source.name == "pets"
 
@@ -97,22 +99,70 @@ def test_files_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert again.fingerprint == first.fingerprint
 
 
-def test_changed_files_are_noticed_and_prepared_again(tmp_path: Path) -> None:
+def test_trainings_and_plans_do_not_list_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
     with pytest.raises(InputError, match="not prepared yet; run `replication data`"):
-        read(source, root)
-    read(source, root, download=True)
+        own_image_spec(source, root)
+    first = load("pets", root, {"source": source}, download=True)
+    monkeypatch.setattr(own_images, "list_images", lambda *_: pytest.fail("a listing"))
+    assert load("pets", root, {"source": source}).fingerprint == first.fingerprint
+    assert own_image_spec(source, root).train == 6
+
+
+def test_a_plan_reads_no_arrays(tmp_path: Path) -> None:
+    source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
+    load("pets", root, {"source": source}, download=True)
+    for file in source.prepared(root).glob("*.npy"):
+        file.unlink()
+    assert own_image_spec(source, root).shape == (3, SIDE, SIDE + 2)
+
+
+def test_changed_files_are_noticed_and_prepared_again(tmp_path: Path) -> None:
+    source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
+    dataset = OwnImages(folder=source.place, size=(SIDE, SIDE + 2), channels=3)
+    with pytest.raises(InputError, match="not prepared yet; run `replication data`"):
+        read_own_images(source, root)
+    read_own_images(source, root, download=True)
+    before = dataset.state()
     (tmp_path / "pets/train/cat/0.png").unlink()
-    with pytest.raises(InputError, match="has changed since it was prepared"):
-        read(source, root)
-    assert len(read(source, root, download=True)["y_train"]) == 5
+    assert dataset.state() != before
+    # A training goes on with what was prepared.
+    assert len(read_own_images(source, root)["train"][1]) == 6
+    assert len(read_own_images(source, root, download=True)["train"][1]) == 5
+    assert len(list(source.prepared(root).glob("*.npy"))) == 4
 
 
-def test_a_damaged_file_of_arrays_is_prepared_again(tmp_path: Path) -> None:
+def test_arrays_that_are_in_use_outlive_a_change(tmp_path: Path) -> None:
+    source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
+    images, _ = read_own_images(source, root, download=True)["train"]
+    (tmp_path / "pets/train/cat/0.png").unlink()
+    read_own_images(source, root, download=True)
+    assert images[:, 0, 0, 0].tolist() == [0, 40, 80, 0, 40, 80]
+
+
+def test_files_behind_a_link_are_followed(tmp_path: Path) -> None:
+    write_folder(tmp_path / "pets")
+    (tmp_path / "linked").mkdir()
+    for part in ("train", "test"):
+        (tmp_path / "linked" / part).symlink_to(tmp_path / "pets" / part)
+    source = Source("folder", str(tmp_path / "linked"), (SIDE, SIDE + 2), 3)
+    dataset = OwnImages(folder=source.place, size=(SIDE, SIDE + 2), channels=3)
+    assert len(read_own_images(source, tmp_path / "data", download=True)["train"][1]) == 6
+    before = dataset.state()
+    (tmp_path / "pets/train/cat/0.png").unlink()
+    assert dataset.state() != before
+
+
+@pytest.mark.parametrize("damage", ["description.json", "*-train-images.npy"])
+def test_damaged_prepared_files_are_prepared_again(damage: str, tmp_path: Path) -> None:
     source, root = write_npz(tmp_path / "mine.npz"), tmp_path / "data"
-    read(source, root, download=True)
-    source.prepared(root).write_bytes(b"PK")
-    assert len(read(source, root, download=True)["y_train"]) == 8
+    read_own_images(source, root, download=True)
+    next(source.prepared(root).glob(damage)).write_bytes(b"PK")
+    with pytest.raises(InputError, match="run `replication data`"):
+        read_own_images(source, root)
+    assert len(read_own_images(source, root, download=True)["train"][1]) == 8
 
 
 def resized(place: Path) -> None:
@@ -131,15 +181,15 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "empty class": (
         lambda p: [it.unlink() for it in (p / "train/dog").iterdir()],
-        "Found no valid file for the classes dog",
+        "train/dog: no images (names end in .jpg, ",
     ),
     "no test part": (
         lambda p: (p / "test").rename(p / "tests"),
-        "it needs train/ and test/, each with a folder of images for every class",
+        "test: no such folder, or no folder in it; `folder` needs train/ and test/, each with a",
     ),
     "other classes": (
         lambda p: (p / "test/dog").rename(p / "test/wolf"),
-        "test: other classes than",
+        "train/ has a class `dog` and test/ has not",
     ),
 }
 
@@ -150,7 +200,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(name: str, tmp_path: Path) -> 
     change, says = FOLDERS[name]
     change(tmp_path / "pets")
     with pytest.raises(InputError) as caught:
-        read(source, tmp_path / "data", download=True)
+        read_own_images(source, tmp_path / "data", download=True)
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
 
@@ -177,7 +227,7 @@ def test_arrays_that_cannot_be_used_are_one_line(name: str, tmp_path: Path) -> N
     changed, says = ARRAYS[name]
     source = write_npz(tmp_path / "mine.npz", **changed)
     with pytest.raises(InputError) as caught:
-        read(source, tmp_path / "data", download=True)
+        read_own_images(source, tmp_path / "data", download=True)
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
 
@@ -197,10 +247,10 @@ def test_an_npz_file_that_is_none_is_one_line(content: object, says: str, tmp_pa
     elif isinstance(content, dict):
         np.savez(file, **content)
     with pytest.raises(InputError) as caught:
-        read(Source("npz", str(file)), tmp_path / "data", download=True)
+        read_own_images(Source("npz", str(file)), tmp_path / "data", download=True)
     assert says in str(caught.value)
 
 
 def test_an_unknown_class_of_torchvision_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`torchvision: SHVN`: no class of torchvision"):
-        read(Source("torchvision", "SHVN"), tmp_path, download=True)
+        read_own_images(Source("torchvision", "SHVN"), tmp_path, download=True)

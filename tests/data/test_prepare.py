@@ -26,7 +26,7 @@ def test_the_description_has_names_counts_and_a_fingerprint() -> None:
 def test_several_processes_prepare_a_data_set_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cifar_archive(tmp_path, "CIFAR10", monkeypatch)
+    cifar_archive(tmp_path, "cifar10", monkeypatch)
     with ThreadPoolExecutor(4) as pool:
         found = pool.map(lambda _: load("cifar10", tmp_path, {}, download=True), range(4))
         prints = [data.fingerprint for data in found]

@@ -11,7 +11,7 @@ from support.plans import ROOT, tiny_plan
 
 from replication.config.scale import ImageRecipe, check_scale, read_config
 from replication.data.augmentation import count_views
-from replication.data.own_images import read
+from replication.data.own_images import read_own_images
 from replication.plan.plan import Plan
 from replication.plan.recipe import REVISIONS, hash_recipe, with_version
 
@@ -119,7 +119,7 @@ def test_preparing_data_of_ones_own_changes_no_hash(tmp_path: Path) -> None:
     before = hashes(own_images(tmp_path))
     plan = own_images(tmp_path)
     (dataset,) = plan.scale.datasets.values()
-    read(dataset.sizes["source"], tmp_path / "data", download=True)
+    read_own_images(dataset.sizes["source"], tmp_path / "data", download=True)
     assert hashes(plan) == before
     assert plan.data_spec(dataset).train == 6
     assert hashes(plan) == before
@@ -181,13 +181,19 @@ def test_no_language_model_has_a_version() -> None:
 
 def test_each_revision_gives_the_recipes_that_it_affects_another_hash() -> None:
     plain: dict[str, Any] = {"training": {"milestones": [3], "optimizer": "adamw"}}
-    assert [revision.affects(plain) for revision in REVISIONS] == [True, False]
+    assert [revision.affects(plain) for revision in REVISIONS] == [True, False, False]
     assert hash_recipe(plain) != hash_recipe(with_version(plain))
 
 
 def test_recipes_of_the_papers_tables_keep_their_hashes() -> None:
     # If these change, everything that is published has to be trained again.
-    plan = Plan.read([ROOT / "config/digits.yaml"], ROOT / "tables")
-    teacher = "two_digit_numbers/densenet_90_60.label.0"
-    assert plan.recipe_hash(plan.run(teacher)) == "48479dd22ee622c4"
-    assert plan.recipe_hash(plan.run(f"{teacher}/densenet_90_60.ban.0")) == "4b32410ea1c779dd"
+    plan = Plan.read([ROOT / "config/fashion.yaml"], ROOT / "tables")
+    teacher = "fashion_mnist_pairs/densenet_90_60.label.0"
+    assert plan.recipe_hash(plan.run(teacher)) == "9b6d285941925117"
+    assert plan.recipe_hash(plan.run(f"{teacher}/densenet_90_60.ban.0")) == "f515a01f37dc39ed"
+
+
+def test_cifars_order_gives_its_recipes_a_version() -> None:
+    plan = Plan.read([ROOT / "config/paper.yaml"], ROOT / "tables")
+    versions = {run.dataset.name: plan.recipe(run).get("version") for run in plan.runs.values()}
+    assert versions == {"cifar10": 2, "cifar100": 2, "penn_treebank": None}

@@ -1,23 +1,27 @@
 """A table leaves cells with missing or damaged runs empty, and says why."""
 
+import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from support.small_results import BAN, LABEL, change_record
+from support.small_results import BAN, LABEL, change_record, small_plan_of
 
 from replication.analysis.collect import collect
+from replication.analysis.table_statistics import missing_cells, table_statistics
 from replication.cli import run_command
 from replication.plan.plan import Plan
-from replication.report.table_files import build_table
+from replication.report.table_files import build_table, render_table
+from replication.results.csv_files import csv_text, read_cells, read_csv_file, read_runs
 from replication.results.run_folder import FAILURE, PREDICTIONS, RECORD
-from replication.verify.findings import Findings
-from replication.verify.tables import check_tables
+from replication.results.run_record import read_predictions
 
 Damage = Callable[[Path], object]
 DAMAGE: dict[str, tuple[Damage, str]] = {
@@ -80,6 +84,8 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
     pd.testing.assert_frame_equal(
         frame.loc[rest, shown], before.loc[rest, shown], check_dtype=False
     )
+    for name in small_plan.tables:
+        build_table(small_plan, name)
     collect(small_plan)
     cells = pd.read_csv(small_plan.results / "cells.csv")
     assert len(cells.query("row == 'wide-resnet-28-2' and column == 'ban'")) == 0
@@ -88,7 +94,7 @@ def test_a_cell_with_a_damaged_run_stays_empty_and_its_table_says_why(
         assert "Empty cell: wide-resnet-28-2, ban" in text
 
 
-def test_a_contrast_is_written_shown_and_verified(small_plan: Plan) -> None:
+def test_a_contrast_is_written_and_shown(small_plan: Plan) -> None:
     column = "densenet-90-60 student"
     spec = small_plan.tables["table3"].model_copy(
         update={
@@ -108,19 +114,54 @@ def test_a_contrast_is_written_shown_and_verified(small_plan: Plan) -> None:
     assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("|")] == [
         "", ":--", "teacher", "ban", "gain",
     ]  # fmt: skip
-    file = plan.results / "tables/table3.csv"
-    assert verified(plan) == []
-    frame["mean"] = frame["mean"].where(frame["column"] != "gain", 0.0)
-    frame.to_csv(file, index=False)
-    assert {problem.split(": ")[1] for problem in verified(plan)} == {
-        f"table3, {row}, gain" for row in spec.rows
-    }
 
 
-def verified(plan: Plan) -> list[str]:
-    found = Findings()
-    check_tables(plan, found)
-    return found.problems
+def test_a_table_follows_from_its_cells_and_runs_without_run_folders(small_plan: Plan) -> None:
+    shutil.rmtree(small_plan.results / "runs")
+    for name in small_plan.tables:
+        cells = read_csv_file(small_plan.results, "table_cells", table=name)
+        runs = read_csv_file(small_plan.results, "table_runs", table=name)
+        frame = table_statistics(small_plan, name, cells, runs.set_index("run", drop=False))
+        texts = {"csv": csv_text("table", frame), **render_table(small_plan, name, frame)}
+        for ending, text in texts.items():
+            file = small_plan.results / f"tables/{name}.{ending}"
+            assert file.read_text(encoding="utf-8") == text, file
+        from_all_tables = table_statistics(
+            small_plan, name, read_cells(small_plan.results), read_runs(small_plan.results)
+        )
+        pd.testing.assert_frame_equal(from_all_tables, frame)
+        assert missing_cells(small_plan, name, cells) == []
+
+
+def test_the_numbers_of_a_cell_are_those_of_its_predictions(small_plan: Plan) -> None:
+    table = read_csv_file(small_plan.results, "table", table="table3").set_index(["row", "column"])
+    line = table.loc[("wide-resnet-28-2", "ban")]
+    errors: dict[str, list[float]] = {BAN: [], LABEL: []}
+    for run, values in errors.items():
+        for seed in (0, 1):
+            folder = small_plan.results / "runs" / re.sub(r"\.0\b", f".{seed}", run)
+            saved = read_predictions(folder)
+            values.append(100 * (saved["logits"].argmax(-1) != saved["labels"]).mean())
+    assert line["mean"] == pytest.approx(np.mean(errors[BAN]))
+    difference = np.mean(errors[BAN]) - np.mean(errors[LABEL])
+    assert line["delta_vs_teacher"] == pytest.approx(difference)
+    assert line["params"] == small_plan_parameters(small_plan, BAN) / 1e6
+
+
+def small_plan_parameters(plan: Plan, run: str) -> int:
+    return int(json.loads((plan.results / "runs" / run / RECORD).read_text())["parameters"])
+
+
+def test_a_table_that_cannot_be_built_leaves_the_scale_of_the_results_alone(
+    small_plan: Plan, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    scale = small_plan.results / "scale.json"
+    scale.write_text("the scale that these results were planned by")
+    other = small_plan_of(images={"epochs": 3, "milestones": [2]})
+    monkeypatch.setattr(Plan, "read", classmethod(lambda cls, files, root: other))
+    assert run_command(["table", "3"]) == 1
+    assert "trained with another recipe" in capfd.readouterr().err
+    assert scale.read_text() == "the scale that these results were planned by"
 
 
 def test_the_command_fails_on_an_empty_cell_unless_allowed(

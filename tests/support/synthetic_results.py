@@ -13,13 +13,15 @@ from replication.analysis.claims import claims_of
 from replication.analysis.collect import describe_planned_run, result_column
 from replication.analysis.frames import frame_files
 from replication.analysis.quality import summarise_quality
+from replication.analysis.table_statistics import table_statistics
 from replication.metrics import BINS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.report.opened_results import TABLE_NAMES
-from replication.report.table_files import table_from_cells
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import join_members, split_members, write_csv_file
-from replication.results.schema import CELL_AND_SEED_KEY, CSV_FILES
+from replication.results.scale_file import write_scale
+from replication.results.schema import CSV_FILES
 
 SEEDS = 3
 EPOCHS = 12
@@ -78,10 +80,7 @@ def results(
     """`cells.csv`, and by name `tables/table<k>.csv`."""
     plan = plan_of(seeds)
     cells, runs = cells_and_runs(plan, noise)
-    frames = {
-        name: table_from_cells(plan, name, cells[cells["table"] == name], runs)
-        for name in plan.tables
-    }
+    frames = {name: table_statistics(plan, name, cells, runs) for name in plan.tables}
     return cells, frames
 
 
@@ -154,7 +153,8 @@ def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) ->
     for name in plan.tables:
         of_table = cells[cells["table"] == name]
         write_csv_file(folder, "table_cells", of_table, name)
-        write_csv_file(folder, "table", table_from_cells(plan, name, of_table, runs), name)
+        write_csv_file(folder, "table_runs", runs.loc[[*plan.needed(name)]], name)
+        write_csv_file(folder, "table", table_statistics(plan, name, of_table, runs), name)
         html = f"<table><caption>{name}</caption></table>\n"
         (folder / f"tables/{name}.html").write_text(html)
     measured, bins = quality(cells)
@@ -162,9 +162,10 @@ def write(folder: Path, seeds: int = SEEDS, samples: int = 60, side: int = 4) ->
     write_csv_file(folder, "reliability", bins)
     write_csv_file(folder, "quality_table", summarise_quality(measured, runs))
     (folder / "tables/quality.html").write_text("<table><caption>quality</caption></table>\n")
+    write_scale(plan)
     claims, numbers = claims_of(plan, ROOT / "tables")
-    claims.to_csv(folder / "claims.csv", index=False)
-    numbers.to_csv(folder / "claims_power.csv", index=False)
+    write_csv_file(folder, "claims", claims)
+    write_csv_file(folder, "claims_power", numbers)
     _write_runs(folder, cells[cells["table"] == "table2"], samples, side, generator)
     (folder / "frames").mkdir()
     for file, text in frame_files(folder).items():
