@@ -10,15 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
+from replication.analysis.fair_test import FAIR_TEST
 from replication.errors import InputError
 from replication.plan.plan import Plan
 
-CRITERIA = {
-    "capacity": "sizes of networks in the paper's proportions",
-    "fit": "training error below 1 %",
-    "error": "test error of 8 to 35 %",
-    "schedule": "students trained until they change no more",
-}
 FEW = 0.1
 """Share of the measured claims up to which a number of seeds decides almost nothing."""
 
@@ -180,7 +175,8 @@ def _criteria(lines: Lines) -> Iterator[str]:
         yield "Is the scale a fair test? Not measured: replication criteria"
         return
     yield "Is the scale a fair test? Networks that meet each criterion (replication criteria):"
-    for name, meaning in CRITERIA.items():
+    for criterion in FAIR_TEST:
+        name, meaning = criterion.name, criterion.in_short
         counts = Counter(verdict for line in lines if (verdict := line.get(name)))
         excepted = f", {counts['exception']} stated exceptions" if counts["exception"] else ""
         found = f"{counts['met']} of {counts.total()}" if counts else "not measured"
