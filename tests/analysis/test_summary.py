@@ -7,9 +7,9 @@ import pytest
 from support import synthetic_results
 from support.plans import tiny_plan
 
-from replication.analysis.cells_csv import COLUMNS as CELLS
-from replication.analysis.statistics import VERDICTS
-from replication.analysis.summary import COLUMNS, contrast_lines, summary_line, verdict_counts
+from replication.analysis.cells_csv import TABLE_COLUMNS as CELLS
+from replication.analysis.statistics import CELL_VERDICTS
+from replication.analysis.summary import TABLE_COLUMNS, contrast_lines, summary_line, verdict_counts
 from replication.config.paper_tables import TableSpec
 from replication.config.yaml_model import validate
 
@@ -17,7 +17,7 @@ from replication.config.yaml_model import validate
 def test_a_cell_without_values_has_a_line_without_numbers() -> None:
     cell = tiny_plan(tables=["table3"]).cells[1]
     line = summary_line(cell, {}, {}, None)
-    assert list(line) == COLUMNS
+    assert list(line) == TABLE_COLUMNS
     known = {key for key, value in line.items() if value is not None}
     assert known == {"table", "row", "column", "metric", "reported", "n"}
     assert line["n"] == 0
@@ -26,12 +26,12 @@ def test_a_cell_without_values_has_a_line_without_numbers() -> None:
 def test_verdicts_are_counted_by_table_with_their_sum() -> None:
     frames = synthetic_results.results()[1]
     frame = pd.concat(frames.values())
-    counts = verdict_counts(frame, by="table", verdicts=VERDICTS)
+    counts = verdict_counts(frame, by="table", verdicts=CELL_VERDICTS)
     assert list(counts.index) == [*frames, "all"]
     assert counts.loc["all", "total"] == frame["verdict"].notna().sum()
     assert counts.loc["table2", "better"] == (frames["table2"]["verdict"] == "better").sum()
     assert (
-        verdict_counts(pd.DataFrame(columns=COLUMNS), by="table", verdicts=VERDICTS).loc[
+        verdict_counts(pd.DataFrame(columns=TABLE_COLUMNS), by="table", verdicts=CELL_VERDICTS).loc[
             "all", "total"
         ]
         == 0
@@ -66,7 +66,7 @@ def measured(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
 
 def test_a_contrast_is_summarised_over_its_weighted_sums_by_seed() -> None:
     lines = contrast_lines(SPEC, measured(VALUES))
-    assert all([*line] == COLUMNS for line in lines)
+    assert all([*line] == TABLE_COLUMNS for line in lines)
     found = {(line["row"], line["column"]): line for line in lines}
     # By seed 1, 0 and 2: mean 1, deviation 1, t = √3, t-interval of two degrees of freedom.
     gain = found["r", "gain"]
