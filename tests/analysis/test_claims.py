@@ -13,9 +13,8 @@ from scipy import stats
 from support import synthetic_results
 from support.plans import ROOT, planned_runs, tiny_plan
 
-from replication.analysis.claim_verdicts import REASONS, SIZES, CLAIM_VERDICTS
+from replication.analysis.claim_verdicts import CLAIM_VERDICTS, REASONS, SIZES
 from replication.analysis.claims import build_claims, decide_claims
-from replication.analysis.hypothesis_tests import LEVEL
 from replication.analysis.single_runs import spread_of_replicates
 from replication.analysis.statistical_power import seeds_needed
 from replication.config.claim_specs import CellKey, Region
@@ -418,7 +417,8 @@ def test_what_the_papers_single_runs_can_support() -> None:
 def test_random_ids_change_nothing() -> None:
     plan = tiny_plan(tables=["table2", "controls"], seeds=[0, 1, 2])
     generator = np.random.default_rng(0)
-    names = {run: f"run-{code:x}" for run, code in zip(plan.runs, generator.permutation(10**6))}
+    codes = generator.permutation(10**6)[: len(plan.runs)]
+    names = {run: f"run-{code:x}" for run, code in zip(plan.runs, codes, strict=True)}
     runs, cells = planned_runs(plan), []
     errors = {run: generator.normal(20, 1) for run in plan.runs}
     for cell in plan.cells:
