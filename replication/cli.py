@@ -19,7 +19,15 @@ from replication.commands.measure_commands import (
     table,
 )
 from replication.commands.plan_commands import plan, status
-from replication.commands.result_commands import compare, export, publish, summary, verify
+from replication.commands.result_commands import (
+    compare,
+    derive,
+    export,
+    pool,
+    publish,
+    summary,
+    verify,
+)
 from replication.commands.study_commands import new, schema
 from replication.commands.train_commands import data, train
 from replication.errors import EXIT_RESUMABLE, InputError, Interrupted
@@ -28,7 +36,7 @@ STAGES: dict[str, tuple[Callable[..., None], ...]] = {
     "Plan": (plan, status, criteria),
     "Train": (data, train),
     "Measure": (scale, table, collect, quality, frames, claims),
-    "Results": (summary, verify, compare, publish, export),
+    "Results": (summary, verify, compare, publish, derive, pool, export),
     "Your own study": (new, schema),
 }
 """The commands by the stage at which one needs them, in the order of the help text."""

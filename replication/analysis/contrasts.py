@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from replication.config.claim_specs import CellKey, Weights
 from replication.errors import InputError
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import split_members
-from replication.results.schema import CELL_AND_SEED_KEY
 
 LABEL = "label"
 """The objective of networks that are trained on labels alone."""

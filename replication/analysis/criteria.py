@@ -5,19 +5,22 @@ that are finished, also in the middle of a sweep.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from replication.analysis.capacities import (
+    LARGEST_FACTOR,
+    ORDERED_ABOVE,
+    Capacities,
+    image_runs,
+    image_spec,
+)
 from replication.analysis.collect import last_train_error
-from replication.architectures.catalogue import NETWORKS, kind_of
-from replication.config.datasets import AnyDataset
-from replication.config.networks import Networks
-from replication.data.specs import IMAGE_DATASETS, ImageSpec
-from replication.networks.counting import capacity, parameters
+from replication.architectures.catalogue import NETWORKS
+from replication.networks.counting import parameters
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.csv_files import read_csv
@@ -26,8 +29,6 @@ from replication.results.run_record import read_record
 from replication.results.run_status import state_of
 from replication.results.schema import CSV_FILES
 
-BASE_NETWORK = "densenet_90_60"
-"""The network whose parameters the others are compared with."""
 MET, NOT_MET, EXCEPTION = "met", "not met", "exception"
 """What ``criteria.csv`` says about a criterion; empty where nothing is measured yet."""
 
@@ -53,7 +54,7 @@ class Criterion:
 
 CAPACITY = Criterion(
     "capacity",
-    (2, 1.25),
+    (LARGEST_FACTOR, ORDERED_ABOVE),
     "a network has at least 1/{0:g} and at most {0:g} times the paper’s ratio of parameters to"
     " those of DenseNet-90-60, both with ten classes, and two networks are in the paper’s order"
     " where their sizes in the paper differ by more than {1:g} times",
@@ -86,73 +87,21 @@ FAIR_TEST = (CAPACITY, FIT, ROOM, SCHEDULE)
 
 
 @dataclass(frozen=True)
-class Capacities:
-    """Sizes of a plan's image networks, relative to DenseNet-90-60, beside the paper's.
+class NetworkMeasurements:
+    """What the runs of one data set and network gave, for the criteria; NaN where there are none.
 
-    The paper's parameters are those that its networks have at full size with ten classes. They
-    agree with the printed ones to 3 % where the structure is settled, and unlike them have no
-    misprints.
+    ``seeds`` counts the runs that were trained on labels, and ``parameters`` are the network's, if
+    one of them is finished. ``train_error`` and ``test_error`` are their mean errors in percent.
+    ``divergence`` is that of the students that were trained by BAN, in nats per training image, and
+    ``divergence_change`` its relative change.
     """
 
-    plan: Plan
-
-    @cached_property
-    def ratios(self) -> pd.DataFrame:
-        """By network: `ratio` here, `paper_ratio`, and their `quotient`, all with ten classes."""
-        runs = [run for run in _image_runs(self.plan) if run.network in NETWORKS]
-        names = list(dict.fromkeys(run.network for run in runs))
-        ratios = pd.DataFrame(index=names, columns=["ratio", "paper_ratio"], dtype=float)
-        if not runs:
-            return ratios.assign(quotient=ratios["ratio"])
-        dataset = self.plan.scale.datasets.get("cifar10", runs[0].dataset)
-        images = replace(_image_spec(self.plan, dataset), classes=10)
-        for column, sizes, data in (
-            ("ratio", self.plan.scale.networks, images),
-            ("paper_ratio", Networks(), IMAGE_DATASETS["cifar10"]),
-        ):
-            base = capacity(BASE_NETWORK, sizes, data)
-            ratios[column] = [capacity(name, sizes, data) / base for name in names]
-        return ratios.assign(quotient=ratios["ratio"] / ratios["paper_ratio"])
-
-    def problem(self, network: str) -> str:
-        """What is wrong with a network's size; empty if nothing is.
-
-        Its order is compared with that of the networks within the factor and without an exception.
-        """
-        if network not in self.ratios.index:
-            return ""
-        ratio, paper, quotient = map(float, self.ratios.loc[network])
-        if not _within_factor(quotient):
-            times = f"{ratio:.2g} times the parameters of {BASE_NETWORK}"
-            return f"{times}, in the paper {paper:.2g} times"
-        _, ordered_above = CAPACITY.thresholds
-        others = self.ratios[self.ratios["quotient"].map(_within_factor)]
-        others = others.drop([*self.plan.scale.exceptions], errors="ignore")
-        for other, other_ratio, other_paper, _ in others.itertuples():
-            if paper > ordered_above * other_paper and ratio <= other_ratio:
-                return f"not larger than {other}, as it is in the paper"
-            if other_paper > ordered_above * paper and other_ratio <= ratio:
-                return f"not smaller than {other}, as it is in the paper"
-        return ""
-
-    def problems(self) -> list[str]:
-        """Sizes outside the bounds without an exception, and exceptions that are not needed."""
-        exceptions = self.plan.scale.exceptions
-        problems = {name: self.problem(name) for name in self.ratios.index}
-        outside = [
-            f"{name}: {problem}"
-            for name, problem in problems.items()
-            if problem and name not in exceptions
-        ]
-        unneeded = [
-            name for name, problem in problems.items() if not problem and name in exceptions
-        ]
-        return outside + [f"{name}: an exception, but within the bounds" for name in unneeded]
-
-
-def _within_factor(quotient: float) -> bool:
-    factor, _ = CAPACITY.thresholds
-    return 1 / factor <= quotient <= factor
+    seeds: int
+    parameters: int | None
+    train_error: float
+    test_error: float
+    divergence: float
+    divergence_change: float
 
 
 def measure_criteria(plan: Plan) -> pd.DataFrame:
@@ -165,42 +114,85 @@ def measure_criteria(plan: Plan) -> pd.DataFrame:
     Raises:
         InputError: the record or history of a finished run is damaged.
     """
+    return _judge_networks(plan, _measure_runs)
+
+
+def derive_criteria(plan: Plan, runs: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """The lines of ``criteria.csv`` from ``runs.csv``, indexed by run, without the runs' folders.
+
+    The divergences were measured from histories, and are those of ``measured``, the lines of
+    ``criteria.csv`` as they are.
+    """
+    labelled = runs[(runs["objective"] == "label") & runs["variant"].isna()]
+    divergences = measured.set_index(["dataset", "network"])[
+        ["divergence", "divergence_change"]
+    ].to_dict("index")
+
+    def measure(plan: Plan, of_network: Sequence[Run]) -> NetworkMeasurements:
+        dataset, network = of_network[0].dataset.name, of_network[0].network
+        lines = labelled[(labelled["dataset"] == dataset) & (labelled["network"] == network)]
+        kept = divergences.get((dataset, network), {})
+        return NetworkMeasurements(
+            len(lines),
+            int(lines["parameters"].iloc[0]) if len(lines) else None,
+            _mean(lines["train_error"].dropna().tolist()),
+            _mean(lines["error"].dropna().tolist()),
+            kept.get("divergence", np.nan),
+            kept.get("divergence_change", np.nan),
+        )
+
+    return _judge_networks(plan, measure)
+
+
+def _judge_networks(
+    plan: Plan, measure: Callable[[Plan, Sequence[Run]], NetworkMeasurements]
+) -> pd.DataFrame:
+    """A line of ``criteria.csv`` for each data set and image network of the plan."""
     capacities, groups = Capacities(plan), defaultdict[tuple[str, str], list[Run]](list)
-    for run in _image_runs(plan):
+    for run in image_runs(plan):
         groups[run.dataset.name, run.network].append(run)
-    lines = [_line(plan, capacities, runs) for runs in groups.values()]
+    lines = [_line(plan, capacities, runs[0], measure(plan, runs)) for runs in groups.values()]
     return pd.DataFrame(lines, columns=CSV_FILES["criteria"].names)
 
 
-def _line(plan: Plan, capacities: Capacities, runs: Sequence[Run]) -> dict[str, object]:
-    """The line of one data set and network, from its runs."""
-    run = runs[0]
+def _measure_runs(plan: Plan, runs: Sequence[Run]) -> NetworkMeasurements:
+    """Measure one data set and network from the folders of its finished runs."""
     finished = [member for member in runs if state_of(plan, member).name == "done"]
     labelled = [member for member in finished if member.objective == "label"]
     students = [member for member in finished if member.objective == "ban"]
     records = [read_record(plan.folder(member)) for member in labelled]
-    train_error = _mean([last_train_error(plan, member) for member in labelled])
-    test_error = _mean([next(iter(record["result"].values())) for record in records])
-    divergence, change = _divergence([_history(plan, member) for member in students])
+    return NetworkMeasurements(
+        len(labelled),
+        records[0]["parameters"] if records else None,
+        _mean([last_train_error(plan, member) for member in labelled]),
+        _mean([next(iter(record["result"].values())) for record in records]),
+        *_divergence([_history(plan, member) for member in students]),
+    )
+
+
+def _line(
+    plan: Plan, capacities: Capacities, run: Run, measured: NetworkMeasurements
+) -> dict[str, object]:
+    """The line of one data set and network, of which ``run`` is any run."""
     images, items = _test_items(plan, run)
     exception, problem = plan.scale.exceptions.get(run.network), capacities.problem(run.network)
     sized = EXCEPTION if exception else NOT_MET if problem else MET
     return {
         "dataset": run.dataset.name,
         "network": run.network,
-        "parameters": records[0]["parameters"] if records else parameters(plan, run),
+        "parameters": measured.parameters or parameters(plan, run),
         **capacities.ratios.reindex([run.network]).iloc[0],
-        "seeds": len(labelled),
-        "train_error": train_error,
-        "test_error": test_error,
+        "seeds": measured.seeds,
+        "train_error": measured.train_error,
+        "test_error": measured.test_error,
         "test_images": images,
         "test_items": items,
-        "divergence": divergence,
-        "divergence_change": change,
+        "divergence": measured.divergence,
+        "divergence_change": measured.divergence_change,
         CAPACITY.name: sized if run.network in NETWORKS else None,
-        FIT.name: judge_fit(train_error),
-        ROOM.name: judge_error(test_error, _image_spec(plan, run.dataset).classes),
-        SCHEDULE.name: judge_schedule(change),
+        FIT.name: judge_fit(measured.train_error),
+        ROOM.name: judge_error(measured.test_error, image_spec(plan, run.dataset).classes),
+        SCHEDULE.name: judge_schedule(measured.divergence_change),
         "reason": exception or problem or None,
     }
 
@@ -231,24 +223,11 @@ def _judge(value: float, met: bool) -> str | None:
     return None if pd.isna(value) else MET if met else NOT_MET
 
 
-def _image_runs(plan: Plan) -> list[Run]:
-    """The runs with the scale's own sizes and decisions."""
-    return [
-        run for run in plan.runs.values() if kind_of(run.network) == "image" and run.variant is None
-    ]
-
-
 def _test_items(plan: Plan, run: Run) -> tuple[int, int]:
     """Test images, and the single items that they are made of where they are pairs."""
-    spec = _image_spec(plan, run.dataset)
-    items = _image_spec(plan, run.dataset.model_copy(update={"test": None}))
+    spec = image_spec(plan, run.dataset)
+    items = image_spec(plan, run.dataset.model_copy(update={"test": None}))
     return spec.test, min(spec.test, items.test)
-
-
-def _image_spec(plan: Plan, dataset: AnyDataset) -> ImageSpec:
-    spec = plan.data_spec(dataset)
-    assert isinstance(spec, ImageSpec)
-    return spec
 
 
 def _history(plan: Plan, run: Run) -> pd.DataFrame:

@@ -10,7 +10,8 @@ from replication.analysis.statistics import agrees_with_paper, verdict
 from replication.architectures.catalogue import TIMM, find_network
 from replication.config.paper_tables import TableSpec
 from replication.plan.cells import Cell
-from replication.results.schema import CELL_KEY, CSV_FILES, DIFFERENCES, LEVELS
+from replication.results.csv_columns import CELL_KEY, DIFFERENCES, LEVELS
+from replication.results.schema import CSV_FILES
 
 TABLE_COLUMNS = CSV_FILES["table"].names
 """Of a table's csv file."""

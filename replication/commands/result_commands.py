@@ -25,20 +25,29 @@ def verify(
         float,
         typer.Option(min=1e-6, max=1, help="The share of runs for --deep, drawn at random."),
     ] = 1.0,
+    seed: Annotated[
+        int, typer.Option(min=0, help="The same seed draws the same runs for --sample.")
+    ] = 0,
 ) -> None:
     """Check results: every file, lineage and number against those that it follows from.
 
     The scale is the one that the results were built with, or the one of --configfile. The command
-    prints one line for each inconsistency, and fails if there is any.
+    prints one line for each inconsistency, and fails if there is any. It names the files that were
+    recomputed, and those that were only checked against their checksums.
     """
-    from replication.verify.results import verify as verify_results
+    from replication.verify.verification import verify as verify_results
 
-    findings = verify_results(results, configfiles=configfile or (), deep=sample if deep else 0)
+    findings = verify_results(
+        results, configfiles=configfile or (), deep=sample if deep else 0, seed=seed
+    )
     for problem in findings.problems:
         print(f"wrong: {problem}", file=sys.stderr)
     for remark in findings.remarks:
         print(f"note: {remark}")
-    print(f"{results}: {findings.counted}")
+    for check, names in findings.files_by_check().items():
+        print(f"{check}: {names}")
+    drawn = f", drawn with seed {seed}" if deep and sample < 1 else ""
+    print(f"{results}: {findings.counted}{drawn}")
     if findings.problems:
         raise InputError(f"{results}: {len(findings.problems)} inconsistencies, listed above")
 
@@ -56,6 +65,55 @@ def publish(
     from replication.publication.publish import publish as publish_results
 
     folder, findings = publish_results(results, to, deep=float(deep))
+    print(f"{folder}: {findings.counted}")
+
+
+def derive(
+    results: Annotated[Path, typer.Argument(help="results/<scale> or published/<scale>.")],
+    notebooks: Annotated[
+        bool, typer.Option(help="Execute the notebooks as well, which draw the figures.")
+    ] = True,
+) -> None:
+    """Write everything again that follows from the csv files, without the runs.
+
+    These are tables, claims, criteria, the first page, notebooks and figures. The checksums of a
+    publication are renewed.
+    """
+    from replication.publication.derive import derive as derive_results
+
+    changed = derive_results(results, notebooks=notebooks)
+    for file in changed:
+        print(file)
+    print(f"{results}: {len(changed)} files have changed")
+
+
+def pool(
+    folders: Annotated[
+        list[Path], typer.Argument(help="Two or more results or publications of one recipe.")
+    ],
+    scale: Annotated[str, typer.Option(help="The name of the pooled scale.")],
+    to: Annotated[
+        Path | None, typer.Option(help="The folder to write. [default: published/<scale>]")
+    ] = None,
+    prefer: Annotated[
+        list[Path] | None,
+        typer.Option(help="The folder whose runs count where two differ. Can be repeated."),
+    ] = None,
+    notebooks: Annotated[
+        bool, typer.Option(help="Execute the notebooks as well, which draw the figures.")
+    ] = True,
+) -> None:
+    """Join results of one recipe: other seeds, other tables, other machines.
+
+    The command writes a publication, which has no weights and predictions, and verifies it.
+    """
+    from replication.publication.pool import write_pool
+
+    folder, findings, notes = write_pool(
+        folders, scale, to, prefer=prefer or (), notebooks=notebooks
+    )
+    for note in notes:
+        print(f"note: {note}")
     print(f"{folder}: {findings.counted}")
 
 

@@ -13,7 +13,7 @@ from rocrate.rocrate import ROCrate
 from replication import files
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.publication.citation import author_name, read_citation
-from replication.verify.crate import CRATE
+from replication.verify.check_publication import CRATE
 
 WORKFLOW = "workflow/Snakefile"
 PROFILES = {

@@ -1,30 +1,30 @@
 """Exports a finished, verified folder ``results/<scale>`` to ``published/<scale>``.
 
-No weights and no predictions: numbers, tables, figures, executed notebooks, and a line per run.
+It has the same files without weights, predictions and histories: the csv files with a line per run,
+tables, figures, executed notebooks, the workflow, and an RO-Crate with the checksum of each file.
 """
 
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from replication import files
-from replication.analysis import runs_csv
-from replication.analysis.claims import FILES as CLAIMS
-from replication.analysis.runs_csv import collect_runs
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.plan import PUBLISHED, SCALE_FILE, Plan
-from replication.publication.crate import describe
-from replication.publication.notebooks import clean_notebook
-from replication.report.notebook_catalogue import NOTEBOOKS, Notebook
+from replication.publication.clean_notebooks import clean_notebook
+from replication.publication.derive import write_crate
+from replication.publication.execute_notebooks import shown_notebooks
 from replication.report.outcome import PAGE, describe_in_markdown
-from replication.verify.crate import CRATE
+from replication.results.correctness import CORRECT
+from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings
-from replication.verify.plan import read_plan
-from replication.verify.publication import check_publication
-from replication.verify.results import verify
+from replication.verify.verification import read_plan, verify
 
-FRAMES = ("cells.csv", "quality.csv", "reliability.csv", *CLAIMS, "claims_items.csv")
-CRITERIA = ("criteria.csv", "criteria.html")
+MEASURED = [SCALE_FILE, "runs.csv", "cells.csv", "quality.csv", "reliability.csv", CORRECT]
+CLAIMS = ["claims.csv", "claims_power.csv", "claims_items.csv"]
+CRITERIA = ["criteria.csv", "criteria.html"]
 
 
 def publish(
@@ -41,14 +41,28 @@ def publish(
     _refuse(results, verify(results, tables, deep=deep))
     plan = read_plan(results, tables, (), Findings())
     to = to or PUBLISHED / plan.scale.scale
+    return to, write_publication(results, to, tables, lambda part: _write(part, plan))
+
+
+def write_publication(
+    source: Path, to: Path, tables: Path, write: Callable[[Path], None]
+) -> Findings:
+    """Write a publication beside ``to``, verify it, and put it there; returns what was checked.
+
+    ``write`` is called with the folder to fill. ``source`` is named where something is wrong.
+
+    Raises:
+        InputError: ``to`` has something else than a publication, what was written has
+            inconsistencies, or it cannot be written.
+    """
     if to.exists() and not (to / CRATE).is_file() and any(to.iterdir()):
         raise InputError(f"{to}: has no {CRATE}, so it is no publication; name a folder with --to")
     part = to.with_name(f".{to.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
-        _write(part, plan)
-        found = check_publication(part, tables)
-        _refuse(results, found)
+        write(part)
+        findings = verify(part, tables)
+        _refuse(source, findings)
         if to.exists():
             shutil.rmtree(to)
         part.rename(to)
@@ -58,21 +72,20 @@ def publish(
         ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    return to, found
+    return findings
 
 
-def _refuse(results: Path, found: Findings) -> None:
+def _refuse(results: Path, findings: Findings) -> None:
     """Raise InputError with the number of problems and the first of them, if there are any."""
-    if found.problems:
+    if findings.problems:
         raise InputError(
-            f"{results}: not published, as it has {len(found.problems)} inconsistencies; the first:"
-            f" {found.problems[0]}"
+            f"{results}: not published, as it has {len(findings.problems)} inconsistencies; the"
+            f" first: {findings.problems[0]}"
         )
 
 
 def _write(part: Path, plan: Plan) -> None:
     """Write every file; raises InputError if a source is missing or damaged."""
-    runs = collect_runs(plan)
     for name, source in sources(plan).items():
         if not source.is_file():
             raise InputError(
@@ -81,32 +94,28 @@ def _write(part: Path, plan: Plan) -> None:
             )
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, part / name)
-    for name in _notebooks(plan):
+    for name in shown_notebooks(plan):
         file = f"notebooks/{name}.ipynb"
         files.write_text(part / file, clean_notebook(plan.results / file, plan.scale.scale))
-    files.write_text(part / runs_csv.FILE, runs.to_csv(index=False))
     files.write_text(part / PAGE, describe_in_markdown(plan))
-    files.write_text(part / CRATE, describe(part, plan, runs))
+    write_crate(replace(plan, results=part))
 
 
 def sources(plan: Plan) -> dict[str, Path]:
     """The files that are copied as they are, by their names in the publication."""
     tables = [*plan.tables, "quality"]
-    figures = [figure for spec in _notebooks(plan).values() for figure in spec.figures]
+    shown = shown_notebooks(plan).values()
+    figures = [figure for spec in shown for figure in spec.figures]
     names = [
-        *(SCALE_FILE, *FRAMES, *CRITERIA),
+        *(*MEASURED, *CLAIMS, *CRITERIA),
         *(f"tables/{name}.{ending}" for name in tables for ending in ("csv", "md", "html", "tex")),
         *(f"figures/{name}.{ending}" for name in figures for ending in ("svg", "png")),
-        *(f"frames/{name}.csv" for spec in _notebooks(plan).values() for name in spec.frames),
+        *(f"frames/{name}.csv" for spec in shown for name in spec.frames),
     ]
+    return {name: plan.results / name for name in names} | workflow_files()
+
+
+def workflow_files() -> dict[str, Path]:
+    """The files of the workflow in the current directory, by their names in a publication."""
     workflow = [Path("Snakefile"), *sorted(Path("rules").glob("*.smk"))]
-    return {name: plan.results / name for name in names} | {
-        f"workflow/{file}": file for file in workflow
-    }
-
-
-def _notebooks(plan: Plan) -> dict[str, Notebook]:
-    """The notebooks whose tables the scale has."""
-    return {
-        name: spec for name, spec in NOTEBOOKS.items() if plan.tables.keys() >= set(spec.tables)
-    }
+    return {f"workflow/{file}": file for file in workflow}

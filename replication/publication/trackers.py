@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from replication.analysis.cells_csv import read_csv
 from replication.errors import InputError
+from replication.results.csv_files import read_csv
 from replication.results.run_folder import HISTORY, RECORD
 from replication.results.run_record import read_record
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from replication.analysis.cells_csv import read_csv
 from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.config.yaml_model import validate
 from replication.plan.run import GIVEN
+from replication.results.csv_files import read_csv
 from replication.results.run_folder import HISTORY, RECORD, RETRAIN
 from replication.training.optimisation import learning_rates
 from replication.verify.findings import nested
@@ -43,9 +43,12 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
     if list(history["epoch"]) != list(range(1, epochs + 1)):
         yield f"{HISTORY} does not number its epochs from 1 to {epochs}"
         return
-    model = ImageRecipe if image else LanguageRecipe
-    perplexities = [] if image else list(history[metric])[:-1]
-    rates = learning_rates(validate(model, recipe, f"the recipe in {RECORD}"), perplexities)
+    source = f"the recipe in {RECORD}"
+    if image:
+        rates = learning_rates(validate(ImageRecipe, recipe, source), [])
+    else:
+        perplexities = list(history[metric])[:-1]
+        rates = learning_rates(validate(LanguageRecipe, recipe, source), perplexities)
     wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=ROUNDED**2)
     if wrong.any():
         yield f"{HISTORY} has another learning rate in epoch {wrong.argmax() + 1} than its recipe"

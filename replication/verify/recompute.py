@@ -2,7 +2,6 @@
 
 import json
 import math
-import random
 from collections.abc import Iterator
 from itertools import chain
 
@@ -13,20 +12,20 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from replication.analysis.cells_csv import read_csv
 from replication.config.scale import LanguageRecipe
 from replication.data.images import ImageData
 from replication.data.prepare import describe
 from replication.networks import network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.results.csv_files import read_csv
 from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RETRAIN
 from replication.results.run_record import read_predictions
 from replication.runtime.conditions import Autocast, Precision, configure_precision, find_device
 from replication.training import image_trainer, language_trainer
 from replication.training.logit_cache import find_cache
+from replication.training.prepared_run import load_data
 from replication.training.teacher import Data, Teacher, logits_in_order
-from replication.training.train_run import load_data
 from replication.verify.findings import Findings, Records, differences
 
 TOLERANCE = {"float32": 1e-3, "tf32": 0.05, "bfloat16": 0.25}
@@ -35,20 +34,34 @@ HALF = 2.0**-10
 """Distance between neighbouring half-precision numbers, in which teacher logits are stored."""
 
 
-def check_predictions(plan: Plan, records: Records, share: float, found: Findings) -> None:
-    """Check a share of the runs, drawn at random; raises InputError if a data set is missing."""
+def check_predictions(
+    plan: Plan, records: Records, share: float, seed: int, findings: Findings
+) -> None:
+    """Check a share of the runs, drawn at random; the same ``seed`` draws the same runs.
+
+    Raises:
+        InputError: a data set is missing.
+    """
     device = find_device(plan.scale)
-    runs = [plan.runs[run] for run in records if run in plan.runs]
-    drawn = random.sample(range(len(runs)), math.ceil(share * len(runs)))
-    chosen = [runs[number] for number in sorted(drawn)]
+    chosen = draw_runs(plan, records, share, seed)
     loaded = {run.dataset: run for run in chosen}
     data = {dataset: load_data(plan, run, device) for dataset, run in loaded.items()}
     for run in chosen:
-        found.recomputed += 1
-        with found.noting():
+        findings.recomputed_runs += 1
+        with findings.noting():
             of_run = plan, run, records, data[run.dataset], device
             for problem in chain(_problems(*of_run), _teacher_problems(*of_run)):
-                found.problems.append(f"{plan.folder(run)}: {problem}")
+                findings.problems.append(f"{plan.folder(run)}: {problem}")
+        file = plan.folder(run).relative_to(plan.results) / PREDICTIONS
+        findings.mark(file, "recomputed")
+
+
+def draw_runs(plan: Plan, records: Records, share: float, seed: int) -> list[Run]:
+    """At least this share of the planned runs that have a record, in the order of the records."""
+    runs = [plan.runs[run] for run in records if run in plan.runs]
+    count = math.ceil(share * len(runs))
+    drawn = np.random.default_rng(seed).choice(len(runs), count, replace=False)
+    return [runs[number] for number in sorted(drawn)]
 
 
 def _problems(
@@ -56,11 +69,11 @@ def _problems(
 ) -> Iterator[str]:
     record = records[run.id]
     described = json.loads(json.dumps(describe(run.dataset.name, data)))
-    for key, own, it in differences(record["dataset"], described):
-        yield f"its record has {own} for `dataset.{key}`, the data set {it}"
+    for key, value, expected in differences(record["dataset"], described):
+        yield f"its record has {value} for `dataset.{key}`, the data set {expected}"
     arguments = json.loads(json.dumps(network_arguments(data, plan.options(run))))
-    for key, own, it in differences(record["network"].get("arguments"), arguments):
-        yield f"its record has {own} for `network.arguments.{key}`, the scale {it}"
+    for key, value, expected in differences(record["network"].get("arguments"), arguments):
+        yield f"its record has {value} for `network.arguments.{key}`, the scale {expected}"
     checksum, precision = record["checksums"][MODEL], record["precision"]
     network = Teacher(plan, run, dict(record), checksum).network(data, device)
     if precision not in TOLERANCE:

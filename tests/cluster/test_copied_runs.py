@@ -14,7 +14,7 @@ from support.workplace import Workplace, count_jobs
 
 from replication.plan.plan import Plan
 from replication.results.run_folder import RECORD
-from replication.verify.results import verify
+from replication.verify.verification import verify
 
 pytestmark = pytest.mark.long
 

@@ -18,7 +18,7 @@ from support.workplace import PATH, Workplace
 
 from benchmarks.costs import PEAK
 from replication.plan.plan import Plan
-from replication.verify.results import verify
+from replication.verify.verification import verify
 
 pytestmark = pytest.mark.long
 

@@ -7,7 +7,7 @@ import pytest
 from support.checks import refused
 from support.published_results import TIME, executed_notebook
 
-from replication.publication.notebooks import clean_notebook
+from replication.publication.clean_notebooks import clean_notebook
 
 
 def cleaned(folder: Path, notebook: object, scale: str = "fashion") -> str:

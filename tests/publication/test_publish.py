@@ -14,7 +14,7 @@ from replication.cli import run_command
 from replication.plan.plan import Plan
 from replication.publication.publish import publish, sources
 from replication.results.run_record import read_record
-from replication.verify.results import verify
+from replication.verify.verification import verify
 
 
 def test_the_same_results_give_the_same_bytes_wherever_they_are(

@@ -20,7 +20,7 @@ from replication.analysis.claims import build_claims
 from replication.analysis.collect import collect
 from replication.analysis.measure import measure
 from replication.errors import InputError
-from replication.plan.plan import SCALE_FILE, Plan
+from replication.plan.plan import Plan
 from replication.plan.recipe import hash_recipe
 from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
@@ -31,21 +31,18 @@ from replication.results.scale_file import write_scale
 
 def rebuild(plan: Plan, keep_scale: bool = False) -> None:
     """Build cells, tables, quality and claims by this plan, whatever recipes the runs have."""
-    file = plan.results / SCALE_FILE
-    scale = file.read_bytes()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            Plan, "recipe_hash", lambda it, run: read_record(it.folder(run))["recipe_hash"]
+            Plan, "recipe_hash", lambda plan, run: read_record(plan.folder(run))["recipe_hash"]
         )
+        if not keep_scale:
+            write_scale(plan)
         for name in plan.tables:
             assert build_table(plan, name).reasons == []
-        write_scale(plan)
         collect(plan)
         with suppress(InputError):  # as with labels that differ, which it refuses
             build_quality(plan)
     build_claims(plan)
-    if keep_scale:
-        file.write_bytes(scale)
 
 
 def weights(plan: Plan, run: str) -> dict[str, Tensor]:
@@ -74,7 +71,9 @@ def forge(
     if model:
         save_file(dict(model), folder / MODEL)
     if predicted:
-        save_file({name: it.contiguous() for name, it in predicted.items()}, folder / PREDICTIONS)
+        save_file(
+            {name: tensor.contiguous() for name, tensor in predicted.items()}, folder / PREDICTIONS
+        )
     old = {**read_record(folder), **record}
     tensors = read_predictions(folder)
     parts = ["logits"] if "logits" in tensors else ["validation", "test"]
@@ -94,7 +93,7 @@ def forge(
     for file in folder.glob("teacher_logits.*"):
         of = _metadata(file) | {"teacher": files.checksum(folder / MODEL)}
         save_file(load_file(file), file, metadata={LOGITS_OF: json.dumps(of)})
-    for student in [it for it in plan.runs if it.startswith(f"{run}/")]:
+    for student in [name for name in plan.runs if name.startswith(f"{run}/")]:
         _relink(plan, student)
 
 
@@ -105,9 +104,11 @@ def _metadata(file: Path) -> dict[str, str]:
 
 def _relink(plan: Plan, run: str) -> None:
     """Have a student's record name the weights that its teachers have now."""
-    root, (dataset, *above, _) = plan.results / "runs", run.split("/")
-    teachers = ["/".join([dataset, *above[: n + 1]]) for n in range(len(above))]
-    lineage = [{"run": it, "model_sha256": files.checksum(root / it / MODEL)} for it in teachers]
+    root = plan.results / "runs"
+    lineage = [
+        {"run": teacher.id, "model_sha256": files.checksum(root / teacher.id / MODEL)}
+        for teacher in plan.runs[run].lineage
+    ]
     change_record(root / run, teacher=lineage[-1], lineage=lineage)
 
 
@@ -122,12 +123,12 @@ def copy_over(plan: Plan, source: str, target: str) -> None:
 
 def permuted(plan: Plan, run: str) -> dict[str, Tensor]:
     """The same function with the inner units of each residual unit in another order."""
-    found = weights(plan, run)
-    for name in [it for it in found if it.endswith("conv1.weight")]:
-        order = torch.arange(len(found[name])).flip(0)
+    model = weights(plan, run)
+    for name in [key for key in model if key.endswith("conv1.weight")]:
+        order = torch.arange(len(model[name])).flip(0)
         prefix = name.removesuffix("conv1.weight")
-        for key in [it for it in found if it.startswith((f"{prefix}conv1.", f"{prefix}norm2."))]:
-            if found[key].ndim:
-                found[key] = found[key][order]
-        found[f"{prefix}conv2.weight"] = found[f"{prefix}conv2.weight"][:, order]
-    return found
+        for key in [key for key in model if key.startswith((f"{prefix}conv1.", f"{prefix}norm2."))]:
+            if model[key].ndim:
+                model[key] = model[key][order]
+        model[f"{prefix}conv2.weight"] = model[f"{prefix}conv2.weight"][:, order]
+    return model

@@ -17,7 +17,7 @@ from replication.plan.plan import Plan
 from replication.publication.publish import publish
 from replication.report.criteria_page import write_criteria
 from replication.report.notebook_catalogue import NOTEBOOKS
-from replication.verify.crate import CRATE
+from replication.verify.check_publication import CRATE
 
 SOURCES = ("Snakefile", "rules", "CITATION.cff")
 TIME = "2026-11-25T04:42:50.623799Z"

@@ -29,9 +29,10 @@ from replication.data.images import ImageData
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.run_record import read_record
 from replication.training.image_trainer import forward
-from replication.training.train_run import load_data, train
+from replication.training.prepared_run import load_data
+from replication.training.train_run import train
 from replication.verify.history import history_problems
-from replication.verify.results import verify
+from replication.verify.verification import verify
 
 RUNS = "results/tiny/runs"
 BAN_L, CWTM = BAN.replace("ban", "ban+l"), BAN.replace("ban", "cwtm")
@@ -56,7 +57,7 @@ def of_runs(lines: list[str]) -> list[str]:
 def test_honest_results_and_rewritten_ones_pass(small_plan: Plan) -> None:
     found = verify(small_plan.results, deep=1)
     assert found.problems == []
-    assert found.recomputed == len(small_plan.runs)
+    assert found.recomputed_runs == len(small_plan.runs)
     for run in small_plan.runs:
         forge(small_plan, run)
     rebuild(small_plan)

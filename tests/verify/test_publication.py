@@ -18,7 +18,7 @@ from support.small_results import BAN
 
 from replication.cli import run_command
 from replication.errors import InputError
-from replication.verify.results import verify
+from replication.verify.verification import verify
 
 PLACE = Path("published/tiny")
 

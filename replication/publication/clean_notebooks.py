@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any
 
 from replication.errors import InputError
+from replication.report.notebook_catalogue import NOTEBOOKS
 
 INJECTED = {"injected-parameters", "snakemake-job-properties"}
 """Tags of the cells that papermill and Snakemake add: other parameters, the job, its paths."""
 SCALE = re.compile(r'^scale = ".*?"', re.M)
+FIGURES = {caption: name for spec in NOTEBOOKS.values() for name, caption in spec.figures.items()}
+"""The names of the figures by their captions, which are the images' alternative texts."""
 
 
 def clean_notebook(file: Path, scale: str) -> str:
     """The text of an executed notebook with its outputs, but without times, paths and warnings.
 
     Injected cells are left out, and the notebook's own parameters name the scale that is shown,
-    which an injected cell has overridden.
+    which an injected cell has overridden. A figure that is also saved in ``figures/`` is linked
+    there and not stored a second time.
 
     Raises:
         InputError: the file is no notebook, or has a cell that has failed.
@@ -34,14 +38,14 @@ def clean_notebook(file: Path, scale: str) -> str:
         if cell["cell_type"] != "code":
             continue
         number += 1
-        numbered = [cell, *(it for it in cell["outputs"] if it["output_type"] == "execute_result")]
-        for part in numbered:
-            part["execution_count"] = number
-        if any(it["output_type"] == "error" for it in cell["outputs"]):
+        results = [out for out in cell["outputs"] if out["output_type"] == "execute_result"]
+        for numbered in [cell, *results]:
+            numbered["execution_count"] = number
+        if any(output["output_type"] == "error" for output in cell["outputs"]):
             raise InputError(f"{file}: cell {number} has failed; {fix}")
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    found = {"cells": cells, "metadata": metadata, **version}
-    return json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    cleaned = {"cells": cells, "metadata": metadata, **version}
+    return json.dumps(cleaned, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _tags(cell: dict[str, Any]) -> list[str]:
@@ -50,10 +54,20 @@ def _tags(cell: dict[str, Any]) -> list[str]:
 
 def _clean(cell: dict[str, Any], scale: str) -> dict[str, Any]:
     tags = _tags(cell)
-    found = {**cell, "metadata": {"tags": tags} if tags else {}}
+    cleaned = {**cell, "metadata": {"tags": tags} if tags else {}}
     if "parameters" in tags:
-        found["source"] = SCALE.sub(f'scale = "{scale}"', "".join(cell["source"]))
+        cleaned["source"] = SCALE.sub(f'scale = "{scale}"', "".join(cell["source"]))
     if cell["cell_type"] == "code":
         # What a library warns of depends on the machine, and names its files.
-        found["outputs"] = [it for it in cell["outputs"] if it.get("name") != "stderr"]
-    return found
+        outputs = [output for output in cell["outputs"] if output.get("name") != "stderr"]
+        cleaned["outputs"] = [_link_figure(output) for output in outputs]
+    return cleaned
+
+
+def _link_figure(output: dict[str, Any]) -> dict[str, Any]:
+    """An output without the image of a figure that lies in ``figures/``, which it links."""
+    caption = output.get("metadata", {}).get("image/png", {}).get("alt")
+    if caption not in FIGURES:
+        return output
+    link = f"![{caption}](../figures/{FIGURES[caption]}.svg)"
+    return {**output, "data": {"text/markdown": [link]}, "metadata": {}}

@@ -10,26 +10,33 @@ from replication.verify.findings import Findings
 CRATE = "ro-crate-metadata.json"
 
 
-def check_files(folder: Path, found: Findings) -> None:
-    """See that the folder has the files that its crate lists, unchanged, and no others."""
+def check_files(folder: Path, findings: Findings) -> None:
+    """See that the folder has the files that its crate lists, unchanged, and no others.
+
+    Raises:
+        InputError: the crate is missing or damaged.
+    """
     listed = _listed(folder / CRATE)
-    there = {
+    present = {
         path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
     } - {CRATE}
-    for name in sorted(listed.keys() | there):
-        if name not in there:
-            found.problems.append(f"{folder / name}: no such file, but {CRATE} lists it")
-        elif name not in listed:
-            found.problems.append(f"{folder / name}: {CRATE} does not list it")
+    for name in sorted(listed.keys() | present):
+        if name not in present:
+            findings.problems.append(f"{folder / name}: no such file, but {CRATE} lists it")
+            continue
+        if name not in listed:
+            findings.problems.append(f"{folder / name}: {CRATE} does not list it")
         elif files.checksum(folder / name) != listed[name]:
-            found.problems.append(f"{folder / name}: is not the file that {CRATE} lists")
+            findings.problems.append(f"{folder / name}: is not the file that {CRATE} lists")
+        else:
+            findings.mark(Path(name), "checked against its checksum")
 
 
 def _listed(file: Path) -> dict[str, str]:
     """The checksums of a crate's files by name; raises InputError if it is missing or damaged."""
     try:
         graph = json.loads(file.read_text(encoding="utf-8"))["@graph"]
-        return {it["@id"]: it["sha256"] for it in graph if "File" in [*_types(it)]}
+        return {entity["@id"]: entity["sha256"] for entity in graph if "File" in [*_types(entity)]}
     except FileNotFoundError:
         problem = "no such file"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

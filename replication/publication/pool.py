@@ -1,0 +1,296 @@
+"""Joins several results or publications of one recipe: other seeds, other tables, other machines.
+
+All numbers of a table at a seed come from one source, so that they are of the same lineages: of the
+first source that has this table and seed, where the preferred sources come before the others.
+
+A planned run may have been trained in several sources. With the same bytes it is one run. With
+different bytes, as from another processor, the sources can only be pooled if one of them is
+preferred. Then the preferred run counts for every table and seed that its source has. The other one
+stays beside it only if a table or seed that no preferred source has was measured from it or from
+its students: a student keeps the teacher that it was trained by. `pooled_runs` names such a second
+run apart from the first.
+"""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replication.config.paper_tables import TABLES
+from replication.errors import InputError
+from replication.plan.plan import PUBLISHED, Plan
+from replication.publication.derive import write_crate, write_derived_files
+from replication.publication.pool_sources import (
+    Identity,
+    Source,
+    check_recipes,
+    name_apart,
+    pooled_scale,
+    read_source,
+)
+from replication.publication.publish import workflow_files, write_publication
+from replication.report.notebook_catalogue import NOTEBOOK_FRAMES
+from replication.results.correctness import CellAndSeed, write_correctness
+from replication.results.csv_columns import CELL_AND_SEED_KEY
+from replication.results.csv_files import (
+    csv_path,
+    join_members,
+    read_csv_file,
+    split_members,
+    write_csv_file,
+)
+from replication.results.scale_file import write_scale
+from replication.results.schema import CSV_FILES
+from replication.verify.findings import CLOSE, Findings
+
+TableAndSeed = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Several sources as one: its plan, its csv files, and the source of each table and seed.
+
+    ``correctness`` is None where a source that is used has none. ``notes`` says what yielded.
+    """
+
+    plan: Plan
+    runs: pd.DataFrame
+    cells: pd.DataFrame
+    quality: pd.DataFrame
+    reliability: pd.DataFrame
+    correctness: dict[CellAndSeed, NDArray[np.bool_]] | None
+    chosen: dict[TableAndSeed, Source]
+    notes: list[str]
+
+
+def pool(
+    folders: Sequence[Path],
+    name: str,
+    prefer: Sequence[Path] = (),
+    tables: Path = TABLES,
+) -> Pooled:
+    """Join folders of results or publications under the name of a new scale.
+
+    Raises:
+        InputError: there are fewer than two folders, one is incomplete or damaged, two have
+            different recipes, or a run has different bytes and no source of it is preferred.
+    """
+    if len(folders) < 2:
+        raise InputError("pool: name at least two folders of results or publications")
+    if unknown := [folder for folder in prefer if folder not in folders]:
+        raise InputError(f"--prefer {unknown[0]}: is none of the folders that are pooled")
+    sources = [read_source(folder, tables) for folder in folders]
+    check_recipes(sources)
+    preferred = [source for folder in prefer for source in sources if source.folder == folder]
+    _check_bytes(sources, preferred)
+    scale = pooled_scale([source.plan.scale for source in sources], name)
+    plan = Plan.make(scale, tables)
+    ordered = [*preferred, *(source for source in sources if source not in preferred)]
+    chosen: dict[TableAndSeed, Source] = {}
+    notes = []
+    for source in ordered:
+        yielded = []
+        for block in source.blocks():
+            if chosen.setdefault(block, source) is not source:
+                _check_values(chosen[block], source, block)
+                yielded.append(block)
+        notes += _describe_yielded(source, yielded)
+    return _join(plan, sources, chosen, notes)
+
+
+def write_pool(
+    folders: Sequence[Path],
+    name: str,
+    to: Path | None = None,
+    prefer: Sequence[Path] = (),
+    tables: Path = TABLES,
+    notebooks: bool = True,
+) -> tuple[Path, Findings, list[str]]:
+    """Pool folders and publish the result in ``to``, without the folders of runs.
+
+    With ``notebooks``, those whose frames are there are executed. Returns the folder, what was
+    checked, and notes on what was taken from which folder.
+
+    Raises:
+        InputError: as `pool`, `derive` and `write_publication`.
+    """
+    pooled = pool(folders, name, prefer, tables)
+    to = to or PUBLISHED / name
+    notes = list(pooled.notes)
+
+    def write(part: Path) -> None:
+        plan = replace(pooled.plan, results=part)
+        write_scale(plan)
+        for csv_name in ("runs", "cells", "quality", "reliability"):
+            write_csv_file(part, csv_name, getattr(pooled, csv_name))
+        if pooled.correctness is not None:
+            write_correctness(part, pooled.correctness)
+        notes.extend(_copy_measured_files(pooled, part))
+        write_derived_files(plan, tables, notebooks)
+        write_crate(plan)
+
+    findings = write_publication(to, to, tables, write)
+    return to, findings, notes
+
+
+def _copy_measured_files(pooled: Pooled, part: Path) -> Iterator[str]:
+    """Copy what is measured from histories and cannot be averaged again; notes on its origin.
+
+    These are the frames of the figures of Table 2, and the divergences in ``criteria.csv``.
+    """
+    sources = list({id(source): source for source in pooled.chosen.values()}.values())
+    for name in NOTEBOOK_FRAMES:
+        files = [csv_path(source.folder, name) for source in sources]
+        if file := next(filter(Path.is_file, files), None):
+            copy = csv_path(part, name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
+            yield f"{copy.relative_to(part)}: copied from {file}, with the seeds that it has there"
+    criteria = [
+        read_csv_file(source.folder, "criteria")
+        for source in sources
+        if csv_path(source.folder, "criteria").is_file()
+    ]
+    if criteria:
+        lines = pd.concat(criteria).sort_values(
+            "divergence", key=lambda divergence: divergence.isna(), kind="stable"
+        )
+        write_csv_file(part, "criteria", lines.drop_duplicates(["dataset", "network"]))
+    for name, file in workflow_files().items():
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, part / name)
+
+
+def _describe_yielded(source: Source, blocks: Sequence[TableAndSeed]) -> list[str]:
+    """A note on the tables and seeds that are taken from another source."""
+    seeds: dict[str, list[int]] = {}
+    for table, seed in blocks:
+        seeds.setdefault(table, []).append(seed)
+    return [
+        f"{source.folder}: {table}, seeds {', '.join(map(str, of_table))}: taken from another"
+        " folder that has them too"
+        for table, of_table in seeds.items()
+    ]
+
+
+def _check_bytes(sources: Sequence[Source], preferred: Sequence[Source]) -> None:
+    """Refuse runs with different bytes in two sources of which none is preferred."""
+    for first, second in combinations(sources, 2):
+        if first in preferred or second in preferred:
+            continue
+        first_runs, second_runs = first.by_planned_run(), second.by_planned_run()
+        different = [
+            run
+            for run in first_runs.keys() & second_runs.keys()
+            if first_runs[run].isdisjoint(second_runs[run])
+        ]
+        if different:
+            run = min(different, key=len)
+            devices = " and ".join(source.device(run) for source in (first, second))
+            raise InputError(
+                f"{run}: has other bytes in {first.folder / 'runs.csv'} than in"
+                f" {second.folder / 'runs.csv'} (trained on {devices}), as have"
+                f" {len(different) - 1} more runs; say with --prefer {first.folder} or --prefer"
+                f" {second.folder} whose runs count where both have a table and seed"
+            )
+
+
+def _check_values(first: Source, second: Source, block: TableAndSeed) -> None:
+    """Refuse different values from the same runs."""
+    own, others = first.values(block), second.values(block)
+    for key in own.keys() & others.keys():
+        (value, identities), (other_value, other_identities) = own[key], others[key]
+        same = bool(np.isclose(value, other_value, rtol=CLOSE, atol=CLOSE))
+        if identities == other_identities and not same:
+            raise InputError(
+                f"{second.folder / 'cells.csv'}: {', '.join(map(str, key))}: is {other_value}, but"
+                f" {value} in {first.folder / 'cells.csv'} from the same runs; verify both folders"
+            )
+
+
+def _join(
+    plan: Plan,
+    sources: Sequence[Source],
+    chosen: dict[TableAndSeed, Source],
+    notes: list[str],
+) -> Pooled:
+    """The csv files of the chosen tables and seeds, in the order of the plan."""
+    used = [source for source in sources if source in chosen.values()]
+    names = pooled_runs(plan, used, chosen)
+    place = {(cell.table, cell.row, cell.column): n for n, cell in enumerate(plan.cells)}
+    frames = {}
+    for name in ("cells", "quality", "reliability"):
+        parts = []
+        for source in used:
+            frame: pd.DataFrame = getattr(source, name)
+            blocks = zip(frame["table"], frame["seed"], strict=True)
+            part = frame[[chosen[table, int(seed)] is source for table, seed in blocks]]
+            if "run" in part:
+                part = part.assign(run=[_renamed(run, source, names) for run in part["run"]])
+            parts.append(part)
+        joined = pd.concat(parts, ignore_index=True)
+        keys = joined[CELL_AND_SEED_KEY].itertuples(index=False, name=None)
+        order = pd.Series([(place[key[:3]], key[3]) for key in keys], dtype=object)
+        frames[name] = joined.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
+    correctness = None
+    if all(source.correctness is not None for source in used):
+        correctness = {
+            key: bits
+            for source in used
+            for key, bits in (source.correctness or {}).items()
+            if chosen[key[0], key[3]] is source
+        }
+        correctness = dict(sorted(correctness.items(), key=lambda item: place[item[0][:3]]))
+    runs = _join_runs(plan, used, names)
+    return Pooled(plan, runs, **frames, correctness=correctness, chosen=chosen, notes=notes)
+
+
+def pooled_runs(
+    plan: Plan, used: Sequence[Source], chosen: Mapping[TableAndSeed, Source]
+) -> dict[Identity, str]:
+    """The id of each run that is kept, in the order of the plan.
+
+    A run keeps the id that the plan has for it. Where a planned run has two different networks,
+    that of the first source in the order of ``chosen`` keeps it, and the others are named apart.
+    """
+    precedence = list({id(source): source for source in chosen.values()}.values())
+    needed: dict[str, list[Identity]] = {run: [] for run in plan.runs}
+    for source in precedence:
+        for block, owner in chosen.items():
+            if owner is source:
+                for run in source.needed(block):
+                    identity = source.identities[run]
+                    if identity not in needed[identity.planned]:
+                        needed[identity.planned].append(identity)
+    return {
+        identity: identity.planned if number == 0 else name_apart(identity)
+        for identities in needed.values()
+        for number, identity in enumerate(identities)
+    }
+
+
+def _renamed(run: str, source: Source, names: Mapping[Identity, str]) -> str:
+    """The entry of a column ``run`` with the pooled ids."""
+    return join_members(names[source.identities[member]] for member in split_members(run))
+
+
+def _join_runs(plan: Plan, used: Sequence[Source], names: Mapping[Identity, str]) -> pd.DataFrame:
+    """The lines of ``runs.csv``: each run with its own device, versions and commit."""
+    lines = {}
+    for source in used:
+        for line in source.runs.to_dict("records"):
+            identity = source.identities[line["run"]]
+            if identity in names and identity not in lines:
+                ids = {
+                    column: _renamed(line[column], source, names)
+                    for column in ("run", "teacher", "root_teacher")
+                    if isinstance(line[column], str)
+                }
+                lines[identity] = line | ids
+    ordered = [lines[identity] for identity in names]
+    return pd.DataFrame(ordered, columns=CSV_FILES["runs"].names)

@@ -1,0 +1,225 @@
+"""The folders that are pooled: what each holds, and whether their runs are of one recipe."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from replication.analysis.collect import describe_planned_run
+from replication.config.scale import Scale, check_scale
+from replication.errors import InputError
+from replication.plan.plan import MACHINE, SCALE_FILE, Plan, read_scale
+from replication.results.correctness import CORRECT, CellAndSeed, read_correctness
+from replication.results.csv_columns import CELL_AND_SEED_KEY
+from replication.results.csv_files import read_cells, read_csv_file, read_runs, split_members
+from replication.verify.findings import differences
+from replication.verify.planned_lines import (
+    Key,
+    find_planned_ids,
+    keys_of,
+    line_problems,
+    planned_cells,
+    planned_quality,
+)
+
+HINT = "finish or publish these results again"
+FREE = {"scale", "tables", "seeds", "table_seeds", "folder", "teacher_at_chance", *MACHINE}
+"""Keys of a scale that do not change what a run is."""
+
+
+class Identity(NamedTuple):
+    """A trained network: the planned run that it is, its bytes, and its teacher's identity."""
+
+    planned: str
+    model_sha256: str
+    predictions_sha256: str
+    teacher: Optional["Identity"]
+
+
+def name_apart(identity: Identity) -> str:
+    """An id for a second network of a planned run; the same network always gets the same."""
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()[:8]
+    return f"{identity.planned}#{digest}"
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A folder of results or a publication with its plan and its csv files."""
+
+    folder: Path
+    plan: Plan
+    runs: pd.DataFrame
+    cells: pd.DataFrame
+    quality: pd.DataFrame
+    reliability: pd.DataFrame
+    correctness: dict[CellAndSeed, NDArray[np.bool_]] | None
+
+    @cached_property
+    def identities(self) -> dict[str, Identity]:
+        """The network of each run in ``runs.csv``, by its id there."""
+        planned = find_planned_ids(self.plan, self.runs)
+        lines: Mapping[Any, Mapping[Any, Any]] = self.runs.to_dict("index")
+        identities: dict[str, Identity] = {}
+
+        def identify(run: str) -> Identity:
+            if run not in identities:
+                line = lines[run]
+                teacher = None if pd.isna(line["teacher"]) else identify(line["teacher"])
+                sums = line["model_sha256"], line["predictions_sha256"]
+                identities[run] = Identity(planned[run], *sums, teacher)
+            return identities[run]
+
+        return {run: identify(run) for run in lines}
+
+    def by_planned_run(self) -> dict[str, set[Identity]]:
+        """The networks of each planned run."""
+        networks: dict[str, set[Identity]] = {}
+        for identity in self.identities.values():
+            networks.setdefault(identity.planned, set()).add(identity)
+        return networks
+
+    def device(self, planned: str) -> str:
+        """The device that a planned run was trained on."""
+        run = next(run for run, network in self.identities.items() if network.planned == planned)
+        return str(self.runs.loc[run, "device"])
+
+    def blocks(self) -> list[tuple[str, int]]:
+        """The tables and seeds that the folder has."""
+        scale = self.plan.scale
+        return [(table, seed) for table in scale.tables for seed in scale.seeds_of(table)]
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, int], list[Key]]:
+        """Key, value and run of the lines of ``cells.csv``, by table and seed."""
+        lines: dict[tuple[str, int], list[Key]] = {}
+        for line in keys_of(self.cells, [*CELL_AND_SEED_KEY, "value", "run"]):
+            lines.setdefault((line[0], line[3]), []).append(line)
+        return lines
+
+    def values(self, block: tuple[str, int]) -> dict[Key, tuple[float, list[Identity]]]:
+        """The value of each cell of a table and seed, and the networks that it is from."""
+        return {
+            line[:4]: (line[4], [self.identities[run] for run in split_members(line[5])])
+            for line in self._lines[block]
+        }
+
+    def needed(self, block: tuple[str, int]) -> Iterator[str]:
+        """The runs behind a table and seed and all of their teachers, teachers first."""
+        for line in self._lines[block]:
+            for run in split_members(line[5]):
+                yield from self._with_lineage(run)
+
+    def _with_lineage(self, run: str) -> list[str]:
+        teacher = self._teachers[run]
+        return [*(self._with_lineage(teacher) if teacher else []), run]
+
+    @cached_property
+    def _teachers(self) -> dict[str, str | None]:
+        """The direct teacher of each run, if it has one."""
+        teachers = zip(self.runs["run"], self.runs["teacher"], strict=True)
+        return {run: teacher if isinstance(teacher, str) else None for run, teacher in teachers}
+
+
+def read_source(folder: Path, tables: Path) -> Source:
+    """Read a folder that is to be pooled.
+
+    Raises:
+        InputError: a file is missing or damaged, a line that the scale plans is missing, or a run
+            is of another recipe than the scale's.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name folders of results or publications")
+    plan = Plan.make(read_scale(folder / SCALE_FILE), tables)
+    has_correctness = (folder / CORRECT).is_file()
+    source = Source(
+        folder,
+        plan,
+        read_runs(folder, HINT),
+        read_cells(folder, HINT),
+        read_csv_file(folder, "quality", HINT),
+        read_csv_file(folder, "reliability", HINT),
+        read_correctness(folder, HINT) if has_correctness else None,
+    )
+    _check_lines(source)
+    return source
+
+
+def _check_lines(source: Source) -> None:
+    """Raise InputError if the csv files are not those of a finished scale, or a recipe differs."""
+    plan, folder = source.plan, source.folder
+    lines = {line["run"]: line for line in source.runs.to_dict("records")}
+    for name, run in plan.runs.items():
+        expected = describe_planned_run(plan, run)
+        if name in lines and lines[name]["recipe_hash"] != expected["recipe_hash"]:
+            raise InputError(
+                f"{folder / 'runs.csv'}: {name}: its recipe is {lines[name]['recipe_hash']}, that"
+                f" of {folder / SCALE_FILE} is {expected['recipe_hash']}; train it again with this"
+                " scale, or leave this folder out"
+            )
+    problems = {
+        "cells.csv": line_problems(planned_cells(plan), keys_of(source.cells, CELL_AND_SEED_KEY)),
+        "quality.csv": line_problems(
+            planned_quality(plan), keys_of(source.quality, [*CELL_AND_SEED_KEY, "metric"])
+        ),
+        "runs.csv": line_problems(
+            {(run,): seed for run, seed in plan.lineage_seeds.items()},
+            [(run,) for run in dict.fromkeys(find_planned_ids(plan, source.runs).values())],
+        ),
+    }
+    for name, found in problems.items():
+        for problem in found:
+            raise InputError(f"{folder / name}: {problem}; {HINT} before they are pooled")
+
+
+def check_recipes(sources: Sequence[Source]) -> None:
+    """Check that all sources are of one recipe.
+
+    Raises:
+        InputError: two have scales that differ in more than tables and seeds, or a run with two
+            recipes.
+    """
+    for first, second in pairwise(sources):
+        config, other_config = (
+            source.plan.scale.model_dump(mode="json", exclude=FREE) for source in (first, second)
+        )
+        unlike = [
+            f"`{key}` is {value} in {first.folder / SCALE_FILE} and {other} in"
+            f" {second.folder / SCALE_FILE}"
+            for key, value, other in differences(config, other_config)
+        ]
+        advice = "only results of one recipe can be pooled, so leave one of these folders out"
+        hashes = [dict(source.runs["recipe_hash"]) for source in (first, second)]
+        for run in hashes[0].keys() & hashes[1].keys():
+            if hashes[0][run] != hashes[1][run]:
+                why = f": {unlike[0]}" if unlike else ""
+                raise InputError(
+                    f"{run}: has the recipe {hashes[0][run]} in {first.folder / 'runs.csv'} and"
+                    f" {hashes[1][run]} in {second.folder / 'runs.csv'}{why}; {advice}"
+                )
+        if unlike:
+            raise InputError(f"{unlike[0]}; {advice}")
+
+
+def pooled_scale(scales: Sequence[Scale], name: str) -> Scale:
+    """The first scale under another name, with the tables and seeds of all of them.
+
+    ``seeds`` are those that most tables have, and ``table_seeds`` those of the other tables.
+    """
+    seeds: dict[str, set[int]] = {}
+    for scale in scales:
+        for table in scale.tables:
+            seeds.setdefault(table, set()).update(scale.seeds_of(table))
+    by_table = {table: tuple(sorted(of_table)) for table, of_table in seeds.items()}
+    ((usual, _),) = Counter(by_table.values()).most_common(1)
+    others = {table: of_table for table, of_table in by_table.items() if of_table != usual}
+    config = scales[0].model_dump(mode="json")
+    keys = {"scale": name, "tables": [*seeds], "seeds": usual, "table_seeds": others}
+    return check_scale({**config, **keys}, f"pool --scale {name}")

@@ -1,0 +1,74 @@
+"""Compares csv files with what they have to hold, line by line."""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from replication.errors import InputError
+from replication.results.csv_files import read_csv
+from replication.results.schema import CsvFile
+from replication.verify.findings import Findings, differences
+
+
+def compare_csv(
+    file: Path,
+    description: CsvFile,
+    expected: pd.DataFrame,
+    findings: Findings,
+    reasons: Mapping[str, str] | None = None,
+) -> None:
+    """Note where the lines of a csv file are not the expected ones.
+
+    ``reasons`` says, by the beginning of a line's name, why it is not expected.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    text = {column.name: str for column in description.columns if column.kind == "text"}
+    compare_lines(file, read_csv(file, dtype=text), description, expected, findings, reasons)
+
+
+def compare_lines(
+    file: Path,
+    stored: pd.DataFrame,
+    description: CsvFile,
+    expected: pd.DataFrame,
+    findings: Findings,
+    reasons: Mapping[str, str] | None = None,
+) -> None:
+    """As `compare_csv`, with the lines that the file holds.
+
+    Raises:
+        InputError: the lines have other columns, or lack a part of their key.
+    """
+    key = description.key
+    text = {column.name: str for column in description.columns if column.kind == "text"}
+    # Through text, so that both have the same types.
+    expected = pd.read_csv(StringIO(expected.to_csv(index=False)), dtype=text)
+    if list(stored.columns) != list(expected.columns) or stored[key].isna().any(axis=None):
+        raise InputError(f"{file}: wrong columns, or a line without {', '.join(key)}")
+    repeated = _by_name(stored[stored.duplicated(key)], key)
+    findings.problems += [f"{file}: {name}: is listed twice" for name in repeated]
+    stored_lines, expected_lines = _by_name(stored, key), _by_name(expected, key)
+    for name in dict.fromkeys((*expected_lines, *stored_lines)):
+        if name not in stored_lines:
+            problems = ["has no line, although its runs are there"]
+        elif name not in expected_lines:
+            problems = [
+                reason for start, reason in (reasons or {}).items() if name.startswith(f"{start}, ")
+            ] or ["the scale has no such line"]
+        else:
+            problems = [
+                f"{column} is {value}, not {expected_value}"
+                for column, value, expected_value in differences(
+                    stored_lines[name], expected_lines[name]
+                )
+            ]
+        findings.problems += [f"{file}: {name}: {problem}" for problem in problems]
+
+
+def _by_name(frame: pd.DataFrame, key: Sequence[str]) -> dict[str, dict[Any, Any]]:
+    return {", ".join(str(line[k]) for k in key): line for line in frame.to_dict("records")}
