@@ -10,9 +10,9 @@ from rich.console import Console
 from support.plans import ROOT, tiny_plan
 from support.stub_training import write_finished_runs
 
+from replication.analysis.capacities import Capacities
 from replication.analysis.criteria import (
     FAIR_TEST,
-    Capacities,
     judge_error,
     judge_fit,
     judge_schedule,
