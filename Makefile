@@ -33,7 +33,7 @@ help:
 	@echo "make benchmark    measure speed beside other training loops; docs/performance.md"
 	@echo "make benchmark-gpu  the same on a GPU, in less than ten minutes"
 	@echo "make lint         check style, types and workflow"
-	@echo "make schemas      renew the JSON schemas of the configuration files"
+	@echo "make schemas      renew the JSON schemas, and the columns in docs/run-format.md"
 	@echo "make clean        delete the environment; results stay"
 
 environment: $(ENVIRONMENT)
@@ -84,6 +84,8 @@ lint: $(ENVIRONMENT)
 schemas: $(ENVIRONMENT)
 	replication schema scale > config/scale.schema.json
 	replication schema table > tables/table.schema.json
+	sed -i "/replication schema results/q" docs/run-format.md
+	(echo && replication schema results) >> docs/run-format.md
 
 clean:
 	rm -rf .venv

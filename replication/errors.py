@@ -20,17 +20,15 @@ class Interrupted(Exception):  # noqa: N818 - not an error
     """A signal has stopped the training, which can be resumed."""
 
 
-STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+STOPPING_SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
 """The signals that stop a training.
 
-Schedulers send SIGTERM when they cancel or preempt a job, a keyboard sends SIGINT, a terminal that
-is closed sends SIGHUP, and Slurm sends SIGUSR1 ahead of a time limit where a job asks for it
-(``--signal=USR1@60``).
+Schedulers send SIGTERM when they cancel or preempt a job, a keyboard sends SIGINT, and Slurm sends
+SIGUSR1 ahead of a time limit where a job asks for it (``--signal=USR1@60``). A terminal that is
+closed sends SIGHUP, which stops a training unless it was started to survive that, as by ``nohup``.
 """
+if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+    STOPPING_SIGNALS.append(signal.SIGHUP)
+
 EXIT_RESUMABLE = os.EX_TEMPFAIL
 """Exit status of a run that was stopped and can be resumed: 75, "temporary failure"."""
-
-
-def is_ignored(number: signal.Signals) -> bool:
-    """Whether the process was started so that it survives a closed terminal, as by ``nohup``."""
-    return number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN

@@ -21,7 +21,7 @@ NO_RESULT = {
     *MACHINE,
 }
 """Keys of a scale that determine no run's result, so that they explain no difference."""
-SHOWN = 3
+SHOWN_KEYS = 3
 """Differing keys that are listed by name."""
 
 RecipeChain = tuple[str, ...]
@@ -78,8 +78,8 @@ def recipes_by_cell(
                 " build both again"
             )
         teacher = teachers[run]
-        above = chain(teacher) if isinstance(teacher, str) else ()
-        return (*above, hashes[run])
+        chain_of_teacher = chain(teacher) if isinstance(teacher, str) else ()
+        return (*chain_of_teacher, hashes[run])
 
     recipes: dict[tuple[str, str, str], set[tuple[RecipeChain, ...]]] = {}
     lines = cells[[*CELL_KEY, "run"]].itertuples(index=False, name=None)
@@ -98,12 +98,12 @@ def _read_scale_keys(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _flattened(mapping: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+def _flattened(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in mapping.items():
         if isinstance(value, Mapping):
-            yield from _flattened(value, f"{above}{key}.")
+            yield from _flattened(value, f"{prefix}{key}.")
         else:
-            yield f"{above}{key}", value
+            yield f"{prefix}{key}", value
 
 
 def _explanation(own: Mapping[str, Any], published: Mapping[str, Any]) -> str:
@@ -118,5 +118,5 @@ def _explanation(own: Mapping[str, Any], published: Mapping[str, Any]) -> str:
             "their scales are equal, so that a table, an objective's source or the version of the"
             " code differs"
         )
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"their scales differ in {', '.join(names[:SHOWN])}{more}"
+    more = f" and {len(names) - SHOWN_KEYS} more" if len(names) > SHOWN_KEYS else ""
+    return f"their scales differ in {', '.join(names[:SHOWN_KEYS])}{more}"

@@ -48,14 +48,9 @@ def direction_tests(effect: Numbers, error: Numbers, freedom: int, margin: Numbe
         the sign is known; p_L that the effect exceeds the margin. The last two are one-sided.
     """
     effect, error, margin = np.asarray(effect), np.asarray(error), np.asarray(margin)
-    survival = stats.t(freedom).sf
-    p_values = np.array(
-        [
-            2 * survival(np.abs(effect) / error),
-            survival((margin - np.abs(effect)) / error),
-            survival((effect - margin) / error),
-        ]
-    )
+    depths = [np.abs(effect), margin - np.abs(effect), effect - margin]
+    p_values = stats.t.sf(np.array(depths) / error, freedom)
+    p_values[DIRECTION] *= 2
     return ClaimTests(p_values, np.asarray(effect > 0))
 
 
@@ -76,13 +71,9 @@ def bound_tests(
         tests. p_S and p_L are NaN, because a bound has no size.
     """
     difference, error = np.asarray(difference), np.asarray(error)
-    (low, high), distribution = region, stats.t(freedom).cdf
-    against = np.minimum(
-        distribution((difference - low) / error), distribution((high - difference) / error)
-    )
-    in_favour = np.maximum(
-        distribution((low - difference) / error), distribution((difference - high) / error)
-    )
+    low, high = region
+    inside = np.array([difference - low, high - difference]) / error
+    against, in_favour = stats.t.cdf(inside, freedom).min(0), stats.t.sf(inside, freedom).max(0)
     direction = np.minimum(1, 2 * np.minimum(against, in_favour))
     none = np.full_like(direction, np.nan)
     return ClaimTests(np.array([direction, none, none]), np.asarray(in_favour < against))
@@ -112,8 +103,9 @@ def correct_claims(
     the other claims Holm's within their family, multiplied by the number of families. The corrected
     p-value of a claim in a gated family is at least the corrected p_D of its primary claim.
 
-    A claim without a test counts with p = 1. Therefore no claim is decided otherwise because others
-    are measured, or are not, and the gate of a primary claim that cannot be tested is closed.
+    A claim without a test counts with p = 1. Therefore the number of tests does not depend on what
+    is measured: measuring more never takes a decision back, and adds one only where Holm's
+    procedure goes on to its next step. The gate of a primary claim that cannot be tested is closed.
 
     Args:
         p_values: (3, claims, …), by `QUESTIONS`; NaN where there is no test.

@@ -45,7 +45,7 @@ class Network:
 
     @property
     def kind(self) -> Kind:
-        """What it classifies or predicts: images or words."""
+        """Whether it classifies images or predicts words."""
         return FAMILIES[self.family].kind
 
 
@@ -54,17 +54,23 @@ TIMM = "timm"
 
 
 def find_network(name: str) -> Network | None:
-    """A network of the catalogue, or one of timm's, whose name is not checked; None if neither."""
+    """A network of the catalogue, or one of timm's.
+
+    It is None where the name is neither. Whether timm has a network of the name is not checked.
+    """
     if name.startswith(f"{TIMM}:"):
         return Network(TIMM)
     return NETWORKS.get(name)
 
 
 def kind_of(name: str) -> Kind:
-    """What a network classifies or predicts; all of timm's take images."""
-    found = find_network(name)
-    assert found is not None
-    return found.kind
+    """Whether a network classifies images or predicts words; all of timm's classify images.
+
+    The network has to be one that `find_network` knows.
+    """
+    network = find_network(name)
+    assert network is not None, name
+    return network.kind
 
 
 _DENSENET_90_60 = {"units": 14, "growth": 60}

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale
 from replication.errors import InputError
-from replication.report.schema_page import describe_csv_files
 
 SCHEMA_MODELS: dict[str, type[BaseModel]] = {"scale": Scale, "table": TableSpec}
 
@@ -37,6 +36,8 @@ def schema(
     The description of the csv files is Markdown; it is the second half of docs/run-format.md.
     """
     if name == "results":
+        from replication.report.schema_page import describe_csv_files
+
         print(describe_csv_files(), end="")
         return
     if name not in SCHEMA_MODELS:

@@ -33,7 +33,7 @@ def data(
         )
     if output and name is None:
         raise InputError(f"--output {output}: describes one data set; name it before the options")
-    from replication.data.prepare import describe, load
+    from replication.data.prepare import describe, load, remark_on
 
     for dataset in [datasets[name]] if name else datasets.values():
         loaded = load(
@@ -44,6 +44,8 @@ def data(
             f"{key} {number:,}" for key, number in description.items() if isinstance(number, int)
         )
         print(f"{description['name']}: {counts}; sha256 {description['sha256']}")
+        for remark in remark_on(dataset.name, loaded):
+            print(remark)
         if output:
             write_text(output, json.dumps(description, indent=2) + "\n")
 

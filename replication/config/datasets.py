@@ -58,7 +58,7 @@ class ImageDataset(Dataset):
     def state(self, root: str = "data") -> str:
         """As of every data set; of one that can be a folder of images."""
         folder = specs.IMAGE_DATASETS[self.name].folder
-        place = Path(root).expanduser() / folder
+        place = specs.expand_root(root) / folder
         return folder_state(place) if folder and place.is_dir() else ""
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
@@ -124,7 +124,7 @@ class OwnImages(Dataset):
         """The data set as it is used; raises InputError where it is not prepared."""
         from replication.data.own_images import own_image_spec
 
-        whole = own_image_spec(self.source, Path(root).expanduser())
+        whole = own_image_spec(self.source, specs.expand_root(root))
         return specs.used(whole, evaluate_on=evaluate_on, **self._used)
 
 

@@ -158,8 +158,8 @@ def _imported_names(node: ast.AST, package: str) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom):
         parts = package.split(".")
-        above = parts[: len(parts) - node.level + 1] if node.level else []
-        module = ".".join([*above, *([node.module] if node.module else [])])
+        anchor = parts[: len(parts) - node.level + 1] if node.level else []
+        module = ".".join([*anchor, *([node.module] if node.module else [])])
         # What is imported from a package may be one of its modules.
         yield from (f"{module}.{alias.name}" for alias in node.names)
         yield module

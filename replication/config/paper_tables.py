@@ -117,7 +117,8 @@ class CellSpec(StrictModel):
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
-        if sum(it is not None for it in (self.objective, self.ensemble, self.weights)) != 1:
+        choices = self.objective, self.ensemble, self.weights
+        if sum(choice is not None for choice in choices) != 1:
             raise ValueError("a cell has either an objective or an ensemble, or weights")
         if self.ensemble and (self.teacher or self.network or self.seed_offset or self.share_ends):
             raise ValueError("an ensemble has no teacher, network, seed offset or shared layers")
@@ -267,8 +268,7 @@ def _problems(table: TableSpec) -> Iterator[str]:
 
 def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
     cell, network = table.cell(row, column), table.network(row, column)
-    found = find_network(network)
-    if found is None:
+    if find_network(network) is None:
         yield (
             f"unknown network `{network}`; see replication/architectures/catalogue.py, or write"
             f" timm:{network} for one of timm's"

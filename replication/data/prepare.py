@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from replication.data.images import ImageData, load_images
-from replication.data.specs import IMAGE_DATASETS
+from replication.data.specs import IMAGE_DATASETS, expand_root
 from replication.data.text import Corpus, load_corpus
-from replication.errors import InputError
 
 
 def load(
@@ -23,14 +22,23 @@ def load(
         InputError: files are missing, damaged or cannot be downloaded, or the data set is smaller
             than requested.
     """
-    try:
-        root = Path(root).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
+    root = expand_root(root)
     own_text = sizes.get("file") is not None
     if "source" in sizes or (name in IMAGE_DATASETS and not own_text):
         return load_images(name, root, evaluate_on=evaluate_on, download=download, **sizes)
     return load_corpus(name, root, download=download, **sizes)
+
+
+def remark_on(name: str, data: ImageData | Corpus) -> list[str]:
+    """What is unusual in a data set and its owner should know, each in a sentence on one line."""
+    if not isinstance(data, ImageData):
+        return []
+    return [
+        f"{name}: channel {number + 1} of {data.channels} is {data.mean[number]:.3g} in every pixel"
+        " of every training image, so it is not scaled and carries nothing to learn from; you may"
+        " want to leave it out"
+        for number in data.constant_channels
+    ]
 
 
 def describe(name: str, data: ImageData | Corpus) -> dict[str, Any]:

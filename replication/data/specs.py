@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from replication.errors import InputError
+
 
 @dataclass(frozen=True)
 class ImageSpec:
@@ -164,6 +166,14 @@ PREPARE = "run `replication data`, or call snakemake, which prepares the data fi
 
 HELD_OUT = 5
 """One in so many training images is held out for validation."""
+
+
+def expand_root(root: str | Path) -> Path:
+    """The folder of all data sets, where ``~`` is a home; raises InputError for an unknown one."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
 
 
 def image_spec(name: str, **sizes: Any) -> ImageSpec:

@@ -32,6 +32,7 @@ class Shortcut(nn.Conv2d):
         self.step = step
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (n, in_chs, h, w) to (n, out_chs, h / step, w / step), sides rounded up."""
         return super().forward(x[:, :, :: self.step, :: self.step])
 
 
@@ -53,6 +54,7 @@ class WideBlock(nn.Module):
         self.shortcut = Shortcut(in_chs, out_chs, stride) if project else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (n, in_chs, h, w) to (n, out_chs, h / stride, w / stride)."""
         active = self.norm1(x)
         shortcut = x if self.shortcut is None else self.shortcut(active)
         residual = self.norm2(self.conv1(active))
@@ -80,6 +82,7 @@ class PreActBottleneck(nn.Module):
         self.shortcut = Shortcut(in_chs, out_chs, stride) if project else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (n, in_chs, h, w) to (n, out_chs, h / stride, w / stride)."""
         active = self.norm1(x)
         shortcut = x if self.shortcut is None else self.shortcut(active)
         residual = self.norm3(self.conv2(self.norm2(self.conv1(active))))

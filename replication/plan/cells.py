@@ -85,15 +85,16 @@ def cells_of(
 
 def reported_teacher(table: TableSpec, row: str, column: str) -> float | None:
     """The number that the paper prints for generation 0 of a cell's lineage, if it has one."""
-    start = at = (row, (table.cell(row, column).ensemble or (column,))[-1])
-    while teacher := table.teacher(*at):
-        at = (teacher.row, teacher.column)
-    return None if at == start else table.reported(*at)
+    start = current = (row, (table.cell(row, column).ensemble or (column,))[-1])
+    while teacher := table.teacher(*current):
+        current = (teacher.row, teacher.column)
+    return None if current == start else table.reported(*current)
 
 
 def _run(
     table: TableSpec, row: str, column: str, seed: int, scale: Scale, variants: dict[str, Scale]
 ) -> Run:
+    """The run of a cell for a seed, with its teachers; ``variants`` as in `cells_of`."""
     cell, teacher = table.cell(row, column), table.teacher(row, column)
     if cell.weights:
         # One network for all seeds.
@@ -106,7 +107,9 @@ def _run(
             weights=cell.weights,
         )
     assert cell.objective is not None  # read_table checks that teachers and members are trained
-    above = _run(table, teacher.row, teacher.column, seed, scale, variants) if teacher else None
+    teacher_run = (
+        _run(table, teacher.row, teacher.column, seed, scale, variants) if teacher else None
+    )
     return Run(
         dataset=scale.datasets[table.role(row)],
         network=table.network(row, column),
@@ -114,7 +117,7 @@ def _run(
         objective=cell.objective.name,
         parameters=cell.objective.parameters,
         seed=seed + cell.seed_offset,
-        teacher=above,
+        teacher=teacher_run,
         share_ends=cell.share_ends,
         variant=cell.variant if cell.variant in variants else None,
     )

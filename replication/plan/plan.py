@@ -31,7 +31,9 @@ PUBLISHED = Path("published")
 """The folder of all publications."""
 Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
+"""Keys of a scale that a variant can change."""
 SCALE_FILE = "scale.json"
+"""What results were planned by, beside them."""
 # Where and how fast a result is computed, and not what it is.
 MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
 
@@ -40,8 +42,9 @@ MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
 class Plan:
     """The cells of a scale and the runs behind them, teachers first.
 
-    ``results`` is the folder of the scale's results: where they are made, or where they were moved
-    to. ``files`` are those of the tables by name, which may be a study's.
+    ``runs`` are by id, ``variants`` are complete scales by name. ``results`` is the folder of the
+    scale's results: where they are made, or where they were moved to. ``files`` are those of the
+    tables by name, and like ``claims_file`` may be a study's.
     """
 
     scale: Scale
@@ -57,9 +60,12 @@ class Plan:
     def read(
         cls, files: Sequence[Path], tables: Path = TABLES, root: Path = RESULTS, keys: Keys = None
     ) -> Self:
-        """Plan the scale of these files; its results go to a folder of ``root``.
+        """Plan the scale of these files; its results go to a folder of ``root``, named after it.
 
-        ``keys`` are instead of those in the files.
+        ``keys`` of the scale replace those in the files; ``tables`` is the folder of the tables.
+
+        Raises:
+            InputError: a file is missing or wrong, or as `make`.
         """
         source = " + ".join(map(str, files)) or "default scale"
         return cls.make(check_scale({**read_config(files), **(keys or {})}, source), tables, root)
@@ -69,8 +75,8 @@ class Plan:
         """Plan the tables of a scale; its results go to a folder of ``root``, named after it.
 
         Raises:
-            InputError: a table is missing or invalid, two cells have different runs under one id,
-                or one run would serve two seeds.
+            InputError: a table is missing or invalid or does not fit the scale, two cells have
+                different runs under one id, or one run would serve two seeds.
         """
         for name in scale.table_seeds:
             if not (find_tables(name, scale.study, tables) / f"{name}.yaml").is_file():
@@ -82,21 +88,13 @@ class Plan:
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
             check_table(scale, spec, files[name])
-        variants = _variants(specs, scale, tables)
+        variants = _variants(specs, scale, files)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
         )
-        runs: dict[str, Run] = {}
-        for cell in cells:
-            for run in cell.needed():
-                if runs.setdefault(run.id, run) != run:
-                    raise InputError(
-                        f"{files[cell.table]}: cell `{cell.row}` / `{cell.column}`: another"
-                        f" cell has {run.id} with other data, arguments or shared layers; give one"
-                        " a `seed_offset`"
-                    )
-        claims = find_claims(scale.study, tables)
+        runs = _runs_behind(cells, files)
         check_seeds(cells, specs, files)
+        claims = find_claims(scale.study, tables)
         return cls(scale, specs, cells, runs, variants, root / scale.scale, files, claims)
 
     @property
@@ -210,6 +208,29 @@ class Plan:
         return hash_recipe(self.recipe(run))
 
 
+def _runs_behind(cells: Sequence[Cell], files: Mapping[str, Path]) -> dict[str, Run]:
+    """The runs of cells and all of their teachers by id, teachers first.
+
+    Raises:
+        InputError: two cells have different runs under one id.
+    """
+    runs: dict[str, Run] = {}
+    for cell in cells:
+        for run in cell.needed():
+            other = runs.setdefault(run.id, run)
+            if other != run:
+                difference = (
+                    "other `weights`; evaluate the two in scales of their own"
+                    if other.weights != run.weights
+                    else "other shared layers; give one a `seed_offset`"
+                )
+                raise InputError(
+                    f"{files[cell.table]}: cell `{cell.row}` / `{cell.column}`: another cell has"
+                    f" {run.id} with {difference}"
+                )
+    return runs
+
+
 def read_scale(file: Path) -> Scale:
     """Read the scale that stands beside results; raises InputError if it is missing or damaged."""
     try:
@@ -221,30 +242,32 @@ def read_scale(file: Path) -> Scale:
     return check_scale(config, str(file))
 
 
-def _variants(specs: dict[str, TableSpec], scale: Scale, tables: Path) -> dict[str, Scale]:
-    """Each variant as a complete scale, by name.
+def _variants(
+    specs: Mapping[str, TableSpec], scale: Scale, files: Mapping[str, Path]
+) -> dict[str, Scale]:
+    """Each variant of the tables as a complete scale, by name.
 
     A variant that changes nothing at this scale is left out, so that it shares the scale's runs.
     """
-    found: dict[str, Scale] = {}
+    complete: dict[str, Scale] = {}
     config = scale.model_dump(mode="json")
     for name, spec in specs.items():
         for variant, changes in spec.variants.items():
-            here = f"{tables / name}.yaml: variant `{variant}`"
+            source = f"{files[name]}: variant `{variant}`"
             values = {key: value for key, value in changes.items() if key != "multiply"}
             if fixed := [key for key in values if key not in VARIED]:
                 raise InputError(
-                    f"{here}: `{fixed[0]}` is the same for all runs of a scale; a variant can only"
-                    f" change {', '.join(VARIED)}"
+                    f"{source}: `{fixed[0]}` is the same for all runs of a scale; a variant can"
+                    f" only change {', '.join(VARIED)}"
                 )
             try:
                 varied = {key: config[key] for key in VARIED}
                 multiplied = multiply(varied, changes.get("multiply", {}))
             except InputError as error:
-                raise InputError(f"{here}: `multiply`: {error}") from None
-            changed = check_scale(merge(config, merge(multiplied, values)), here)
-            if found.setdefault(variant, changed) != changed:
+                raise InputError(f"{source}: `multiply`: {error}") from None
+            changed = check_scale(merge(config, merge(multiplied, values)), source)
+            if complete.setdefault(variant, changed) != changed:
                 raise InputError(
-                    f"{here}: another table has a different variant of this name; rename one"
+                    f"{source}: another table has a different variant of this name; rename one"
                 )
-    return {variant: changed for variant, changed in found.items() if changed != scale}
+    return {variant: changed for variant, changed in complete.items() if changed != scale}

@@ -10,7 +10,7 @@ from typing import Any
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 
-MANY = 10_000
+LONGEST_RANGE = 10_000
 """Longest range of seeds; a longer one is a typing error."""
 
 
@@ -42,14 +42,14 @@ def table_name(name: str) -> str:
 
 def parse_numbers(option: str, text: str) -> list[int]:
     """Parse numbers and inclusive ranges such as ``0-4,7``; an error names the ``option``."""
-    found: list[int] = []
+    numbers: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d{1,9})(?:-(\d{1,9}))?", part.strip())
-        numbers = range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
-        if not 0 < len(numbers) <= MANY:
+        part_numbers = range(int(match[1]), int(match[2] or match[1]) + 1) if match else range(0)
+        if not 0 < len(part_numbers) <= LONGEST_RANGE:
             raise InputError(f"{option} {text}: give numbers and ranges such as 0-4,7")
-        found += numbers
-    return list(dict.fromkeys(found))
+        numbers += part_numbers
+    return list(dict.fromkeys(numbers))
 
 
 def _listed(text: str) -> list[str]:

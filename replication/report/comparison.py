@@ -9,7 +9,7 @@ import pandas as pd
 from replication.analysis.compare import OUTCOMES, Comparison
 from replication.analysis.statistics import CONFIDENCE
 
-SHOWN = 4
+SHOWN_DIFFERENCES = 4
 """Differences that are listed by name."""
 
 
@@ -62,8 +62,8 @@ def _p_value(line: Mapping[Any, Any]) -> str:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f"; and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return "; ".join(names[:SHOWN]) + more
+    more = f"; and {len(names) - SHOWN_DIFFERENCES} more" if len(names) > SHOWN_DIFFERENCES else ""
+    return "; ".join(names[:SHOWN_DIFFERENCES]) + more
 
 
 def _conclusion(comparison: Comparison) -> str:

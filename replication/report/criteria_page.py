@@ -78,7 +78,7 @@ def count_met(criteria: pd.DataFrame) -> list[str]:
     sentences = []
     for criterion in FAIR_TEST:
         counts = criteria[criterion.name].value_counts()
-        result = f"{counts.get(MET, 0)} of {counts.sum()} lines"
+        result = f"{counts.get(MET, 0)} of {counts.sum()} networks"
         if exceptions := counts.get(EXCEPTION, 0):
             result += f", and {exceptions} are exceptions"
         met = f"met by {result}" if counts.sum() else "not measured yet"

@@ -3,6 +3,9 @@
 The text comes from the schema that readers check the files against.
 """
 
+from collections.abc import Sequence
+
+from replication.results.correctness import CORRECT
 from replication.results.schema import CSV_FILES, Column, CsvFile, Kind
 
 MARKER = "<!-- The rest of this page is the output of `replication schema results`. -->"
@@ -31,20 +34,23 @@ def _section(file: CsvFile) -> str:
 
 def _sources(file: CsvFile) -> str:
     """One sentence: which files of the runs and which other csv files this one follows from."""
-    csv_files = " and ".join(f"`{CSV_FILES[name].path}`" for name in file.from_files)
-    of_runs = ", ".join(f"`{name}`" for name in file.from_runs)
-    if not of_runs:
+    sources = [CSV_FILES[name].path for name in file.from_files]
+    csv_files = _listed([*sources, *([CORRECT] if file.from_correctness else [])])
+    if not file.from_runs:
         return f"It follows from {csv_files} alone, without any run folder."
-    return f"It is measured from the {of_runs} of the runs{', and ' * bool(csv_files)}{csv_files}."
+    measured = f"It is measured from {_listed(file.from_runs)} in the folders of the runs"
+    return f"{measured}, for what {csv_files} lists." if csv_files else f"{measured}."
 
 
 def _key(file: CsvFile) -> str:
-    key = ", ".join(f"`{name}`" for name in file.key)
-    return (
-        f"There is one line for each combination of {key}."
-        if len(file.key) > 1
-        else (f"There is one line for each {key}.")
-    )
+    lines = "There is one line for each"
+    return f"{lines} {'combination of ' * (len(file.key) > 1)}{_listed(file.key)}."
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names as code, with commas and one *and*."""
+    *first, last = [f"`{name}`" for name in names] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _line(column: Column) -> str:

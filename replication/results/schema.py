@@ -32,7 +32,8 @@ class CsvFile:
     """One csv file, or one per table where ``path`` contains ``{table}``.
 
     ``key`` names the columns that together identify a line. With ``more_columns`` further columns
-    of numbers may follow, such as one per class.
+    of numbers may follow, such as one per class. ``from_correctness`` says whether the file also
+    needs ``correct.safetensors``.
     """
 
     path: str
@@ -42,6 +43,7 @@ class CsvFile:
     more_columns: bool = False
     from_runs: tuple[RunFile, ...] = ()
     from_files: tuple[str, ...] = ()
+    from_correctness: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -310,8 +312,8 @@ CSV_FILES: dict[str, CsvFile] = {
             _number("item_low", "points", "Lower end of the 95 % interval over items."),
             _number("item_high", "points", "Upper end of the 95 % interval over items."),
         ),
-        # From correct.safetensors, which is no csv file.
         from_files=("cells",),
+        from_correctness=True,
     ),
     "criteria": CsvFile(
         "criteria.csv",

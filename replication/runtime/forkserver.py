@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from replication.errors import STOPPING_SIGNALS, is_ignored
+from replication.errors import STOPPING_SIGNALS
 
 OPTION = "--worker"
 
@@ -121,8 +121,7 @@ def delegate(path: Path, arguments: Sequence[str]) -> int | None:
         except (OSError, StopIteration):
             return None
         for number in STOPPING_SIGNALS:
-            if not is_ignored(number):
-                signal.signal(number, lambda received, frame: os.kill(worker, received))
+            signal.signal(number, lambda received, frame: os.kill(worker, received))
         return int(next(replies, 1))
 
 

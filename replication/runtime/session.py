@@ -22,7 +22,7 @@ import torch
 from filelock import LeaseCompromise, SoftFileLease, Timeout
 
 from replication.config.scale import Scale
-from replication.errors import STOPPING_SIGNALS, InputError, Interrupted, is_ignored
+from replication.errors import STOPPING_SIGNALS, InputError, Interrupted
 from replication.files import remove, write_text
 from replication.plan.run import Run
 from replication.results.run_folder import FAILURE, LOCK
@@ -136,9 +136,7 @@ class SignalHandler:
         # Only the main thread may set handlers.
         in_main = threading.current_thread() is threading.main_thread()
         self.previous = {
-            number: signal.signal(number, self._handle)
-            for number in STOPPING_SIGNALS
-            if in_main and not is_ignored(number)
+            number: signal.signal(number, self._handle) for number in STOPPING_SIGNALS if in_main
         }
         return self
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from replication.config.scale import Decisions, ImageRecipe
 from replication.config.yaml_model import validate
-from replication.errors import InputError
+from replication.data.images import ImageData
 from replication.metrics import error
+from replication.objectives import Objective
 from replication.plan.run import objective_tag
 from replication.results.run_history import EpochMetrics
 from replication.runtime.conditions import Precision, configure_precision, device_name, versions
@@ -22,11 +23,13 @@ from replication.training.checkpoint import NoCheckpoints
 from replication.training.distill_inputs import (
     check_logits,
     check_modules,
+    check_precision,
+    choose_device,
     find_objective,
     read_data,
     weights_checksum,
 )
-from replication.training.image_trainer import EVALUATION_BATCH, ImageTrainer
+from replication.training.image_trainer import ImageTrainer
 from replication.training.loop import (
     TrainingContext,
     TrainingError,
@@ -35,7 +38,7 @@ from replication.training.loop import (
     train_epochs,
 )
 
-DEFAULTS: dict[str, Any] = {
+DEFAULT_RECIPE: dict[str, Any] = {
     "epochs": 30,
     "batch_size": 128,
     "learning_rate": 0.1,
@@ -102,71 +105,125 @@ def distill(
             runs out; or the loss is not finite.
     """
     started = time.monotonic()
-    numbers = dict(parameters or {})
-    check_modules(network, teacher)
-    chosen_name = objective or ("ban" if teacher is not None else "label")
-    name, chosen = find_objective(chosen_name, teacher, numbers)
-    settings = validate(ImageRecipe, {**DEFAULTS, **recipe}, "distill")
-    data, target = read_data(train, test, classes), _find_device(device)
-    stream = f"distill/{objective_tag(name, numbers)}.{seed}"
-    if teacher is not None:
-        taught_by = weights_checksum(teacher)
-        stream = f"distill/{taught_by[:16]}/{objective_tag(name, numbers)}.{seed}"
-
-    def report(metrics: EpochMetrics) -> None:
-        if teacher is not None and weights_checksum(teacher) != taught_by:
-            raise TrainingError(f"{stream}: the teacher has changed while its student trained")
-
-    with _left_as_found(teacher, target), errors_explained(stream):
-        data = data.to(target)
-        network.to(target).to(memory_format=torch.channels_last)
-        check_logits(network, teacher, data)
-        context = TrainingContext(
-            run_id=stream,
-            network=network,
-            objective_name=name,
-            objective=chosen,
-            teacher=teacher,
-            recipe=settings,
-            decisions=Decisions(),
-            autocast=configure_precision(precision, target),
-            parameters=numbers,
-        )
-        trainer = ImageTrainer(context, data)
-        train_epochs(trainer, NoCheckpoints(), report)
-        predictions = final_predictions(trainer)
-    record = {
-        "objective": name,
-        "parameters": numbers,
-        "seed": seed,
-        "stream": stream,
-        "teacher": {"weights_sha256": taught_by} if teacher is not None else None,
-        "recipe": settings.model_dump(mode="json"),
+    check_precision(precision)
+    call = Call.read(
+        network, train, test, teacher, objective, seed, classes, device, parameters or {}, recipe
+    )
+    trainer, predictions = _train(call, network, teacher, precision)
+    record = call.describe() | {
         "result": {"test error (%)": error(predictions["logits"], predictions["labels"])},
-        "dataset": {
-            "sha256": data.fingerprint,
-            "classes": data.classes,
-            "mean": data.mean,
-            "std": data.std,
-        },
         "precision": precision,
-        "device": device_name(target),
+        "device": device_name(call.device),
         "versions": versions(),
         "seconds": round(time.monotonic() - started, 2),
     }
     return Trained(network.eval(), pd.DataFrame(trainer.history), predictions["logits"], record)
 
 
-def _find_device(device: str | torch.device | None) -> torch.device:
-    try:
-        target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except (RuntimeError, TypeError):
-        raise InputError(f"device: {device!r} is none; use cpu or cuda") from None
-    if target.type not in EVALUATION_BATCH:
-        raise InputError(f"device: `{target.type}` is not supported; use cpu or cuda")
-    if target.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: PyTorch finds no CUDA device; use cpu")
-    return target
+@dataclass(frozen=True)
+class Call:
+    """What `distill` was called with, checked.
+
+    ``stream`` is what random numbers are derived from: the objective with its parameters, the seed,
+    and the teacher's weights, whose SHA-256 is ``teacher_checksum``; that is None without a
+    teacher. ``data`` are on the CPU, and go to ``device``.
+    """
+
+    stream: str
+    objective_name: str
+    objective: Objective
+    parameters: dict[str, float]
+    seed: int
+    recipe: ImageRecipe
+    data: ImageData
+    device: torch.device
+    teacher_checksum: str | None
+
+    @classmethod
+    def read(
+        cls,
+        network: nn.Module,
+        train: tuple[Tensor, Tensor],
+        test: tuple[Tensor, Tensor],
+        teacher: nn.Module | None,
+        objective: str | Callable[..., Tensor] | None,
+        seed: int,
+        classes: int | None,
+        device: str | torch.device | None,
+        parameters: Mapping[str, float],
+        recipe: Mapping[str, Any],
+    ) -> "Call":
+        """Check the arguments of `distill`, except for what the networks return.
+
+        Raises:
+            InputError: they are wrong, or do not fit each other.
+        """
+        check_modules(network, teacher)
+        name, chosen = find_objective(
+            objective or ("label" if teacher is None else "ban"), teacher, parameters
+        )
+        stream, checksum = f"{objective_tag(name, parameters)}.{seed}", None
+        if teacher is not None:
+            checksum = weights_checksum(teacher)
+            stream = f"{checksum[:16]}/{stream}"
+        return cls(
+            stream=f"distill/{stream}",
+            objective_name=name,
+            objective=chosen,
+            parameters=dict(parameters),
+            seed=seed,
+            recipe=validate(ImageRecipe, {**DEFAULT_RECIPE, **recipe}, "distill"),
+            data=read_data(train, test, classes),
+            device=choose_device(device),
+            teacher_checksum=checksum,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """The part of the record that is known before the training."""
+        checksum, data = self.teacher_checksum, self.data
+        return {
+            "objective": self.objective_name,
+            "parameters": self.parameters,
+            "seed": self.seed,
+            "stream": self.stream,
+            "teacher": {"weights_sha256": checksum} if checksum else None,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "dataset": {
+                "sha256": data.fingerprint,
+                "classes": data.classes,
+                "mean": data.mean,
+                "std": data.std,
+            },
+        }
+
+
+def _train(
+    call: Call, network: nn.Module, teacher: nn.Module | None, precision: Precision
+) -> tuple[ImageTrainer, dict[str, Tensor]]:
+    """Train the network; the trainer at the end, and its predictions on the test images."""
+
+    def check_teacher(metrics: EpochMetrics) -> None:
+        if teacher is not None and weights_checksum(teacher) != call.teacher_checksum:
+            raise TrainingError(f"{call.stream}: the teacher has changed while its student trained")
+
+    with _left_as_found(teacher, call.device), errors_explained(call.stream):
+        data = call.data.to(call.device)
+        network.to(call.device).to(memory_format=torch.channels_last)
+        check_logits(network, teacher, data)
+        context = TrainingContext(
+            run_id=call.stream,
+            network=network,
+            objective_name=call.objective_name,
+            objective=call.objective,
+            teacher=teacher,
+            recipe=call.recipe,
+            decisions=Decisions(),
+            autocast=configure_precision(precision, call.device),
+            parameters=call.parameters,
+        )
+        trainer = ImageTrainer(context, data)
+        train_epochs(trainer, NoCheckpoints(), check_teacher)
+        return trainer, final_predictions(trainer)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,8 @@ from replication.config.custom_objectives import as_objective
 from replication.data.images import ImageData, Items, normalise
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
+from replication.runtime.conditions import Precision
+from replication.training.image_trainer import EVALUATION_BATCH
 from replication.training.loop import evaluation_mode
 from replication.training.teacher import check_own_weights
 
@@ -109,6 +111,8 @@ def find_objective(
         known = _keywords(objective)
     else:
         raise InputError(f"objective: {objective!r} is neither a name nor a function")
+    if not isinstance(parameters, Mapping):
+        raise InputError(f"parameters: {parameters!r} is no dictionary of numbers by name")
     for key, value in parameters.items():
         if known is not None and key not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
@@ -133,6 +137,29 @@ def _keywords(function: Callable[..., Any]) -> tuple[str, ...] | None:
         if argument.kind is argument.KEYWORD_ONLY
         or (argument.kind is argument.POSITIONAL_OR_KEYWORD and place >= len(BATCH))
     )
+
+
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """A device by name; None: CUDA where available, else the CPU.
+
+    Raises:
+        InputError: there is no such device, or it is neither a CPU nor CUDA.
+    """
+    try:
+        target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except (RuntimeError, TypeError):
+        raise InputError(f"device: {device!r} is no device; use cpu or cuda") from None
+    if target.type not in EVALUATION_BATCH:
+        raise InputError(f"device: `{target.type}` is not supported; use cpu or cuda")
+    if target.type == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: PyTorch finds no CUDA device; use cpu")
+    return target
+
+
+def check_precision(precision: object) -> None:
+    """Check the number format of forward passes; raises InputError if it is none."""
+    if precision not in get_args(Precision):
+        raise InputError(f"precision: {precision!r} is none of {', '.join(get_args(Precision))}")
 
 
 def check_modules(network: object, teacher: object) -> None:

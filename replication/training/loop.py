@@ -30,7 +30,7 @@ from replication.training.seeding import (
 )
 
 Recipe = TypeVar("Recipe")
-SHOWN = ("train_loss", "train_error", "test_error", "validation_perplexity")
+PRINTED_METRICS = ("train_loss", "train_error", "test_error", "validation_perplexity")
 """The columns of the history that are shown after every epoch."""
 
 
@@ -234,7 +234,7 @@ class EpochProgress:
         self.first = self.first or epoch  # a resumed run does not begin with epoch 1
         shown = "  ".join(
             f"{key.replace('_', ' ')} {value:.4g}"
-            for key in SHOWN
+            for key in PRINTED_METRICS
             if (value := metrics.get(key)) is not None
         )
         each = (time.monotonic() - self.start) / (epoch - self.first + 1)

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from replication.architectures.catalogue import TIMM, kind_of
+from replication.architectures.catalogue import TIMM
 from replication.config.custom_objectives import find_objective
 from replication.data.images import ImageData
-from replication.data.prepare import describe, load
 from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
-from replication.networks import create_network, hub_config, network_arguments
+from replication.networks import hub_config
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.model_card import model_card
@@ -33,19 +31,10 @@ from replication.results.run_folder import (
     RETRAIN,
 )
 from replication.results.run_history import EpochMetrics, write_history
-from replication.runtime.conditions import (
-    Autocast,
-    Conditions,
-    Precision,
-    choose_precision,
-    configure_precision,
-    describe_conditions,
-    peak_memory,
-)
-from replication.runtime.session import Session, open_session
+from replication.runtime.conditions import peak_memory
+from replication.runtime.session import open_session
 from replication.training.checkpoint import Checkpointer
-from replication.training.image_trainer import ImageTrainer, check_recipe
-from replication.training.logit_cache import TeacherLogits
+from replication.training.image_trainer import ImageTrainer
 from replication.training.loop import (
     EpochProgress,
     Trainer,
@@ -54,40 +43,8 @@ from replication.training.loop import (
     final_predictions,
     train_epochs,
 )
-from replication.training.seeding import derive_seed
-from replication.training.teacher import (
-    Data,
-    Teacher,
-    check_own_weights,
-    load_teacher,
-    share_ends,
-    write_logit_caches,
-)
-
-Record = dict[str, Any]
-"""What a ``run.json`` holds."""
-
-
-@dataclass(frozen=True)
-class PreparedRun:
-    """A run that is ready to be trained or evaluated.
-
-    ``network`` is on the session's device, where ``autocast`` runs it in ``precision``; ``source``
-    is what it learns from, a network or stored logits. ``record`` is the part of the run's record
-    that is known beforehand.
-    """
-
-    plan: Plan
-    run: Run
-    session: Session
-    data: Data
-    network: nn.Module
-    teacher: Teacher | None
-    source: nn.Module | TeacherLogits | None
-    precision: Precision
-    autocast: Autocast
-    conditions: Conditions
-    record: Record
+from replication.training.prepared_run import PreparedRun, Record, prepare_run
+from replication.training.teacher import write_logit_caches
 
 
 def train(plan: Plan, run: Run, threads: int = 1) -> Record:
@@ -106,65 +63,12 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
     started = time.monotonic()
     torch.set_num_threads(threads)
     with open_session(plan.scale, run, plan.folder(run)) as session:
-        prepared = _prepare(plan, run, session, threads)
+        prepared = prepare_run(plan, run, session, threads)
         if run.weights:
             return _evaluate(prepared, started)
         # From here on there is something to lose, so a signal waits for the next step.
         with session.signals.deferred():
             return _train(prepared, started)
-
-
-def load_data(plan: Plan, run: Run, device: torch.device) -> Data:
-    """The data set of a run; images on the device.
-
-    Raises:
-        InputError: files are missing or damaged, or the recipe does not fit the data.
-    """
-    scale, dataset, recipe = plan.scale, run.dataset, plan.training(run)
-    data = load(dataset.name, scale.data_root, dataset.sizes, scale.evaluate_on)
-    if isinstance(data, ImageData):
-        check_recipe(recipe, data)  # type: ignore[arg-type]
-        return data.to(device)
-    from replication.training import language_trainer
-
-    language_trainer.check_recipe(recipe, data)  # type: ignore[arg-type]
-    return data
-
-
-def _prepare(plan: Plan, run: Run, session: Session, threads: int) -> PreparedRun:
-    """Load data, build the network, and find and check the teacher."""
-    device = session.device
-    precision = choose_precision(plan.scale, device, kind_of(run.network))
-    autocast = configure_precision(precision, device)
-    data = load_data(plan, run, device)
-    torch.manual_seed(derive_seed(run.id, "initialisation"))
-    arguments = network_arguments(data, plan.options(run))
-    network = create_network(run.network, data, arguments, device)
-    teacher, source = Teacher.find(plan, run.teacher) if run.teacher else None, None
-    if teacher:
-        teacher.check(data)
-        if run.share_ends:
-            share_ends(network, teacher.network(data, device), run.id)
-        check_own_weights(run.id, network, teacher.weights)
-        source = load_teacher(teacher, run, data, device, autocast)
-    record = {
-        "run": run.id,
-        "network": {"name": run.network, "arguments": arguments},
-        "objective": run.objective,
-        "generation": run.generation,
-        "seed": run.seed,
-        "teacher": teacher.reference if teacher else None,
-        "lineage": teacher.lineage if teacher else [],
-        "recipe": plan.recipe(run),
-        "recipe_hash": plan.recipe_hash(run),
-        "dataset": describe(run.dataset.name, data),
-        "precision": precision,
-        "parameters": sum(parameter.numel() for parameter in network.parameters()),
-    }
-    conditions = describe_conditions(device, threads)
-    return PreparedRun(
-        plan, run, session, data, network, teacher, source, precision, autocast, conditions, record
-    )
 
 
 def _train(prepared: PreparedRun, started: float) -> Record:

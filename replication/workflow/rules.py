@@ -99,6 +99,20 @@ class Rules:
         """The names of the data sets that the runs are trained on."""
         return tuple(dict.fromkeys(run.dataset.name for run in self.plan.runs.values()))
 
+    @cached_property
+    def _source_states(self) -> dict[str, str]:
+        """The states of the files that data sets are prepared from, by name; listed once."""
+        root = self.plan.scale.data_root
+        datasets = {run.dataset.name: run.dataset for run in self.plan.runs.values()}
+        try:
+            return {name: dataset.state(root) for name, dataset in datasets.items()}
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
+
+    def source_state(self, wildcards: Wildcards) -> str:
+        """The state of the files of a data set: it is prepared again when they have changed."""
+        return self._source_states[wildcards.dataset]
+
     def run(self, wildcards: Wildcards) -> Run:
         """The run that a job of the rule `train` trains."""
         return self.plan.run(wildcards.run)

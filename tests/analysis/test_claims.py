@@ -11,23 +11,27 @@ import pytest
 import yaml
 from scipy import stats
 from support import synthetic_results
-from support.plans import ROOT, tiny_plan
+from support.plans import ROOT, planned_runs, tiny_plan
 
+from replication.analysis.claim_verdicts import REASONS, SIZES, VERDICTS
 from replication.analysis.claims import build_claims, decide_claims
-from replication.analysis.hypothesis_tests import LEVEL, seeds_needed, spread_of_replicates
-from replication.config.paper_claims import Claims, Region, read_claims
+from replication.analysis.single_runs import spread_of_replicates
+from replication.analysis.statistical_power import seeds_needed
+from replication.config.claim_specs import CellKey, Region
+from replication.config.paper_claims import Claims, read_claims
 from replication.errors import InputError
+from replication.results.schema import CSV_FILES
 
 CLAIMS = read_claims(ROOT / "tables")
 TEXT = (ROOT / "tables" / "claims.yaml").read_text(encoding="utf-8")
 
-Values = dict[tuple[str, str, str], Sequence[float]]
+Values = dict[CellKey, Sequence[float]]
 BAN = ("table1", "densenet-90-60", "ban")
 TEACHER = ("table1", "densenet-90-60", "teacher")
 
 
-def side(at: tuple[str, str, str], **more: Any) -> dict[str, Any]:
-    table, row, column = at
+def side(cell: CellKey, **more: Any) -> dict[str, Any]:
+    table, row, column = cell
     return {"table": table, "rows": [row], "columns": [column], **more}
 
 
@@ -38,7 +42,7 @@ def claim(expect: str = "lower", **keys: Any) -> dict[str, Any]:
         "left": side(BAN),
         "right": side(TEACHER),
         "expect": expect,
-        "source": "paper",
+        "source": "paper" if expect in ("lower", "not higher") else "prose",
         **keys,
     }
 
@@ -57,94 +61,149 @@ def read(tmp_path: Path) -> Callable[..., Claims]:
     return read
 
 
-def cells(values: Values) -> pd.DataFrame:
-    """Lines of cells.csv: one per cell and seed."""
-    lines = [
-        (*cell, seed, "test error (%)", value, "run")
-        for cell, seeds in values.items()
-        for seed, value in enumerate(seeds)
-    ]
-    return pd.DataFrame(lines, columns=synthetic_results.results(1)[0].columns)
+def cells_and_runs(values: Values) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Lines of cells.csv, one per cell and seed, and of runs.csv.
+
+    Cells have runs of their own, and rows share no lineage.
+    """
+    lines, runs = [], {}
+    for place, ((table, row, column), by_seed) in enumerate(values.items()):
+        for seed, value in enumerate(by_seed):
+            run = f"run {place} of {seed}"
+            lines.append((table, row, column, seed, "test error (%)", value, run))
+            runs[run] = {
+                "dataset": "images",
+                "network": row,
+                "objective": "ban",
+                "recipe_hash": column,
+                "seed": seed,
+                "lineage_seed": seed,
+                "root_teacher": f"{row} {seed}",
+            }
+    cells = pd.DataFrame(lines, columns=CSV_FILES["cells"].names)
+    return cells, pd.DataFrame.from_dict(runs, orient="index")
 
 
 def line(claims: Claims, values: Values) -> dict[str, Any]:
     """Verdict, evidence and numbers of the only claim."""
-    frame, numbers = decide_claims(claims, cells(values))
+    frame, numbers = decide_claims(claims, *cells_and_runs(values))
     assert len(frame) == 1
-    return frame.merge(numbers, on="claim").iloc[0].to_dict()
+    merged = frame.merge(numbers.drop(columns="family"), on="claim")
+    return dict(merged.iloc[0].to_dict())
 
 
 CLEAR: Values = {BAN: [3.0, 3.1, 2.9, 3.05], TEACHER: [4.0, 4.2, 3.9, 4.0]}
 NONE: Values = {BAN: [4.2, 4.1, 3.9, 3.9], TEACHER: [4.0, 4.2, 3.9, 4.1]}
 SAME: Values = {BAN: [4.0, 4.201, 3.9, 4.101], TEACHER: [4.0, 4.2, 3.901, 4.1]}
+LITTLE: Values = {BAN: [3.95, 4.16, 3.85, 3.96], TEACHER: [4.0, 4.2, 3.9, 4.0]}
 WEAK: Values = {BAN: [3.9, 3.95, 3.8, 3.8], TEACHER: [4.0, 4.2, 3.9, 4.0]}
 OPPOSITE: Values = {BAN: CLEAR[TEACHER], TEACHER: CLEAR[BAN]}
 
 
 @pytest.mark.parametrize(
-    ("expect", "values", "verdict"),
+    ("expect", "values", "verdict", "size"),
     [
-        ("lower", CLEAR, "replicated"),
-        ("lower", OPPOSITE, "contradicted"),
-        ("lower", NONE, "inconclusive"),
-        ("lower", SAME, "negligible"),
-        ("higher", SAME, "negligible"),
-        ("higher", NONE, "inconclusive"),
-        ("higher", CLEAR, "contradicted"),
-        ("higher", OPPOSITE, "replicated"),
-        ("not higher", CLEAR, "replicated"),
-        ("not higher", SAME, "replicated"),
-        ("not higher", OPPOSITE, "contradicted"),
-        ("not lower", SAME, "replicated"),
-        ("not lower", CLEAR, "contradicted"),
-        ("not lower", NONE, "inconclusive"),
-        ("equivalent", SAME, "replicated"),
-        ("equivalent", CLEAR, "contradicted"),
-        ("equivalent", OPPOSITE, "contradicted"),
-        ("equivalent", NONE, "inconclusive"),
+        ("lower", CLEAR, "replicated", "at least half"),
+        ("lower", WEAK, "replicated", "open"),
+        ("lower", LITTLE, "weaker", "below half"),
+        ("lower", OPPOSITE, "contradicted", "open"),
+        ("lower", NONE, "undecided", "open"),
+        ("lower", SAME, "small", "below half"),
+        # The paper prints a lower error, so that it has no effect in this direction.
+        ("higher", SAME, "small", "no printed effect"),
+        ("higher", NONE, "undecided", "no printed effect"),
+        ("higher", CLEAR, "contradicted", "no printed effect"),
+        ("higher", LITTLE, "contradicted", "no printed effect"),
+        ("higher", OPPOSITE, "holds", "no printed effect"),
+        ("not higher", CLEAR, "replicated", ""),
+        ("not higher", SAME, "replicated", ""),
+        ("not higher", OPPOSITE, "contradicted", ""),
+        ("not lower", SAME, "replicated", ""),
+        ("not lower", CLEAR, "contradicted", ""),
+        ("not lower", NONE, "undecided", ""),
+        ("equivalent", SAME, "replicated", ""),
+        ("equivalent", CLEAR, "contradicted", ""),
+        ("equivalent", OPPOSITE, "contradicted", ""),
+        ("equivalent", NONE, "undecided", ""),
     ],
 )
-def test_the_verdict_follows_the_difference(
-    read: Callable[..., Claims], expect: str, values: Values, verdict: str
+def test_verdict_and_size_follow_the_difference(
+    read: Callable[..., Claims], expect: str, values: Values, verdict: str, size: str
 ) -> None:
-    found = line(read(one=claim(expect)), values)
-    assert found["verdict"] == verdict
-    p = found["p_negligible_corrected" if verdict == "negligible" else "p_corrected"]
-    assert f"n = 4 seeds; p {'<' if p < 0.001 else '='}" in found["evidence"]
+    decided = line(read(one=claim(expect)), values)
+    assert (decided["verdict"], decided["size"]) == (verdict, size)
+    assert decided["reason"] == ("too few seeds" if verdict == "undecided" else "")
+    assert decided["verdict"] in VERDICTS
+    assert "n = 4 seeds. " in decided["evidence"]
 
 
-def test_the_evidence_names_difference_interval_seeds_and_the_papers(
+@pytest.mark.parametrize(
+    ("keys", "values", "verdict"),
+    [
+        ({"source": "ours"}, CLEAR, "holds"),
+        ({"source": "ours"}, LITTLE, "holds, small"),
+        ({"source": "ours"}, SAME, "small"),
+        ({"source": "ours"}, OPPOSITE, "contradicted"),
+        ({"expect": "not higher", "source": "ours"}, CLEAR, "holds"),
+        ({"metric": "nll", "source": "prose"}, CLEAR, "holds"),
+    ],
+)
+def test_what_the_paper_does_not_claim_holds_instead_of_being_replicated(
+    read: Callable[..., Claims], keys: dict[str, Any], values: Values, verdict: str
+) -> None:
+    cells, runs = cells_and_runs(values)
+    frame, _ = decide_claims(read(one=claim() | keys), cells, runs, cells.assign(metric="nll"))
+    assert frame["verdict"][0] == verdict
+
+
+def test_the_evidence_is_sentences_with_difference_interval_seeds_and_the_papers(
     read: Callable[..., Claims],
 ) -> None:
     expected = stats.ttest_rel(CLEAR[BAN], CLEAR[TEACHER])
     low, high = expected.confidence_interval(0.95)
-    found = line(read(one=claim()), CLEAR)
-    assert found["evidence"] == (
-        f"difference −1.01 points [95 % interval −{-low:.2f} to −{-high:.2f}]; n = 4 seeds;"
-        " p < 0.001 corrected for 1 claims; smallest effect of interest 0.16; the paper’s −0.31"
+    decided = line(read(one=claim()), CLEAR)
+    assert decided["evidence"].startswith(
+        f"The difference is −1.01 points [95 % interval −{-low:.2f} to −{-high:.2f}], n = 4 seeds."
+        " The direction is seen (corrected p < 0.001). The paper prints −0.31; in proportion, the"
+        " effect is 3.09 ["
     )
-    assert found["p_value"] == found["p_corrected"] == pytest.approx(expected.pvalue)
+    assert decided["evidence"].endswith("of that: at least half of it (corrected p < 0.001).")
+    assert decided["p_direction"] == pytest.approx(expected.pvalue)
+    assert decided["p_direction_corrected"] == decided["p_direction"]
 
 
-def test_correction_removes_weak_verdicts(read: Callable[..., Claims]) -> None:
-    assert line(read(one=claim()), WEAK)["verdict"] == "replicated"
-    many = {f"claim-{number}": claim() for number in range(20)}
-    frame, numbers = decide_claims(read(**many), cells(WEAK))
-    assert set(frame["verdict"]) == {"inconclusive"}
-    assert (numbers["p_corrected"] > numbers["p_value"]).all()
+def test_a_weaker_effect_is_shown_beside_what_the_papers_single_runs_can_tell(
+    read: Callable[..., Claims],
+) -> None:
+    student, teacher = (("table2", "densenet-80-120", name) for name in ("ban", "teacher"))
+    small: Values = {student: [15.9, 16.3, 16.1], teacher: [16.0, 16.4, 16.21]}
+    decided = line(read(one=claim(left=side(student), right=side(teacher))), small)
+    assert decided["verdict"] == "weaker"
+    assert (
+        "and the effect is less than half of the paper's, which would be 0.42 points"
+        in (decided["evidence"])
+    )
+    assert decided["evidence"].endswith(
+        "less than half of it. The paper's single runs by themselves are too few to tell."
+    )
+    assert decided["single_run_verdict"] == "too small to tell"
 
 
-def test_untested_claims_are_not_corrected_for(read: Callable[..., Claims]) -> None:
+def test_every_primary_claim_of_the_file_counts_whether_it_is_measured_or_not(
+    read: Callable[..., Claims],
+) -> None:
+    alone = line(read(one=claim()), WEAK)
+    assert alone["verdict"] == "replicated"
     unmeasured = claim(left=side(("table6", "lstm", "ban+l val"))) | {
         "right": side(("table6", "lstm", "teacher val"))
     }
-    frame, numbers = decide_claims(
-        read(one=claim(), two=unmeasured, three=unmeasured), cells(CLEAR)
-    )
-    assert list(frame["verdict"]) == ["replicated", "inconclusive", "inconclusive"]
-    assert numbers["p_corrected"][0] == numbers["p_value"][0]
+    many = {f"other-{number}": unmeasured for number in range(19)}
+    frame, numbers = decide_claims(read(one=claim(), **many), *cells_and_runs(WEAK))
+    assert set(frame["verdict"]) == {"undecided"}
+    assert numbers["p_direction_corrected"][0] == pytest.approx(20 * alone["p_direction"])
+    assert list(frame["reason"]) == ["too few seeds"] + 19 * ["not measured"]
     assert (
-        frame["evidence"][1] == "not measured at this scale: table6 / lstm / ban+l val and 1 more"
+        frame["evidence"][1] == "Not measured at this scale: table6 / lstm / ban+l val and 1 more."
     )
 
 
@@ -152,44 +211,60 @@ def test_each_student_is_paired_with_the_teacher_of_its_own_seed(
     read: Callable[..., Claims],
 ) -> None:
     # Teachers spread far wider than the gain: only the right pairing sees it.
-    frame = cells({BAN: [9.4, 1.5, 5.52], TEACHER: [10.0, 2.0, 6.0]})
-    shuffled = frame.sample(frac=1, random_state=1)
-    verdicts, numbers = decide_claims(read(one=claim()), shuffled)
+    cells, runs = cells_and_runs({BAN: [9.4, 1.5, 5.52], TEACHER: [10.0, 2.0, 6.0]})
+    verdicts, numbers = decide_claims(read(one=claim()), cells.sample(frac=1, random_state=1), runs)
     assert verdicts["verdict"][0] == "replicated"
     assert numbers["difference"][0] == pytest.approx(-1.58 / 3)
 
 
 def test_a_seed_without_one_of_the_cells_is_left_out(read: Callable[..., Claims]) -> None:
-    found = line(read(one=claim()), {BAN: [*CLEAR[BAN], 0.0], TEACHER: [*CLEAR[TEACHER], np.nan]})
-    assert found["n"] == 4
-    assert found["difference"] == pytest.approx(-1.0125)
+    values: Values = {BAN: [*CLEAR[BAN], 0.0], TEACHER: [*CLEAR[TEACHER], np.nan]}
+    decided = line(read(one=claim()), values)
+    assert decided["n"] == 4
+    assert decided["difference"] == pytest.approx(-1.0125)
 
 
-def test_one_seed_gives_no_interval(read: Callable[..., Claims]) -> None:
-    found = line(read(one=claim()), {BAN: [3.0], TEACHER: [4.0]})
-    assert found["verdict"] == "inconclusive"
-    assert found["evidence"] == (
-        "difference −1.00 points; one seed gives no interval; smallest effect of interest 0.16;"
-        " the paper’s −0.31"
+def test_one_seed_is_too_few(read: Callable[..., Claims]) -> None:
+    decided = line(read(one=claim()), {BAN: [3.0], TEACHER: [4.0]})
+    assert (decided["verdict"], decided["reason"]) == ("undecided", "too few seeds")
+    assert decided["evidence"] == (
+        "The difference is −1.00 points, n = 1 seed. Undecided, because one seed gives no interval."
+        " The paper prints −0.31; in proportion, the effect is 3.07 of that: whether it is at least"
+        " half is open."
     )
-    assert np.isnan([found[name] for name in ("p_value", "std", "power", "seeds_needed")]).all()
+    empty = ("p_direction", "p_direction_corrected", "std", "power", "seeds_needed")
+    assert pd.isna([decided[name] for name in (*empty, "seeds_to_decide")]).all()
 
 
-def test_equal_differences_are_inconclusive(read: Callable[..., Claims]) -> None:
+def test_equal_differences_are_undecided_because_of_ties(read: Callable[..., Claims]) -> None:
     # In floating point the differences are not quite equal, and a t-test would be all but certain.
     values: Values = {
         BAN: [100 * 11 / 599, 100 * 10 / 599],
         TEACHER: [100 * 13 / 599, 100 * 12 / 599],
     }
     assert np.ptp(np.subtract(values[BAN], values[TEACHER])) > 0
-    found = line(read(one=claim()), values)
-    assert found["verdict"] == "inconclusive"
-    assert "equal at all 2 seeds" in found["evidence"]
+    decided = line(read(one=claim()), values)
+    assert (decided["verdict"], decided["reason"]) == ("undecided", "ties")
+    assert "because the difference is equal at all 2 seeds (ties)" in decided["evidence"]
 
 
-def test_cells_without_a_common_seed_are_inconclusive(read: Callable[..., Claims]) -> None:
-    found = line(read(one=claim()), {BAN: [3.0, np.nan], TEACHER: [np.nan, 4.0]})
-    assert (found["verdict"], found["evidence"]) == ("inconclusive", "no seed has all the cells")
+def test_cells_without_a_common_seed_are_not_measured(read: Callable[..., Claims]) -> None:
+    decided = line(read(one=claim()), {BAN: [3.0, np.nan], TEACHER: [np.nan, 4.0]})
+    assert (decided["verdict"], decided["reason"]) == ("undecided", "not measured")
+    assert decided["evidence"] == "Not measured at this scale: no seed has all the cells."
+
+
+def test_too_few_seeds_come_with_how_many_it_takes(read: Callable[..., Claims]) -> None:
+    decided = line(read(one=claim()), NONE)
+    assert decided["seeds_to_decide"] == decided["seeds_needed_corrected"] > 4
+    assert f"about {decided['seeds_to_decide']:.0f} are needed." in decided["evidence"]
+    # The paper's effect would have been seen; one of a third of it needs more.
+    generator = np.random.default_rng(0)
+    teachers = generator.normal(4.0, 0.2, 12)
+    students = teachers - 0.1 + stats.zscore(generator.normal(size=12)) * 0.2
+    decided = line(read(one=claim()), {BAN: students, TEACHER: teachers})
+    assert decided["verdict"] == "undecided"
+    assert decided["seeds_needed_corrected"] <= 12 < decided["seeds_to_decide"] < 60
 
 
 def test_a_side_is_a_mean_of_cells_minus_another(read: Callable[..., Claims]) -> None:
@@ -204,105 +279,126 @@ def test_a_side_is_a_mean_of_cells_minus_another(read: Callable[..., Claims]) ->
         ("table1", "densenet-80-80", "teacher"): [7.0, 7.0],
         ("table3", "wide-resnet-28-1", "ban"): [10.0, 20.0],
     }
-    found = line(read(one=more), values)
+    decided = line(read(one=more), values)
     # Gains are −2.5 and −3.
-    assert found["difference"] == pytest.approx(((-2.5 - 10) + (-3 - 20)) / 2)
-    assert found["level"] == 15
+    assert decided["difference"] == pytest.approx(((-2.5 - 10) + (-3 - 20)) / 2)
+    assert decided["level"] == 15
 
 
-def test_the_effect_is_the_papers_in_proportion_to_our_level(read: Callable[..., Claims]) -> None:
-    found = line(read(one=claim()), {BAN: [30.0, 31.0, 32.0], TEACHER: [38.1, 38.0, 38.2]})
-    assert found["effect"] == pytest.approx((3.50 - 3.81) / 3.81 * 38.1)
-    assert found["power"] > found["power_corrected"] - 1e-12
-    assert found["seeds_needed"] == seeds_needed(found["effect"], found["std"], Region(-np.inf, 0))
-
-
-def test_the_smallest_effect_of_interest_is_half_of_the_papers_or_a_hundredth_of_the_level(
+def test_power_assumes_the_papers_effect_in_proportion_to_our_level(
     read: Callable[..., Claims],
 ) -> None:
-    # The paper prints 3.50 for 3.81, and the same number twice.
-    none = {"left": side(("table2", "densenet-80-80", "cwtm"))}
-    none["right"] = side(("table2", "densenet-80-80", "teacher"))
-    claims = read(a=claim(), b=claim(**none), c=claim(smallest_effect=0.3))
-    found = [claims.smallest_effect(name) for name in claims.file.claims]
-    assert found == pytest.approx([0.31 / 3.81 / 2, 0.01, 0.3])
-    numbers = decide_claims(claims, cells(CLEAR))[1]["smallest_effect"]
-    level = np.mean(CLEAR[TEACHER])
-    assert numbers[[0, 2]].to_numpy() == pytest.approx([0.31 / 3.81 / 2 * level, 0.3 * level])
-
-
-def test_an_effect_that_is_proven_and_proven_small_is_negligible(
-    read: Callable[..., Claims],
-) -> None:
-    values: Values = {BAN: [3.95, 4.16, 3.85, 3.96], TEACHER: [4.0, 4.2, 3.9, 4.0]}
-    found = line(read(one=claim()), values)
-    assert found["p_replicated"] < LEVEL
-    assert found["p_negligible"] < LEVEL
-    assert found["verdict"] == "negligible"
-    # The opposite direction contradicts a claim, however small the difference.
-    assert line(read(one=claim("higher")), values)["verdict"] == "contradicted"
+    values: Values = {BAN: [30.0, 31.0, 32.0], TEACHER: [38.1, 38.0, 38.2]}
+    decided = line(read(one=claim()), values)
+    assert decided["assumed_effect"] == pytest.approx((3.50 - 3.81) / 3.81 * 38.1)
+    needed = seeds_needed(decided["assumed_effect"], decided["std"], Region(-np.inf, 0))
+    assert decided["seeds_needed"] == needed
+    # Without a printed effect in the claim's direction, the margin.
+    upwards = line(read(one=claim("higher")), values)
+    assert upwards["assumed_effect"] == pytest.approx(0.01 * 38.1)
+    bound = line(read(one=claim("not lower")), values)
+    assert bound["assumed_effect"] == 0
 
 
 def test_the_effect_is_a_fraction_of_the_papers_with_an_interval(
     read: Callable[..., Claims],
 ) -> None:
-    found = line(read(one=claim()), CLEAR)
-    ratio = (-0.31 / 3.81) * found["level"]
-    assert found["fraction"] == pytest.approx(found["difference"] / ratio)
-    ends = found["fraction_low"], found["fraction_high"]
-    assert ends == pytest.approx((found["ci_high"] / ratio, found["ci_low"] / ratio))
+    decided = line(read(one=claim()), CLEAR)
+    ratio = (-0.31 / 3.81) * decided["level"]
+    assert decided["fraction"] == pytest.approx(decided["difference"] / ratio)
+    ends = decided["fraction_low"], decided["fraction_high"]
+    assert ends == pytest.approx((decided["ci_high"] / ratio, decided["ci_low"] / ratio))
+
+
+OTHER_BAN = ("table1", "densenet-80-80", "ban")
+OTHER_TEACHER = ("table1", "densenet-80-80", "teacher")
+OPEN = claim("not higher", left=side(OTHER_BAN), right=side(OTHER_TEACHER))
+OPEN_VALUES: Values = {OTHER_BAN: [3.0, 4.0, 3.5, 3.7], OTHER_TEACHER: [3.4, 3.6, 3.5, 3.8]}
 
 
 def test_a_claim_is_decided_only_if_its_primary_claim_is(read: Callable[..., Claims]) -> None:
-    open_ = claim(left=side(("table1", "densenet-80-80", "ban")))
-    open_["right"] = side(("table1", "densenet-80-80", "teacher"))
-    values = CLEAR | {
-        ("table1", "densenet-80-80", "ban"): [3.0, 4.0, 3.5, 3.7],
-        ("table1", "densenet-80-80", "teacher"): [3.4, 3.6, 3.5, 3.8],
-    }
     secondary = {"c": claim(family="a"), "d": claim(family="b")}
-    claims = read(a=open_, b=claim(), **secondary)
-    frame, numbers = decide_claims(claims, cells(values))
-    assert list(frame["verdict"]) == ["inconclusive", "replicated", "inconclusive", "replicated"]
-    assert "not decided, as `a` is not" in frame["evidence"][2]
-    assert numbers["p_corrected"][2] == numbers["p_corrected"][0]
+    claims = read(a=OPEN, b=claim(title="BAN"), **secondary)
+    frame, numbers = decide_claims(claims, *cells_and_runs(CLEAR | OPEN_VALUES))
+    assert list(frame["verdict"]) == ["undecided", "replicated", "undecided", "replicated"]
+    assert list(frame["reason"]) == [
+        "too few seeds", "", "the family's main claim is undecided", "",
+    ]  # fmt: skip
+    assert (
+        "Undecided, because the direction of the family's main claim is undecided"
+        " (Students err less.)." in frame["evidence"][2]
+    )
+    assert numbers["p_direction_corrected"][2] == numbers["p_direction_corrected"][0]
     assert list(frame["family"]) == ["a", "b", "a", "b"]
 
 
-def test_a_family_without_a_tested_primary_claim_is_corrected_alone(
+def test_a_family_whose_primary_claim_is_not_measured_is_decided_without_it(
     read: Callable[..., Claims],
 ) -> None:
-    claims = read(first=claim(metric="nll"), second=claim(family="first"))
-    frame, numbers = decide_claims(claims, cells(CLEAR))
-    assert list(frame["verdict"]) == ["inconclusive", "replicated"]
-    assert numbers["p_corrected"][1] == numbers["p_value"][1]
+    claims = read(first=claim(metric="nll", source="ours"), second=claim(family="first"))
+    frame, numbers = decide_claims(claims, *cells_and_runs(CLEAR))
+    assert list(frame["verdict"]) == ["undecided", "replicated"]
+    assert frame["evidence"][1].endswith(
+        " Its family's main claim is not measured, so it is decided without it."
+    )
+    assert numbers["p_direction_corrected"][1] == numbers["p_direction"][1]
+
+
+@pytest.mark.parametrize(
+    ("values", "exceptions"),
+    [
+        # One seed, ties, and a network that the scale excepts.
+        ({OTHER_BAN: [3.0], OTHER_TEACHER: [3.4]}, {}),
+        ({OTHER_BAN: [3.0, 3.0], OTHER_TEACHER: [3.5, 3.5]}, {}),
+        (OPEN_VALUES, {"densenet_80_80": "nothing narrower trains"}),
+        ({}, {"densenet_80_80": "nothing narrower trains"}),
+    ],
+)
+def test_a_family_whose_primary_claim_cannot_be_tested_stays_undecided(
+    read: Callable[..., Claims], values: Values, exceptions: dict[str, str]
+) -> None:
+    claims = read(a=OPEN, b=claim(family="a"))
+    frame, numbers = decide_claims(claims, *cells_and_runs(CLEAR | values), None, exceptions)
+    assert list(frame["verdict"]) == ["undecided", "undecided"]
+    assert frame["reason"][1] == "the family's main claim is undecided"
+    assert list(numbers["p_direction_corrected"].isna()) == [True, False]
+    assert numbers["p_direction_corrected"][1] == 1
 
 
 def test_a_claim_on_a_metric_is_decided_by_the_lines_of_that_metric(
     read: Callable[..., Claims],
 ) -> None:
-    claims = read(one=claim(metric="nll"))
-    quality = cells(CLEAR).assign(metric="nll")
-    other = cells(OPPOSITE).assign(metric="brier")
-    frame, numbers = decide_claims(claims, cells(OPPOSITE), pd.concat([other, quality]))
-    assert frame["verdict"][0] == "replicated"
-    assert "−1.013 nats" in frame["evidence"][0]
+    claims = read(one=claim(metric="nll", source="ours"))
+    quality = cells_and_runs(CLEAR)[0].assign(metric="nll")
+    cells, runs = cells_and_runs(OPPOSITE)
+    other = cells.assign(metric="brier")
+    frame, numbers = decide_claims(claims, cells, runs, pd.concat([other, quality]))
+    assert frame["verdict"][0] == "holds"
+    assert "The difference is −1.013 nats" in frame["evidence"][0]
     assert numbers["smallest_effect"][0] == pytest.approx(0.01 * np.mean(CLEAR[TEACHER]))
     assert np.isnan(numbers["reported_difference"][0])
 
 
-def test_a_claim_on_a_network_of_another_relative_size_is_not_testable(
+def test_a_claim_on_a_network_of_another_relative_size_is_not_tested(
     read: Callable[..., Claims],
 ) -> None:
     exceptions = {"densenet_90_60": "nothing narrower trains"}
-    frame, numbers = decide_claims(read(one=claim()), cells(CLEAR), None, exceptions)
-    assert frame["verdict"][0] == "not testable"
+    frame, numbers = decide_claims(read(one=claim()), *cells_and_runs(CLEAR), None, exceptions)
+    assert (frame["verdict"][0], frame["reason"][0]) == ("undecided", "network excepted")
     assert "densenet_90_60: nothing narrower trains" in frame["evidence"][0]
-    assert np.isnan(numbers["p_value"][0])
+    assert np.isnan(numbers["p_direction"][0])
+
+
+def test_a_claim_says_what_it_was_tested_on(read: Callable[..., Claims]) -> None:
+    claims = read(one=claim(title="BAN"))
+    named = {"cifar10": "Fashion-MNIST, 14×14 pixels"}
+    frame, _ = decide_claims(claims, *cells_and_runs(CLEAR), data_sets=named)
+    assert list(frame["tested_on"]) == ["Fashion-MNIST, 14×14 pixels"]
+    assert list(frame["title"]) == ["BAN"]
 
 
 def test_what_the_papers_single_runs_can_support() -> None:
-    _, numbers = decide_claims(CLAIMS, cells(CLEAR))
+    _, numbers = decide_claims(CLAIMS, *cells_and_runs(CLEAR))
     alone = numbers.set_index("claim")["single_run_verdict"]
     bound = stats.t.ppf(0.975, 4) * spread_of_replicates(CLAIMS.replicate_pairs()) * 2**0.5
     assert bound == pytest.approx(0.949, abs=0.001)
@@ -318,51 +414,69 @@ def test_what_the_papers_single_runs_can_support() -> None:
     }
 
 
-CONTRACT = "claim,section,statement,verdict,evidence,source,family"
+def test_random_ids_change_nothing() -> None:
+    plan = tiny_plan(tables=["table2", "controls"], seeds=[0, 1, 2])
+    generator = np.random.default_rng(0)
+    names = {run: f"run-{code:x}" for run, code in zip(plan.runs, generator.permutation(10**6))}
+    runs, cells = planned_runs(plan), []
+    errors = {run: generator.normal(20, 1) for run in plan.runs}
+    for cell in plan.cells:
+        for seed, members in cell.members.items():
+            value = np.mean([errors[run.id] for run in members])
+            behind = ";".join(run.id for run in members)
+            cells.append((cell.table, cell.row, cell.column, seed, cell.metric, value, behind))
+    frame = pd.DataFrame(cells, columns=CSV_FILES["cells"].names)
+    expected = decide_claims(CLAIMS, frame, runs, frame.assign(metric="nll"))
+    renamed = frame.assign(
+        run=frame["run"].map(lambda behind: ";".join(names[run] for run in behind.split(";")))
+    )
+    columns = ["run", "teacher", "root_teacher"]
+    replaced = runs.assign(**{column: runs[column].map(names) for column in columns})
+    replaced = replaced.set_index("run", drop=False).sort_index()
+    decided = decide_claims(CLAIMS, renamed, replaced, renamed.assign(metric="nll"))
+    for before, after in zip(expected, decided, strict=True):
+        pd.testing.assert_frame_equal(before, after)
+    assert (expected[1]["n"] == 3).sum() > 40
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The results of scale `tiny`, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "results" / "tiny"
-    folder.mkdir(parents=True)
-    return folder
+    return tmp_path / "results" / "tiny"
 
 
-def test_both_files_are_written_with_a_line_for_every_claim(folder: Path) -> None:
-    synthetic_results.results(4)[0].to_csv(folder / "cells.csv", index=False)
+def test_all_files_are_written_with_a_line_for_every_claim(folder: Path) -> None:
+    synthetic_results.write(folder, seeds=4)
+    (folder / "quality.csv").unlink()
     frame = build_claims(tiny_plan(), ROOT / "tables")
-    written = (folder / "claims.csv").read_text(encoding="utf-8")
-    assert written.splitlines()[0] == CONTRACT
     assert list(pd.read_csv(folder / "claims.csv")["claim"]) == list(CLAIMS.file.claims)
-    assert set(frame["verdict"]) == {"replicated", "inconclusive"}
-    assert frame.notna().all(axis=None)
+    assert set(frame["verdict"]) <= {*VERDICTS}
+    assert {"replicated", "undecided"} <= set(frame["verdict"])
+    assert set(frame["size"]) <= {*SIZES, ""}
+    assert set(frame["reason"]) <= {*REASONS, ""}
+    assert ((frame["verdict"] == "undecided") == (frame["reason"] != "")).all()
+    tested = frame.set_index("claim")["tested_on"]
+    assert tested["ban-all"] == "two-digit numbers of scikit-learn’s digits, 4×8 pixels"
+    assert tested["cifar100-gains-more-than-cifar10"] == (
+        "two-digit numbers of scikit-learn’s digits, 4×8 pixels and scikit-learn’s digits, 4×4"
+        " pixels"
+    )
+    assert tested["lstm-test"] == "the Python language reference, 10,000 words for training"
     numbers = pd.read_csv(folder / "claims_power.csv")
     assert list(numbers["claim"]) == list(frame["claim"])
     measured = numbers[numbers["n"] > 0]
     assert (measured["n"] == 4).all()
-    assert (measured["p_corrected"] >= measured["p_value"]).all()
-
-
-def test_a_scale_of_one_table_decides_its_claims_and_says_what_is_not_measured(
-    folder: Path,
-) -> None:
-    every = synthetic_results.results(4)[0]
-    every[every["table"] == "table3"].to_csv(folder / "cells.csv", index=False)
-    frame = build_claims(tiny_plan(tables=["table3"]), ROOT / "tables").set_index("claim")
-    assert frame["verdict"]["densenet-students-beat-wide-resnet-teachers"] == "replicated"
-    assert frame["evidence"]["wide-resnet-teacher-beats-labels"] == (
-        "not measured at this scale: table2 / densenet-90-60 / teacher"
-    )
-    assert frame["evidence"].str.startswith("not measured at this scale").sum() == len(frame) - 5
+    assert (measured["p_direction_corrected"] >= measured["p_direction"]).all()
+    assert len(pd.read_csv(folder / "claims_items.csv")) == 9
 
 
 def test_a_damaged_or_missing_cells_csv_is_one_line(folder: Path) -> None:
     frame = synthetic_results.results(2)[0]
+    folder.mkdir(parents=True)
     cases = {
-        r"cells\.csv: damaged \(a cell has a seed twice": pd.concat([frame, frame[:1]]),
-        r"cells\.csv: damaged \(a line without a number": frame.assign(value="good"),
+        r"cells\.csv: damaged \(.* is listed twice": pd.concat([frame, frame[:1]]),
+        r"cells\.csv: damaged \(`value` has something": frame.assign(value="good"),
     }
     with pytest.raises(InputError, match=r"cells\.csv: no such file; build it with: snakemake"):
         build_claims(tiny_plan(), ROOT / "tables")

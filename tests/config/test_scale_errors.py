@@ -109,7 +109,7 @@ def test_a_last_batch_of_one_image_is_refused(project: Project) -> None:
     project.change_table(lambda table: table["rows"]["narrow"].update(network="densenet_90_60"))
     project.override(datasets={"cifar10": {"train": 33}}, images={"batch_size": 32})
     arguments = ["train", "digits/densenet_90_60.label.0", *FILES, *WRONG]
-    project.refuses(arguments, "a batch of one image", "`images.batch_size`")
+    project.refuses(arguments, "one image, too few for batch normalisation", "`batch_size`")
 
 
 def test_a_missing_gpu_is_refused(project: Project) -> None:

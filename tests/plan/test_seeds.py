@@ -89,6 +89,12 @@ def test_students_of_one_network_from_elsewhere_are_told_apart_by_their_seeds(
         plan_of(tmp_path, columns, [3, 4])
 
 
+def test_two_networks_from_elsewhere_need_scales_of_their_own(tmp_path: Path) -> None:
+    columns = {name: {"weights": f"{name}.safetensors"} for name in ("one", "two")}
+    with refused(str(tmp_path / "own.yaml"), "with other `weights`; evaluate the two in scales"):
+        plan_of(tmp_path, columns, [0])
+
+
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_table_and_every_scale_of_the_suite_has_independent_seeds(scale: str) -> None:
     file = ROOT / "config" / f"{scale}.yaml"

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from benchmarks.tiny import TINY
+from replication.analysis.collect import describe_planned_run, frame_of_runs
 from replication.config.scale import check_scale
 from replication.config.yaml_model import merge, read_yaml
 from replication.plan.plan import Plan
@@ -24,6 +27,12 @@ def runs_per_seed(tables: Sequence[str]) -> int:
     """The runs of the six tables, and of controls and sensitivity, which share one beyond them."""
     controls, sensitivity = "controls" in tables, "sensitivity" in tables
     return 86 + 10 * controls + 20 * sensitivity - (controls and sensitivity)
+
+
+def planned_runs(plan: Plan) -> pd.DataFrame:
+    """The lines of ``runs.csv`` as far as a plan knows them, by run."""
+    lines = [describe_planned_run(plan, run) for run in plan.runs.values()]
+    return frame_of_runs(lines).set_index("run", drop=False)
 
 
 BUILT = {**TINY, "seeds": [0, 1]}

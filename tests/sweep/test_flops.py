@@ -1,5 +1,7 @@
 """Parameters and FLOPs of networks and trainings."""
 
+from pathlib import Path
+
 import pytest
 from support.plans import ROOT, tiny_plan
 
@@ -9,6 +11,11 @@ from replication.sweep.flops import forward_flops, training_flops
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 BAN = f"{LABEL}/densenet_90_60.ban.0"
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from replication.training.run import train
 from support.plans import tiny_plan
 from support.run_folders import fail, finish, hold
 

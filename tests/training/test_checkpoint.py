@@ -127,7 +127,7 @@ def test_a_signal_before_the_training_starts_stops_at_once(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    monkeypatch.setattr("replication.training.train_run.load_data", load)
+    monkeypatch.setattr("replication.training.prepared_run.load_data", load)
     with pytest.raises(Interrupted):
         train(plan, plan.run(WIDE))
     assert list(plan.folder(plan.run(WIDE)).iterdir()) == []

@@ -22,8 +22,9 @@ from replication.results.run_folder import MODEL
 from replication.results.run_record import LOGITS_OF
 from replication.training.logit_cache import LogitCache, TeacherLogits, find_cache, join_logits
 from replication.training.loop import TrainingContext
+from replication.training.prepared_run import load_data
 from replication.training.teacher import Teacher, load_teacher, logits_in_order
-from replication.training.train_run import load_data, train
+from replication.training.train_run import train
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"

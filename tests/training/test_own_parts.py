@@ -1,5 +1,6 @@
 """Trainings of networks of timm, on data and objectives of one's own, by another optimiser."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any

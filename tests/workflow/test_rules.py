@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from support.plans import ROOT, tiny_plan
 
+from replication.config import datasets
+from replication.config.datasets import OwnImages
+from replication.plan.plan import Plan
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.workflow.rules import ConfigFiles, Rules
 
@@ -64,3 +67,17 @@ def test_the_workflow_is_short() -> None:
              (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk"))}  # fmt: skip
     assert count[ROOT / "Snakefile"] <= 60
     assert max(count.values()) < 100
+
+
+def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pets = OwnImages(folder=str(tmp_path / "pets"), size=(8, 8), channels=1)
+    scale = tiny_plan().scale
+    scale = scale.model_copy(update={"datasets": {**scale.datasets, "cifar10": pets}})
+    rules = Rules(Plan.make(scale, ROOT / "tables"))
+    listed: list[Path] = []
+    monkeypatch.setattr(datasets, "folder_state", lambda place: f"state {listed.append(place)}")
+    job: Any = SimpleNamespace(dataset="pets")
+    assert {rules.source_state(job) for _ in range(3)} == {"state None"}
+    assert listed == [tmp_path / "pets"]
+    other: Any = SimpleNamespace(dataset="two_digit_numbers")
+    assert rules.source_state(other) == ""
