@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from replication import metrics
 from replication.analysis.measure import Average, Measurements, Predictions, combine
 from replication.analysis.summary import CellSamples, network_kind, statistics_of_cells
-from replication.ensemble import log_average
+from replication.ensemble import average_logits, log_average
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
@@ -78,7 +78,7 @@ def _log_probabilities(members: Sequence[Predictions], of: Average) -> torch.Ten
     """Log of the members' mean distribution (§3.1), or of that of their mean logits: (n, C)."""
     logits = torch.from_numpy(np.stack([member["logits"] for member in members])).double()
     if of == "logits":
-        return logits.mean(0).log_softmax(-1)
+        return average_logits(logits).log_softmax(-1)
     return log_average(logits)
 
 
