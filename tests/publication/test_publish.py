@@ -31,6 +31,7 @@ def test_a_publication_has_the_frames_and_a_line_per_run_but_no_networks(publish
     assert names >= {
         *("cells.csv", "quality.csv", "reliability.csv", "claims.csv", "claims_power.csv"),
         *("claims_items.csv", "criteria.csv", "criteria.html", "scale.json", "runs.csv"),
+        "correct.safetensors",
         *(
             "tables/table3.tex",
             "tables/quality.csv",
@@ -39,7 +40,8 @@ def test_a_publication_has_the_frames_and_a_line_per_run_but_no_networks(publish
         ),
         *("workflow/Snakefile", "ro-crate-metadata.json"),
     }
-    assert not any(name.endswith((".safetensors", ".log", ".json.part")) for name in names)
+    networks = ("model.safetensors", "predictions.safetensors", ".log", ".json.part")
+    assert not any(name.endswith(networks) for name in names)
 
 
 def test_a_scale_with_all_tables_has_every_figure_and_the_frames_behind_them() -> None:
