@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from replication.data import sampling
-from replication.data.image_checks import check_classes, check_count, check_memory, check_pool
+from replication.data.image_checks import check_classes, check_count, check_pool
+from replication.data.memory import check_memory
 from replication.data.own_images import own_image_spec, read_own_images
 from replication.data.prepared import PARTS
 from replication.data.specs import IMAGE_DATASETS, ImageSpec, Source, used

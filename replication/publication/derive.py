@@ -13,7 +13,7 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.publication.crate import describe
 from replication.publication.execute_notebooks import execute_notebooks
-from replication.report.derived_files import DERIVED
+from replication.report.derived_files import DERIVATIONS
 from replication.report.outcome import PAGE
 from replication.results.csv_files import csv_path, read_runs
 from replication.verify.check_publication import CRATE, check_files
@@ -57,7 +57,7 @@ def write_derived_files(plan: Plan, tables: Path, notebooks: bool) -> None:
     Raises:
         InputError: as `derive`.
     """
-    for texts_of in DERIVED:
+    for texts_of in DERIVATIONS:
         for file, text in texts_of(plan, tables).items():
             files.write_text(file, text)
     if notebooks:

@@ -13,7 +13,7 @@ from replication.errors import InputError
 from replication.gradients import cosine, difference, ground_truth_share
 from replication.metrics import error, kl_divergence
 from replication.objectives import confidence_weights
-from replication.results.run_history import EpochMetrics
+from replication.results.run_history import WEIGHT_COLUMNS, EpochMetrics, WeightPercentiles
 from replication.runtime.conditions import Autocast
 from replication.training.logit_cache import TeacherLogits
 from replication.training.loop import Trainer, TrainingContext, evaluation_mode
@@ -112,7 +112,7 @@ class ImageTrainer(Trainer[ImageRecipe]):
         logits = self.evaluate() if self.evaluated is None else self.evaluated
         return {"logits": logits.cpu(), "labels": self.data.evaluation.labels.cpu()}
 
-    def confidence_weights(self) -> list[EpochMetrics]:
+    def confidence_weights(self) -> list[WeightPercentiles]:
         """Percentiles of b·w_s over the last epoch, of CWTM and of equation 9 (§3.2).
 
         In a plain mean over the batch of b images every weight is 1.
@@ -126,9 +126,8 @@ class ImageTrainer(Trainer[ImageRecipe]):
             relative_weights.append(len(index) * both)
         percent = torch.arange(101, device=self.device)
         values = torch.cat(relative_weights, 1).double().quantile(percent.double() / 100, dim=1)
-        columns = "percent", "max", "true_class"
         lines = zip(percent.tolist(), *values.T.tolist(), strict=True)
-        return [dict(zip(columns, line, strict=True)) for line in lines]
+        return [dict(zip(WEIGHT_COLUMNS, line, strict=True)) for line in lines]
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next step depends on."""

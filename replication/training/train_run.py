@@ -30,7 +30,12 @@ from replication.results.run_folder import (
     RECORD,
     RETRAIN,
 )
-from replication.results.run_history import EpochMetrics, write_history
+from replication.results.run_history import (
+    EpochMetrics,
+    WeightPercentiles,
+    write_confidence_weights,
+    write_history,
+)
 from replication.runtime.conditions import peak_memory
 from replication.runtime.session import open_session
 from replication.training.checkpoint import Checkpointer
@@ -93,15 +98,15 @@ def _train(prepared: PreparedRun, started: float) -> Record:
     except TrainingError:
         checkpointer.fail(trainer)
         raise
-    weights = None
+    percentiles: Sequence[WeightPercentiles] = ()
     if run.objective == "cwtm" and isinstance(trainer, ImageTrainer):
-        weights = trainer.confidence_weights()
+        percentiles = trainer.confidence_weights()
     record = _write_results(
         prepared,
         predictions,
         trainer.history,
         before_batch=partial(checkpointer.after_step, trainer),
-        confidence_weights=weights,
+        confidence_weights=percentiles,
     )
     record |= {
         "compile": plan.scale.compile,
@@ -161,7 +166,7 @@ def _write_results(
     predictions: dict[str, Tensor],
     history: Sequence[EpochMetrics],
     before_batch: Callable[[], object],
-    confidence_weights: Sequence[EpochMetrics] | None = None,
+    confidence_weights: Sequence[WeightPercentiles] = (),
 ) -> Record:
     """Write all files but the record, and the logits for students; returns the record so far."""
     folder, network, lock = prepared.session.folder, prepared.network, prepared.session.lock
@@ -171,13 +176,11 @@ def _write_results(
         write_atomically(folder / name, partial(save_file, tensors))
     lock.verify()
     write_history(folder / HISTORY, history)
-    written = [MODEL, PREDICTIONS, HISTORY]
+    write_confidence_weights(folder / CONFIDENCE_WEIGHTS, confidence_weights)
+    written = [MODEL, PREDICTIONS, HISTORY, CONFIDENCE_WEIGHTS]
     if isinstance(prepared.data, ImageData):
         write_text(folder / CONFIG, json.dumps(_hub_config(prepared), indent=2) + "\n")
         written.append(CONFIG)
-    if confidence_weights is not None:
-        write_history(folder / CONFIDENCE_WEIGHTS, confidence_weights)
-        written.append(CONFIDENCE_WEIGHTS)
     checksums = {name: checksum(folder / name, RETRAIN) for name in written}
     plan, run, data = prepared.plan, prepared.run, prepared.data
     write_logit_caches(plan, run, data, network, checksums[MODEL], prepared.autocast, before_batch)

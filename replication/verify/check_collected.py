@@ -17,6 +17,7 @@ from replication.analysis.collect import describe_planned_run, result_column
 from replication.analysis.quality import ERROR
 from replication.plan.plan import Plan
 from replication.results.correctness import CORRECT, Correctness, read_correctness
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import (
     csv_path,
     join_members,
@@ -25,7 +26,7 @@ from replication.results.csv_files import (
     read_runs,
     split_members,
 )
-from replication.results.schema import CELL_AND_SEED_KEY, CSV_FILES
+from replication.results.schema import CSV_FILES
 from replication.verify.compare_frames import compare_lines
 from replication.verify.findings import CLOSE, Findings, remark_on_differences
 from replication.verify.planned_lines import (
@@ -38,8 +39,8 @@ from replication.verify.planned_lines import (
     planned_quality,
 )
 
-HINT = "publish the results again: replication publish"
-SUMS = ("model_sha256", "predictions_sha256")
+PUBLISH_AGAIN = "publish the results again: replication publish"
+CHECKSUM_COLUMNS = ("model_sha256", "predictions_sha256")
 
 
 def check_collected(plan: Plan, findings: Findings) -> bool:
@@ -50,10 +51,10 @@ def check_collected(plan: Plan, findings: Findings) -> bool:
     """
     folder = plan.results
     runs, cells, quality, bins = (
-        read_runs(folder, HINT),
-        read_cells(folder, HINT),
-        read_csv_file(folder, "quality", HINT),
-        read_csv_file(folder, "reliability", HINT),
+        read_runs(folder, PUBLISH_AGAIN),
+        read_cells(folder, PUBLISH_AGAIN),
+        read_csv_file(folder, "quality", PUBLISH_AGAIN),
+        read_csv_file(folder, "reliability", PUBLISH_AGAIN),
     )
     findings.runs, findings.cells = len(runs), len(cells)
     planned_ids = find_planned_ids(plan, runs)
@@ -77,7 +78,8 @@ def check_collected(plan: Plan, findings: Findings) -> bool:
         # What is missing is named once, and not again wherever it is needed.
         return False
     findings.problems += [
-        f"{csv_path(folder, 'runs')}: {problem}" for problem in _run_problems(plan, runs)
+        f"{csv_path(folder, 'runs')}: {problem}"
+        for problem in _run_problems(plan, runs, planned_ids)
     ]
     correctness = _read_correctness(plan, findings)
     _check_cells(plan, runs, cells, planned_ids, correctness, findings)
@@ -86,7 +88,7 @@ def check_collected(plan: Plan, findings: Findings) -> bool:
     return True
 
 
-def _run_problems(plan: Plan, runs: pd.DataFrame) -> Iterator[str]:
+def _run_problems(plan: Plan, runs: pd.DataFrame, planned_ids: Mapping[str, str]) -> Iterator[str]:
     """Compare what the plan says of each run, and find copies."""
     lines: dict[str, dict[Any, Any]] = {line["run"]: line for line in runs.to_dict("records")}
     for name, line in lines.items():
@@ -98,11 +100,15 @@ def _run_problems(plan: Plan, runs: pd.DataFrame) -> Iterator[str]:
                     yield f"{name}: {column} is {value}, the scale has {expected[column]}"
         teacher = None if pd.isna(line["teacher"]) else line["teacher"]
         root = None if pd.isna(line["root_teacher"]) else line["root_teacher"]
+        planned = plan.runs.get(planned_ids[name])
+        planned_teacher = planned.teacher.id if planned and planned.teacher else None
         if teacher is not None and teacher not in lines:
             yield f"{name}: its teacher {teacher} has no line"
+        elif planned_ids.get(teacher or "") != planned_teacher:
+            yield f"{name}: its teacher is {teacher}, the scale has {planned_teacher}"
         elif root != _root_teacher(name, lines):
             yield f"{name}: root_teacher is {root}, its lineage has {_root_teacher(name, lines)}"
-    for column in SUMS:
+    for column in CHECKSUM_COLUMNS:
         for copy in runs["run"][runs[column].duplicated() | runs[column].isna()]:
             yield f"{copy}: its {column} is missing, or that of another run"
 
@@ -126,7 +132,7 @@ def _read_correctness(plan: Plan, findings: Findings) -> Correctness:
         return {}
     correctness: Correctness = {}
     with findings.noting():
-        correctness = read_correctness(plan.results, HINT)
+        correctness = read_correctness(plan.results, PUBLISH_AGAIN)
         planned = planned_cells(plan)
         findings.problems += [
             f"{plan.results / CORRECT}: {', '.join(map(str, key))}: the scale has no such cell"

@@ -168,8 +168,8 @@ def _treatment(run_id: str, records: Records) -> tuple[str, ...]:
 
 def _teachers(run_id: str, records: Records) -> list[str]:
     """The runs in whose folders the folder of a run lies, generation 0 first."""
-    above = [folder.as_posix() for folder in Path(run_id).parents]
-    return [name for name in reversed(above) if name in records]
+    outer_folders = [folder.as_posix() for folder in Path(run_id).parents]
+    return [name for name in reversed(outer_folders) if name in records]
 
 
 def _same_ends(teacher: Path, student: Path) -> bool:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from support.checks import refused
 
-from replication.data import image_checks, images
+from replication.data import images, memory
 from replication.data.images import load_images
 from replication.data.specs import IMAGE_DATASETS, image_spec
 
@@ -150,7 +150,7 @@ def test_classes_without_images_are_named() -> None:
 def test_a_data_set_that_does_not_fit_into_memory_is_named_with_its_size(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(image_checks, "memory_bytes", lambda: 1_000_000)
+    monkeypatch.setattr(memory, "memory_bytes", lambda: 1_000_000)
     # 1,198 · 3 copies and 599 test images of 64 pixels, each of 4 bytes.
     with refused(
         "digits: 1,198 training and 599 test images of 1 × 8 × 8 take 1.1 MB of memory, this"
