@@ -23,6 +23,7 @@ from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
 from replication.plan.seeds import check_seeds
 from replication.plan.stored_logits import (
+    TrainingSize,
     described_size,
     is_within_limit,
     logit_shape,
@@ -183,6 +184,7 @@ class Plan:
         to be within the limit.
         """
         limit = self.scale.logit_cache_limit_gib
+        size: TrainingSize | None
         try:
             size = size_of(self.data_spec(student.dataset))
         except InputError:
