@@ -9,6 +9,7 @@ snakemake --cores 2 --quiet host                      with a description of ever
 
 from snakemake.utils import min_version
 
+from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY
 from replication.runtime.forkserver import ForkServer
 from replication.workflow.progress import show_progress
 from replication.workflow.rules import NOTEBOOKS, read_rules

@@ -66,10 +66,10 @@ def everything(
             for case in CASES.values():
                 if case.needs_gpu and chosen.type != "cuda":
                     continue
-                found, measured[case.name] = comparison.compare(
+                case_lines, measured[case.name] = comparison.compare(
                     case, pictures(case.side), chosen, rounds, folder / case.name
                 )
-                lines += found
+                lines += case_lines
             save(comparison.table(lines), results / "comparison.csv")
             save(comparison.rounds_table(measured), results / "rounds.csv", show=False)
         if "profile" in parts:
@@ -123,11 +123,13 @@ def gpu(
             return random_pictures(side, 256 if quick else 60_000)
 
     with tempfile.TemporaryDirectory() as name:
-        for part, found in gpu_measurements(chosen, make_pictures, Path(name), minutes, quick):
-            if isinstance(found, str):
-                print(f"{part}: {found}")
+        for part, measurement in gpu_measurements(
+            chosen, make_pictures, Path(name), minutes, quick
+        ):
+            if isinstance(measurement, str):
+                print(f"{part}: {measurement}")
             else:
-                save(found, results / f"{part}.csv")
+                save(measurement, results / f"{part}.csv")
 
 
 def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:

@@ -113,8 +113,8 @@ def compare(
     speed = {
         name: [r.images_per_second for r in measured if r.contestant == name] for name in everybody
     }
-    theirs = [name for name in everybody if not name.startswith("ours")]
-    fastest = max(theirs, key=lambda name: statistics.median(speed[name]))
+    peers = [name for name in everybody if not name.startswith("ours")]
+    fastest = max(peers, key=lambda name: statistics.median(speed[name]))
     lines = [
         Line(
             network=case.name,

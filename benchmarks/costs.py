@@ -19,8 +19,8 @@ from benchmarks.cases import wide_resnet_16
 from benchmarks.contestants import synchronise
 from benchmarks.ours import recipe_of
 from benchmarks.tiny import LINKED, TINY
-from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import OBJECTIVES
+from replication.training.image_trainer import Augmenter, draw_views
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 128
@@ -29,14 +29,14 @@ TINY_TABLE = {**TINY, "tables": ["table2"]}
 
 def time_of(work: Callable[[], object], device: torch.device, repeats: int = 50) -> float:
     """Median seconds of a call."""
-    found = []
+    durations = []
     for _ in range(repeats + 5):
         synchronise(device)
         started = perf_counter()
         work()
         synchronise(device)
-        found.append(perf_counter() - started)
-    return statistics.median(found[5:])
+        durations.append(perf_counter() - started)
+    return statistics.median(durations[5:])
 
 
 def objectives(device: torch.device) -> Iterator[tuple[str, float]]:

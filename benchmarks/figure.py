@@ -29,13 +29,13 @@ def draw(results: Path, file: Path) -> None:
     with mpl.rc_context({"font.size": 8, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(11, 6.2), layout="constrained")
         parts = figure.subfigures(2, 1, height_ratios=[1.15, 1], squeeze=False)
-        above, below = parts[:, 0]
+        upper, lower = parts[:, 0]
         for number, (axes, network) in enumerate(
-            zip(above.subplots(1, len(networks), squeeze=False)[0], networks, strict=True)
+            zip(upper.subplots(1, len(networks), squeeze=False)[0], networks, strict=True)
         ):
             bars(axes, comparison[comparison["network"] == network], names=number == 0)
             axes.set_title(network.replace(", batch", ",\nbatch"), fontsize=9)
-        students, width, jobs = below.subplots(1, 3)
+        students, width, jobs = lower.subplots(1, 3)
         studies = dict(iter(growth.groupby("study")))
         curves(students, studies["students"], [colour(str(n)) for n in names(studies["students"])])
         students.set(xlabel="students of one teacher", ylabel="s", ylim=(0, None))
@@ -61,7 +61,7 @@ def shown(lines: pd.DataFrame) -> pd.DataFrame:
     chosen = lines.loc[best.sort_values()].assign(contestant=alone)
     order = {name: place for place, name in enumerate(dict.fromkeys(alone))}
     chosen = chosen[~chosen["contestant"].str.contains("labels")]
-    return chosen.sort_values("contestant", key=lambda it: it.map(order), kind="stable")
+    return chosen.sort_values("contestant", key=lambda names: names.map(order), kind="stable")
 
 
 def names(points: pd.DataFrame) -> list[object]:

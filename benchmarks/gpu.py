@@ -61,14 +61,14 @@ def entries(case: Case, pictures: Pictures, device: torch.device, folder: Path) 
     Peers compute as their users' code does: on a GPU cuDNN's convolutions take TF32 then, so that
     their share of the float32 peak can exceed 100 %.
     """
-    found = {
+    entries = {
         peer.name: Entry(Ready(peer, case, pictures, device), torch.float32, True) for peer in PEERS
     }
     for kind in kinds(device):
         make = Ready(partial(ours.Ours, kind=kind, folder=folder), case, pictures, device)
         asks = kind.objective != "label" and not kind.cached
-        found[kind.name] = Entry(make, ours.DTYPES[kind.precision], asks)
-    return found
+        entries[kind.name] = Entry(make, ours.DTYPES[kind.precision], asks)
+    return entries
 
 
 def compare(
@@ -90,8 +90,10 @@ def compare(
             images = case.steps * case.batch
             speeds = [images / worker.seconds(case.steps, warm=1) for _ in range(rounds)]
             measured[name] = (speeds, worker.memory(), entry)
-    theirs = [median(it[0]) for name, it in measured.items() if not name.startswith("ours")]
-    fastest = max(theirs, default=float("nan"))
+    of_peers = [
+        median(speeds) for name, (speeds, *_) in measured.items() if not name.startswith("ours")
+    ]
+    fastest = max(of_peers, default=float("nan"))
     lines = []
     for name, (speeds, memory, entry) in measured.items():
         speed = median(speeds)
@@ -125,8 +127,8 @@ def correctness(device: torch.device, compiled: bool) -> Iterator[tuple[str, str
     for objective in OBJECTIVES:
         expected = losses(objective, torch.device("cpu"), compiled=False)
         for mode in ("eager", "compiled")[: 1 + compiled]:
-            found = losses(objective, device, compiled=mode == "compiled")
-            yield objective, mode, float(np.max(np.abs(found / expected - 1)))
+            measured = losses(objective, device, compiled=mode == "compiled")
+            yield objective, mode, float(np.max(np.abs(measured / expected - 1)))
 
 
 def losses(objective: str, device: torch.device, compiled: bool) -> Any:
@@ -153,14 +155,14 @@ def losses(objective: str, device: torch.device, compiled: bool) -> Any:
         nullcontext,
     )
     loss = context.make_loss(device, (case.batch, classes))
-    found = []
+    values = []
     for _ in range(3):
         value = loss(network(images), labels, teacher_logits, index)
         optimiser.zero_grad()
         value.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        found.append(value.item())
-    return np.array(found)
+        values.append(value.item())
+    return np.array(values)
 
 
 def lineage(folder: Path, device: torch.device, quick: bool) -> Iterator[tuple[str, float]]:
@@ -222,8 +224,8 @@ def measure(
 
     pictures = make_pictures(TINY.side)
     columns = ["objective", "mode", "difference"]
-    found = pd.DataFrame(correctness(device, not quick), columns=columns)
-    yield "correctness", found.assign(within=found["difference"] <= TOLERANCE)
+    differences = pd.DataFrame(correctness(device, not quick), columns=columns)
+    yield "correctness", differences.assign(within=differences["difference"] <= TOLERANCE)
     lines: list[Line] = []
     for case in [TINY] if quick else [CASES[name] for name in LARGE]:
         rounds, soon = (1 if quick else 3), partial(in_time, share=2 / 3)

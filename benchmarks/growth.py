@@ -47,8 +47,8 @@ def widths(
         for kind in (ours.Kind(best, True), ours.Kind(best, True, "default")):
             make = partial(ours.Ours, kind=kind, folder=folder)
             makers[kind.name] = Ready(make, case, pictures, device)
-        found = medians(race(makers, max(2, 8 // k), rounds, device, case.batch))
-        for name, speed in found.items():
+        measured = medians(race(makers, max(2, 8 // k), rounds, device, case.batch))
+        for name, speed in measured.items():
             yield Point("width", name, k, speed, "images/s")
 
 
@@ -114,12 +114,12 @@ def exponents(points: pd.DataFrame) -> pd.DataFrame:
     The slope of log(value) on log(x), by least squares; of lines with three points at least.
     """
     rows = []
-    for (study, line), found in points.groupby(["study", "line"], sort=False):
-        if len(found) < 3:
+    for (study, line), measured in points.groupby(["study", "line"], sort=False):
+        if len(measured) < 3:
             continue
-        fit = stats.linregress(np.log(found["x"]), np.log(found["value"]))
-        reach = stats.t.ppf(0.975, len(found) - 2) * fit.stderr
-        rows.append((study, line, fit.slope, fit.slope - reach, fit.slope + reach, len(found)))
+        fit = stats.linregress(np.log(measured["x"]), np.log(measured["value"]))
+        reach = stats.t.ppf(0.975, len(measured) - 2) * fit.stderr
+        rows.append((study, line, fit.slope, fit.slope - reach, fit.slope + reach, len(measured)))
     columns = ["study", "line", "exponent", "low", "high", "points"]
     return pd.DataFrame(rows, columns=columns)
 

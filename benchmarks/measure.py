@@ -76,11 +76,11 @@ def machine(device: torch.device) -> dict[str, object]:
 
 
 def _versions(packages: Sequence[str]) -> Mapping[str, str]:
-    found = {}
+    versions = {}
     for package in packages:
         with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found
+            versions[package] = version(package)
+    return versions
 
 
 def processor() -> str:

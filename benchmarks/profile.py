@@ -38,15 +38,16 @@ def shares(case: Case, pictures: Pictures, steps: int, folder: Path) -> Iterator
     spent = recorded.key_averages()
     plain = training.seconds(steps, warm=0)
     # Shares are of a step that is not recorded, because recording takes time of its own.
-    operators = [it for it in spent if it.key.startswith(("aten::", "Optimizer"))]
-    of_operators = sum(it.self_cpu_time_total for it in operators) / 1e6
+    operators = [operator for operator in spent if operator.key.startswith(("aten::", "Optimizer"))]
+    of_operators = sum(operator.self_cpu_time_total for operator in operators) / 1e6
     grouped = 0.0
     for group, names in GROUPS.items():
-        found = sum(it.self_cpu_time_total for it in operators if it.key.startswith(names)) / 1e6
-        grouped += found
-        yield group, 100 * found / plain
+        of_group = [operator for operator in operators if operator.key.startswith(names)]
+        seconds = sum(operator.self_cpu_time_total for operator in of_group) / 1e6
+        grouped += seconds
+        yield group, 100 * seconds / plain
         if group == "convolutions":
-            reached = flops(case, False) * steps / found / peak_flops(device, torch.float32)
+            reached = flops(case, False) * steps / seconds / peak_flops(device, torch.float32)
     yield "other operators", 100 * (of_operators - grouped) / plain
     yield "outside operators", 100 * max(0.0, plain - of_operators) / plain
     yield "convolutions, of the matrix product", 100 * reached

@@ -17,6 +17,7 @@ docs/data/cifar_trials.csv. A line of that file is one training of a network on 
 """
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,7 +51,7 @@ def trials_table(trials: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def _cells(trial: dict[str, object]) -> list[str]:
+def _cells(trial: dict[str, Any]) -> list[str]:
     epochs, done = trial["epochs"], trial["epochs_done"]
     validation = [
         "–" if pd.isna(trial[column]) else f"{trial[column]:{digits}}"

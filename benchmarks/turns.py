@@ -51,12 +51,12 @@ class Worker:
         context = multiprocessing.get_context("spawn")
         self.connections, self.processes = [], []
         for _ in range(processes):
-            own, theirs = context.Pipe()
-            arguments = (make, theirs, device, threads)
+            own, of_worker = context.Pipe()
+            arguments = (make, of_worker, device, threads)
             # No daemon: those may not have the children that load data.
             process = context.Process(target=_serve, args=arguments, daemon=False)
             process.start()
-            theirs.close()
+            of_worker.close()
             self.connections.append(own)
             self.processes.append(process)
 
@@ -113,14 +113,14 @@ def alternate(workers: Sequence[Worker], steps: int, rounds: int, warm: int = 2)
     """
     for worker in workers:
         worker.seconds(1, warm)
-    found: list[Round] = []
+    measured: list[Round] = []
     for number in range(rounds):
         first = number % len(workers)
         for worker in (*workers[first:], *workers[:first]):
-            found.append(
+            measured.append(
                 Round(worker.name, number, steps * worker.images, worker.seconds(steps, warm))
             )
-    return found
+    return measured
 
 
 def race(
@@ -150,5 +150,5 @@ def peak_memory(device: torch.device) -> float:
 def _unshared(pid: int | None) -> float:
     """MiB that a process shares with no other, as Linux counts them."""
     counts = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8")
-    found = re.findall(r"^Private_(?:Clean|Dirty): +(\d+) kB", counts, re.M)
-    return sum(map(int, found)) / 2**10
+    private = re.findall(r"^Private_(?:Clean|Dirty): +(\d+) kB", counts, re.M)
+    return sum(map(int, private)) / 2**10

@@ -22,8 +22,8 @@ from replication.analysis.compared_recipes import check_recipes
 from replication.analysis.hypothesis_tests import LEVEL, holm
 from replication.analysis.statistics import CONFIDENCE, TIED
 from replication.errors import InputError
+from replication.results.csv_columns import CELL_AND_SEED_KEY, CELL_KEY
 from replication.results.csv_files import read_cells, read_csv_file, read_runs, split_members
-from replication.results.schema import CELL_AND_SEED_KEY, CELL_KEY
 
 OUTCOMES = ("identical", "equal", "within", "outside")
 """What a number can be, compared with the published ones, the closest first."""

@@ -13,8 +13,8 @@ import pandas as pd
 
 from replication.errors import InputError
 from replication.plan.plan import MACHINE, SCALE_FILE
+from replication.results.csv_columns import CELL_KEY
 from replication.results.csv_files import split_members
-from replication.results.schema import CELL_KEY
 
 NO_RESULT = {
     *("scale", "folder", "tables", "seeds", "table_seeds", "exceptions", "teacher_at_chance"),

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from replication.config.claim_specs import CellKey, Weights
 from replication.errors import InputError
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import split_members
-from replication.results.schema import CELL_AND_SEED_KEY
 
 LABEL = "label"
 """The objective of networks that are trained on labels alone."""
 TREATMENT = ["dataset", "network", "recipe_hash"]
 """What label-trained runs have in common that count as one reference."""
-RUN_COLUMNS = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher"]
+RUN_PROPERTIES = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher"]
 """The columns of ``runs.csv`` that are read here."""
 
 
@@ -84,7 +84,7 @@ class CellValues:
     def _references(self, cells: pd.DataFrame, runs: pd.DataFrame) -> dict[CellKey, Reference]:
         """The reference of each label-trained cell."""
         single = cells[cells["run"].isin(runs.index)].join(
-            runs[RUN_COLUMNS].drop(columns="seed").assign(own_seed=runs["seed"]), on="run"
+            runs[RUN_PROPERTIES].drop(columns="seed").assign(own_seed=runs["seed"]), on="run"
         )
         labels = single[single["objective"] == LABEL]
         labels = labels.assign(offset=labels["own_seed"] - labels["lineage_seed"])

@@ -28,12 +28,12 @@ from replication.results.csv_files import (
     split_members,
 )
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY
+from replication.results.run_history import WEIGHT_COLUMNS
 from replication.results.run_record import read_predictions
 
 TABLE = "table2"
 TEACHER = "densenet-90-60"
 CURVES = ("train_loss", "train_error", "divergence", "ground_truth_share", "ban_cosine")
-WEIGHTS = ("max", "true_class")
 DIGITS = "%.5g"
 
 
@@ -70,8 +70,8 @@ def _learning_curves(results: Path, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _confidence_weights(results: Path, cells: pd.DataFrame) -> pd.DataFrame:
-    weights = _of_runs(results, cells, CONFIDENCE_WEIGHTS, "percent", *WEIGHTS)
-    return weights.groupby(["row", "percent"], sort=False)[[*WEIGHTS]].mean().reset_index()
+    weights = _of_runs(results, cells, CONFIDENCE_WEIGHTS, *WEIGHT_COLUMNS)
+    return weights.groupby(["row", "percent"], sort=False)[WEIGHT_COLUMNS[1:]].mean().reset_index()
 
 
 def _of_runs(results: Path, cells: pd.DataFrame, name: str, *columns: str) -> pd.DataFrame:

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from replication import files, metrics
-from replication.ensemble import average
+from replication.ensemble import average, average_logits
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.results.csv_files import join_members
 from replication.results.prepared_data import data_problem
 from replication.results.run_folder import PREDICTIONS, RECORD, RETRAIN
 from replication.results.run_record import check_teacher, read_predictions, read_record
@@ -76,44 +77,34 @@ class Measurements:
                 "seed": seed,
                 "metric": cell.metric,
                 "value": self.value(members, cell.part, cell.average),
-                "run": ";".join(run.id for run in members),
+                "run": join_members(run.id for run in members),
             }
             for seed, members in cell.members.items()
         ]
 
     def check_alike(self, cell: Cell) -> None:
         """Raise InputError if a cell's runs and their teachers differ in data or in precision."""
-        runs = [it for shown in cell.runs() for it in (*shown.lineage, shown)]
+        runs = [run for shown in cell.runs() for run in shown.with_lineage]
         records = [self.record(run) for run in runs]
         for what, values in {
             "data": [record["dataset"]["sha256"] for record in records],
             "precision": [record["precision"] for record in records],
         }.items():
-            found: dict[str, Run] = {}
+            first_runs: dict[str, Run] = {}
             for value, run in zip(values, runs, strict=True):
-                found.setdefault(value, run)
-            if len(found) > 1:
-                two = " and ".join(f"{value} in {run.id}" for value, run in found.items())
+                first_runs.setdefault(value, run)
+            if len(first_runs) > 1:
+                two = " and ".join(f"{value} in {run.id}" for value, run in first_runs.items())
                 raise InputError(
                     f"cannot average runs of different {what} ({two}); delete the wrong ones and"
                     " run snakemake again"
                 )
 
-    def teachers(self, cell: Cell) -> dict[int, float]:
-        """The value of the cell's generation-0 teacher, by seed; empty if it has none."""
-        found = {seed: cell.teacher(seed) for seed in cell.members}
-        return {seed: self.value([run], cell.part) for seed, run in found.items() if run}
-
-    def parameters(self, cell: Cell) -> int:
-        """Parameters of the cell's network, of one member where it is an ensemble."""
-        members = next(iter(cell.members.values()))
-        return int(self.record(members[-1])["parameters"])
-
 
 def measure(members: Sequence[Predictions], part: str, of: Average = "probabilities") -> float:
     """Error in percent of the predictions of one or several runs, or perplexity of one."""
     if "logits" in members[0]:
-        return error(np.stack([it["logits"] for it in members]), members[0]["labels"], of)
+        return error(np.stack([member["logits"] for member in members]), members[0]["labels"], of)
     return perplexity(members[0][part])
 
 
@@ -128,7 +119,7 @@ def combine(logits: NDArray[Any], of: Average = "probabilities") -> torch.Tensor
     Takes logits (members, n, C), returns (n, C).
     """
     members = torch.from_numpy(logits).double()
-    return average(members) if of == "probabilities" else members.mean(0)
+    return average(members) if of == "probabilities" else average_logits(members)
 
 
 def perplexity(log_likelihoods: NDArray[Any]) -> float:

@@ -12,7 +12,6 @@ The last two compare a run with its direct teacher, which it imitates, and an en
 generation 0 of its lineage. Label-trained networks have none of them.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,11 +24,13 @@ from numpy.typing import NDArray
 from replication import metrics
 from replication.analysis.measure import Average, Measurements, Predictions, combine
 from replication.analysis.summary import CellSamples, network_kind, statistics_of_cells
+from replication.ensemble import average_logits, log_average
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.correctness import CellAndSeed, write_correctness
+from replication.results.csv_columns import CELL_KEY, DIFFERENCES, LEVELS
 from replication.results.csv_files import (
     join_members,
     read_cells,
@@ -37,7 +38,7 @@ from replication.results.csv_files import (
     split_members,
     write_csv_file,
 )
-from replication.results.schema import CELL_KEY, CSV_FILES, DIFFERENCES, LEVELS
+from replication.results.schema import CSV_FILES
 
 SIX_DIGITS = "%.6g"
 """Of ``reliability.csv``, whose counts of correct images follow from six digits exactly."""
@@ -76,14 +77,11 @@ def quality(
 
 
 def _log_probabilities(members: Sequence[Predictions], of: Average) -> torch.Tensor:
-    """Log of the members' mean distribution (§3.1), or of that of their mean logits: (n, C).
-
-    As logarithms, because a probability below 1e-308 is zero.
-    """
+    """Log of the members' mean distribution (§3.1), or of that of their mean logits: (n, C)."""
     logits = torch.from_numpy(np.stack([member["logits"] for member in members])).double()
     if of == "logits":
-        return logits.mean(0).log_softmax(-1)
-    return logits.log_softmax(-1).logsumexp(0) - math.log(len(logits))
+        return average_logits(logits).log_softmax(-1)
+    return log_average(logits)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ from replication.publication.pool_sources import (
 from replication.publication.publish import workflow_files, write_publication
 from replication.report.notebook_catalogue import NOTEBOOK_FRAMES
 from replication.results.correctness import CellAndSeed, write_correctness
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import (
     csv_path,
     join_members,
@@ -48,7 +49,7 @@ from replication.results.csv_files import (
     write_csv_file,
 )
 from replication.results.scale_file import write_scale
-from replication.results.schema import CELL_AND_SEED_KEY, CSV_FILES
+from replication.results.schema import CSV_FILES
 from replication.verify.findings import CLOSE, Findings
 
 TableAndSeed = tuple[str, int]

@@ -18,8 +18,8 @@ from replication.config.scale import Scale, check_scale
 from replication.errors import InputError
 from replication.plan.plan import MACHINE, SCALE_FILE, Plan, read_scale
 from replication.results.correctness import CORRECT, CellAndSeed, read_correctness
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import read_cells, read_csv_file, read_runs, split_members
-from replication.results.schema import CELL_AND_SEED_KEY
 from replication.verify.findings import differences
 from replication.verify.planned_lines import (
     Key,

@@ -26,8 +26,8 @@ from replication.report.plotting import (
     limits,
     panels,
 )
+from replication.results.csv_columns import CELL_KEY
 from replication.results.csv_files import root_teachers
-from replication.results.schema import CELL_KEY
 
 SWEEPS = {
     "Table 1, Wide-ResNet": ("table1", "wide-resnet"),

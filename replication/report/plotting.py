@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from replication.results.schema import CELL_KEY
+from replication.results.csv_columns import CELL_KEY
 
 Arguments = ParamSpec("Arguments")
 

@@ -6,7 +6,8 @@ The text comes from the schema that readers check the files against.
 from collections.abc import Sequence
 
 from replication.results.correctness import CORRECT
-from replication.results.schema import CSV_FILES, Column, CsvFile, Kind
+from replication.results.csv_columns import Column, Kind
+from replication.results.schema import CSV_FILES, CsvFile
 
 MARKER = "<!-- The rest of this page is the output of `replication schema results`. -->"
 """The line of docs/run-format.md after which the description of the csv files follows."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from replication import files
 from replication.errors import InputError
-from replication.results.schema import CSV_FILES, CsvFile, Kind
+from replication.results.csv_columns import Kind
+from replication.results.schema import CSV_FILES, CsvFile
 
 # Snakemake reads names of files from this package at every start, and pandas takes half a second.
 if TYPE_CHECKING:

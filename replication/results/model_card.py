@@ -87,8 +87,8 @@ def _description(record: Mapping[str, Any]) -> str:
 
 def _lineage(record: Mapping[str, Any]) -> str:
     teachers = [
-        f"{generation}. `{it['run']}`, weights `{it['model_sha256'][:12]}`"
-        for generation, it in enumerate(record["lineage"])
+        f"{generation}. `{teacher['run']}`, weights `{teacher['model_sha256'][:12]}`"
+        for generation, teacher in enumerate(record["lineage"])
     ]
     return "\n".join([*teachers, f"{len(teachers)}. this network"])
 

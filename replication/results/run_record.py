@@ -97,10 +97,10 @@ def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str,
 def logits_of(metadata: Mapping[str, str] | None) -> dict[str, str]:
     """What a file of teacher logits belongs to, by its metadata; nothing where it does not say."""
     try:
-        found = json.loads((metadata or {}).get(LOGITS_OF, ""))
+        identity = json.loads((metadata or {}).get(LOGITS_OF, ""))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return identity if isinstance(identity, dict) else {}
 
 
 def why_missing(folder: Path) -> str:

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from replication.data.specs import ImageSpec, TextSpec
-from replication.networks.base import ImageNetwork
+from replication.networks import ImageNetwork
 from replication.networks.counting import Options, build_network
 
 WORDS, TYPES = 100, 40

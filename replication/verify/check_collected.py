@@ -17,6 +17,7 @@ from replication.analysis.collect import describe_planned_run, result_column
 from replication.analysis.quality import ERROR
 from replication.plan.plan import Plan
 from replication.results.correctness import CORRECT, Correctness, read_correctness
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import (
     csv_path,
     join_members,
@@ -25,7 +26,7 @@ from replication.results.csv_files import (
     read_runs,
     split_members,
 )
-from replication.results.schema import CELL_AND_SEED_KEY, CSV_FILES
+from replication.results.schema import CSV_FILES
 from replication.verify.compare_frames import compare_lines
 from replication.verify.findings import CLOSE, Findings, remark_on_differences
 from replication.verify.planned_lines import (

@@ -71,7 +71,7 @@ class ConfigFiles:
 
 
 @dataclass(frozen=True)
-class Description:
+class ReportOpening:
     """A plan; its text is what the report opens with, written when the report is."""
 
     plan: Plan
@@ -90,9 +90,9 @@ class Rules:
     configfiles: ConfigFiles = ConfigFiles()
 
     @property
-    def description(self) -> Description:
+    def description(self) -> ReportOpening:
         """What the report opens with."""
-        return Description(self.plan)
+        return ReportOpening(self.plan)
 
     @cached_property
     def datasets(self) -> tuple[str, ...]:
@@ -130,7 +130,11 @@ class Rules:
 
     def pages(self) -> list[str]:
         """The pages of the notebooks whose tables this scale has."""
-        names = [name for name, it in NOTEBOOKS.items() if self.plan.tables.keys() >= {*it.tables}]
+        names = [
+            name
+            for name, notebook in NOTEBOOKS.items()
+            if self.plan.tables.keys() >= {*notebook.tables}
+        ]
         return [f"{self.plan.results}/notebooks/{name}.html" for name in names]
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
@@ -168,17 +172,18 @@ class Rules:
 
     def _median(self, wildcards: Wildcards, what: Literal["memory_mib", "seconds"]) -> float:
         run = self.run(wildcards)
-        found = [getattr(it, what) for it in self._measured[run.dataset.name, run.network]]
-        return float(median([value for value in found if value is not None] or [0]))
+        finished = self._measured[run.dataset.name, run.network]
+        values = [getattr(measured, what) for measured in finished]
+        return float(median([value for value in values if value is not None] or [0]))
 
     @cached_property
     def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:
         """The finished runs by data and network; read once, at the first call."""
-        found = defaultdict[tuple[str, str], list[Measured]](list)
+        finished = defaultdict[tuple[str, str], list[Measured]](list)
         for run in self.plan.runs.values():
             if measured := state_of(self.plan, run).measured:
-                found[run.dataset.name, run.network].append(measured)
-        return found
+                finished[run.dataset.name, run.network].append(measured)
+        return finished
 
     def recipe(self, wildcards: Wildcards) -> str:
         """The recipe's hash: a changed recipe reruns what depends on it and nothing else."""
@@ -191,9 +196,7 @@ class Rules:
 
     def table_runs(self, wildcards: Wildcards) -> list[str]:
         """The run.json and predictions of every run that a table shows."""
-        cells = self.plan.table_cells(wildcards.table)
-        folders = {run.id: self.plan.folder(run) for cell in cells for run in cell.runs()}
-        return [str(folder / name) for folder in folders.values() for name in (RECORD, PREDICTIONS)]
+        return self.run_files(wildcards.table, RECORD, PREDICTIONS)
 
     def table_file(self, wildcards: Wildcards) -> str:
         """The file of a table: the suite's, or a study's."""
@@ -213,6 +216,14 @@ class Rules:
         """The run.json of every run that these tables need."""
         needed = {name: run for table in tables for name, run in self.plan.needed(table).items()}
         return [str(self.plan.folder(run) / RECORD) for run in needed.values()]
+
+    def run_files(self, table: str, *names: str) -> list[str]:
+        """These files of every run that a table shows; none where the scale lacks the table."""
+        if table not in self.plan.tables:
+            return []
+        cells = self.plan.table_cells(table)
+        folders = {run.id: self.plan.folder(run) for cell in cells for run in cell.runs()}
+        return [str(folder / name) for folder in folders.values() for name in names]
 
     def write_partial_tables(self) -> None:
         """Write the tables, their cells and the claims after a sweep in which runs have failed.

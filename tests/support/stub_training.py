@@ -19,7 +19,14 @@ from replication.config.datasets import ImageDataset
 from replication.config.scale import ImageRecipe
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RECORD
+from replication.results.run_folder import (
+    CONFIDENCE_WEIGHTS,
+    HISTORY,
+    MODEL,
+    PREDICTIONS,
+    RECORD,
+)
+from replication.results.run_history import write_confidence_weights
 
 SAMPLES, CLASSES = 40, 10
 # Replaces `replication train` and `replication data`; other commands go to the real one. Each
@@ -44,7 +51,7 @@ stop) exit 75 ;;
 half) cp "$from/model.safetensors" "$from/predictions.safetensors" "$to/" && kill -9 $$ ;;
 esac
 exec cp "$from/model.safetensors" "$from/predictions.safetensors" "$from/history.csv" \\
-    "$from/run.json" "$to/"
+    "$from/confidence_weights.csv" "$from/run.json" "$to/"
 """
 
 
@@ -87,6 +94,7 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
     predictions, result, about = _results(plan, run, generator)
     save_file(predictions, folder / PREDICTIONS)
     (folder / HISTORY).write_text(_history(plan, run, result), encoding="utf-8")
+    write_confidence_weights(folder / CONFIDENCE_WEIGHTS, [])
     (folder / "outcomes").touch()
     lineage = [
         {"run": it.id, "model_sha256": files.checksum(root / it.id / MODEL)} for it in run.lineage
@@ -108,7 +116,8 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
         "images_per_second": 1.0,
         "result": result,
         "checksums": {
-            name: files.checksum(folder / name) for name in (MODEL, PREDICTIONS, HISTORY)
+            name: files.checksum(folder / name)
+            for name in (MODEL, PREDICTIONS, HISTORY, CONFIDENCE_WEIGHTS)
         },
     }
     (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")

@@ -18,9 +18,10 @@ from replication.metrics import BINS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.report.opened_results import TABLE_NAMES
+from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import join_members, split_members, write_csv_file
 from replication.results.scale_file import write_scale
-from replication.results.schema import CELL_AND_SEED_KEY, CSV_FILES
+from replication.results.schema import CSV_FILES
 
 SEEDS = 3
 EPOCHS = 12

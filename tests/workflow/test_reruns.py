@@ -144,11 +144,31 @@ def test_a_failed_run_leaves_an_empty_cell_and_the_rest_is_built(table3: Workpla
 def test_a_partial_table_is_built_again_even_if_its_run_arrives_with_an_old_time(
     table3: Workplace,
 ) -> None:
-    tables = table3.folder / "results/tiny/tables"
-    (tables / "table3.tex").unlink()
+    results = table3.folder / "results/tiny"
+    record = results / "runs" / STUDENT / "run.json"
+    content, times = record.read_bytes(), record.stat().st_mtime_ns
+    record.write_text("{}", encoding="utf-8")
+    assert table3.call("table3", "--forcerun", "table", "--keep-going").returncode != 0
+    assert (pd.read_csv(results / "tables/table3.csv")["n"] == 0).sum() == 1
+    record.write_bytes(content)
+    os.utime(record, ns=(times, times))
     jobs = table3.jobs("table3")
     assert jobs["table"] == 1
     assert "train" not in jobs
+    table3.build("table3")
+    assert (pd.read_csv(results / "tables/table3.csv")["n"] == 2).all()
+
+
+def test_a_deleted_file_is_made_again_where_it_is_needed(built: Workplace, tmp_path: Path) -> None:
+    built_copy = built.copy(tmp_path)
+    results = built_copy.folder / "results/tiny"
+    run = next(run for run in results.rglob("*.cwtm.*") if run.is_dir())
+    (run / "confidence_weights.csv").unlink()
+    frames = "results/tiny/frames/confidence_weights.csv"
+    jobs = built_copy.jobs(frames)
+    assert (jobs["train"], jobs["frames"]) == (1, 1)
+    (results / "scale.json").unlink()
+    assert built_copy.jobs("results/tiny/scale.json") == {"scale": 1, "total": 1}
 
 
 def test_damaged_predictions_are_named_and_retrained_once_deleted(table3: Workplace) -> None:
@@ -201,10 +221,10 @@ def test_the_dry_run_of_a_scale_plans_every_run_for_every_seed(
         "data": 3,
         "train": runs,
         "table": tables,
-        **dict.fromkeys(("cells", "quality", "frames", "claims", "criteria"), 1),
+        **dict.fromkeys(("scale", "collect", "quality", "frames", "claims", "criteria"), 1),
         **{f"notebook_{name}": 1 for name in NOTEBOOKS},
         "all": 1,
-        "total": runs + tables + len(NOTEBOOKS) + 9,
+        "total": runs + tables + len(NOTEBOOKS) + 10,
     }
 
 
