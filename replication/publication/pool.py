@@ -24,7 +24,11 @@ from numpy.typing import NDArray
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.plan import PUBLISHED, Plan
-from replication.publication.derive import write_crate, write_derived_files
+from replication.publication.derive import (
+    remove_second_renderings,
+    write_crate,
+    write_derived_files,
+)
 from replication.publication.pool_sources import (
     Identity,
     PooledFolder,
@@ -132,6 +136,7 @@ def write_pool(
             write_correctness(part, pooled.correctness)
         notes.extend(_copy_measured_files(pooled, part))
         write_derived_files(plan, tables, notebooks)
+        remove_second_renderings(part)
         write_crate(plan)
 
     findings = write_publication(to, to, tables, write)

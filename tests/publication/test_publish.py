@@ -47,7 +47,7 @@ def test_a_publication_has_the_frames_and_a_line_per_run_but_no_networks(publish
 def test_a_scale_with_all_tables_has_every_figure_and_the_frames_behind_them() -> None:
     names = sources(tiny_plan(tables=ALL)).keys()
     assert {"frames/learning_curves.csv", "figures/generations.svg", "tables/table6.md"} <= names
-    assert len([name for name in names if name.startswith("figures/")]) == 24
+    assert len([name for name in names if name.startswith("figures/")]) == 12
 
 
 def test_a_line_of_a_run_has_what_its_folder_has(published: Path) -> None:

@@ -204,7 +204,7 @@ def test_a_removed_seed_is_a_line_for_each_file(place: Path) -> None:
     ]
 
 
-FILES = ["figures/claims.png", "notebooks/claims.ipynb", "tables/table3.tex", "scale.json"]
+FILES = ["figures/claims.svg", "notebooks/claims.ipynb", "tables/table3.tex", "scale.json"]
 
 
 @pytest.mark.parametrize("name", FILES)
