@@ -52,7 +52,7 @@ class ClaimDecision:
     """What is decided about one claim."""
 
     verdict: str
-    """One of `claim_verdicts.VERDICTS`."""
+    """One of `claim_verdicts.CLAIM_VERDICTS`."""
     size: str
     """One of `claim_verdicts.SIZES`; empty for a bound."""
     reason: str

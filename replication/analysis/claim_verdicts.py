@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from replication.analysis.hypothesis_tests import DIRECTION, LARGE, LEVEL, SMALL
 
 UNDECIDED = "undecided"
-VERDICTS = (
+CLAIM_VERDICTS = (
     "replicated",
     "holds",
     "weaker",

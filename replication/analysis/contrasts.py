@@ -19,7 +19,7 @@ LABEL = "label"
 """The objective of networks that are trained on labels alone."""
 TREATMENT = ["dataset", "network", "recipe_hash"]
 """What label-trained runs have in common that count as one reference."""
-RUN_COLUMNS = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher"]
+RUN_PROPERTIES = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher"]
 """The columns of ``runs.csv`` that are read here."""
 
 
@@ -84,7 +84,7 @@ class CellValues:
     def _references(self, cells: pd.DataFrame, runs: pd.DataFrame) -> dict[CellKey, Reference]:
         """The reference of each label-trained cell."""
         single = cells[cells["run"].isin(runs.index)].join(
-            runs[RUN_COLUMNS].drop(columns="seed").assign(own_seed=runs["seed"]), on="run"
+            runs[RUN_PROPERTIES].drop(columns="seed").assign(own_seed=runs["seed"]), on="run"
         )
         labels = single[single["objective"] == LABEL]
         labels = labels.assign(offset=labels["own_seed"] - labels["lineage_seed"])

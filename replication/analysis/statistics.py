@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
-VERDICTS = ("better", "worse", "undecided")
+CELL_VERDICTS = ("better", "worse", "undecided")
 """Of a cell against its teacher."""
 # Rounding error between equal values, in percent or perplexity; relative for values above 1.
 TIED = 1e-9

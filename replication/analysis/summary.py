@@ -13,7 +13,7 @@ from replication.plan.cells import Cell
 from replication.results.csv_columns import CELL_KEY, DIFFERENCES, LEVELS
 from replication.results.schema import CSV_FILES
 
-COLUMNS = CSV_FILES["table"].names
+TABLE_COLUMNS = CSV_FILES["table"].names
 """Of a table's csv file."""
 NUMBERS = [column.name for column in CSV_FILES["table"].columns if column.kind == "number"]
 """Float columns, also where every entry is missing."""
@@ -69,7 +69,7 @@ def statistics_of_cells(cells: Sequence[CellSamples]) -> list[dict[str, Any]]:
 
 
 def summary_lines(cells: Sequence[MeasuredCell]) -> list[dict[str, Any]]:
-    """The lines of a table's csv, by `COLUMNS`, in the order of its cells.
+    """The lines of a table's csv, by `TABLE_COLUMNS`, in the order of its cells.
 
     A cell without values has a line without numbers.
     """
@@ -88,7 +88,7 @@ def summary_lines(cells: Sequence[MeasuredCell]) -> list[dict[str, Any]]:
 
 
 def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, Any]]:
-    """The lines of a table's contrasts, by `COLUMNS`, from its lines of ``cells.csv``.
+    """The lines of a table's contrasts, by `TABLE_COLUMNS`, from its lines of ``cells.csv``.
 
     Mean and interval are those of the weighted sums of the seeds, p is of their t-test against 0. A
     contrast's rows share its spread, like cells of one kind. A row without any measured cell has no
@@ -102,7 +102,7 @@ def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, Any]]
             parts = values.reindex(columns=list(weights)).dropna()
             sums = parts.to_numpy() @ list(weights.values())
             samples.append(CellSamples(name, dict(zip(parts.index, sums, strict=True)), {}))
-            line: dict[str, Any] = dict.fromkeys(COLUMNS)
+            line: dict[str, Any] = dict.fromkeys(TABLE_COLUMNS)
             line |= in_row.iloc[0][["table", "row"]]
             line |= {"column": name, "metric": DIFFERENCE + in_row.iloc[0]["metric"]}
             lines.append(line)
@@ -143,7 +143,7 @@ def _differences(cell: CellSamples) -> dict[int, float]:
 
 
 def _summary_line(measured: MeasuredCell, statistics: Mapping[str, Any]) -> dict[str, Any]:
-    """The line of one cell, by `COLUMNS`."""
+    """The line of one cell, by `TABLE_COLUMNS`."""
     cell = measured.cell
     line: dict[str, Any] = {"verdict": None, "agrees": None, "params": measured.params}
     line |= statistics
@@ -154,4 +154,4 @@ def _summary_line(measured: MeasuredCell, statistics: Mapping[str, Any]) -> dict
         if cell.reported_difference is not None and cell.reported_teacher is not None:
             printed = cell.reported_difference, cell.reported_teacher
             line["agrees"] = agrees_with_paper(line["verdict"], *printed)
-    return {column: line[column] for column in COLUMNS}
+    return {column: line[column] for column in TABLE_COLUMNS}

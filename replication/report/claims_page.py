@@ -1,4 +1,7 @@
-"""The claims page: statements with their evidence, effects, power, and a forest plot."""
+"""The claims page: statements with their evidence, effects, power, and a forest plot.
+
+Claims have their titles and statements here; their names in ``claims.yaml`` are for machines.
+"""
 
 from typing import Any
 
@@ -7,71 +10,103 @@ import pandas as pd
 from great_tables import GT, loc, style
 from matplotlib.figure import Figure
 
+from replication.analysis.claim_verdicts import CLAIM_VERDICTS
+from replication.analysis.summary import verdict_counts
 from replication.report.layout import GT_STYLE
 from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
 
-SIGNS = {"lower": "↓", "higher": "↑", "not lower": "≥", "not higher": "≤", "equivalent": "≈"}
-MARKS = {
-    "replicated": "✓",
-    "contradicted": "✗",
-    "negligible": "≈",
-    "inconclusive": "○",
-    "not testable": "–",
+EXPECTATION_SIGNS = {
+    "lower": "↓",
+    "higher": "↑",
+    "not lower": "≥",
+    "not higher": "≤",
+    "equivalent": "≈",
 }
-COLOURS = {
+CLAIM_MARKS = {
+    "replicated": "✓",
+    "holds": "✓",
+    "weaker": "◐",
+    "holds, small": "◐",
+    "small": "≈",
+    "contradicted": "✗",
+    "undecided": "○",
+}
+CLAIM_COLOURS = {
     "replicated": "#00735c",
+    "holds": "#00735c",
+    "weaker": "#3d6ea5",
+    "holds, small": "#3d6ea5",
+    "small": "#7a4fa3",
     "contradicted": "#b34700",
-    "negligible": "#7a4fa3",
-    "inconclusive": "#6b7280",
-    "not testable": "#6b7280",
+    "undecided": "#6b7280",
 }
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "−"})
-SMALLEST: dict[str, Any] = {
+SMALLEST_EFFECTS: dict[str, Any] = {
     "height": 0.8,
     "color": "#e3e6ea",
     "label": "below the smallest effect of interest",
     "zorder": 0,
 }
-MEASURED: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "elinewidth": 1}
+MEASURED_POINTS: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "elinewidth": 1}
 
 
 def _table(frame: pd.DataFrame, verdicts: "pd.Series[str] | None" = None, **options: Any) -> GT:
-    """A table of claims; the column `verdict` has marks and colours."""
+    """A table of claims; the column `verdict` has marks and colours, and why it is undecided."""
     if verdicts is not None:
-        marked = verdicts.map(lambda verdict: f"{MARKS[verdict]}\N{NO-BREAK SPACE}{verdict}")
+        marked = verdicts.map(lambda verdict: f"{CLAIM_MARKS[verdict]}\N{NO-BREAK SPACE}{verdict}")
         frame = frame.assign(verdict=marked)
     table = GT(frame, **options).tab_options(**GT_STYLE, row_group_font_weight="bold")
-    for verdict, colour in COLOURS.items() if verdicts is not None else ():
+    for verdict, colour in CLAIM_COLOURS.items() if verdicts is not None else ():
         if rows := [int(row) for row in np.flatnonzero(verdicts == verdict)]:
             table = table.tab_style(style.text(color=colour), loc.body("verdict", rows))
     return table
 
 
+def _interval(low: "pd.Series[float]", high: "pd.Series[float]") -> "pd.Series[str]":
+    """Intervals as texts that do not break; None where there is none."""
+    return pd.Series(
+        f"{start:+.2f} to {end:+.2f}".translate(UNBROKEN) if pd.notna(start) else None
+        for start, end in zip(low, high, strict=True)
+    )
+
+
+def counts(claims: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Count the verdicts of ``claims.csv`` by a column; families have their main claim's title."""
+    titles = dict(zip(claims["claim"], claims["title"], strict=True))
+    named = claims.assign(family=claims["family"].map(titles))
+    return verdict_counts(named, by=by, verdicts=CLAIM_VERDICTS)
+
+
 def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
-    """Show the primary claims: statement, verdict, differences, fraction of the paper's effect."""
+    """Show the primary claims: statement, verdict and size, differences, fraction of the paper's.
+
+    Args:
+        claims: ``claims.csv``.
+        power: ``claims_power.csv``.
+    """
     frame = claims.merge(power.drop(columns="family"), on="claim")
     frame = frame[frame["claim"] == frame["family"]].reset_index(drop=True)
-
-    def interval(low: str, high: str) -> "pd.Series[str]":
-        return pd.Series(
-            f"{a:+.2f} to {b:+.2f}".translate(UNBROKEN) if pd.notna(a) else None
-            for a, b in zip(frame[low], frame[high], strict=True)
-        )
-
-    shown = frame[["statement", "verdict", "n", "difference"]].assign(
-        interval=interval("ci_low", "ci_high"),
+    shown = frame[["statement", "tested_on", "verdict", "reason", "size", "n", "difference"]]
+    shown = shown.assign(
+        interval=_interval(frame["ci_low"], frame["ci_high"]),
         paper=frame["reported_difference"],
         fraction=frame["fraction"],
-        within=interval("fraction_low", "fraction_high"),
-        p=frame["p_corrected"].map(lambda p: "< 0.001" if p < 0.001 else f"{p:.2g}", "ignore"),
+        within=_interval(frame["fraction_low"], frame["fraction_high"]),
+        p=frame["p_direction_corrected"].map(
+            lambda p: "< 0.001" if p < 0.001 else f"{p:.2g}", "ignore"
+        ),
+        alone=frame["single_run_verdict"],
     )
     names: dict[str, Any] = {
+        "tested_on": "tested on",
+        "reason": "why undecided",
         "n": "seeds",
         "interval": "95 % interval",
         "paper": "the paper’s",
         "fraction": "of the paper’s effect",
         "within": "95 % interval of it",
-        "p": "p corrected",
+        "p": "p of the direction, corrected",
+        "alone": "the paper’s single runs",
     }
     return (
         _table(shown, frame["verdict"])
@@ -83,37 +118,46 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
 
 def statements(claims: pd.DataFrame) -> GT:
     """Show ``claims.csv`` by family, the primary claim first: statement, verdict and evidence."""
-    own = claims["claim"] == claims["family"]
-    ordered = claims.assign(first=~own)
+    is_primary = claims["claim"] == claims["family"]
     order = {family: place for place, family in enumerate(claims["family"].unique())}
-    ordered = ordered.assign(place=claims["family"].map(order))
-    ordered = ordered.sort_values(["place", "first"], kind="stable", ignore_index=True)
-    columns = ["family", "statement", "source", "section", "verdict", "evidence"]
-    first = [int(row) for row in np.flatnonzero(~ordered["first"])]
-    shown = _table(ordered[columns], ordered["verdict"], groupname_col="family")
+    ordered = claims.assign(secondary=~is_primary, place=claims["family"].map(order))
+    ordered = ordered.sort_values(["place", "secondary"], kind="stable", ignore_index=True)
+    titles = dict(zip(claims["claim"], claims["title"], strict=True))
+    ordered["family"] = ordered["family"].map(titles)
+    columns = ["family", "statement", "tested_on", "source", "section", "verdict", "size"]
+    first = [int(row) for row in np.flatnonzero(~ordered["secondary"])]
+    shown = _table(ordered[[*columns, "evidence"]], ordered["verdict"], groupname_col="family")
+    shown = shown.cols_label(tested_on="tested on").sub_missing(missing_text="")
     return shown.tab_style(style.text(weight="bold"), loc.body(rows=first))
 
 
-def power_table(power: pd.DataFrame) -> GT:
-    """Show ``claims_power.csv``: difference, p-values, and the seeds that would decide."""
+def power_table(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
+    """Show ``claims_power.csv``: difference, p-values, and the seeds that would decide.
+
+    Args:
+        claims: ``claims.csv``, which has the titles.
+        power: ``claims_power.csv``.
+    """
     columns = {
-        "claim": "claim",
+        "title": "claim",
         "n": "seeds",
+        "reference": "label-trained runs per seed",
         "difference": "difference",
         "paired_difference": "to the own teacher",
         "reported_difference": "the paper’s",
         "fraction": "of the paper’s effect",
         "std": "std over seeds",
-        "p_value": "p",
-        "p_corrected": "p corrected",
+        "p_direction": "p",
+        "p_direction_corrected": "p corrected",
         "power_corrected": "power now",
         "seeds_needed": "seeds for this claim alone",
         "seeds_needed_corrected": "seeds for all claims",
         "single_run_verdict": "the paper’s single runs",
     }
+    titled = power.merge(claims[["claim", "title"]], on="claim", validate="one_to_one")
     numbers = ["difference", "to the own teacher", "the paper’s", "of the paper’s effect"]
     return (
-        _table(power[list(columns)].rename(columns=columns))
+        _table(titled[[*columns]].rename(columns=columns))
         .fmt_number([*numbers, "std over seeds", "power now"], decimals=2)
         .fmt_number(["p", "p corrected"], n_sigfig=2)
         .fmt_integer(["seeds for this claim alone", "seeds for all claims"])
@@ -125,12 +169,17 @@ def power_table(power: pd.DataFrame) -> GT:
 def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     """Draw each claim's difference with its 95 % interval beside the paper's.
 
-    In percent of the right side's mean. The sign after a claim's name is what it says about the
+    In percent of the right side's mean. The sign after a claim's title is what it says about the
     difference. Claims that are not measured are left out.
+
+    Args:
+        claims: ``claims.csv``.
+        power: ``claims_power.csv``.
     """
     power = power.dropna(subset="difference", ignore_index=True)
     percent = 100 / power["level"].where(power["level"] > 0)
-    frame = power.merge(claims[["claim", "verdict"]], on="claim", validate="one_to_one").assign(
+    words = claims[["claim", "title", "verdict"]]
+    frame = power.merge(words, on="claim", validate="one_to_one").assign(
         y=range(len(power)),
         mean=power["difference"] * percent,
         ci_low=power["ci_low"] * percent,
@@ -142,17 +191,20 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     axes = grid[0, 0]
     axes.axvline(0, **REFERENCE)
     reach = 1.1 * float(np.nanmax([1, *frame["mean"].abs(), *frame["paper"].abs()]))
-    axes.barh(frame["y"], 2 * frame["smallest"], left=-frame["smallest"], **SMALLEST)
-    for verdict, colour in COLOURS.items():
-        if not (mine := frame[frame["verdict"] == verdict]).empty:
-            intervals(axes, mine, (-reach, reach), color=colour, label=verdict, **MEASURED)
+    axes.barh(frame["y"], 2 * frame["smallest"], left=-frame["smallest"], **SMALLEST_EFFECTS)
+    for verdict, colour in CLAIM_COLOURS.items():
+        of_verdict = frame[frame["verdict"] == verdict]
+        if not of_verdict.empty:
+            limits = (-reach, reach)
+            intervals(axes, of_verdict, limits, color=colour, label=verdict, **MEASURED_POINTS)
     axes.plot(frame["paper"], frame["y"], label="the paper’s single runs", **PAPER)
     axes.set(
         ylim=(max(len(frame), 1) - 0.5, -0.5),
         xlabel="difference in % of what it is compared with",
         yticks=frame["y"],
-        yticklabels=frame["claim"] + " " + frame["expect"].map(SIGNS),
+        yticklabels=frame["title"] + " " + frame["expect"].map(EXPECTATION_SIGNS),
     )
-    for label, own in zip(axes.get_yticklabels(), frame["claim"] == frame["family"], strict=True):
-        label.set_fontweight("bold" if own else "normal")
+    is_primary = frame["claim"] == frame["family"]
+    for label, bold in zip(axes.get_yticklabels(), is_primary, strict=True):
+        label.set_fontweight("bold" if bold else "normal")
     return figure

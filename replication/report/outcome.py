@@ -10,20 +10,15 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
+from replication.analysis.fair_test import FAIR_TEST
 from replication.errors import InputError
 from replication.plan.plan import Plan
 
-CRITERIA = {
-    "capacity": "sizes of networks in the paper's proportions",
-    "fit": "training error below 1 %",
-    "error": "test error of 8 to 35 %",
-    "schedule": "students trained until they change no more",
-}
-FEW = 0.1
+FEW_DECISIONS = 0.1
 """Share of the measured claims up to which a number of seeds decides almost nothing."""
 
-NOT_MEASURED = "not measured"
-"""Shown instead of *inconclusive* where no seed has all the cells of a claim."""
+UNTESTED = ("not measured", "network excepted")
+"""Reasons that stand instead of *undecided*, because no number of seeds would change them."""
 
 PAGE = "README.md"
 """The first page of a publication."""
@@ -55,10 +50,11 @@ def describe_in_rst(plan: Plan) -> str:
         InputError: a csv file is damaged.
     """
     title = _title(plan)
-    rows = [("Claim", "Verdict", "Difference", "Paper")]
+    rows = [("Claim", "Tested on", "Verdict", "Difference", "Paper")]
     for line in _tested(plan):
         if line["claim"] == line["family"]:
-            rows.append((line["statement"], line["verdict"], _found(line), _paper(line)))
+            cells = (line["statement"], line["tested_on"], _verdict(line))
+            rows.append((*cells, _difference(line), _paper(line)))
     blocks = [
         f"{title}\n{'=' * len(title)}",
         f"{_size(plan)} Tables, figures, notebooks and criteria stand on the left; every claim"
@@ -66,7 +62,7 @@ def describe_in_rst(plan: Plan) -> str:
         "Is it a fair test?\n------------------",
         "\n".join(f"* {line}" for line in _met(plan)),
         "The primary claims\n------------------",
-        ".. list-table::\n   :header-rows: 1\n   :widths: 50 15 25 10\n",
+        ".. list-table::\n   :header-rows: 1\n   :widths: 40 20 15 15 10\n",
         "\n".join("   * - " + "\n     - ".join(row) for row in rows),
     ]
     return "\n\n".join(blocks) + "\n"
@@ -79,7 +75,7 @@ def describe_in_markdown(plan: Plan) -> str:
         InputError: a csv file is damaged.
     """
     tested = _tested(plan)
-    measured = [line for line in tested if line["verdict"] != NOT_MEASURED]
+    measured = [line for line in tested if line["reason"] != "not measured"]
     primary = [line for line in tested if line["claim"] == line["family"]]
     shown = [line for line in primary if line in measured]
     blocks = [
@@ -91,8 +87,9 @@ def describe_in_markdown(plan: Plan) -> str:
         "## Primary claims",
         _claims_in_markdown(shown),
         f"{len(shown)} of {len(primary)} are measured. Differences are in points of test error,"
-        " perplexity or the metric in brackets. p is corrected, by Holm over the primary claims,"
-        " and within their family for the others.",
+        " perplexity or the metric in brackets. p is that of the direction, corrected by Holm over"
+        " the primary claims, and within their family for the others. *Of the paper's* is the"
+        " effect as a fraction of the paper's, both relative to what they are compared with.",
         "## All claims",
         f"{_count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
         " *reading*: this suite's interpretation; *ours*: not in the paper. Each family begins with"
@@ -107,12 +104,26 @@ def describe_in_markdown(plan: Plan) -> str:
 
 
 def _claims_in_markdown(lines: Lines) -> str:
-    header = ("claim", "source", "paper", "here, 95 % interval", "p", "seeds", "verdict")
-    rows = [header, ("---",) * len(header)]
+    header = [
+        *("claim", "tested on", "source", "paper", "here, 95 % interval", "p", "seeds"),
+        *("verdict", "of the paper's"),
+    ]
+    rows = [header, ["---"] * len(header)]
     for line in lines:
-        p, seeds = line.get("p_corrected"), line.get("n")
-        numbers = _paper(line), _found(line), f"{float(p):.2g}" if p else "–", seeds or "–"
-        rows.append((line["statement"], line["source"], *numbers, line["verdict"]))
+        p, seeds = line.get("p_direction_corrected"), line.get("n")
+        rows.append(
+            [
+                line["statement"],
+                line["tested_on"],
+                line["source"],
+                _paper(line),
+                _difference(line),
+                f"{float(p):.2g}" if p else "–",
+                seeds or "–",
+                _verdict(line),
+                _fraction(line),
+            ]
+        )
     # Names such as Ens*2 would begin italics.
     return "\n".join(f"| {' | '.join(row)} |" for row in rows).replace("*", r"\*")
 
@@ -126,8 +137,8 @@ def _size(plan: Plan) -> str:
     seeds = len(plan.seeds)
     counts = {name: len(plan.scale.seeds_of(name)) for name in plan.tables}
     fewer = ", ".join(f"{n} of {name}" for name, n in counts.items() if n != seeds)
-    found = f"{seeds} seed{'s' * (seeds != 1)}" + f" ({fewer})" * bool(fewer)
-    return f"{len(plan.runs):,} networks, {found}, trained on {data}."
+    shown = f"{seeds} seed{'s' * (seeds != 1)}" + f" ({fewer})" * bool(fewer)
+    return f"{len(plan.runs):,} networks, {shown}, trained on {data}."
 
 
 def _met(plan: Plan) -> list[str]:
@@ -137,24 +148,34 @@ def _met(plan: Plan) -> list[str]:
 def _tested(plan: Plan) -> Lines:
     """The claims with their numbers, empty where there are none."""
     numbers = {line.get("claim"): line for line in _read(plan.results / "claims_power.csv")}
-    missing = dict.fromkeys(("statement", "verdict", "source", "family"), "")
-    lines = [
-        {**missing, **numbers.get(line["claim"], {}), **line}
+    texts = ("statement", "tested_on", "verdict", "size", "reason", "source", "family")
+    return [
+        {**dict.fromkeys(texts, ""), **numbers.get(line["claim"], {}), **line}
         for line in _read(plan.results / "claims.csv")
         if "claim" in line
     ]
-    for line in lines:
-        if line.get("n") == "0" and line["verdict"] == "inconclusive":
-            line["verdict"] = NOT_MEASURED
-    return lines
+
+
+def _verdict(line: dict[str, str]) -> str:
+    """The verdict on a claim, with the reason if it is undecided."""
+    reason = line["reason"]
+    if reason in UNTESTED:
+        return reason
+    if not reason:
+        return line["verdict"]
+    seeds = line.get("seeds_to_decide")
+    needed = "more than 10,000" if seeds == "inf" else f"about {float(seeds or 0):.0f}"
+    return f"{line['verdict']}: {reason}" + f" ({needed} needed)" * bool(seeds)
 
 
 def _count_verdicts(claims: Lines) -> str:
-    counts = Counter(line["verdict"] for line in claims)
+    counts = Counter(
+        line["reason"] if line["reason"] in UNTESTED else line["verdict"] for line in claims
+    )
     return ", ".join(f"{n} {verdict}" for verdict, n in counts.most_common())
 
 
-def _found(line: dict[str, str]) -> str:
+def _difference(line: dict[str, str]) -> str:
     """A claim's difference with its 95 % interval, and what it is a difference of."""
     try:
         value, low, high = (_signed(line[key]) for key in ("difference", "ci_low", "ci_high"))
@@ -162,6 +183,16 @@ def _found(line: dict[str, str]) -> str:
         return "–"
     metric = f" ({line['metric']})" if line.get("metric") else ""
     return f"{value} [{low}, {high}]{metric}"
+
+
+def _fraction(line: dict[str, str]) -> str:
+    """The effect as a fraction of the paper's, with its interval and the decision on its size."""
+    try:
+        numbers = [float(line[f"fraction{end}"]) for end in ("", "_low", "_high")]
+    except (KeyError, ValueError):
+        return "–"
+    fraction, low, high = (f"{number:.2f}".replace("-", "−") for number in numbers)
+    return f"{fraction} [{low}, {high}]: {line['size']}"
 
 
 def _paper(line: dict[str, str]) -> str:
@@ -180,36 +211,40 @@ def _criteria(lines: Lines) -> Iterator[str]:
         yield "Is the scale a fair test? Not measured: replication criteria"
         return
     yield "Is the scale a fair test? Networks that meet each criterion (replication criteria):"
-    for name, meaning in CRITERIA.items():
+    for criterion in FAIR_TEST:
+        name, meaning = criterion.name, criterion.in_short
         counts = Counter(verdict for line in lines if (verdict := line.get(name)))
         excepted = f", {counts['exception']} stated exceptions" if counts["exception"] else ""
-        found = f"{counts['met']} of {counts.total()}" if counts else "not measured"
-        yield f"  {found}: {meaning}{excepted}"
+        met = f"{counts['met']} of {counts.total()}" if counts else "not measured"
+        yield f"  {met}: {meaning}{excepted}"
 
 
 def _claims(lines: Lines, seeds: int) -> Iterator[str]:
     if not lines:
         yield "The paper's claims: not tested: replication claims"
         return
-    counts = Counter(line["verdict"] for line in lines)
-    total = len(lines) - counts[NOT_MEASURED]
-    decided = total - counts["inconclusive"] - counts["not testable"]
+    tested = [line for line in lines if line["reason"] not in UNTESTED]
+    decided = [line for line in tested if line["verdict"] != "undecided"]
     yield f"The paper's claims: {_count_verdicts(lines)}"
-    many = "almost nothing" if decided <= FEW * total else f"{decided} of {total} claims"
-    yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}: inconclusive means"
+    few = len(decided) <= FEW_DECISIONS * len(tested)
+    many = "almost nothing" if few else f"{len(decided)} of {len(tested)} claims"
+    yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}: undecided means"
     yield "  that these seeds cannot tell, neither that the paper is right nor that it is wrong."
-    expected, needed = (_numbers(lines, f"{it}_corrected") for it in ("power", "seeds_needed"))
+    expected, needed = (
+        _numbers(lines, f"{column}_corrected") for column in ("power", "seeds_needed")
+    )
     if expected and needed:
         yield f"  With the paper's effects, they decide {sum(expected):.1f} on average;"
         yield f"  half of the claims need {median(needed):.0f} seeds or more."
 
 
 def _numbers(lines: Lines, column: str) -> list[float]:
-    found = []
+    """The numbers of a column, without its empty entries."""
+    numbers = []
     for line in lines:
         with suppress(ValueError):
-            found.append(float(line.get(column) or ""))
-    return found
+            numbers.append(float(line.get(column) or ""))
+    return numbers
 
 
 def _read(file: Path) -> Lines:

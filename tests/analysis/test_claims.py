@@ -13,7 +13,7 @@ from scipy import stats
 from support import synthetic_results
 from support.plans import ROOT, planned_runs, tiny_plan
 
-from replication.analysis.claim_verdicts import REASONS, SIZES, VERDICTS
+from replication.analysis.claim_verdicts import CLAIM_VERDICTS, REASONS, SIZES
 from replication.analysis.claims import build_claims, decide_claims
 from replication.analysis.single_runs import spread_of_replicates
 from replication.analysis.statistical_power import seeds_needed
@@ -133,7 +133,7 @@ def test_verdict_and_size_follow_the_difference(
     decided = line(read(one=claim(expect)), values)
     assert (decided["verdict"], decided["size"]) == (verdict, size)
     assert decided["reason"] == ("too few seeds" if verdict == "undecided" else "")
-    assert decided["verdict"] in VERDICTS
+    assert decided["verdict"] in CLAIM_VERDICTS
     assert "n = 4 seeds. " in decided["evidence"]
 
 
@@ -417,10 +417,8 @@ def test_what_the_papers_single_runs_can_support() -> None:
 def test_random_ids_change_nothing() -> None:
     plan = tiny_plan(tables=["table2", "controls"], seeds=[0, 1, 2])
     generator = np.random.default_rng(0)
-    names = {
-        run: f"run-{code:x}"
-        for run, code in zip(plan.runs, generator.permutation(10**6), strict=False)
-    }
+    codes = generator.permutation(10**6)[: len(plan.runs)]
+    names = {run: f"run-{code:x}" for run, code in zip(plan.runs, codes, strict=True)}
     runs, cells = planned_runs(plan), []
     errors = {run: generator.normal(20, 1) for run in plan.runs}
     for cell in plan.cells:
@@ -454,7 +452,7 @@ def test_all_files_are_written_with_a_line_for_every_claim(folder: Path) -> None
     (folder / "quality.csv").unlink()
     frame = build_claims(tiny_plan(), ROOT / "tables")
     assert list(pd.read_csv(folder / "claims.csv")["claim"]) == list(CLAIMS.file.claims)
-    assert set(frame["verdict"]) <= {*VERDICTS}
+    assert set(frame["verdict"]) <= {*CLAIM_VERDICTS}
     assert {"replicated", "undecided"} <= set(frame["verdict"])
     assert set(frame["size"]) <= {*SIZES, ""}
     assert set(frame["reason"]) <= {*REASONS, ""}

@@ -10,11 +10,12 @@ from scipy import stats
 from support.plans import ROOT
 from support.strategies import measurements, percentages
 
-from replication.analysis.hypothesis_tests import LEVEL, chance_of_single_runs
+from replication.analysis.hypothesis_tests import LEVEL
+from replication.analysis.single_runs import chance_of_single_runs
 from replication.analysis.statistics import (
     SINGLE_RUNS,
-    agreement,
-    paired_difference,
+    Spread,
+    agrees_with_paper,
     summarise,
     summarise_all,
     summarise_strata,
@@ -50,14 +51,14 @@ def test_any_paired_difference_is_scipys_paired_test(
     differences = np.subtract(students, teachers)
     size = max(map(abs, [*teachers, *students]))
     assume(np.ptp(differences) > 1e-5 * size)
-    found = paired_difference(dict(enumerate(students)), dict(enumerate(teachers)))
+    summary = summarise(list(differences))
     expected = stats.ttest_rel(students, teachers)
     interval = expected.confidence_interval(0.95)
-    assert found.mean == close(differences.mean(), size)
-    assert (found.low, found.high) == (close(interval.low, size), close(interval.high, size))
-    assert found.p_value == close(expected.pvalue, 1)
+    assert summary.mean == close(differences.mean(), size)
+    assert (summary.low, summary.high) == (close(interval.low, size), close(interval.high, size))
+    assert summary.p_value == close(expected.pvalue, 1)
     # The interval excludes zero exactly if the test finds a difference.
-    assert (found.p_value < LEVEL) == (found.low > 0 or found.high < 0)
+    assert (summary.p_value < LEVEL) == (summary.low > 0 or summary.high < 0)
 
 
 @given(percentages())
@@ -66,14 +67,13 @@ def test_pairs_have_an_interval_if_and_only_if_their_differences_vary(
 ) -> None:
     # In floating point, equal differences of percentages are not quite equal.
     items, counts = drawn
-    students = {seed: 100 * wrong / items for seed, (wrong, _) in enumerate(counts)}
-    teachers = {seed: 100 * wrong / items for seed, (_, wrong) in enumerate(counts)}
-    found = paired_difference(students, teachers)
+    students, teachers = (100 * np.array(wrong) / items for wrong in zip(*counts, strict=True))
+    summary = summarise(list(students - teachers))
     tied = len({student - teacher for student, teacher in counts}) == 1
-    assert np.isnan([found.low, found.high, found.p_value]).tolist() == [tied] * 3
+    assert np.isnan([summary.low, summary.high, summary.p_value]).tolist() == [tied] * 3
     if not tied:
-        expected = stats.ttest_rel(list(students.values()), list(teachers.values()))
-        assert found.p_value == close(expected.pvalue, 1)
+        expected = stats.ttest_rel(students, teachers)
+        assert summary.p_value == close(expected.pvalue, 1)
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-12, 3.5, 2e5, 1e9, 1e12])
@@ -87,28 +87,28 @@ def test_one_value_has_a_mean_and_no_interval() -> None:
     summary = summarise([3.0])
     assert summary.mean == 3.0
     assert np.isnan([summary.std, summary.low, summary.high]).all()
-    difference = paired_difference({0: 3.0}, {0: 2.5})
-    assert difference.mean == 0.5
-    assert np.isnan([difference.low, difference.high, difference.p_value]).all()
-    assert verdict(difference.low, difference.high) == "undecided"
-
-
-def test_each_student_is_paired_with_the_teacher_of_its_own_seed() -> None:
-    # Teachers spread far wider than the gain: only the right pairing sees it.
-    teachers = {3: 10.0, 1: 2.0, 2: 6.0}
-    students = {1: 1.5, 2: 5.5, 3: 9.4}
-    found = paired_difference(students, teachers)
-    assert found.mean == pytest.approx(-1.6 / 3)
-    assert found.high < 0
+    # A spread from elsewhere does not change that.
+    assert np.isnan(summarise([3.0], Spread(0.5, 10)).low)
+    assert verdict(summary.low, summary.high) == "undecided"
 
 
 @pytest.mark.parametrize("difference", [0.0, -0.1, 0.3])
 def test_equal_differences_have_no_interval_and_no_verdict(difference: float) -> None:
-    teachers = {0: 2.2, 1: 1.7, 2: 3.1}
-    found = paired_difference({s: t + difference for s, t in teachers.items()}, teachers)
-    assert found.mean == pytest.approx(difference)
-    assert np.isnan([found.low, found.high, found.p_value]).all()
-    assert verdict(found.low, found.high) == "undecided"
+    teachers = np.array([2.2, 1.7, 3.1])
+    summary = summarise(list(teachers + difference - teachers))
+    assert summary.mean == pytest.approx(difference)
+    assert np.isnan([summary.low, summary.high, summary.p_value]).all()
+    assert verdict(summary.low, summary.high) == "undecided"
+
+
+def test_an_interval_from_another_spread_has_its_degrees_of_freedom() -> None:
+    summary = summarise([1.0, 2.0], Spread(0.3, 14))
+    reach = stats.t.ppf(0.975, 14) * 0.3 / 2**0.5
+    assert (summary.low, summary.high) == pytest.approx((1.5 - reach, 1.5 + reach))
+    assert summary.p_value == pytest.approx(2 * stats.t.sf(1.5 / (0.3 / 2**0.5), 14))
+    assert summary.std == pytest.approx(0.5**0.5)
+    # Ties have an interval, too.
+    assert summarise([2.0, 2.0], Spread(0.3, 14)).high == pytest.approx(2 + reach)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_verdict_follows_its_rule(low: float, high: float, expected: str) ->
 
 
 @pytest.mark.parametrize(
-    ("found", "difference", "expected"),
+    ("cell_verdict", "difference", "expected"),
     [
         ("better", -2.0, "yes"),
         ("worse", 2.0, "yes"),
@@ -140,9 +140,9 @@ def test_the_verdict_follows_its_rule(low: float, high: float, expected: str) ->
     ],
 )
 def test_agreement_needs_a_printed_difference_beyond_chance(
-    found: str, difference: float, expected: str | None
+    cell_verdict: str, difference: float, expected: str | None
 ) -> None:
-    assert agreement(found, difference, 20.0) == expected
+    assert agrees_with_paper(cell_verdict, difference, 20.0) == expected
 
 
 def test_single_runs_differ_by_what_the_papers_replicates_do() -> None:

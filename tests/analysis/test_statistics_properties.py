@@ -9,8 +9,10 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from support.strategies import deviations, measurements
 
-from replication.analysis.hypothesis_tests import Region, outcomes, power
-from replication.analysis.statistics import paired_difference, summarise, verdict
+from replication.analysis.hypothesis_tests import bound_tests, direction_tests
+from replication.analysis.statistical_power import power
+from replication.analysis.statistics import summarise, verdict
+from replication.config.claim_specs import Region
 
 
 def same(value: float, size: float) -> object:
@@ -47,21 +49,17 @@ def test_an_interval_has_its_mean_in_the_middle_and_the_values_about_it(
         assert found.high - found.mean == same(expected, size)
 
 
-@given(st.lists(st.tuples(deviations, deviations), min_size=1, max_size=12), st.randoms())
-def test_the_difference_changes_its_sign_with_the_sides(
-    pairs: list[tuple[float, float]], random: Any
+@given(st.lists(deviations, min_size=1, max_size=12), st.randoms())
+def test_a_summary_changes_its_sign_with_the_values_and_not_with_their_order(
+    values: list[float], random: Any
 ) -> None:
-    students = {seed: student for seed, (student, _) in enumerate(pairs)}
-    teachers = {seed: teacher for seed, (_, teacher) in enumerate(pairs)}
-    found, turned = paired_difference(students, teachers), paired_difference(teachers, students)
+    summary, turned = summarise(values), summarise([-value for value in values])
     assert (turned.mean, turned.low, turned.high) == (
-        same(-found.mean, 1), same(-found.high, 1), same(-found.low, 1),
+        same(-summary.mean, 1), same(-summary.high, 1), same(-summary.low, 1),
     )  # fmt: skip
-    assert turned.p_value == same(found.p_value, 1)
-    # The order of seeds does not matter, nor a teacher without a student.
-    order = random.sample([*students], len(students))
-    again = paired_difference({seed: students[seed] for seed in order}, teachers | {-1: 99.0})
-    assert list(again) == [same(value, 1) for value in found]
+    assert turned.p_value == same(summary.p_value, 1)
+    again = summarise(random.sample(values, len(values)))
+    assert list(again) == [same(value, 1) for value in summary]
 
 
 bounds = st.floats(-10, 10) | st.just(math.nan)
@@ -83,10 +81,16 @@ def test_a_claim_and_its_mirror_image_are_decided_alike(
     mean: float, std: float, n: int, region: Region
 ) -> None:
     mirrored, error = Region(-region.high, -region.low), std / np.sqrt(n)
-    one = outcomes(mean, error, n - 1, region, 0.5)
-    other = outcomes(-mean, error, n - 1, mirrored, 0.5)
-    assert other == pytest.approx(one, rel=1e-9)
-    assert ((one >= 0) & (one <= 1)).all()
+    one, supported = bound_tests(mean, error, n - 1, region)
+    other, also_supported = bound_tests(-mean, error, n - 1, mirrored)
+    assert other == pytest.approx(one, rel=1e-9, nan_ok=True)
+    assert 0 <= one[0] <= 1
+    assert supported == also_supported
+    p_values, supports = direction_tests(mean, error, n - 1, 0.5)
+    opposite, also_supports = direction_tests(-mean, error, n - 1, 0.5)
+    assert opposite[:2] == pytest.approx(p_values[:2], rel=1e-9)
+    assert ((p_values >= 0) & (p_values <= 1)).all()
+    assert supports != also_supports or mean == 0
 
 
 @given(st.floats(-3, 3), st.floats(0.05, 5), st.integers(2, 60), regions, st.floats(1e-4, 0.2))

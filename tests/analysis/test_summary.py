@@ -4,20 +4,28 @@ import math
 
 import pandas as pd
 import pytest
+from scipy import stats
 from support import synthetic_results
 from support.plans import tiny_plan
 
-from replication.analysis.cells_csv import COLUMNS as CELLS
-from replication.analysis.statistics import VERDICTS
-from replication.analysis.summary import COLUMNS, contrast_lines, summary_line, verdict_counts
+from replication.analysis.statistics import CELL_VERDICTS
+from replication.analysis.summary import (
+    TABLE_COLUMNS,
+    MeasuredCell,
+    contrast_lines,
+    network_kind,
+    summary_lines,
+    verdict_counts,
+)
 from replication.config.paper_tables import TableSpec
 from replication.config.yaml_model import validate
+from replication.results.schema import CSV_FILES
 
 
 def test_a_cell_without_values_has_a_line_without_numbers() -> None:
     cell = tiny_plan(tables=["table3"]).cells[1]
-    line = summary_line(cell, {}, {}, None)
-    assert list(line) == COLUMNS
+    (line,) = summary_lines([MeasuredCell(cell)])
+    assert list(line) == TABLE_COLUMNS
     known = {key for key, value in line.items() if value is not None}
     assert known == {"table", "row", "column", "metric", "reported", "n"}
     assert line["n"] == 0
@@ -26,12 +34,12 @@ def test_a_cell_without_values_has_a_line_without_numbers() -> None:
 def test_verdicts_are_counted_by_table_with_their_sum() -> None:
     frames = synthetic_results.results()[1]
     frame = pd.concat(frames.values())
-    counts = verdict_counts(frame, by="table", verdicts=VERDICTS)
+    counts = verdict_counts(frame, by="table", verdicts=CELL_VERDICTS)
     assert list(counts.index) == [*frames, "all"]
     assert counts.loc["all", "total"] == frame["verdict"].notna().sum()
     assert counts.loc["table2", "better"] == (frames["table2"]["verdict"] == "better").sum()
     assert (
-        verdict_counts(pd.DataFrame(columns=COLUMNS), by="table", verdicts=VERDICTS).loc[
+        verdict_counts(pd.DataFrame(columns=TABLE_COLUMNS), by="table", verdicts=CELL_VERDICTS).loc[
             "all", "total"
         ]
         == 0
@@ -61,31 +69,67 @@ def measured(values: dict[tuple[str, str], list[float]]) -> pd.DataFrame:
         for (row, column), of_seeds in values.items()
         for seed, value in enumerate(of_seeds)
     ]
-    return pd.DataFrame(lines, columns=CELLS)
+    return pd.DataFrame(lines, columns=CSV_FILES["cells"].names)
 
 
 def test_a_contrast_is_summarised_over_its_weighted_sums_by_seed() -> None:
-    lines = contrast_lines(SPEC, measured(VALUES))
-    assert all([*line] == COLUMNS for line in lines)
-    found = {(line["row"], line["column"]): line for line in lines}
-    # By seed 1, 0 and 2: mean 1, deviation 1, t = √3, t-interval of two degrees of freedom.
-    gain = found["r", "gain"]
+    values = {name: [*numbers, *numbers] for name, numbers in VALUES.items()}
+    lines = contrast_lines(SPEC, measured(values))
+    assert all([*line] == TABLE_COLUMNS for line in lines)
+    by_contrast = {(line["row"], line["column"]): line for line in lines}
+    # By seed 1, 0, 2, 1, 0 and 2: mean 1, variance 0.8, five degrees of freedom.
+    gain = by_contrast["r", "gain"]
     assert (gain["table"], gain["metric"]) == ("t", "difference of test error (%)")
-    assert (gain["mean"], gain["std"], gain["n"]) == (1, 1, 3)
-    assert gain["ci_high"] == pytest.approx(1 + 4.302653 / math.sqrt(3))
-    assert gain["p_value"] == pytest.approx(0.225403, abs=1e-6)
+    assert (gain["mean"], gain["n"], gain["spread"]) == (1, 6, "own")
+    assert gain["std"] == pytest.approx(0.8**0.5)
+    assert gain["ci_high"] == pytest.approx(1 + 2.570582 * (0.8 / 6) ** 0.5)
+    assert gain["p_value"] == pytest.approx(2 * stats.t.sf((6 / 0.8) ** 0.5, 5))
     # By seed 0, 0 and 0.
-    assert (found["r", "to both"]["mean"], found["r", "to both"]["std"]) == (0, 0)
+    both = by_contrast["r", "to both"]
+    assert (both["mean"], both["std"]) == (0, 0)
+    assert math.isnan(both["ci_low"])
 
 
 def test_a_contrast_has_the_seeds_that_all_of_its_cells_have() -> None:
     lines = contrast_lines(SPEC, measured(VALUES))
-    found = {line["column"]: line for line in lines if line["row"] == "s"}
-    assert found.keys() == {"gain"}
-    assert (found["gain"]["n"], found["gain"]["mean"]) == (2, 0.5)
+    in_row = {line["column"]: line for line in lines if line["row"] == "s"}
+    assert in_row.keys() == {"gain"}
+    assert (in_row["gain"]["n"], in_row["gain"]["mean"]) == (2, 0.5)
+
+
+def test_the_contrasts_of_few_seeds_share_their_spread() -> None:
+    # Sums of 1, 0, 2 in row r, and of 0.5, 0.5 in row s; three degrees of freedom.
+    lines = contrast_lines(SPEC, measured({key: VALUES[key] for key in VALUES if key[1] != "c"}))
+    gains = [line for line in lines if line["column"] == "gain"]
+    assert [line["spread"] for line in gains] == ["pooled", "pooled"]
+    reach = stats.t.ppf(0.975, 3) * (2 / 3) ** 0.5
+    for line, n in zip(gains, (3, 2), strict=True):
+        assert line["ci_high"] - line["mean"] == pytest.approx(reach / n**0.5)
 
 
 def test_a_contrast_of_an_empty_cell_is_empty() -> None:
     (gain, both) = contrast_lines(SPEC, measured({("r", "a"): [1.0, 2]}))
     assert gain["n"] == both["n"] == 0
     assert gain["mean"] is gain["p_value"] is None
+
+
+def test_the_kind_of_a_cell_is_a_family_and_whether_it_is_an_ensemble() -> None:
+    assert network_kind("densenet_90_60") == network_kind("densenet_80_80") == "densenet"
+    assert network_kind("densenet_90_60", 2) == "ensemble of densenet"
+    assert network_kind("timm:resnet18") == "timm:resnet18"
+
+
+def test_the_cells_of_a_table_share_their_spread_by_metric_below_five_seeds() -> None:
+    cells = tiny_plan(tables=["table6"], seeds=[0, 1]).cells
+    measured_cells = [
+        MeasuredCell(cell, {0: 100.0 + place, 1: 101.0 + 1.1 * place}, {0: 100.0, 1: 101.0})
+        for place, cell in enumerate(cells)
+    ]
+    lines = summary_lines(measured_cells)
+    assert {line["spread"] for line in lines} == {"pooled"}
+    widths: dict[str, set[float]] = {}
+    for line in lines:
+        widths.setdefault(line["metric"], set()).add(round(line["ci_high"] - line["mean"], 9))
+    # Validation and test perplexity each have one spread.
+    assert {len(of_metric) for of_metric in widths.values()} == {1}
+    assert len(set.union(*widths.values())) == 2

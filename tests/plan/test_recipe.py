@@ -1,5 +1,7 @@
 """What determines a run's result is in its recipe's hash, and nothing else is."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,27 @@ def test_preparing_data_of_ones_own_changes_no_hash(tmp_path: Path) -> None:
     assert hashes(plan) == before
     assert plan.data_spec(dataset).train == 6
     assert hashes(plan) == before
+
+
+def test_the_description_beside_the_results_says_how_large_moved_data_are(tmp_path: Path) -> None:
+    # Logits on six images in three classes, which are not prepared.
+    small = {"logit_cache_limit_gib": (6 * 3 * 2 - 1) / 2**30}
+    plan = replace(own_images(tmp_path, **small), results=tmp_path / "results")
+    student = next(run for run in plan.runs.values() if run.teacher)
+    assert plan.stores_logits_for(student)
+    description = plan.prepared_data_file("pets")
+    description.parent.mkdir(parents=True)
+    description.write_text(json.dumps({"name": "pets", "train": 6, "classes": 3}))
+    assert not plan.stores_logits_for(student)
+    enough = own_images(tmp_path, logit_cache_limit_gib=6 * 3 * 2 / 2**30)
+    assert replace(enough, results=tmp_path / "results").stores_logits_for(student)
+    description.write_text("damaged")
+    assert plan.stores_logits_for(student)
+
+
+def test_nothing_is_stored_with_a_limit_of_nothing(tmp_path: Path) -> None:
+    plan = own_images(tmp_path, logit_cache_limit_gib=0.0)
+    assert not any(plan.stores_logits_for(run) for run in plan.runs.values() if run.teacher)
 
 
 def test_weights_from_elsewhere_have_no_training_and_are_known_by_their_content(
