@@ -184,14 +184,16 @@ class Plan:
         to be within the limit.
         """
         limit = self.scale.logit_cache_limit_gib
-        size: TrainingSize | None
-        try:
-            size = size_of(self.data_spec(student.dataset))
-        except InputError:
-            size = described_size(self.prepared_data_file(student.dataset.name))
+        size = self._training_size(student.dataset)
         if size is None:
             return limit > 0
         return is_within_limit(logit_shape(self.training(student), size), limit)
+
+    def _training_size(self, dataset: AnyDataset) -> TrainingSize | None:
+        try:
+            return size_of(self.data_spec(dataset))
+        except InputError:
+            return described_size(self.prepared_data_file(dataset.name))
 
     def prepared_data_file(self, dataset: str) -> Path:
         """The file that describes a data set, by its name, once it is prepared."""
