@@ -9,8 +9,7 @@ functions write these files (``replication derive``) and check them (``replicati
 from collections.abc import Callable
 from pathlib import Path
 
-from replication.analysis.claims import DERIVED as CLAIMS
-from replication.analysis.claims import claims_of, items_of_claims
+from replication.analysis.claims import CLAIM_FRAMES, claims_of, items_of_claims
 from replication.analysis.criteria import derive_criteria
 from replication.analysis.table_statistics import missing_cells, table_statistics
 from replication.plan.plan import Plan
@@ -73,7 +72,7 @@ def claims_files(plan: Plan, tables: Path) -> Texts:
     frames = claims_of(plan, tables)
     texts = {
         csv_path(plan.results, name): csv_text(name, frame)
-        for name, frame in zip(CLAIMS, frames, strict=True)
+        for name, frame in zip(CLAIM_FRAMES, frames, strict=True)
     }
     if (plan.results / CORRECT).is_file():
         texts[csv_path(plan.results, "claims_items")] = csv_text(
@@ -110,7 +109,7 @@ def page_files(plan: Plan, tables: Path) -> Texts:
     return {plan.results / PAGE: describe_in_markdown(plan)}
 
 
-DERIVED: list[Callable[[Plan, Path], Texts]] = [
+DERIVATIONS: list[Callable[[Plan, Path], Texts]] = [
     table_files,
     quality_files,
     claims_files,

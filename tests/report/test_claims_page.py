@@ -7,8 +7,8 @@ import pytest
 from support import synthetic_results
 from support.plans import ROOT
 
-from replication.analysis.claims import decide_claims
 from replication.analysis.claim_verdicts import CLAIM_VERDICTS
+from replication.analysis.claims import decide_claims
 from replication.config.paper_claims import read_claims
 from replication.report import claims_page
 from replication.report.plotting import draw
