@@ -25,7 +25,7 @@ from replication.errors import InputError
 
 PYTHON_REFERENCE = Path(__file__).with_name("python_reference") / "topics-3.11.7.json.gz"
 NUMBER = "N"
-PARTS = ("train", "valid", "test")
+TEXT_PARTS = ("train", "valid", "test")
 PENN_TREEBANK_MD5 = {
     "ptb.train.txt": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
     "ptb.valid.txt": "aa0affc06ff7c36e977d7cd49e3839bf",
@@ -54,7 +54,7 @@ def python_reference(root: Path, words: int, download: bool = False) -> Corpus:
     kept only once, in the longest topic that has it. Whole topics then go to the three parts, the
     longest first to the part that lacks most of its share, about 80/10/10 of the tokens.
     """
-    parts: list[list[str]] = [[] for _ in PARTS]
+    parts: list[list[str]] = [[] for _ in TEXT_PARTS]
     texts = _without_repeats(read_topics())
     total = sum(map(len, texts))
     for text in sorted(texts, key=len, reverse=True):
@@ -118,7 +118,7 @@ def penn_treebank(root: Path, words: int, download: bool = False) -> Corpus:
         InputError: a file is missing, has another md5 sum than Mikolov's, or cannot be downloaded.
     """
     parts = []
-    for part in PARTS:
+    for part in TEXT_PARTS:
         lines = _read_treebank(root / f"ptb.{part}.txt", download).splitlines()
         parts.append([word for line in lines for word in (*line.split(), END_OF_SENTENCE)])
     return _encode(parts, words)
