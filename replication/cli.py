@@ -6,6 +6,7 @@ Every command takes the scale that its ``--configfile`` options name.
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import typer
 
@@ -66,7 +67,8 @@ def run_command(arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except Interrupted as stop:
-        print(stop, file=sys.stderr)
+        with suppress(OSError):  # the terminal may be what was closed
+            print(stop, file=sys.stderr)
         return EXIT_RESUMABLE
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0

@@ -11,8 +11,9 @@ import pytest
 import yaml
 from support.plans import ALL, ROOT, TINY, runs_per_seed
 from support.project import PLAN, Project, check_refusal
+from typer.main import get_command
 
-from replication.cli import run_command
+from replication.cli import app, run_command
 
 RUN = "digits/wide_resnet_28_1.label.0"
 STUDENT = f"{RUN}/wide_resnet_28_1.ban.0"
@@ -169,3 +170,17 @@ def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path, call: Cal
     digits, reference = stdout.splitlines()
     assert digits.startswith("digits: classes 10, train 200, evaluation 100; sha256 ")
     assert reference.startswith("python_reference: words 500, train 10,000, validation ")
+
+
+def test_every_command_is_explained_in_sentences_and_stands_in_the_guide() -> None:
+    guide = (ROOT / "docs/usage.md").read_text(encoding="utf-8")
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        text = " ".join(command.help.split())
+        assert text[0].isupper(), name
+        assert text.endswith("."), name
+        assert f"replication {name}" in guide, name
+        for parameter in command.params:
+            if explained := getattr(parameter, "help", None):
+                sentence, _, default = explained.partition(" [")
+                assert sentence.endswith("."), (name, parameter.name)
+                assert not default or default.startswith("default: "), (name, parameter.name)

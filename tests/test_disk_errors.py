@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from support.project import (
 )
 
 from replication.data.images import load_images
+from replication.errors import InputError
+from replication.files import ABANDONED_SECONDS, checksum, write_atomically, write_text
 
 PAGE = 4096
 MODEL, PREDICTIONS = "model.safetensors", "predictions.safetensors"
@@ -69,7 +72,7 @@ FULL: dict[str, tuple[list[str], str, Callable[[Project], int]]] = {
         "tables/small.html",
         lambda p: (p.results / "tables/small.html").stat().st_blocks * 512 - 2 * PAGE,
     ),
-    "cells": (CELLS, "results/tiny/cells.csv", lambda p: -PAGE),
+    "collected": (CELLS, "results/tiny/runs.csv", lambda p: -PAGE),
 }
 
 
@@ -81,6 +84,40 @@ def test_a_full_disk_loses_nothing_and_the_next_call_goes_on(what: str, disk: Pr
     disk.refuses(arguments, f"{file}: cannot be written", "No space left on device", "disk space")
     filler.unlink()
     assert disk.call(arguments)[0] == 0
+
+
+def test_two_writers_with_one_process_id_do_not_mix_their_bytes(tmp_path: Path) -> None:
+    # As in two containers on a shared disk: while one writes, the other writes the same file.
+    file = tmp_path / "a.txt"
+    parts: list[Path] = []
+
+    def write_slowly(part: Path) -> None:
+        parts.append(part)
+        part.write_text("first", encoding="utf-8")
+        write_text(file, "second")
+        assert part.read_text(encoding="utf-8") == "first"
+
+    write_atomically(file, write_slowly)
+    assert file.read_text(encoding="utf-8") == "first"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert str(os.getpid()) not in parts[0].name.split(".")
+
+
+def test_what_a_killed_process_left_is_deleted_when_it_is_a_day_old(tmp_path: Path) -> None:
+    old, young, other = (
+        tmp_path / name for name in (".a.txt.1.part", ".a.txt.2.part", ".b.1.part")
+    )
+    for part in (old, young, other):
+        part.write_bytes(b"half")
+    for part in (old, other):
+        os.utime(part, (0, time.time() - ABANDONED_SECONDS - 60))
+    write_text(tmp_path / "a.txt", "whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", young.name, other.name}
+
+
+def test_a_file_that_cannot_be_read_has_the_callers_advice(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a: cannot be read \(No such file.*\); look for it$"):
+        checksum(tmp_path / "a", "look for it")
 
 
 def make_read_only(disk: Project) -> None:

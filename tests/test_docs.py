@@ -299,7 +299,7 @@ from replication.architectures.catalogue import FAMILIES, NETWORKS, Family, Netw
 FAMILIES["plain"] = Family("__main__:plain")
 NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
 from timm.layers.norm_act import BatchNormAct2d
-from replication.architectures.scaling import scaled
+from replication.architectures.catalogue import scaled
 from replication.networks.families import _stem
 {snippet}
 import timm, torch

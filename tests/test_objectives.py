@@ -18,7 +18,7 @@ from torchdistill.losses.mid_level import KDLoss
 
 from replication.analysis.measure import error
 from replication.config.scale import Decisions
-from replication.ensemble import average
+from replication.ensemble import average, average_logits, log_average
 from replication.gradients import cosine, decompose, difference, ground_truth_share
 from replication.objectives import (
     OBJECTIVES,
@@ -146,6 +146,19 @@ def test_no_gradient_flows_into_the_teacher(name: str) -> None:
     OBJECTIVES[name](student, LABELS, teacher).backward()  # type: ignore[no-untyped-call]
     assert student.grad is not None
     assert teacher.grad is None
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_every_objective_is_called_with_and_without_a_generator(name: str) -> None:
+    objective, generator = OBJECTIVES[name], torch.Generator()
+    teacher = TEACHER if objective.teacher else None
+    torch.manual_seed(0)
+    alone = objective(STUDENT, LABELS, teacher)
+    by_place = objective(STUDENT, LABELS, teacher, generator.manual_seed(0))
+    by_name = objective(STUDENT, LABELS, teacher, generator=generator.manual_seed(0))
+    # The function itself takes them, too.
+    function = objective.function(STUDENT, LABELS, teacher, generator=generator.manual_seed(0))
+    assert alone == by_place == by_name == function
 
 
 @pytest.mark.parametrize("name", ["label", "label-smoothing", "tf-kd"])
@@ -318,6 +331,21 @@ def test_an_ensemble_averages_probabilities_not_logits() -> None:
     )
     assert average(members.log()).argmax(-1).item() == 1
     assert members.log().mean(0).argmax(-1).item() == 0
+
+
+def test_the_logarithm_of_an_ensembles_mean_is_finite_where_the_mean_is_zero() -> None:
+    generator = torch.Generator().manual_seed(0)
+    members = torch.randn(3, 5, 4, generator=generator, dtype=torch.float64)
+    torch.testing.assert_close(log_average(members), average(members).log())
+    # Both members give class 1 a probability of exp(-1000), which is zero in double precision.
+    sure = torch.tensor([[[0.0, -1000.0]], [[0.0, -1000.0]]], dtype=torch.float64)
+    assert average(sure)[0, 1] == 0
+    assert log_average(sure)[0, 1].item() == pytest.approx(-1000)
+
+
+def test_the_other_reading_averages_logits() -> None:
+    members = torch.tensor([[[1.0, 2.0]], [[3.0, 8.0]]])
+    assert average_logits(members).tolist() == [[2.0, 5.0]]
 
 
 class Fixed(torch.nn.Module):

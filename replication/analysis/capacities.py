@@ -5,6 +5,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from replication.analysis.fair_test import CAPACITY, is_within_factor
 from replication.architectures.catalogue import NETWORKS, kind_of
 from replication.config.datasets import AnyDataset
 from replication.config.networks import Networks
@@ -15,10 +16,6 @@ from replication.plan.run import Run
 
 BASE_NETWORK = "densenet_90_60"
 """The network whose parameters the others are compared with."""
-LARGEST_FACTOR = 2
-"""How many times as large or small as in the paper a network may be, relative to the base."""
-ORDERED_ABOVE = 1.25
-"""Two networks have to be in the paper's order where their sizes there differ by more."""
 
 
 @dataclass(frozen=True)
@@ -58,15 +55,16 @@ class Capacities:
         if network not in self.ratios.index:
             return ""
         ratio, paper, quotient = map(float, self.ratios.loc[network])
-        if not _within_factor(quotient):
+        if not is_within_factor(quotient):
             times = f"{ratio:.2g} times the parameters of {BASE_NETWORK}"
             return f"{times}, in the paper {paper:.2g} times"
-        others = self.ratios[self.ratios["quotient"].map(_within_factor)]
+        _, ordered_above = CAPACITY.thresholds
+        others = self.ratios[self.ratios["quotient"].map(is_within_factor)]
         others = others.drop([*self.plan.scale.exceptions], errors="ignore")
         for other, other_ratio, other_paper, _ in others.itertuples():
-            if paper > ORDERED_ABOVE * other_paper and ratio <= other_ratio:
+            if paper > ordered_above * other_paper and ratio <= other_ratio:
                 return f"not larger than {other}, as it is in the paper"
-            if other_paper > ORDERED_ABOVE * paper and other_ratio <= ratio:
+            if other_paper > ordered_above * paper and other_ratio <= ratio:
                 return f"not smaller than {other}, as it is in the paper"
         return ""
 
@@ -83,10 +81,6 @@ class Capacities:
             name for name, problem in problems.items() if not problem and name in exceptions
         ]
         return outside + [f"{name}: an exception, but within the bounds" for name in unneeded]
-
-
-def _within_factor(quotient: float) -> bool:
-    return 1 / LARGEST_FACTOR <= quotient <= LARGEST_FACTOR
 
 
 def image_runs(plan: Plan) -> list[Run]:

@@ -11,14 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from replication.analysis.capacities import (
-    LARGEST_FACTOR,
-    ORDERED_ABOVE,
-    Capacities,
-    image_runs,
-    image_spec,
-)
+from replication.analysis.capacities import Capacities, image_runs, image_spec
 from replication.analysis.collect import last_train_error
+from replication.analysis.fair_test import (
+    CAPACITY,
+    EXCEPTION,
+    FIT,
+    MET,
+    NOT_MET,
+    ROOM,
+    SCHEDULE,
+    judge_error,
+    judge_fit,
+    judge_schedule,
+)
 from replication.architectures.catalogue import NETWORKS
 from replication.networks.counting import parameters
 from replication.plan.plan import Plan
@@ -28,62 +34,6 @@ from replication.results.run_folder import HISTORY
 from replication.results.run_record import read_record
 from replication.results.run_status import state_of
 from replication.results.schema import CSV_FILES
-
-MET, NOT_MET, EXCEPTION = "met", "not met", "exception"
-"""What ``criteria.csv`` says about a criterion; empty where nothing is measured yet."""
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """One premise of a fair test.
-
-    ``thresholds`` are the numbers that decide, and ``sentence`` states them in words, with
-    ``reason``: why a result says little about the paper where the criterion is not met.
-    """
-
-    name: str
-    thresholds: tuple[float, ...]
-    template: str
-    reason: str
-
-    @property
-    def sentence(self) -> str:
-        """When the criterion is met, with its thresholds."""
-        return self.template.format(*self.thresholds)
-
-
-CAPACITY = Criterion(
-    "capacity",
-    (LARGEST_FACTOR, ORDERED_ABOVE),
-    "a network has at least 1/{0:g} and at most {0:g} times the paper’s ratio of parameters to"
-    " those of DenseNet-90-60, both with ten classes, and two networks are in the paper’s order"
-    " where their sizes in the paper differ by more than {1:g} times",
-    "the claims are about small and large networks",
-)
-FIT = Criterion(
-    "fit",
-    (1,),
-    "generation 0 errs on less than {0:g} % of its training images in the last epoch",
-    "the paper’s teachers fit their training images; an underfitted student is worse than its"
-    " teacher for another reason",
-)
-ROOM = Criterion(
-    "error",
-    (8, 80),
-    "generation 0 errs on at least {0:g} % of the test images, and at most {1:g} % as often as"
-    " guessing, which errs on (C − 1)/C of the images of C classes",
-    "below there is little to gain; above labels are hardly learnt",
-)
-SCHEDULE = Criterion(
-    "schedule",
-    (10,),
-    "the divergence of BAN’s students from their teachers (nats per training image) changes by less"
-    " than {0:g} % from the last tenth but one of the epochs to the last; a tenth has at least two"
-    " epochs",
-    "a student needs longer than its teacher; single epochs differ too much to be compared",
-)
-FAIR_TEST = (CAPACITY, FIT, ROOM, SCHEDULE)
-"""The criteria in the order of the columns of ``criteria.csv``."""
 
 
 @dataclass(frozen=True)
@@ -195,32 +145,6 @@ def _line(
         SCHEDULE.name: judge_schedule(measured.divergence_change),
         "reason": exception or problem or None,
     }
-
-
-def judge_fit(train_error: float) -> str | None:
-    """Whether generation 0 fits its training images, by its error on them in percent."""
-    (limit,) = FIT.thresholds
-    return _judge(train_error, train_error < limit)
-
-
-def judge_error(test_error: float, classes: int) -> str | None:
-    """Whether a test error in percent leaves something to gain and is far below guessing.
-
-    Guessing one of C balanced classes errs on (C − 1)/C of the images.
-    """
-    lowest, percent_of_guessing = ROOM.thresholds
-    guessing = 100 * (classes - 1) / classes
-    return _judge(test_error, lowest <= test_error <= percent_of_guessing / 100 * guessing)
-
-
-def judge_schedule(divergence_change: float) -> str | None:
-    """Whether students no longer change, by the relative change of their divergence."""
-    (percent,) = SCHEDULE.thresholds
-    return _judge(divergence_change, abs(divergence_change) < percent / 100)
-
-
-def _judge(value: float, met: bool) -> str | None:
-    return None if pd.isna(value) else MET if met else NOT_MET
 
 
 def _test_items(plan: Plan, run: Run) -> tuple[int, int]:

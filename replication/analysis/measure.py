@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from replication import files, metrics
-from replication.ensemble import average
+from replication.ensemble import average, average_logits
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
@@ -119,7 +119,7 @@ def combine(logits: NDArray[Any], of: Average = "probabilities") -> torch.Tensor
     Takes logits (members, n, C), returns (n, C).
     """
     members = torch.from_numpy(logits).double()
-    return average(members) if of == "probabilities" else members.mean(0)
+    return average(members) if of == "probabilities" else average_logits(members)
 
 
 def perplexity(log_likelihoods: NDArray[Any]) -> float:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from replication import metrics
 from replication.analysis.measure import Average, Measurements, Predictions, combine
 from replication.analysis.summary import CellSamples, network_kind, statistics_of_cells
-from replication.ensemble import log_average
+from replication.ensemble import average_logits, log_average
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
@@ -40,6 +40,8 @@ from replication.results.csv_files import (
 )
 from replication.results.schema import CSV_FILES
 
+SIX_DIGITS = "%.6g"
+"""Of ``reliability.csv``, whose counts of correct images follow from six digits exactly."""
 ERROR = "error (%)"
 """How the metric of an image network's cell ends."""
 
@@ -78,7 +80,7 @@ def _log_probabilities(members: Sequence[Predictions], of: Average) -> torch.Ten
     """Log of the members' mean distribution (§3.1), or of that of their mean logits: (n, C)."""
     logits = torch.from_numpy(np.stack([member["logits"] for member in members])).double()
     if of == "logits":
-        return logits.mean(0).log_softmax(-1)
+        return average_logits(logits).log_softmax(-1)
     return log_average(logits)
 
 
@@ -99,7 +101,7 @@ def write_quality(plan: Plan) -> QualityFrames:
     """
     frames = measure_quality(plan)
     write_csv_file(plan.results, "quality", frames.quality)
-    write_csv_file(plan.results, "reliability", frames.reliability)
+    write_csv_file(plan.results, "reliability", frames.reliability, float_format=SIX_DIGITS)
     write_correctness(plan.results, frames.correctness)
     return frames
 

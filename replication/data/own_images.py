@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replication.data.image_checks import check_bytes
 from replication.data.image_folders import (
     EXTENSIONS,
     Listing,
@@ -21,6 +20,7 @@ from replication.data.image_folders import (
     read_image,
     state_of,
 )
+from replication.data.memory import check_bytes
 from replication.data.prepared import (
     PARTS,
     Collected,

@@ -5,6 +5,7 @@ Profile Workflow Run Crate 0.5, https://w3id.org/ro/wfrun/workflow/0.5.
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rocrate.model.contextentity import ContextEntity
@@ -51,24 +52,7 @@ def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
     crate.name = f"{citation['title']}: results at scale {scale}"
     crate.description = f"Replication of Born-Again Neural Networks (arXiv:1805.04770): {summary}."
     crate.datePublished = citation["date-released"]
-    licence = _entity(
-        crate,
-        f"https://spdx.org/licenses/{citation['license']}",
-        "CreativeWork",
-        name=citation["license"],
-    )
-    crate.license = licence
-    authors = [
-        _entity(
-            crate,
-            f"#author-{number}",
-            "Person" if author.get("family-names") else "Organization",
-            name=author_name(author),
-        )
-        for number, author in enumerate(citation["authors"])
-    ]
-    crate.root_dataset["author"] = _single(authors)
-    crate.publisher = authors[0]
+    licence, authors = _add_licence_and_authors(crate, citation)
     crate.root_dataset["conformsTo"] = [
         _entity(crate, profile, "CreativeWork", name=name, version=version)
         for profile, (name, version) in PROFILES.items()
@@ -92,7 +76,9 @@ def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
     )
     rules = [entity for name, entity in entities.items() if name.startswith("workflow/")]
     workflow["hasPart"] = rules
-    results = [it for it in entities.values() if it not in rules and it.id != SCALE_FILE]
+    results = [
+        entity for entity in entities.values() if entity not in rules and entity.id != SCALE_FILE
+    ]
     action = _entity(
         crate,
         "#build",
@@ -107,6 +93,31 @@ def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
     )
     crate.root_dataset["mentions"] = action
     return json.dumps(crate.metadata.generate(), indent=1, sort_keys=True) + "\n"
+
+
+def _add_licence_and_authors(
+    crate: ROCrate, citation: dict[str, Any]
+) -> tuple[ContextEntity, list[ContextEntity]]:
+    """Add who made the results, and under which licence they are."""
+    licence = _entity(
+        crate,
+        f"https://spdx.org/licenses/{citation['license']}",
+        "CreativeWork",
+        name=citation["license"],
+    )
+    crate.license = licence
+    authors = [
+        _entity(
+            crate,
+            f"#author-{number}",
+            "Person" if author.get("family-names") else "Organization",
+            name=author_name(author),
+        )
+        for number, author in enumerate(citation["authors"])
+    ]
+    crate.root_dataset["author"] = _single(authors)
+    crate.publisher = authors[0]
+    return licence, authors
 
 
 def _entity(crate: ROCrate, identifier: str, kind: str, **properties: object) -> ContextEntity:

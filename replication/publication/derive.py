@@ -13,7 +13,7 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.publication.crate import describe
 from replication.publication.execute_notebooks import execute_notebooks
-from replication.report.derived_files import DERIVED
+from replication.report.derived_files import DERIVATIONS
 from replication.report.outcome import PAGE
 from replication.results.csv_files import csv_path, read_runs
 from replication.verify.check_publication import CRATE, check_files
@@ -46,6 +46,7 @@ def derive(results: Path, tables: Path = TABLES, notebooks: bool = True) -> list
     before = _checksums(results)
     write_derived_files(plan, tables, notebooks)
     if published:
+        remove_second_renderings(results)
         write_crate(plan)
     after = _checksums(results)
     return [results / name for name in sorted(after) if after[name] != before.get(name)]
@@ -57,11 +58,17 @@ def write_derived_files(plan: Plan, tables: Path, notebooks: bool) -> None:
     Raises:
         InputError: as `derive`.
     """
-    for texts_of in DERIVED:
+    for texts_of in DERIVATIONS:
         for file, text in texts_of(plan, tables).items():
             files.write_text(file, text)
     if notebooks:
         execute_notebooks(plan)
+
+
+def remove_second_renderings(publication: Path) -> None:
+    """Remove the figures as PNG, which the notebooks draw as well: a publication has the SVG."""
+    for file in (publication / "figures").glob("*.png"):
+        files.remove(file)
 
 
 def write_crate(plan: Plan) -> None:

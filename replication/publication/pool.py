@@ -24,14 +24,18 @@ from numpy.typing import NDArray
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.plan import PUBLISHED, Plan
-from replication.publication.derive import write_crate, write_derived_files
+from replication.publication.derive import (
+    remove_second_renderings,
+    write_crate,
+    write_derived_files,
+)
 from replication.publication.pool_sources import (
     Identity,
-    Source,
+    PooledFolder,
     check_recipes,
     name_apart,
     pooled_scale,
-    read_source,
+    read_folder,
 )
 from replication.publication.publish import workflow_files, write_publication
 from replication.report.notebook_catalogue import NOTEBOOK_FRAMES
@@ -64,7 +68,7 @@ class Pooled:
     quality: pd.DataFrame
     reliability: pd.DataFrame
     correctness: dict[CellAndSeed, NDArray[np.bool_]] | None
-    chosen: dict[TableAndSeed, Source]
+    chosen: dict[TableAndSeed, PooledFolder]
     notes: list[str]
 
 
@@ -84,14 +88,14 @@ def pool(
         raise InputError("pool: name at least two folders of results or publications")
     if unknown := [folder for folder in prefer if folder not in folders]:
         raise InputError(f"--prefer {unknown[0]}: is none of the folders that are pooled")
-    sources = [read_source(folder, tables) for folder in folders]
+    sources = [read_folder(folder, tables) for folder in folders]
     check_recipes(sources)
     preferred = [source for folder in prefer for source in sources if source.folder == folder]
     _check_bytes(sources, preferred)
     scale = pooled_scale([source.plan.scale for source in sources], name)
     plan = Plan.make(scale, tables)
     ordered = [*preferred, *(source for source in sources if source not in preferred)]
-    chosen: dict[TableAndSeed, Source] = {}
+    chosen: dict[TableAndSeed, PooledFolder] = {}
     notes = []
     for source in ordered:
         yielded = []
@@ -132,6 +136,7 @@ def write_pool(
             write_correctness(part, pooled.correctness)
         notes.extend(_copy_measured_files(pooled, part))
         write_derived_files(plan, tables, notebooks)
+        remove_second_renderings(part)
         write_crate(plan)
 
     findings = write_publication(to, to, tables, write)
@@ -166,7 +171,7 @@ def _copy_measured_files(pooled: Pooled, part: Path) -> Iterator[str]:
         shutil.copyfile(file, part / name)
 
 
-def _describe_yielded(source: Source, blocks: Sequence[TableAndSeed]) -> list[str]:
+def _describe_yielded(source: PooledFolder, blocks: Sequence[TableAndSeed]) -> list[str]:
     """A note on the tables and seeds that are taken from another source."""
     seeds: dict[str, list[int]] = {}
     for table, seed in blocks:
@@ -178,7 +183,7 @@ def _describe_yielded(source: Source, blocks: Sequence[TableAndSeed]) -> list[st
     ]
 
 
-def _check_bytes(sources: Sequence[Source], preferred: Sequence[Source]) -> None:
+def _check_bytes(sources: Sequence[PooledFolder], preferred: Sequence[PooledFolder]) -> None:
     """Refuse runs with different bytes in two sources of which none is preferred."""
     for first, second in combinations(sources, 2):
         if first in preferred or second in preferred:
@@ -200,7 +205,7 @@ def _check_bytes(sources: Sequence[Source], preferred: Sequence[Source]) -> None
             )
 
 
-def _check_values(first: Source, second: Source, block: TableAndSeed) -> None:
+def _check_values(first: PooledFolder, second: PooledFolder, block: TableAndSeed) -> None:
     """Refuse different values from the same runs."""
     own, others = first.values(block), second.values(block)
     for key in own.keys() & others.keys():
@@ -215,8 +220,8 @@ def _check_values(first: Source, second: Source, block: TableAndSeed) -> None:
 
 def _join(
     plan: Plan,
-    sources: Sequence[Source],
-    chosen: dict[TableAndSeed, Source],
+    sources: Sequence[PooledFolder],
+    chosen: dict[TableAndSeed, PooledFolder],
     notes: list[str],
 ) -> Pooled:
     """The csv files of the chosen tables and seeds, in the order of the plan."""
@@ -251,7 +256,7 @@ def _join(
 
 
 def pooled_runs(
-    plan: Plan, used: Sequence[Source], chosen: Mapping[TableAndSeed, Source]
+    plan: Plan, used: Sequence[PooledFolder], chosen: Mapping[TableAndSeed, PooledFolder]
 ) -> dict[Identity, str]:
     """The id of each run that is kept, in the order of the plan.
 
@@ -274,12 +279,14 @@ def pooled_runs(
     }
 
 
-def _renamed(run: str, source: Source, names: Mapping[Identity, str]) -> str:
+def _renamed(run: str, source: PooledFolder, names: Mapping[Identity, str]) -> str:
     """The entry of a column ``run`` with the pooled ids."""
     return join_members(names[source.identities[member]] for member in split_members(run))
 
 
-def _join_runs(plan: Plan, used: Sequence[Source], names: Mapping[Identity, str]) -> pd.DataFrame:
+def _join_runs(
+    plan: Plan, used: Sequence[PooledFolder], names: Mapping[Identity, str]
+) -> pd.DataFrame:
     """The lines of ``runs.csv``: each run with its own device, versions and commit."""
     lines = {}
     for source in used:

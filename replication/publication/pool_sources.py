@@ -30,7 +30,7 @@ from replication.verify.planned_lines import (
     planned_quality,
 )
 
-HINT = "finish or publish these results again"
+FINISH = "finish or publish these results again"
 FREE = {"scale", "tables", "seeds", "table_seeds", "folder", "teacher_at_chance", *MACHINE}
 """Keys of a scale that do not change what a run is."""
 
@@ -51,7 +51,7 @@ def name_apart(identity: Identity) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class PooledFolder:
     """A folder of results or a publication with its plan and its csv files."""
 
     folder: Path
@@ -128,7 +128,7 @@ class Source:
         return {run: teacher if isinstance(teacher, str) else None for run, teacher in teachers}
 
 
-def read_source(folder: Path, tables: Path) -> Source:
+def read_folder(folder: Path, tables: Path) -> PooledFolder:
     """Read a folder that is to be pooled.
 
     Raises:
@@ -139,20 +139,20 @@ def read_source(folder: Path, tables: Path) -> Source:
         raise InputError(f"{folder}: no such folder; name folders of results or publications")
     plan = Plan.make(read_scale(folder / SCALE_FILE), tables)
     has_correctness = (folder / CORRECT).is_file()
-    source = Source(
+    source = PooledFolder(
         folder,
         plan,
-        read_runs(folder, HINT),
-        read_cells(folder, HINT),
-        read_csv_file(folder, "quality", HINT),
-        read_csv_file(folder, "reliability", HINT),
-        read_correctness(folder, HINT) if has_correctness else None,
+        read_runs(folder, FINISH),
+        read_cells(folder, FINISH),
+        read_csv_file(folder, "quality", FINISH),
+        read_csv_file(folder, "reliability", FINISH),
+        read_correctness(folder, FINISH) if has_correctness else None,
     )
     _check_lines(source)
     return source
 
 
-def _check_lines(source: Source) -> None:
+def _check_lines(source: PooledFolder) -> None:
     """Raise InputError if the csv files are not those of a finished scale, or a recipe differs."""
     plan, folder = source.plan, source.folder
     lines = {line["run"]: line for line in source.runs.to_dict("records")}
@@ -174,12 +174,12 @@ def _check_lines(source: Source) -> None:
             [(run,) for run in dict.fromkeys(find_planned_ids(plan, source.runs).values())],
         ),
     }
-    for name, found in problems.items():
-        for problem in found:
-            raise InputError(f"{folder / name}: {problem}; {HINT} before they are pooled")
+    for name, of_file in problems.items():
+        for problem in of_file:
+            raise InputError(f"{folder / name}: {problem}; {FINISH} before they are pooled")
 
 
-def check_recipes(sources: Sequence[Source]) -> None:
+def check_recipes(sources: Sequence[PooledFolder]) -> None:
     """Check that all sources are of one recipe.
 
     Raises:
@@ -197,8 +197,8 @@ def check_recipes(sources: Sequence[Source]) -> None:
         ]
         advice = "only results of one recipe can be pooled, so leave one of these folders out"
         hashes = [dict(source.runs["recipe_hash"]) for source in (first, second)]
-        for run in hashes[0].keys() & hashes[1].keys():
-            if hashes[0][run] != hashes[1][run]:
+        for run in hashes[0]:
+            if hashes[0][run] != hashes[1].get(run, hashes[0][run]):
                 why = f": {unlike[0]}" if unlike else ""
                 raise InputError(
                     f"{run}: has the recipe {hashes[0][run]} in {first.folder / 'runs.csv'} and"

@@ -1,7 +1,8 @@
 """Exports a finished, verified folder ``results/<scale>`` to ``published/<scale>``.
 
 It has the same files without weights, predictions and histories: the csv files with a line per run,
-tables, figures, executed notebooks, the workflow, and an RO-Crate with the checksum of each file.
+tables, figures as SVG, executed notebooks, the workflow, and an RO-Crate with the checksum of each
+file.
 """
 
 import shutil
@@ -22,9 +23,9 @@ from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings
 from replication.verify.verification import read_plan, verify
 
-MEASURED = [SCALE_FILE, "runs.csv", "cells.csv", "quality.csv", "reliability.csv", CORRECT]
-CLAIMS = ["claims.csv", "claims_power.csv", "claims_items.csv"]
-CRITERIA = ["criteria.csv", "criteria.html"]
+MEASURED_FILES = [SCALE_FILE, "runs.csv", "cells.csv", "quality.csv", "reliability.csv", CORRECT]
+CLAIMS_FILES = ["claims.csv", "claims_power.csv", "claims_items.csv"]
+CRITERIA_FILES = ["criteria.csv", "criteria.html"]
 
 
 def publish(
@@ -107,9 +108,9 @@ def sources(plan: Plan) -> dict[str, Path]:
     shown = shown_notebooks(plan).values()
     figures = [figure for spec in shown for figure in spec.figures]
     names = [
-        *(*MEASURED, *CLAIMS, *CRITERIA),
+        *(*MEASURED_FILES, *CLAIMS_FILES, *CRITERIA_FILES),
         *(f"tables/{name}.{ending}" for name in tables for ending in ("csv", "md", "html", "tex")),
-        *(f"figures/{name}.{ending}" for name in figures for ending in ("svg", "png")),
+        *(f"figures/{name}.svg" for name in figures),
         *(f"frames/{name}.csv" for spec in shown for name in spec.frames),
     ]
     return {name: plan.results / name for name in names} | workflow_files()

@@ -29,8 +29,8 @@ class Exported(NamedTuple):
     def steps(self) -> Iterator[tuple[int, dict[str, float]]]:
         """The epochs, each with the metrics that it has."""
         for line in self.history.to_dict("records"):
-            found = {str(key): float(value) for key, value in line.items() if pd.notna(value)}
-            yield int(found.pop("epoch")), found
+            metrics = {str(key): float(value) for key, value in line.items() if pd.notna(value)}
+            yield int(metrics.pop("epoch")), metrics
 
 
 def export(results: Path, tracker: str, to: Path) -> int:
@@ -83,13 +83,13 @@ def _tensorboard(module: ModuleType, run: Exported, scale: str, to: Path) -> Non
 
 def _wandb(module: ModuleType, run: Exported, scale: str, to: Path) -> None:
     to.mkdir(parents=True, exist_ok=True)
-    found = module.init(
+    session = module.init(
         project=scale, name=run.run, config=run.parameters, dir=str(to), reinit="finish_previous"
     )
     for epoch, metrics in run.steps():
-        found.log(metrics, step=epoch)
-    found.summary.update(run.results)
-    found.finish()
+        session.log(metrics, step=epoch)
+    session.summary.update(run.results)
+    session.finish()
 
 
 def _mlflow(module: ModuleType, run: Exported, scale: str, to: Path) -> None:

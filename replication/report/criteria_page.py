@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from replication import files
-from replication.analysis.criteria import EXCEPTION, FAIR_TEST, MET, NOT_MET
+from replication.analysis.fair_test import EXCEPTION, FAIR_TEST, MET, NOT_MET
 from replication.plan.plan import Plan
 from replication.report.layout import GT_STYLE
 from replication.results.csv_files import write_csv_file

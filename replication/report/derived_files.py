@@ -109,7 +109,7 @@ def page_files(plan: Plan, tables: Path) -> Texts:
     return {plan.results / PAGE: describe_in_markdown(plan)}
 
 
-DERIVED: list[Callable[[Plan, Path], Texts]] = [
+DERIVATIONS: list[Callable[[Plan, Path], Texts]] = [
     table_files,
     quality_files,
     claims_files,

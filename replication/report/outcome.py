@@ -10,15 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
+from replication.analysis.fair_test import FAIR_TEST
 from replication.errors import InputError
 from replication.plan.plan import Plan
 
-CRITERION_LABELS = {
-    "capacity": "sizes of networks in the paper's proportions",
-    "fit": "training error below 1 %",
-    "error": "test error of at least 8 %, and at most 80 % of that of guessing",
-    "schedule": "students trained until they change no more",
-}
 FEW_DECISIONS = 0.1
 """Share of the measured claims up to which a number of seeds decides almost nothing."""
 
@@ -216,7 +211,8 @@ def _criteria(lines: Lines) -> Iterator[str]:
         yield "Is the scale a fair test? Not measured: replication criteria"
         return
     yield "Is the scale a fair test? Networks that meet each criterion (replication criteria):"
-    for name, meaning in CRITERION_LABELS.items():
+    for criterion in FAIR_TEST:
+        name, meaning = criterion.name, criterion.in_short
         counts = Counter(verdict for line in lines if (verdict := line.get(name)))
         excepted = f", {counts['exception']} stated exceptions" if counts["exception"] else ""
         met = f"{counts['met']} of {counts.total()}" if counts else "not measured"

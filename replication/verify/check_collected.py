@@ -39,8 +39,10 @@ from replication.verify.planned_lines import (
     planned_quality,
 )
 
-HINT = "publish the results again: replication publish"
-SUMS = ("model_sha256", "predictions_sha256")
+PUBLISH_AGAIN = "publish the results again: replication publish"
+ROUNDED_ECE = 1e-3
+"""Tolerance of a calibration error in percent, as confidences are written with six digits."""
+CHECKSUM_COLUMNS = ("model_sha256", "predictions_sha256")
 
 
 def check_collected(plan: Plan, findings: Findings) -> bool:
@@ -51,10 +53,10 @@ def check_collected(plan: Plan, findings: Findings) -> bool:
     """
     folder = plan.results
     runs, cells, quality, bins = (
-        read_runs(folder, HINT),
-        read_cells(folder, HINT),
-        read_csv_file(folder, "quality", HINT),
-        read_csv_file(folder, "reliability", HINT),
+        read_runs(folder, PUBLISH_AGAIN),
+        read_cells(folder, PUBLISH_AGAIN),
+        read_csv_file(folder, "quality", PUBLISH_AGAIN),
+        read_csv_file(folder, "reliability", PUBLISH_AGAIN),
     )
     findings.runs, findings.cells = len(runs), len(cells)
     planned_ids = find_planned_ids(plan, runs)
@@ -78,7 +80,8 @@ def check_collected(plan: Plan, findings: Findings) -> bool:
         # What is missing is named once, and not again wherever it is needed.
         return False
     findings.problems += [
-        f"{csv_path(folder, 'runs')}: {problem}" for problem in _run_problems(plan, runs)
+        f"{csv_path(folder, 'runs')}: {problem}"
+        for problem in _run_problems(plan, runs, planned_ids)
     ]
     correctness = _read_correctness(plan, findings)
     _check_cells(plan, runs, cells, planned_ids, correctness, findings)
@@ -87,7 +90,7 @@ def check_collected(plan: Plan, findings: Findings) -> bool:
     return True
 
 
-def _run_problems(plan: Plan, runs: pd.DataFrame) -> Iterator[str]:
+def _run_problems(plan: Plan, runs: pd.DataFrame, planned_ids: Mapping[str, str]) -> Iterator[str]:
     """Compare what the plan says of each run, and find copies."""
     lines: dict[str, dict[Any, Any]] = {line["run"]: line for line in runs.to_dict("records")}
     for name, line in lines.items():
@@ -99,11 +102,15 @@ def _run_problems(plan: Plan, runs: pd.DataFrame) -> Iterator[str]:
                     yield f"{name}: {column} is {value}, the scale has {expected[column]}"
         teacher = None if pd.isna(line["teacher"]) else line["teacher"]
         root = None if pd.isna(line["root_teacher"]) else line["root_teacher"]
+        planned = plan.runs.get(planned_ids[name])
+        planned_teacher = planned.teacher.id if planned and planned.teacher else None
         if teacher is not None and teacher not in lines:
             yield f"{name}: its teacher {teacher} has no line"
+        elif planned_ids.get(teacher or "") != planned_teacher:
+            yield f"{name}: its teacher is {teacher}, the scale has {planned_teacher}"
         elif root != _root_teacher(name, lines):
             yield f"{name}: root_teacher is {root}, its lineage has {_root_teacher(name, lines)}"
-    for column in SUMS:
+    for column in CHECKSUM_COLUMNS:
         for copy in runs["run"][runs[column].duplicated() | runs[column].isna()]:
             yield f"{copy}: its {column} is missing, or that of another run"
 
@@ -127,7 +134,7 @@ def _read_correctness(plan: Plan, findings: Findings) -> Correctness:
         return {}
     correctness: Correctness = {}
     with findings.noting():
-        correctness = read_correctness(plan.results, HINT)
+        correctness = read_correctness(plan.results, PUBLISH_AGAIN)
         planned = planned_cells(plan)
         findings.problems += [
             f"{plan.results / CORRECT}: {', '.join(map(str, key))}: the scale has no such cell"
@@ -188,10 +195,12 @@ def _check_quality(
     alone = quality[(quality["metric"] == "nll") & single]
     file = csv_path(folder, "quality")
     _note_unlike(file, alone, runs["nll"].reindex(alone["run"]), findings)
-    shares = bins["count"] / bins.groupby(CELL_AND_SEED_KEY)["count"].transform("sum")
+    # Accuracies have six digits, from which the number of correct images follows exactly.
+    correct = (bins["accuracy"] * bins["count"]).round()
+    shares = 100 / bins.groupby(CELL_AND_SEED_KEY)["count"].transform("sum")
     of_bins = bins.assign(
-        error=100 * shares * (1 - bins["accuracy"]),
-        ece=100 * shares * (bins["accuracy"] - bins["confidence"]).abs(),
+        error=shares * (bins["count"] - correct),
+        ece=shares * (correct - bins["confidence"] * bins["count"]).abs(),
     )
     sums = of_bins.groupby(CELL_AND_SEED_KEY)[["error", "ece"]].sum()
     images = cells[cells["metric"].str.endswith(ERROR)]
@@ -199,18 +208,24 @@ def _check_quality(
     in_runs = images[of_one_run].assign(
         value=runs["error"].reindex(images.loc[of_one_run, "run"]).to_numpy()
     )
-    for file, lines, column in (
-        (csv_path(folder, "cells"), images[~of_one_run], "error"),
-        (csv_path(folder, "runs"), in_runs, "error"),
-        (csv_path(folder, "quality"), quality[quality["metric"] == "ece"], "ece"),
+    for file, lines, column, tolerance in (
+        (csv_path(folder, "cells"), images[~of_one_run], "error", CLOSE),
+        (csv_path(folder, "runs"), in_runs, "error", CLOSE),
+        (csv_path(folder, "quality"), quality[quality["metric"] == "ece"], "ece", ROUNDED_ECE),
     ):
         expected = sums[column].reindex(pd.MultiIndex.from_frame(lines[CELL_AND_SEED_KEY]))
-        _note_unlike(file, lines, expected, findings)
+        _note_unlike(file, lines, expected, findings, tolerance)
 
 
-def _note_unlike(file: Path, lines: pd.DataFrame, expected: pd.Series, findings: Findings) -> None:
+def _note_unlike(
+    file: Path,
+    lines: pd.DataFrame,
+    expected: pd.Series,
+    findings: Findings,
+    tolerance: float = CLOSE,
+) -> None:
     """Note the lines whose value is not the expected one."""
-    same = np.isclose(lines["value"], expected, rtol=CLOSE, atol=CLOSE)
+    same = np.isclose(lines["value"], expected, rtol=tolerance, atol=tolerance)
     for line, wanted in zip(lines[~same].to_dict("records"), expected[~same], strict=True):
         name = ", ".join(str(line[key]) for key in (*CELL_AND_SEED_KEY, "metric"))
         findings.problems.append(f"{file}: {name}: value is {line['value']}, not {wanted}")

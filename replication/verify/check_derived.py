@@ -10,7 +10,7 @@ import pandas as pd
 
 from replication.analysis.table_statistics import missing_cells
 from replication.plan.plan import Plan
-from replication.report.derived_files import DERIVED
+from replication.report.derived_files import DERIVATIONS
 from replication.results.csv_files import csv_path, read_cells
 from replication.results.schema import CSV_FILES, CsvFile
 from replication.verify.compare_frames import compare_csv
@@ -24,7 +24,7 @@ def check_derived(plan: Plan, tables: Path, findings: Findings) -> None:
         InputError: ``cells.csv`` is missing or damaged.
     """
     incomplete = _incomplete_tables(plan, findings)
-    for derive in DERIVED:
+    for derive in DERIVATIONS:
         with findings.noting():
             for file, text in derive(plan, tables).items():
                 if not file.exists():

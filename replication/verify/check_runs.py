@@ -21,7 +21,7 @@ from replication import files
 from replication.analysis.measure import Predictions, measure
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.plan.recipe import hash_recipe
+from replication.plan.recipe import hash_recipe, hashed_part
 from replication.plan.run import Run
 from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD, RETRAIN
 from replication.results.run_record import (
@@ -150,8 +150,8 @@ def _planned_problems(plan: Plan, run: Run, record: Mapping[str, Any]) -> Iterat
     for key, expected in planned.items():
         if (value := nested(record, *key.split("."))) != expected:
             yield f"its {RECORD} has {value} for `{key}`, the scale has {expected}"
-    recipe = json.loads(json.dumps(plan.recipe(run)))
-    for key, value, expected in differences(record["recipe"], recipe):
+    recipe = hashed_part(json.loads(json.dumps(plan.recipe(run))))
+    for key, value, expected in differences(hashed_part(record["recipe"]), recipe):
         yield f"its recipe has {value} for `{key}`, the scale {expected}"
     if plan.scale.precision not in ("auto", record["precision"]):
         yield f"its precision is {record['precision']}, the scale's {plan.scale.precision}"
@@ -168,8 +168,8 @@ def _treatment(run_id: str, records: Records) -> tuple[str, ...]:
 
 def _teachers(run_id: str, records: Records) -> list[str]:
     """The runs in whose folders the folder of a run lies, generation 0 first."""
-    above = [folder.as_posix() for folder in Path(run_id).parents]
-    return [name for name in reversed(above) if name in records]
+    outer_folders = [folder.as_posix() for folder in Path(run_id).parents]
+    return [name for name in reversed(outer_folders) if name in records]
 
 
 def _same_ends(teacher: Path, student: Path) -> bool:

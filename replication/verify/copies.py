@@ -19,7 +19,7 @@ SAMPLE = 8192
 """Numbers of a network, or of its predictions, that are compared."""
 ENDS = ("features.conv0.", "classifier.")
 """Tensors that students of Table 5 have from their teacher."""
-ALIKE = {"weights": 0.25, "predictions": 0.9999}
+LEAST_CORRELATIONS = {"weights": 0.25, "predictions": 0.9999}
 """Correlations above which two runs are copies."""
 
 Sample = tuple[Hashable, NDArray[np.float32]]
@@ -30,18 +30,20 @@ def sample_weights(file: Path) -> Sample:
     """A sample of a network's weights, each tensor standardised; raises as `load_file`."""
     tensors = sorted(load_file(file).items())
     shapes = tuple((name, tensor.shape) for name, tensor in tensors)
-    matrices = [it for name, it in tensors if it.ndim > 1 and not name.startswith(ENDS)]
-    standardised = [(it - it.mean()).ravel() / max(it.std(), 1e-12) for it in matrices]
+    matrices = [tensor for name, tensor in tensors if tensor.ndim > 1 and not name.startswith(ENDS)]
+    standardised = [
+        (matrix - matrix.mean()).ravel() / max(matrix.std(), 1e-12) for matrix in matrices
+    ]
     return shapes, _normalise(np.concatenate([*standardised, np.zeros(0, np.float32)]))
 
 
 def sample_predictions(data: str, predictions: Mapping[str, NDArray[Any]]) -> Sample:
     """A sample of a network's predictions on these data, without what does not change them."""
     if "logits" in predictions:
-        found = predictions["logits"] - predictions["logits"].mean(1, keepdims=True)
+        numbers = predictions["logits"] - predictions["logits"].mean(1, keepdims=True)
     else:
-        found = predictions["test"]
-    return (data, found.shape), _normalise(found.ravel())
+        numbers = predictions["test"]
+    return (data, numbers.shape), _normalise(numbers.ravel())
 
 
 def _normalise(numbers: NDArray[Any]) -> NDArray[np.float32]:
@@ -60,6 +62,6 @@ def find_copies(what: str, samples: Mapping[str, Sample]) -> Iterator[tuple[str,
             groups[key, len(numbers)].append(run)
     for runs in groups.values():
         stacked = np.stack([samples[run][1] for run in runs])
-        alike = np.tril(stacked @ stacked.T > ALIKE[what], -1)
-        for copy in np.flatnonzero(alike.any(axis=1)):
-            yield runs[copy], runs[alike[copy].argmax()]
+        similar = np.tril(stacked @ stacked.T > LEAST_CORRELATIONS[what], -1)
+        for copy in np.flatnonzero(similar.any(axis=1)):
+            yield runs[copy], runs[similar[copy].argmax()]

@@ -96,8 +96,8 @@ def describe_files(names: Iterable[str]) -> str:
         else:
             endings[name].append("")
     parts = [
-        stem if found == [""] else f"{stem}.{found[0]}" if len(found) == 1 else _braces(stem, found)
-        for stem, found in endings.items()
+        stem if ends == [""] else f"{stem}.{ends[0]}" if len(ends) == 1 else _braces(stem, ends)
+        for stem, ends in endings.items()
     ]
     parts += [f"{count} of runs/**/{name}" for name, count in sorted(files_of_runs.items())]
     return ", ".join(parts)

@@ -35,13 +35,13 @@ def find_planned_ids(plan: Plan, runs: pd.DataFrame) -> dict[str, str]:
     lines = {line["run"]: line for line in runs.to_dict("records")}
     planned: dict[str, str] = {}
 
-    def find(run: str, above: tuple[str, ...] = ()) -> str:
-        if run not in planned and (run in plan.runs or run not in lines or run in above):
+    def find(run: str, students: tuple[str, ...] = ()) -> str:
+        if run not in planned and (run in plan.runs or run not in lines or run in students):
             planned[run] = run
         if run not in planned:
             line = lines[run]
             teacher = line["teacher"]
-            teacher_id = None if pd.isna(teacher) else find(teacher, (*above, run))
+            teacher_id = None if pd.isna(teacher) else find(teacher, (*students, run))
             values = tuple(
                 None if pd.isna(value := line[name]) else value for name in _columns(plan)
             )
@@ -64,14 +64,17 @@ def _described(plan: Plan, run: Run) -> Key:
 
 
 def keys_of(frame: pd.DataFrame, key: list[str]) -> list[Key]:
+    """The entries of some columns, a tuple for each line."""
     return [*frame[key].itertuples(index=False, name=None)]
 
 
 def planned_cells(plan: Plan) -> dict[Key, int]:
+    """The keys of the lines of ``cells.csv``, each with its seed."""
     return {(*cell_key(cell), seed): seed for cell in plan.cells for seed in cell.members}
 
 
 def planned_quality(plan: Plan) -> dict[Key, int]:
+    """The keys of the lines of ``quality.csv`` with their metrics, each with its seed."""
     return {
         (*cell_key(cell), seed, metric): seed
         for cell in plan.cells
@@ -82,6 +85,7 @@ def planned_quality(plan: Plan) -> dict[Key, int]:
 
 
 def cell_key(cell: Cell) -> tuple[str, str, str]:
+    """Table, row and column of a cell."""
     return cell.table, cell.row, cell.column
 
 

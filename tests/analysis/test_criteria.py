@@ -10,14 +10,9 @@ from rich.console import Console
 from support.plans import ROOT, tiny_plan
 from support.stub_training import write_finished_runs
 
-from replication.analysis.criteria import (
-    FAIR_TEST,
-    Capacities,
-    judge_error,
-    judge_fit,
-    judge_schedule,
-    measure_criteria,
-)
+from replication.analysis.capacities import Capacities
+from replication.analysis.criteria import measure_criteria
+from replication.analysis.fair_test import FAIR_TEST, judge_error, judge_fit, judge_schedule
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.criteria_page import (

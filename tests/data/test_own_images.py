@@ -1,5 +1,7 @@
 """Images of one's own are read and checked once, and refused in one line."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +111,14 @@ def test_trainings_and_plans_do_not_list_the_folder(
     monkeypatch.setattr(own_images, "list_images", lambda *_: pytest.fail("a listing"))
     assert load("pets", root, {"source": source}).fingerprint == first.fingerprint
     assert own_image_spec(source, root).train == 6
+
+
+def test_a_plan_of_prepared_images_imports_no_torch() -> None:
+    code = (
+        "import sys, replication.data.own_images, replication.config.datasets;"
+        " sys.exit(bool({'torch', 'numpy'} & sys.modules.keys()))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_plan_reads_no_arrays(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ REFUSED: dict[str, tuple[Damage, Read, tuple[str, ...]]] = {
     "table of another version": (
         lambda p: (p.results / "tables/small.csv").write_text("table,value\n"),
         lambda r: r.table("small"),
-        ("tables/small.csv: without row, column", "delete it"),
+        ("tables/small.csv: the columns are not table, row, column", "delete it"),
     ),
     "claims' numbers a folder": (
         lambda p: make_folder(p.results / "claims_power.csv"),

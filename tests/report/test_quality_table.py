@@ -111,6 +111,7 @@ def test_differences_are_to_generation_0_of_the_same_seed_and_table_2_is_first()
     names = {"teacher": "first {}", "ban-2": "third {}"}
     runs = pd.DataFrame(
         {"run": ["first 0", "first 1", "third 0", "third 1"],
+         "network": ["densenet_90_60"] * 4,
          "root_teacher": [None, None, "first 0", "first 1"]}
     ).set_index("run", drop=False)  # fmt: skip
     values = {("teacher", 0): 1.0, ("teacher", 1): 2.0, ("ban-2", 0): 1.5, ("ban-2", 1): 3.5}

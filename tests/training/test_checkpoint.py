@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import shutil
 import signal
 import subprocess
@@ -19,13 +20,20 @@ from support.project import flip_tensor_bit
 from support.trainings import KEYS, LABEL, LSTM, WIDE, contents, fork, status
 
 from replication.config.scale import CheckpointSchedule
-from replication.errors import InputError, Interrupted
+from replication.errors import STOPPING_SIGNALS, InputError, Interrupted
 from replication.plan.plan import Plan
 from replication.results import run_folder as folder_names
 from replication.results.run_folder import FAILURE, MODEL, RECORD
 from replication.results.run_record import read_record
 from replication.runtime import session
 from replication.training.checkpoint import Checkpointer
+from replication.training.loop import (
+    generator_state,
+    global_generator_states,
+    make_generator,
+    restore_generator,
+    restore_global_generators,
+)
 from replication.training.train_run import train
 
 
@@ -80,7 +88,7 @@ def stop_after(epochs: int, number: int) -> Callable[..., None]:
     return after_step
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1])
+@pytest.mark.parametrize("number", STOPPING_SIGNALS)
 def test_a_signal_saves_a_checkpoint_and_the_run_resumes(
     plan: Plan, number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,32 +100,79 @@ def test_a_signal_saves_a_checkpoint_and_the_run_resumes(
     # Only the signal saves.
     plan = tiny_plan(**{**KEYS, "checkpoint": {"epochs": 0, "seconds": 1e6}})
     monkeypatch.setattr(Checkpointer, "after_step", stop_after(1, number))
-    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)]
+    before = [signal.getsignal(each) for each in STOPPING_SIGNALS]
     with pytest.raises(Interrupted, match=f"stopped by {number.name} after 1 of 3 epochs"):
         train(plan, run)
     assert {path.name for path in folder.iterdir()} == {folder_names.CHECKPOINT}
-    assert before == [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)]
+    assert before == [signal.getsignal(each) for each in STOPPING_SIGNALS]
     assert train(plan, run)["attempts"] == 2
     assert contents(plan, WIDE) == undisturbed
 
 
-def test_the_command_exits_with_75_within_seconds_of_a_signal(tmp_path: Path) -> None:
+FILES = ["--configfile", str(ROOT / "config/digits.yaml"), "--configfile", "tiny.yaml"]
+ENDLESS = [sys.executable, "-m", "replication", "train", WIDE, *FILES]
+"""The command of a training that does not end by itself."""
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """The folder to call `ENDLESS` in."""
     (tmp_path / "tables").symlink_to(ROOT / "tables")
     long = {**TINY, "images": {"epochs": 100_000, "milestones": [1]}}
+    # Only signals save.
+    long |= {"checkpoint": {"epochs": 0, "seconds": 1e6}}
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(long), encoding="utf-8")
-    files = ["--configfile", str(ROOT / "config/digits.yaml"), "--configfile", "tiny.yaml"]
-    command = [sys.executable, "-m", "replication", "train", WIDE, *files]
-    said: list[str] = []
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as training:
-        assert training.stderr
-        while not said or not said[-1].startswith("epoch "):
-            said.append(training.stderr.readline())
-            assert training.poll() is None
-        training.send_signal(signal.SIGTERM)
-        said += training.communicate(timeout=30)[1].splitlines()
+    return tmp_path
+
+
+def wait_for_an_epoch(training: "subprocess.Popen[str]") -> None:
+    assert training.stderr
+    while not training.stderr.readline().startswith("epoch "):
+        assert training.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_command_exits_with_75_within_seconds_of_a_signal(
+    endless: Path, number: signal.Signals
+) -> None:
+    with subprocess.Popen(ENDLESS, cwd=endless, stderr=subprocess.PIPE, text=True) as training:
+        wait_for_an_epoch(training)
+        training.send_signal(number)
+        lines = training.communicate(timeout=60)[1].splitlines()
     assert training.returncode == 75
-    assert said[-1].startswith("stopped by SIGTERM after ")
-    assert said[-1].endswith("a checkpoint is saved, and the same command resumes from it")
+    assert lines[-1].startswith(f"stopped by {number.name} after ")
+    assert lines[-1].endswith("a checkpoint is saved, and the same command resumes from it")
+    assert (endless / "results/tiny/runs" / WIDE / folder_names.CHECKPOINT).exists()
+
+
+def test_under_nohup_a_training_goes_on_when_the_terminal_is_closed(endless: Path) -> None:
+    command = ["nohup", *ENDLESS]
+    with subprocess.Popen(command, cwd=endless, stderr=subprocess.PIPE, text=True) as training:
+        wait_for_an_epoch(training)
+        training.send_signal(signal.SIGHUP)
+        for _ in range(3):
+            wait_for_an_epoch(training)
+        training.send_signal(signal.SIGTERM)
+        lines = training.communicate(timeout=60)[1].splitlines()
+    assert training.returncode == 75
+    assert lines[-1].startswith("stopped by SIGTERM after ")
+
+
+def test_a_training_whose_terminal_is_closed_saves_a_checkpoint(endless: Path) -> None:
+    # A process of its own session with a terminal, which takes no more lines once it is closed.
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(endless)
+        os.execv(ENDLESS[0], ENDLESS)  # noqa: S606 - the terminal is that of this process
+    shown = b""
+    while b"\nepoch " not in shown:
+        shown += os.read(terminal, 1000)
+    os.close(terminal)
+    assert status(pid) == 75
+    folder = endless / "results/tiny/runs" / WIDE
+    assert {path.name for path in folder.iterdir()} == {folder_names.CHECKPOINT}
+    content = torch.load(folder / folder_names.CHECKPOINT, weights_only=True)
+    assert len(content["trainer"]["history"]) >= 1
 
 
 def test_a_signal_before_the_training_starts_stops_at_once(
@@ -127,7 +182,7 @@ def test_a_signal_before_the_training_starts_stops_at_once(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    monkeypatch.setattr("replication.training.prepared_run.load_data", load)
+    monkeypatch.setattr("replication.training.train_run.load_data", load)
     with pytest.raises(Interrupted):
         train(plan, plan.run(WIDE))
     assert list(plan.folder(plan.run(WIDE)).iterdir()) == []
@@ -146,6 +201,43 @@ def stopped(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder_names.PREVIOUS_CHECKPOINT,
     }
     return folder
+
+
+def as_saved_on_a_gpu(state: dict[str, Any]) -> None:
+    """Change a trainer's state to what one on a GPU saves: its generators are of another kind."""
+    gpu_state = torch.zeros(16, dtype=torch.uint8)
+    state["permutation"] = {"device": "cuda", "state": gpu_state}
+    state["global_generators"].append({"device": "cuda", "state": gpu_state})
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_resumed(
+    plan: Plan, stopped: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = torch.load(stopped / folder_names.CHECKPOINT, weights_only=True)
+    as_saved_on_a_gpu(content["trainer"])
+    content["conditions"][-1]["device"] = "a GPU"
+    torch.save(content, stopped / folder_names.CHECKPOINT)
+    record = train(plan, plan.run(WIDE))
+    assert record["attempts"] == 2
+    assert [conditions["device"] for conditions in record["earlier"]] == ["a GPU"]
+    assert "checkpoint.pt: saved with other device (a GPU; now " in capfd.readouterr().err
+
+
+def test_a_generator_continues_only_from_the_state_of_its_own_kind_of_device() -> None:
+    generator = make_generator("a/run", "permutation")
+    torch.rand(5, generator=generator)
+    saved = generator_state(generator)
+    expected = torch.rand(3, generator=generator)
+    resumed = make_generator("a/run", "permutation")
+    restore_generator(resumed, saved)
+    assert torch.equal(torch.rand(3, generator=resumed), expected)
+    # One of another kind begins its own stream.
+    moved = make_generator("a/run", "permutation")
+    restore_generator(moved, {"device": "cuda", "state": torch.zeros(16, dtype=torch.uint8)})
+    begun = torch.rand(3, generator=make_generator("a/run", "permutation"))
+    assert torch.equal(torch.rand(3, generator=moved), begun)
+    # A checkpoint of a CPU has no state for CUDA's generators, which stay as they are.
+    restore_global_generators(global_generator_states(torch.device("cpu")), torch.device("cuda"))
 
 
 def test_a_damaged_checkpoint_does_not_replace_the_intact_one(

@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import timm
 import torch
 import yaml
 
+from replication.analysis.collect import describe_finished_run
+from replication.analysis.measure import Measurements
 from replication.data.prepare import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.plan.run import network_tag
-from replication.results.run_folder import MODEL
+from replication.plan.run import Run, network_tag
+from replication.results.run_folder import HISTORY, MODEL
 from replication.results.run_record import read_predictions, read_record
 from replication.training.train_run import train
+from replication.verify.history import history_problems
 
 VIT: dict[str, Any] = {"network": "timm:test_vit", "arguments": {"img_size": 8, "patch_size": 4}}
 TABLE: dict[str, Any] = {
@@ -144,28 +148,63 @@ def test_shared_ends_are_the_teachers(plan: Plan) -> None:
     assert not torch.equal(one["blocks.0.attn.qkv.weight"], two["blocks.0.attn.qkv.weight"])
 
 
-def test_a_teacher_from_elsewhere_is_evaluated_and_teaches(plan: Plan, tmp_path: Path) -> None:
-    shutil.copy(plan.folder(plan.run(TEACHER)) / "model.safetensors", tmp_path / "elsewhere.st")
-    given = {**VIT, "weights": str(tmp_path / "elsewhere.st")}
+def plan_with_given_weights(trained: Plan, folder: Path) -> tuple[Plan, Run, Run]:
+    """A plan with the weights of a trained run as weights from elsewhere; that run, a student."""
+    shutil.copy(trained.folder(trained.run(TEACHER)) / MODEL, folder / "elsewhere.st")
+    given = {**VIT, "weights": str(folder / "elsewhere.st")}
     columns = {"teacher": given, "ban": {"objective": "ban", "teacher": "teacher"}}
-    found = write(tmp_path, {**TABLE, "columns": columns}, seeds=[0, 1])
-    above = f"blobs/{TAG}.given.0"
-    assert list(found.runs) == [above, *(f"{above}/{TAG}.ban.{seed}" for seed in (0, 1))]
-    for run in list(found.runs.values())[:2]:
-        train(found, run)
-    one, two = (
-        read_record(it.folder(it.run(run))) for it, run in ((plan, TEACHER), (found, above))
-    )
-    assert one["result"] == two["result"]
-    assert two["recipe"]["weights"] == one["checksums"]["model.safetensors"]
-    student = read_record(found.folder(found.run(f"{above}/{TAG}.ban.0")))
-    assert student["lineage"] == [{"run": above, "model_sha256": two["checksums"][MODEL]}]
+    plan = write(folder, {**TABLE, "columns": columns}, seeds=[0, 1])
+    teacher = f"blobs/{TAG}.given.0"
+    assert list(plan.runs) == [teacher, *(f"{teacher}/{TAG}.ban.{seed}" for seed in (0, 1))]
+    return plan, plan.run(teacher), plan.run(f"{teacher}/{TAG}.ban.0")
+
+
+def test_a_teacher_from_elsewhere_is_evaluated_and_teaches(plan: Plan, tmp_path: Path) -> None:
+    own, teacher, student = plan_with_given_weights(plan, tmp_path)
+    for run in (teacher, student):
+        train(own, run)
+    original = read_record(plan.folder(plan.run(TEACHER)))
+    record = read_record(own.folder(teacher))
+    assert record["result"] == original["result"]
+    assert record["recipe"]["weights"] == original["checksums"][MODEL]
+    assert read_record(own.folder(student))["lineage"] == [
+        {"run": teacher.id, "model_sha256": record["checksums"][MODEL]}
+    ]
+
+
+def test_weights_from_elsewhere_have_no_invented_training(plan: Plan, tmp_path: Path) -> None:
+    own, teacher, _ = plan_with_given_weights(plan, tmp_path)
+    record, folder = train(own, teacher), own.folder(teacher)
+    assert not record.keys() & {"attempts", "earlier", "compile", "images_per_second"}
+    assert "training" not in record["recipe"]
+    history = pd.read_csv(folder / HISTORY)
+    assert list(history.columns) == ["epoch", "train_loss", "train_error", "test_error"]
+    original = pd.read_csv(plan.folder(plan.run(TEACHER)) / HISTORY)
+    (line,) = history.to_dict("records")
+    assert line["epoch"] == 0
+    assert line["test_error"] == pytest.approx(original["test_error"].iloc[-1], rel=1e-5)
+    # Of the network as it is, and not while it was trained.
+    assert line["train_error"] < 15
+    assert list(history_problems(folder, read_record(folder))) == []
+    described = describe_finished_run(Measurements(own), teacher)
+    assert described["train_error"] == line["train_error"]
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "with weights from elsewhere, which were evaluated and not trained here" in card
+    assert "## Recipe" not in card
+    # A changed result is seen.
+    history.assign(test_error=50.0).to_csv(folder / HISTORY, index=False)
+    (problem,) = history_problems(folder, read_record(folder))
+    assert "has a test_error of 50.0" in problem
 
 
 @pytest.mark.parametrize(
     ("row", "content", "says"),
     [
-        (VIT, None, "elsewhere.st: cannot be read (No such file"),
+        (
+            VIT,
+            None,
+            "elsewhere.st: cannot be read (No such file or directory); correct `weights`",
+        ),
         (VIT, b"weights", "no safetensors file"),
         ({**VIT, "network": "timm:test_vit2"}, "own", "does not fit"),
         ({**VIT, "arguments": {"img_size": 8, "patch_size": 2}}, "own", "has another shape"),
