@@ -182,7 +182,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "title of two claims": (
         lambda f: f["claims"]["ban-densenet-90-60"].update(title=first(f)["title"]),
-        f"`claims.ban-densenet-90-60.title`: `{FIRST}` has the same",
+        f"`claims.{FIRST}.title`: `ban-densenet-90-60` has the same",
     ),
     "unknown source": (lambda f: first(f).update(source="me"), f"`claims.{FIRST}.source`"),
     "unknown family": (lambda f: first(f).update(family="ban"), "`ban` is no primary claim"),

@@ -474,6 +474,6 @@ def test_a_claim_edited(small_plan: Plan) -> None:
     claims.drop(index=5).to_csv(file, index=False)
     start = "results/tiny/claims.csv: "
     assert problems() == [
-        f"{start}{claims.claim[3]}: verdict is splendid, not inconclusive",
+        f"{start}{claims.claim[3]}: verdict is splendid, not undecided",
         f"{start}{claims.claim[5]}: has no line, although its runs are there",
     ]
