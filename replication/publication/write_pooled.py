@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from replication.analysis.quality import SIX_DIGITS
 from replication.config.paper_tables import TABLES
 from replication.plan.plan import PUBLISHED
 from replication.publication.derive import (
@@ -46,8 +47,9 @@ def write_pool(
     def write(part: Path) -> None:
         plan = replace(pooled.plan, results=part)
         write_scale(plan)
-        for csv_name in ("runs", "cells", "quality", "reliability"):
+        for csv_name in ("runs", "cells", "quality"):
             write_csv_file(part, csv_name, getattr(pooled, csv_name))
+        write_csv_file(part, "reliability", pooled.reliability, float_format=SIX_DIGITS)
         if pooled.correctness is not None:
             write_correctness(part, pooled.correctness)
         notes.extend(_copy_measured_files(pooled, part))
