@@ -100,7 +100,9 @@ def test_every_command_and_option_that_a_document_names_exists(document: Path) -
         r"(?:^ *|`)replication ([a-z]+)\b([^`\n#]*)", document.read_text("utf-8"), re.M
     ):
         known = commands[name].params if name in commands else []
-        options = {option for parameter in known for option in parameter.opts}
+        options = {
+            option for parameter in known for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         unknown = set(re.findall(r"--[\w-]+", rest)) - options
         if name not in commands or unknown:
             missing.append(f"replication {name} {' '.join(unknown)}")

@@ -60,7 +60,7 @@ def _execute(plan: Plan, source: Path) -> str:
             papermill.execute_notebook(
                 str(source),
                 str(copy),
-                parameters={"scale": scale, "results": folder},
+                parameters={"scale": scale, "results_folder": folder},
                 progress_bar=False,
             )
         except PapermillExecutionError as problem:

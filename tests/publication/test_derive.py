@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 from support.checks import refused
+from support.plans import ROOT
 from support.project import contents
 from support.published_results import change_lines, copy_published, publish_small_results
 
 from replication.cli import run_command
 from replication.plan.plan import Plan
+from replication.publication import execute_notebooks
 from replication.publication.derive import derive
+from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.results.correctness import CORRECT
 from replication.verify.verification import verify
 
@@ -87,3 +90,19 @@ def test_without_the_items_their_intervals_are_kept_and_only_checked_by_checksum
 def test_a_folder_without_csv_files_is_refused(tmp_path: Path) -> None:
     with refused(f"{tmp_path}", "has no cells.csv and runs.csv to derive from"):
         derive(tmp_path)
+
+
+def test_notebooks_are_executed_on_the_folder_itself(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it lies, and with figures as SVG alone; one notebook stands for all."""
+    shutil.move(place, "elsewhere")
+    Path("notebooks").symlink_to(ROOT / "notebooks")
+    monkeypatch.setattr(execute_notebooks, "NOTEBOOKS", {"claims": NOTEBOOKS["claims"]})
+    derive(Path("elsewhere"))
+    notebook = Path("elsewhere/notebooks/claims.ipynb").read_text(encoding="utf-8")
+    assert "../figures/claims.svg" in notebook
+    assert "image/png" not in notebook
+    assert str(Path.cwd()) not in notebook
+    assert [file.name for file in Path("elsewhere/figures").iterdir()] == ["claims.svg"]
+    assert verify(Path("elsewhere")).problems == []

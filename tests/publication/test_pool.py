@@ -22,7 +22,8 @@ from support.small_results import (
 from replication.cli import run_command
 from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan
-from replication.publication.pool import pool, write_pool
+from replication.publication.pool import pool
+from replication.publication.write_pooled import write_pool
 from replication.results.csv_files import read_cells, read_runs
 from replication.verify.verification import verify
 
