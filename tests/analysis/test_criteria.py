@@ -11,18 +11,8 @@ from support.plans import ROOT, tiny_plan
 from support.stub_training import write_finished_runs
 
 from replication.analysis.capacities import Capacities
-<<<<<<< HEAD
 from replication.analysis.criteria import measure_criteria
 from replication.analysis.fair_test import FAIR_TEST, judge_error, judge_fit, judge_schedule
-=======
-from replication.analysis.criteria import (
-    FAIR_TEST,
-    judge_error,
-    judge_fit,
-    judge_schedule,
-    measure_criteria,
-)
->>>>>>> verify
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.criteria_page import (

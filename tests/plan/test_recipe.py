@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from support.checks import refused
 from support.plans import ROOT, tiny_plan
 
 from replication.config.scale import ImageRecipe, check_scale, read_config
-from replication.data.augmentation import count_views
 from replication.data.own_images import read_own_images
 from replication.plan.plan import Plan
 from replication.plan.recipe import REVISIONS, hash_recipe, with_version
+from replication.training.image_trainer import Augmenter
 
 SIX = [f"table{number}" for number in range(1, 7)]
 BYTES_OF_CIFAR10_STAND_IN = 200 * 10 * 2
@@ -73,7 +74,8 @@ def test_a_recipe_counts_as_many_views_as_its_augmentation(padding: int, flip: b
         crop_padding=padding,
         flip=flip,
     )
-    assert recipe.views == count_views(padding, flip)
+    images = torch.zeros(1, 1, 8, 8)
+    assert recipe.views == Augmenter(images, padding, flip).views
 
 
 def own_images(folder: Path, **keys: Any) -> Plan:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from replication.data.augmentation import Augmenter, count_views, draw_views
+from replication.training.image_trainer import Augmenter, draw_views
 
 
 @pytest.mark.parametrize("flip", [False, True])
@@ -12,14 +12,14 @@ def test_views_are_torchvisions_reflected_crops_and_flips(flip: bool) -> None:
     pictures = torch.randn(60, 3, 10, 14, generator=torch.Generator().manual_seed(0))
     views = draw_views(60, 3, flip, torch.Generator().manual_seed(1))
     index = torch.randperm(60, generator=torch.Generator().manual_seed(2))
-    found = Augmenter(pictures, 3, flip)(index, views)
+    augmented = Augmenter(pictures, 3, flip)(index, views)
     pad = v2.Pad(3, padding_mode="reflect")
     for i, image in enumerate(pictures[index]):
         mirrored, corner = divmod(int(views[i]), 7 * 7)
         expected = v2.functional.crop(pad(image), *divmod(corner, 7), 10, 14)
         if mirrored:
             expected = v2.functional.horizontal_flip(expected)
-        assert torch.equal(found[i], expected)
+        assert torch.equal(augmented[i], expected)
     assert bool((views >= 7 * 7).any()) == flip
 
 
@@ -32,4 +32,6 @@ def test_every_crop_is_drawn_equally_often_and_half_are_mirrored() -> None:
 
 
 def test_views_are_counted() -> None:
-    assert [count_views(0, False), count_views(0, True), count_views(4, True)] == [1, 2, 162]
+    pictures = torch.zeros(1, 1, 8, 8)
+    settings = [(0, False), (0, True), (4, True)]
+    assert [Augmenter(pictures, *setting).views for setting in settings] == [1, 2, 162]
