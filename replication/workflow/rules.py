@@ -18,7 +18,7 @@ from typing import Any, Literal
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from replication.config.scale import Resources
+from replication.config.job_settings import Resources
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
