@@ -7,7 +7,10 @@
 
 CORES ?= all
 SCALE ?= digits
-PYTHON ?= python3.11
+# The newest Python that runs and can make an environment: a name on the PATH can be a shim of a
+# version that is not installed.
+RUNS = $(shell $(1) -c "import ensurepip, venv" > /dev/null 2>&1 && echo $(1))
+PYTHON ?= $(firstword $(foreach version,3.14 3.13 3.12 3.11,$(call RUNS,python$(version))))
 # Processes that share the tests, each on one core.
 WORKERS ?= 2
 
@@ -40,7 +43,8 @@ environment: $(ENVIRONMENT)
 
 .venv/installed: requirements.txt pyproject.toml
 	@echo "== making the environment in .venv (once; some minutes and 7 GB)"
-	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) is not here: install it, or name another by PYTHON=python3.12"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 runs here: install one, or name it by PYTHON=/path/to/python3"; exit 1; }
+	@test -n "$(call RUNS,$(PYTHON))" || { echo "error: $(PYTHON) does not run here or cannot make an environment: install it with its venv module, or name another by PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -19,8 +19,8 @@ from benchmarks.cases import wide_resnet_16
 from benchmarks.contestants import synchronise
 from benchmarks.ours import recipe_of
 from benchmarks.tiny import LINKED, TINY
-from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import OBJECTIVES
+from replication.training.image_trainer import Augmenter, draw_views
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 128

@@ -15,9 +15,9 @@ from benchmarks.compare import Ready
 from benchmarks.contestants import Plain, Task, timed
 from benchmarks.measure import medians, ratios
 from benchmarks.turns import race
-from replication.data.augmentation import Augmenter, draw_views
 from replication.objectives import ban
 from replication.runtime.conditions import Precision, configure_precision
+from replication.training.image_trainer import Augmenter, draw_views
 
 NETWORKS = ("Wide-ResNet-16-1",)
 

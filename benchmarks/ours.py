@@ -11,7 +11,6 @@ from torch import nn
 from benchmarks.cases import CLASSES, SGD, Case, Pictures
 from benchmarks.contestants import Task, synchronise, timed
 from replication.config.scale import Decisions, ImageRecipe
-from replication.data.augmentation import count_views
 from replication.data.images import ImageData, Items
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
@@ -122,7 +121,7 @@ def image_data(task: Task, evaluated: int = 1) -> ImageData:
 
 def logits_shape(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
     """Views, images and classes."""
-    return count_views(recipe.crop_padding, recipe.flip), len(pictures.labels), CLASSES
+    return recipe.views, len(pictures.labels), CLASSES
 
 
 def write_random_logits(case: Case, pictures: Pictures, folder: Path) -> None:

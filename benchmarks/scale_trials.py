@@ -16,7 +16,9 @@ docs/data/cifar_trials.csv. A line of that file is one training of a network on 
   which then has no validation error.
 """
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,7 +52,7 @@ def trials_table(trials: pd.DataFrame) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def _cells(trial: dict[str, object]) -> list[str]:
+def _cells(trial: Mapping[Hashable, Any]) -> list[str]:
     epochs, done = trial["epochs"], trial["epochs_done"]
     validation = [
         "–" if pd.isna(trial[column]) else f"{trial[column]:{digits}}"

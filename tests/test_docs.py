@@ -100,7 +100,9 @@ def test_every_command_and_option_that_a_document_names_exists(document: Path) -
         r"(?:^ *|`)replication ([a-z]+)\b([^`\n#]*)", document.read_text("utf-8"), re.M
     ):
         known = commands[name].params if name in commands else []
-        options = {option for parameter in known for option in parameter.opts}
+        options = {
+            option for parameter in known for option in (*parameter.opts, *parameter.secondary_opts)
+        }
         unknown = set(re.findall(r"--[\w-]+", rest)) - options
         if name not in commands or unknown:
             missing.append(f"replication {name} {' '.join(unknown)}")
@@ -177,21 +179,22 @@ def test_the_stems_of_the_studies_page_take_small_images(
 # Columns of the README's table of results, and the folders of `published/` that they show: those of
 # other seeds are decided together, those of other tables by themselves.
 PUBLISHED = {
-    2: [["digits", "digits-more-seeds"]],
-    3: [["fashion"], ["fashion-other-tables"], ["fashion-table5"]],
+    2: [["digits"]],
+    3: [["fashion"]],
 }
 
 
 def decided_together(folders: list[str]) -> pd.DataFrame:
     """The claims that published cells decide: a line per claim, verdict and numbers."""
-    cells, quality = (
+    cells, quality, runs = (
         pd.concat(
             [pd.read_csv(ROOT / "published" / folder / name) for folder in folders],
             ignore_index=True,
         )
-        for name in ("cells.csv", "quality.csv")
+        for name in ("cells.csv", "quality.csv", "runs.csv")
     )
-    verdicts, numbers = decide_claims(read_claims(ROOT / "tables"), cells, quality)
+    by_run = runs.drop_duplicates("run").set_index("run", drop=False)
+    verdicts, numbers = decide_claims(read_claims(ROOT / "tables"), cells, by_run, quality)
     return verdicts.merge(numbers.drop(columns="family"), on="claim", validate="one_to_one")
 
 
@@ -298,7 +301,7 @@ from replication.architectures.catalogue import FAMILIES, NETWORKS, Family, Netw
 FAMILIES["plain"] = Family("__main__:plain")
 NETWORKS["plain_64"] = Network("plain", {{"width": 64}})
 from timm.layers.norm_act import BatchNormAct2d
-from replication.architectures.scaling import scaled
+from replication.architectures.catalogue import scaled
 from replication.networks.families import _stem
 {snippet}
 import timm, torch

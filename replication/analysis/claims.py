@@ -32,9 +32,8 @@ from replication.results.csv_files import (
 )
 from replication.results.schema import CSV_FILES
 
-DERIVED = ("claims", "claims_power")
+CLAIM_FRAMES = ("claims", "claims_power")
 """The csv files that follow from ``cells.csv``, ``quality.csv`` and ``runs.csv`` alone."""
-FILES = tuple(CSV_FILES[name].path for name in DERIVED)
 
 
 def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
@@ -49,7 +48,7 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
     """
     frames = claims_of(plan, folder)
     items = items_of_claims(plan, folder)
-    for name, frame in zip((*DERIVED, "claims_items"), (*frames, items), strict=True):
+    for name, frame in zip((*CLAIM_FRAMES, "claims_items"), (*frames, items), strict=True):
         write_csv_file(plan.results, name, frame)
     return frames[0]
 

@@ -3,7 +3,6 @@
 Each table has its own part of both files, so that a single table can be built without the others.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,26 +107,32 @@ class MeasuredTable:
 def measure_table(plan: Plan, table: str) -> MeasuredTable:
     """Measure a table's cells and describe its runs, from the folders of the runs.
 
-    A cell with a missing or damaged run, or with runs that cannot be averaged, stays empty. A run
-    that is missing or damaged is left out.
+    A cell stays empty if one of its runs, or generation 0 of their lineage, is missing or damaged,
+    or if its runs cannot be averaged. A run that is missing or damaged is left out.
 
     Raises:
         InputError: the scale does not have the table.
     """
     measurements = Measurements(plan)
+    cells = plan.table_cells(table)
+    finished_runs, problems = [], dict[str, InputError]()
+    for run in plan.needed(table).values():
+        try:
+            finished_runs.append(describe_finished_run(measurements, run))
+        except InputError as problem:
+            problems[run.id] = problem
     lines: list[dict[str, object]] = []
     reasons = {}
-    for cell in plan.table_cells(table):
+    for cell in cells:
         try:
+            for run in cell.runs():
+                if run.id in problems:
+                    raise problems[run.id]
             lines += measurements.rows(cell)
         except InputError as problem:
             reasons[cell.row, cell.column] = str(problem)
-    finished_runs = []
-    for run in plan.needed(table).values():
-        with suppress(InputError):  # The cells that need it say what is wrong with it.
-            finished_runs.append(describe_finished_run(measurements, run))
-    cells = pd.DataFrame(lines, columns=CSV_FILES["table_cells"].names)
-    return MeasuredTable(cells, frame_of_runs(finished_runs), reasons)
+    measured_cells = pd.DataFrame(lines, columns=CSV_FILES["table_cells"].names)
+    return MeasuredTable(measured_cells, frame_of_runs(finished_runs), reasons)
 
 
 def frame_of_runs(lines: list[dict[str, Any]]) -> pd.DataFrame:

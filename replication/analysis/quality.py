@@ -40,6 +40,8 @@ from replication.results.csv_files import (
 )
 from replication.results.schema import CSV_FILES
 
+SIX_DIGITS = "%.6g"
+"""Of ``reliability.csv``, whose counts of correct images follow from six digits exactly."""
 ERROR = "error (%)"
 """How the metric of an image network's cell ends."""
 
@@ -99,7 +101,7 @@ def write_quality(plan: Plan) -> QualityFrames:
     """
     frames = measure_quality(plan)
     write_csv_file(plan.results, "quality", frames.quality)
-    write_csv_file(plan.results, "reliability", frames.reliability)
+    write_csv_file(plan.results, "reliability", frames.reliability, float_format=SIX_DIGITS)
     write_correctness(plan.results, frames.correctness)
     return frames
 

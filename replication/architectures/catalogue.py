@@ -1,6 +1,11 @@
-"""The registries of network families and of the paper's networks, readable without torch."""
+"""The registries of network families and of the paper's networks, and ratios that shrink them.
 
+Readable without torch.
+"""
+
+import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["image", "language"]
@@ -113,3 +118,13 @@ NETWORKS: dict[str, Network] = {
     "lstm": Network("lstm"),
     "cnn_lstm": Network("cnn_lstm"),
 }
+
+Ratio = int | float | str | Fraction
+
+
+def scaled(value: int, ratio: Ratio) -> int:
+    """`value` times `ratio`, rounded up and at least 1.
+
+    "1/12" and Fraction(1, 12) are exact, and a float is the decimal it prints: 60 × 0.2 is 12.
+    """
+    return max(1, math.ceil(value * Fraction(str(ratio))))

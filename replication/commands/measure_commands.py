@@ -1,6 +1,5 @@
 """The commands that turn finished runs into numbers, tables, verdicts and criteria."""
 
-import sys
 from typing import Annotated
 
 import typer
@@ -23,19 +22,13 @@ def table(
 
     A cell whose runs are not all there stays empty, and the text below the table says why.
     """
-    plan, empty_cells = read_plan_of(configfile, results), 0
+    plan = read_plan_of(configfile, results)
     names = [table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
-    from replication.report.table_files import build_table
+    from replication.report.table_files import build_tables
 
-    for name in names:
-        reasons = build_table(plan, name).reasons
-        empty_cells += len(reasons)
-        for reason in dict.fromkeys(reasons):
-            print(f"empty cell: {reason}", file=sys.stderr)
-        # Flushed, so that a log shows it before the error.
-        print(plan.results / "tables" / f"{name}.md", flush=True)
+    empty_cells = sum(build_tables(plan, names).values())
     if empty_cells and not allow_missing:
         raise InputError(
             f"{empty_cells} cells stay empty for the reasons above; fix them and call again, or"

@@ -107,7 +107,7 @@ def pool(
 
     The command writes a publication, which has no weights and predictions, and verifies it.
     """
-    from replication.publication.pool import write_pool
+    from replication.publication.write_pooled import write_pool
 
     folder, findings, notes = write_pool(
         folders, scale, to, prefer=prefer or (), notebooks=notebooks

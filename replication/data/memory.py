@@ -14,7 +14,7 @@ from replication.errors import InputError
 BYTES = 4
 """Of a pixel of one channel in float32."""
 COPIES = 3
-"""Training images as they are read, normalised, and padded for random crops."""
+"""Training images as they are, padded for random crops, and once more while that is done."""
 LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PARTS = ("train", "test")
-FORMAT = 1
+PREPARED_FORMAT = 1
 DESCRIPTION = "description.json"
 
 
@@ -54,7 +54,7 @@ class Description:
     train: int
     test: int
     pixels: str
-    format: int = FORMAT
+    format: int = PREPARED_FORMAT
 
 
 class RawImages(NamedTuple):
@@ -82,7 +82,7 @@ def read_description(folder: Path) -> Description | None:
     """The description of prepared images; None if there is none of this version."""
     try:
         fields = json.loads((folder / DESCRIPTION).read_bytes())
-        if fields["format"] != FORMAT:
+        if fields["format"] != PREPARED_FORMAT:
             return None
         lists = {key: tuple(fields[key]) for key in ("classes", "shape")}
         return Description(**{**fields, **lists})

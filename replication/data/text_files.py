@@ -4,23 +4,28 @@ A loader takes the corpus' own folder, the size of the vocabulary, and whether i
 is missing.
 """
 
+import gzip
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
-from pydoc_data.topics import topics
 
 import torch
 from filelock import FileLock
 
+from replication.data.download import UNREADABLE
 from replication.data.download import download as fetch
+from replication.data.image_folders import file_state
 from replication.data.specs import PREPARE
 from replication.data.text import END_OF_SENTENCE, UNKNOWN, Corpus
 from replication.errors import InputError
 
+PYTHON_REFERENCE = Path(__file__).with_name("python_reference") / "topics-3.11.7.json.gz"
 NUMBER = "N"
-PARTS = ("train", "valid", "test")
+TEXT_PARTS = ("train", "valid", "test")
 PENN_TREEBANK_MD5 = {
     "ptb.train.txt": "f26c4b92c5fdc7b3f8c7cdcb991d8420",
     "ptb.valid.txt": "aa0affc06ff7c36e977d7cd49e3839bf",
@@ -42,15 +47,15 @@ def python_reference(root: Path, words: int, download: bool = False) -> Corpus:
 
     Lower case, punctuation dropped, each number `N`, `<eos>` after each sentence, the `words` most
     frequent types of the training part kept and all others `<unk>`. Neither `root` nor `download`
-    is used: the text is part of the interpreter (`pydoc_data.topics`), and so differs between
-    CPython versions.
+    is used: the text is part of the suite. It is that of CPython 3.11.7 (`pydoc_data.topics`),
+    whatever the version of the interpreter, because other versions have other texts.
 
     Topics quote each other at length ("with" is a section of "compound"), so each paragraph is
     kept only once, in the longest topic that has it. Whole topics then go to the three parts, the
     longest first to the part that lacks most of its share, about 80/10/10 of the tokens.
     """
-    parts: list[list[str]] = [[] for _ in PARTS]
-    texts = _without_repeats(topics)
+    parts: list[list[str]] = [[] for _ in TEXT_PARTS]
+    texts = _without_repeats(read_topics())
     total = sum(map(len, texts))
     for text in sorted(texts, key=len, reverse=True):
         missing = [
@@ -60,22 +65,45 @@ def python_reference(root: Path, words: int, download: bool = False) -> Corpus:
     return _encode(parts, words)
 
 
+def read_topics() -> dict[str, str]:
+    """The texts of the language reference by topic.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        topics: dict[str, str] = json.loads(gzip.decompress(PYTHON_REFERENCE.read_bytes()))
+    except UNREADABLE as error:
+        raise InputError(
+            f"{PYTHON_REFERENCE}: cannot be read ({error}); install the suite again"
+        ) from None
+    return topics
+
+
 def own_text(file: Path, words: int) -> Corpus:
     """Read a text of one's own as `python_reference`: its first 80 % of words, 10 % and 10 %.
 
     Raises:
         InputError: it cannot be read, or is too short.
     """
+    return _own_text(file, words, file_state(file))
+
+
+@lru_cache(maxsize=4)
+def _own_text(file: Path, words: int, state: str) -> Corpus:
+    """As `own_text`; a plan asks for the sizes of one text many times, so that it is kept as long
+    as the ``state`` of its file stays the same."""
     try:
-        found = [*_words(file.read_text(encoding="utf-8"))]
+        words_in_order = [*_words(file.read_text(encoding="utf-8"))]
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; correct `text`") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file}: cannot be read ({error}); it has to be text in UTF-8") from None
-    first, second = len(found) * 8 // 10, len(found) * 9 // 10
-    parts = found[:first], found[first:second], found[second:]
+    total = len(words_in_order)
+    first, second = total * 8 // 10, total * 9 // 10
+    parts = words_in_order[:first], words_in_order[first:second], words_in_order[second:]
     if not all(parts):
-        raise InputError(f"{file}: {len(found)} words are too few; take a longer text")
+        raise InputError(f"{file}: {total} words are too few; take a longer text")
     return _encode(parts, words)
 
 
@@ -90,7 +118,7 @@ def penn_treebank(root: Path, words: int, download: bool = False) -> Corpus:
         InputError: a file is missing, has another md5 sum than Mikolov's, or cannot be downloaded.
     """
     parts = []
-    for part in PARTS:
+    for part in TEXT_PARTS:
         lines = _read_treebank(root / f"ptb.{part}.txt", download).splitlines()
         parts.append([word for line in lines for word in (*line.split(), END_OF_SENTENCE)])
     return _encode(parts, words)
@@ -129,9 +157,11 @@ def _without_repeats(texts: Mapping[str, str]) -> list[list[str]]:
 
 def _words(paragraph: str) -> Iterator[str]:
     for sentence in SENTENCE_BREAK.split(paragraph):
-        found = [NUMBER if m["number"] else m[0].lower() for m in WORD.finditer(sentence)]
-        if found:
-            yield from (*found, END_OF_SENTENCE)
+        words = [
+            NUMBER if match["number"] else match[0].lower() for match in WORD.finditer(sentence)
+        ]
+        if words:
+            yield from (*words, END_OF_SENTENCE)
 
 
 def _encode(parts: Sequence[Iterable[str]], words: int) -> Corpus:

@@ -187,6 +187,25 @@ def hub_config(
     }
 
 
+def hub_config_of(
+    name: str, network: nn.Module, data: ImageData, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The `hub_config` of a network that `create_network` made by this name for these data.
+
+    ``options`` are its arguments other than those that the data give. The first and last layers of
+    a network of timm are those that timm names.
+    """
+    height, width = data.train.images.shape[-2:]
+    architecture, statistics = name.removeprefix(f"{TIMM}:"), (data.mean, data.std)
+    config = hub_config(
+        architecture, data.classes, data.channels, options, (height, width), *statistics
+    )
+    if architecture != name:
+        layers: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+        config["pretrained_cfg"] |= {key: layers.get(key) for key in ("first_conv", "classifier")}
+    return config
+
+
 def _register(name: str, network: Network) -> None:
     def create(pretrained: bool = False, **kwargs: Any) -> ImageNetwork:
         model: ImageNetwork = build_model_with_cfg(

@@ -12,7 +12,7 @@ from timm.layers.norm_act import BatchNormAct2d
 from timm.models.densenet import DenseBlock, DenseTransition
 from torch import Tensor, nn
 
-from replication.architectures.scaling import Ratio, scaled
+from replication.architectures.catalogue import Ratio, scaled
 
 Features = dict[str, nn.Module]
 BLOCKS = 3

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, pad
 
-from replication.architectures.catalogue import FAMILIES, NETWORKS
-from replication.architectures.scaling import Ratio, scaled
+from replication.architectures.catalogue import FAMILIES, NETWORKS, Ratio, scaled
 from replication.data.text import characters
 
 State = tuple[Tensor, Tensor]

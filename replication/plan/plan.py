@@ -22,7 +22,13 @@ from replication.plan.cells import Cell, cells_of
 from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
 from replication.plan.seeds import check_seeds
-from replication.plan.stored_logits import is_within_limit, logit_shape
+from replication.plan.stored_logits import (
+    TrainingSize,
+    described_size,
+    is_within_limit,
+    logit_shape,
+    size_of,
+)
 from replication.plan.table_checks import check_table
 
 RESULTS = Path("results")
@@ -173,15 +179,25 @@ class Plan:
     def stores_logits_for(self, student: Run) -> bool:
         """Whether the logits of a student's teacher are stored; else the teacher runs beside it.
 
-        Data of one's own have no known size before they are prepared; until then their logits
-        are taken to be within the limit.
+        The sizes of data of one's own are known once they are prepared: from what was prepared, or
+        from the description that this left beside the results. Until then their logits are taken
+        to be within the limit.
         """
         limit = self.scale.logit_cache_limit_gib
-        try:
-            data = self.data_spec(student.dataset)
-        except InputError:
+        size = self._training_size(student.dataset)
+        if size is None:
             return limit > 0
-        return is_within_limit(logit_shape(self.training(student), data), limit)
+        return is_within_limit(logit_shape(self.training(student), size), limit)
+
+    def _training_size(self, dataset: AnyDataset) -> TrainingSize | None:
+        try:
+            return size_of(self.data_spec(dataset))
+        except InputError:
+            return described_size(self.prepared_data_file(dataset.name))
+
+    def prepared_data_file(self, dataset: str) -> Path:
+        """The file that describes a data set, by its name, once it is prepared."""
+        return self.results / "data" / f"{dataset}.json"
 
     def data_spec(self, dataset: AnyDataset) -> ImageSpec | TextSpec:
         """A data set's sizes as they are used; raises InputError where they are not known yet."""

@@ -4,24 +4,42 @@ Stored logits are rounded to half precision, those of a teacher that runs at eve
 the decision belongs to a student's recipe, and the limit that it follows from does not.
 """
 
+import json
 import math
+from pathlib import Path
 
 from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.specs import ImageSpec, TextSpec
 
 BYTES_PER_LOGIT = 2
 
+TrainingSize = tuple[int, int]
+"""Training samples, and classes; for texts training words, and words of the vocabulary."""
 LogitShape = tuple[int, int, int]
 """Views, samples, classes."""
 
 
-def logit_shape(recipe: ImageRecipe | LanguageRecipe, data: ImageSpec | TextSpec) -> LogitShape:
+def size_of(data: ImageSpec | TextSpec) -> TrainingSize:
+    """The size of a data set of which the plan knows everything."""
+    return data.train, data.words if isinstance(data, TextSpec) else data.classes
+
+
+def described_size(file: Path) -> TrainingSize | None:
+    """The size of a data set by the description that preparing it has left, if there is one."""
+    try:
+        description = json.loads(file.read_bytes())
+        classes = description.get("classes", description.get("words"))
+        return int(description["train"]), int(classes)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def logit_shape(recipe: ImageRecipe | LanguageRecipe, size: TrainingSize) -> LogitShape:
     """The shape of the logits that a student of this recipe needs of its teacher."""
+    samples, classes = size
     if isinstance(recipe, ImageRecipe):
-        assert isinstance(data, ImageSpec)
-        return recipe.views, data.train, data.classes
-    assert isinstance(data, TextSpec)
-    return 1, data.train - data.train % recipe.batch_size, data.words
+        return recipe.views, samples, classes
+    return 1, samples - samples % recipe.batch_size, classes
 
 
 def is_within_limit(shape: LogitShape, limit_gib: float) -> bool:

@@ -46,6 +46,7 @@ def derive(results: Path, tables: Path = TABLES, notebooks: bool = True) -> list
     before = _checksums(results)
     write_derived_files(plan, tables, notebooks)
     if published:
+        remove_second_renderings(results)
         write_crate(plan)
     after = _checksums(results)
     return [results / name for name in sorted(after) if after[name] != before.get(name)]
@@ -62,6 +63,12 @@ def write_derived_files(plan: Plan, tables: Path, notebooks: bool) -> None:
             files.write_text(file, text)
     if notebooks:
         execute_notebooks(plan)
+
+
+def remove_second_renderings(publication: Path) -> None:
+    """Remove the figures as PNG, which the notebooks draw as well: a publication has the SVG."""
+    for file in (publication / "figures").glob("*.png"):
+        files.remove(file)
 
 
 def write_crate(plan: Plan) -> None:

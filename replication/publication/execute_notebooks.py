@@ -10,7 +10,7 @@ from replication.publication.clean_notebooks import clean_notebook
 from replication.report.notebook_catalogue import NOTEBOOKS, Notebook
 from replication.results.csv_files import csv_path
 
-SOURCES = Path("notebooks")
+NOTEBOOKS_FOLDER = Path("notebooks")
 
 
 def shown_notebooks(plan: Plan) -> dict[str, Notebook]:
@@ -33,7 +33,7 @@ def execute_notebooks(plan: Plan) -> list[str]:
     for name, spec in shown_notebooks(plan).items():
         if not all(csv_path(plan.results, frame).is_file() for frame in spec.frames):
             continue
-        source = SOURCES / f"{name}.ipynb"
+        source = NOTEBOOKS_FOLDER / f"{name}.ipynb"
         if not source.is_file():
             raise InputError(
                 f"{source}: no such file; call this from the root of the repository, or with"
@@ -60,7 +60,7 @@ def _execute(plan: Plan, source: Path) -> str:
             papermill.execute_notebook(
                 str(source),
                 str(copy),
-                parameters={"scale": scale, "results": folder},
+                parameters={"scale": scale, "results_folder": folder},
                 progress_bar=False,
             )
         except PapermillExecutionError as problem:

@@ -197,8 +197,8 @@ def check_recipes(sources: Sequence[PooledFolder]) -> None:
         ]
         advice = "only results of one recipe can be pooled, so leave one of these folders out"
         hashes = [dict(source.runs["recipe_hash"]) for source in (first, second)]
-        for run in hashes[0].keys() & hashes[1].keys():
-            if hashes[0][run] != hashes[1][run]:
+        for run in hashes[0]:
+            if hashes[0][run] != hashes[1].get(run, hashes[0][run]):
                 why = f": {unlike[0]}" if unlike else ""
                 raise InputError(
                     f"{run}: has the recipe {hashes[0][run]} in {first.folder / 'runs.csv'} and"

@@ -1,7 +1,8 @@
 """Exports a finished, verified folder ``results/<scale>`` to ``published/<scale>``.
 
 It has the same files without weights, predictions and histories: the csv files with a line per run,
-tables, figures, executed notebooks, the workflow, and an RO-Crate with the checksum of each file.
+tables, figures as SVG, executed notebooks, the workflow, and an RO-Crate with the checksum of each
+file.
 """
 
 import shutil
@@ -109,7 +110,7 @@ def sources(plan: Plan) -> dict[str, Path]:
     names = [
         *(*MEASURED_FILES, *CLAIMS_FILES, *CRITERIA_FILES),
         *(f"tables/{name}.{ending}" for name in tables for ending in ("csv", "md", "html", "tex")),
-        *(f"figures/{name}.{ending}" for name in figures for ending in ("svg", "png")),
+        *(f"figures/{name}.svg" for name in figures),
         *(f"frames/{name}.csv" for spec in shown for name in spec.frames),
     ]
     return {name: plan.results / name for name in names} | workflow_files()

@@ -9,7 +9,7 @@ functions write these files (``replication derive``) and check them (``replicati
 from collections.abc import Callable
 from pathlib import Path
 
-from replication.analysis.claims import DERIVED, claims_of, items_of_claims
+from replication.analysis.claims import CLAIM_FRAMES, claims_of, items_of_claims
 from replication.analysis.criteria import derive_criteria
 from replication.analysis.table_statistics import missing_cells, table_statistics
 from replication.plan.plan import Plan
@@ -72,7 +72,7 @@ def claims_files(plan: Plan, tables: Path) -> Texts:
     frames = claims_of(plan, tables)
     texts = {
         csv_path(plan.results, name): csv_text(name, frame)
-        for name, frame in zip(DERIVED, frames, strict=True)
+        for name, frame in zip(CLAIM_FRAMES, frames, strict=True)
     }
     if (plan.results / CORRECT).is_file():
         texts[csv_path(plan.results, "claims_items")] = csv_text(

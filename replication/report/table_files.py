@@ -1,5 +1,6 @@
 """Writes a table of the replication in four formats, from the statistics of its cells."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,22 @@ def build_table(plan: Plan, name: str) -> BuiltTable:
     for ending, text in render_table(plan, name, frame, reasons).items():
         files.write_text(csv_path(plan.results, "table", name).with_suffix(f".{ending}"), text)
     return BuiltTable(frame, reasons)
+
+
+def build_tables(plan: Plan, names: Iterable[str]) -> dict[str, int]:
+    """Build tables, and print on standard error why cells are empty.
+
+    Returns the number of empty cells of each table. Raises InputError as `build_table`.
+    """
+    empty_cells = {}
+    for name in names:
+        reasons = build_table(plan, name).reasons
+        empty_cells[name] = len(reasons)
+        for reason in dict.fromkeys(reasons):
+            print(f"empty cell: {reason}", file=sys.stderr)
+        # Flushed, so that a log shows it before an error that follows.
+        print(csv_path(plan.results, "table", name).with_suffix(".md"), flush=True)
+    return empty_cells
 
 
 def render_table(

@@ -6,7 +6,6 @@ description that preparing them leaves beside the results has it, as every run's
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from replication.plan.plan import Plan
@@ -14,17 +13,12 @@ from replication.plan.run import Run
 from replication.results.run_folder import RECORD
 
 
-def prepared_data_file(plan: Plan, dataset: str) -> Path:
-    """The file that describes a prepared data set of a scale, which need not exist."""
-    return plan.results / "data" / f"{dataset}.json"
-
-
 def data_problem(plan: Plan, run: Run, record: Mapping[str, Any]) -> str | None:
     """Why a finished run is stale: its data are not those that are prepared now.
 
     None where they are, or where nothing says what is prepared, as with results from elsewhere.
     """
-    file = prepared_data_file(plan, run.dataset.name)
+    file = plan.prepared_data_file(run.dataset.name)
     try:
         prepared = json.loads(file.read_bytes())["sha256"]
         trained_on = record["dataset"]["sha256"]

@@ -39,7 +39,9 @@ class Costs:
         self.states = {name: state_of(plan, run) for name, run in plan.runs.items()}
         self.left = [run for run in plan.runs.values() if self.states[run.id].name != "done"]
         measured = {run: self.states[run.id].measured for run in plan.runs.values()}
-        self.spent = {run: it.seconds for run, it in measured.items() if it and it.seconds}
+        self.spent = {
+            run: numbers.seconds for run, numbers in measured.items() if numbers and numbers.seconds
+        }
         self._measured = _grouped((_treatment(run), spent) for run, spent in self.spent.items())
         self._teachers = {run.teacher.id for run in plan.runs.values() if run.teacher}
         self._flops: dict[Hashable, float] = {}
@@ -76,15 +78,16 @@ class Costs:
 
 
 def _grouped(pairs: Iterable[tuple[Hashable, float]]) -> dict[Hashable, list[float]]:
-    found = defaultdict[Hashable, list[float]](list)
+    """The values of each key, in their order."""
+    groups = defaultdict[Hashable, list[float]](list)
     for key, value in pairs:
-        found[key].append(value)
-    return found
+        groups[key].append(value)
+    return groups
 
 
 def _family(run: Run) -> str:
-    found = find_network(run.network)
-    return found.family if found else ""
+    network = find_network(run.network)
+    return network.family if network else ""
 
 
 def _network(run: Run) -> Hashable:

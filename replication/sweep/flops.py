@@ -10,7 +10,7 @@ from replication.config.scale import ImageRecipe
 from replication.data.specs import ImageSpec
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.plan.stored_logits import logit_shape
+from replication.plan.stored_logits import logit_shape, size_of
 from replication.sweep.kept_flops import forward_flops_of
 
 
@@ -26,7 +26,7 @@ def training_flops(plan: Plan, run: Run) -> float:
     The forward pass and the backward pass, which is twice as much, of every sample; the teacher's
     forward pass where its logits are not stored; the evaluations; and the logits for students.
     """
-    views, samples, _ = logit_shape(plan.training(run), plan.data_spec(run.dataset))
+    views, samples, _ = logit_shape(plan.training(run), size_of(plan.data_spec(run.dataset)))
     trained, stored = plan.training(run).epochs * samples, plan.stores_logits_for(run)
     total = forward_flops(plan, run) * (3 * trained + _evaluated(plan, run))
     if stored and plan.students(run):

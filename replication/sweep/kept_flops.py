@@ -18,7 +18,10 @@ from replication.files import write_text
 
 FILE = ".flops.json"
 PACKAGE = Path(__file__).parents[1]
-SOURCES = [*sorted((PACKAGE / "networks").glob("*.py")), PACKAGE / "sweep" / "flop_counter.py"]
+COUNTED_SOURCES = [
+    *sorted((PACKAGE / "networks").glob("*.py")),
+    PACKAGE / "sweep" / "flop_counter.py",
+]
 """The code that builds networks and counts their FLOPs."""
 
 
@@ -54,7 +57,7 @@ def _key(name: str, options: str, data: ImageSpec | TextSpec) -> str:
 @cache
 def _versions() -> tuple[str, ...]:
     digest = hashlib.sha256()
-    for file in SOURCES:
+    for file in COUNTED_SOURCES:
         digest.update(file.read_bytes())
     return version("torch"), version("timm"), digest.hexdigest()
 

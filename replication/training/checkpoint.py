@@ -4,6 +4,7 @@ import pickle
 import sys
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,17 @@ CONTENT = {"identity": dict, "conditions": list, "seconds": float, "attempts": i
 
 Identity = dict[str, Any]
 """What a checkpoint belongs to: run, recipe, teacher and data, by their hashes, and precision."""
+
+
+def identity_of(record: Mapping[str, Any]) -> Identity:
+    """What a checkpoint has to agree with, from what a run's record has before the training."""
+    return {
+        "run": record["run"],
+        "recipe": record["recipe_hash"],
+        "teacher": record["teacher"],
+        "data": record["dataset"]["sha256"],
+        "precision": record["precision"],
+    }
 
 
 class Resumable(Protocol):

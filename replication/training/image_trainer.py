@@ -1,13 +1,16 @@
-"""Training of image networks: Wide-ResNet's recipe, on labels or on a teacher (§4.1)."""
+"""Training of image networks: Wide-ResNet's recipe, on labels or on a teacher (§4.1).
+
+Random crops and flips of whole batches are those of Zagoruyko & Komodakis (2016).
+"""
 
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from replication.config.scale import ImageRecipe
-from replication.data.augmentation import Augmenter, draw_views
 from replication.data.images import ImageData, Items
 from replication.errors import InputError
 from replication.gradients import cosine, difference, ground_truth_share
@@ -16,9 +19,8 @@ from replication.objectives import confidence_weights
 from replication.results.run_history import WEIGHT_COLUMNS, EpochMetrics, WeightPercentiles
 from replication.runtime.conditions import Autocast
 from replication.training.logit_cache import TeacherLogits
-from replication.training.loop import Trainer, TrainingContext, evaluation_mode
+from replication.training.loop import Trainer, TrainingContext, evaluation_mode, make_generator
 from replication.training.optimisation import learning_rates, make_optimiser, set_learning_rate
-from replication.training.seeding import make_generator
 
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 """Images at a time without gradients. On a CPU the activations of 100 stay in its cache."""
@@ -36,7 +38,6 @@ class ImageTrainer(Trainer[ImageRecipe]):
 
     def __init__(self, context: TrainingContext[ImageRecipe], data: ImageData) -> None:
         device, n = data.train.images.device, len(data.train.labels)
-        check_recipe(context.recipe, data)
         loss = context.make_loss(device, (n, data.classes))
         super().__init__(context, device, context.recipe.epochs, loss)
         self.data, self.samples_seen = data, self.epochs * n
@@ -147,20 +148,6 @@ class ImageTrainer(Trainer[ImageRecipe]):
         self.sums.load_state_dict(state["sums"])
 
 
-def check_recipe(recipe: ImageRecipe, data: ImageData) -> None:
-    """Check that a recipe fits the images.
-
-    Raises:
-        InputError: the padding of random crops is as large as the images.
-    """
-    height, width = data.train.images.shape[-2:]
-    if recipe.crop_padding >= min(height, width):
-        raise InputError(
-            f"`images.crop_padding`: {recipe.crop_padding} pixels cannot be reflected from"
-            f" images of {height} × {width}; use fewer"
-        )
-
-
 @torch.no_grad()
 def forward(network: nn.Module, images: Tensor, autocast: Autocast) -> Tensor:
     """Logits (n, classes) in float32, computed in batches."""
@@ -229,3 +216,46 @@ class EpochSums:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from these sums."""
         vars(self).update(state, values=state["values"].to(self.values.device))
+
+
+def draw_views(n: int, crop_padding: int, flip: bool, generator: torch.Generator) -> Tensor:
+    """Draw a view (n,) in [0, `ImageRecipe.views`) for each of n images, uniformly."""
+    side = 2 * crop_padding + 1
+    corners = torch.randint(side, (2, n), generator=generator)
+    mirrored = torch.rand(n, generator=generator) < (0.5 if flip else 0.0)
+    return (mirrored * side + corners[0]) * side + corners[1]
+
+
+class Augmenter:
+    """Cuts batches of views out of the training images, which it pads once by reflection."""
+
+    def __init__(self, images: Tensor, crop_padding: int, flip: bool) -> None:
+        """Take all training images (n, channels, height, width).
+
+        Raises:
+            InputError: the padding is as large as the images.
+        """
+        self.height, self.width = images.shape[-2:]
+        if crop_padding >= min(self.height, self.width):
+            raise InputError(
+                f"`images.crop_padding`: {crop_padding} pixels cannot be reflected from images of"
+                f" {self.height} × {self.width}; use fewer"
+            )
+        self.side = 2 * crop_padding + 1
+        self.views = self.side**2 * (2 if flip else 1)
+        padded = pad(images, [crop_padding] * 4, mode="reflect")
+        # Channels last: a batch is one gather of pixels, and comes out in the fast memory format.
+        self.pixels = padded.permute(0, 2, 3, 1).contiguous()
+        self.rows = torch.arange(self.height, device=images.device)
+        self.columns = torch.arange(self.width, device=images.device)
+
+    def __call__(self, index: Tensor, views: Tensor) -> Tensor:
+        """The ``views`` (b,) of the images at ``index`` (b,): (b, channels, height, width)."""
+        if self.views == 1:
+            return self.pixels[index].permute(0, 3, 1, 2)
+        corners, mirrored = views % self.side**2, views >= self.side**2
+        rows = (corners // self.side)[:, None] + self.rows
+        across = torch.where(mirrored[:, None], self.width - 1 - self.columns, self.columns)
+        columns = (corners % self.side)[:, None] + across
+        batch = self.pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+        return batch.permute(0, 3, 1, 2)

@@ -32,7 +32,7 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
 
     def __init__(self, context: TrainingContext[LanguageRecipe], corpus: Corpus) -> None:
         device = next(context.network.parameters()).device
-        check_recipe(context.recipe, corpus)
+        check_recipe(context.recipe, corpus.train)
         loss = context.make_loss(device, None)
         super().__init__(context, device, context.recipe.epochs, loss)
         self.corpus, self.samples_seen = corpus, self.epochs * len(corpus.train)
@@ -133,15 +133,15 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
         )
 
 
-def check_recipe(recipe: LanguageRecipe, corpus: Corpus) -> None:
-    """Check that a recipe fits the text.
+def check_recipe(recipe: LanguageRecipe, train: Tensor) -> None:
+    """Check that a recipe fits the training text (n,).
 
     Raises:
         InputError: the training text has fewer words than a batch has columns.
     """
-    if recipe.batch_size > len(corpus.train):
+    if recipe.batch_size > len(train):
         raise InputError(
-            f"`language`: `batch_size`: {len(corpus.train)} words do not fill {recipe.batch_size}"
+            f"`language`: `batch_size`: {len(train)} words do not fill {recipe.batch_size}"
             " columns; lower it, or use more words"
         )
 
@@ -168,6 +168,7 @@ def logits_in_order(
     train: Tensor, recipe: LanguageRecipe, network: nn.Module, autocast: Autocast
 ) -> Iterator[Tensor]:
     """A network's logits (steps · batch, words) on the training text, window by window."""
+    check_recipe(recipe, train)
     hidden = initial_state(network, recipe)
     train = train.to(hidden[0].device)
     for inputs, _ in windows(train, recipe.batch_size, recipe.bptt):

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from replication.architectures.catalogue import TIMM
+from replication.architectures.catalogue import kind_of
 from replication.config.custom_objectives import find_objective
 from replication.data.images import ImageData
+from replication.data.prepare import describe, load
 from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
-from replication.networks import hub_config
+from replication.networks import create_network, hub_config_of, network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.model_card import model_card
@@ -36,20 +38,61 @@ from replication.results.run_history import (
     write_confidence_weights,
     write_history,
 )
-from replication.runtime.conditions import peak_memory
-from replication.runtime.session import open_session
-from replication.training.checkpoint import Checkpointer
+from replication.runtime.conditions import (
+    Autocast,
+    Conditions,
+    Precision,
+    choose_precision,
+    configure_precision,
+    describe_conditions,
+    peak_memory,
+)
+from replication.runtime.session import Session, open_session
+from replication.training.checkpoint import Checkpointer, identity_of
 from replication.training.image_trainer import ImageTrainer
+from replication.training.logit_cache import TeacherLogits
 from replication.training.loop import (
     EpochProgress,
     Trainer,
     TrainingContext,
     TrainingError,
+    derive_seed,
     final_predictions,
     train_epochs,
 )
-from replication.training.prepared_run import PreparedRun, Record, prepare_run
-from replication.training.teacher import write_logit_caches
+from replication.training.teacher import (
+    Data,
+    Teacher,
+    check_own_weights,
+    load_teacher,
+    share_ends,
+    write_logit_caches,
+)
+
+Record = dict[str, Any]
+"""What a ``run.json`` holds."""
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """A run that is ready to be trained or evaluated.
+
+    ``network`` is on the session's device, where ``autocast`` runs it in ``precision``; ``source``
+    is what it learns from, a network or stored logits. ``record`` is the part of the run's record
+    that is known beforehand.
+    """
+
+    plan: Plan
+    run: Run
+    session: Session
+    data: Data
+    network: nn.Module
+    teacher: Teacher | None
+    source: nn.Module | TeacherLogits | None
+    precision: Precision
+    autocast: Autocast
+    conditions: Conditions
+    record: Record
 
 
 def train(plan: Plan, run: Run, threads: int = 1) -> Record:
@@ -68,7 +111,7 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
     started = time.monotonic()
     torch.set_num_threads(threads)
     with open_session(plan.scale, run, plan.folder(run)) as session:
-        prepared = prepare_run(plan, run, session, threads)
+        prepared = _prepare(plan, run, session, threads)
         if run.weights:
             return _evaluate(prepared, started)
         # From here on there is something to lose, so a signal waits for the next step.
@@ -76,12 +119,59 @@ def train(plan: Plan, run: Run, threads: int = 1) -> Record:
             return _train(prepared, started)
 
 
+def load_data(plan: Plan, run: Run, device: torch.device) -> Data:
+    """The data set of a run; images on the device.
+
+    Raises:
+        InputError: files are missing or damaged.
+    """
+    scale, dataset = plan.scale, run.dataset
+    data = load(dataset.name, scale.data_root, dataset.sizes, scale.evaluate_on)
+    return data.to(device) if isinstance(data, ImageData) else data
+
+
+def _prepare(plan: Plan, run: Run, session: Session, threads: int) -> PreparedRun:
+    """Load a run's data, build its network, and find and check its teacher."""
+    device = session.device
+    precision = choose_precision(plan.scale, device, kind_of(run.network))
+    autocast = configure_precision(precision, device)
+    data = load_data(plan, run, device)
+    torch.manual_seed(derive_seed(run.id, "initialisation"))
+    arguments = network_arguments(data, plan.options(run))
+    network = create_network(run.network, data, arguments, device)
+    teacher, source = Teacher.find(plan, run.teacher) if run.teacher else None, None
+    if teacher:
+        teacher.check(data)
+        if run.share_ends:
+            share_ends(network, teacher.network(data, device), run.id)
+        check_own_weights(run.id, network, teacher.weights)
+        source = load_teacher(teacher, run, data, device, autocast)
+    record = {
+        "run": run.id,
+        "network": {"name": run.network, "arguments": arguments},
+        "objective": run.objective,
+        "generation": run.generation,
+        "seed": run.seed,
+        "teacher": teacher.reference if teacher else None,
+        "lineage": teacher.lineage if teacher else [],
+        "recipe": plan.recipe(run),
+        "recipe_hash": plan.recipe_hash(run),
+        "dataset": describe(run.dataset.name, data),
+        "precision": precision,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+    }
+    conditions = describe_conditions(device, threads)
+    return PreparedRun(
+        plan, run, session, data, network, teacher, source, precision, autocast, conditions, record
+    )
+
+
 def _train(prepared: PreparedRun, started: float) -> Record:
     """Train the network and write the run's folder."""
     plan, run, session = prepared.plan, prepared.run, prepared.session
     trainer = _make_trainer(prepared)
     checkpointer = Checkpointer(
-        session, _identity(prepared.record), prepared.conditions, plan.scale.checkpoint
+        session, identity_of(prepared.record), prepared.conditions, plan.scale.checkpoint
     )
     setting = f" in {prepared.precision} on {prepared.conditions['device']}"
     progress = EpochProgress(run.id, trainer.epochs, setting)
@@ -170,6 +260,7 @@ def _write_results(
 ) -> Record:
     """Write all files but the record, and the logits for students; returns the record so far."""
     folder, network, lock = prepared.session.folder, prepared.network, prepared.session.lock
+    plan, run, data = prepared.plan, prepared.run, prepared.data
     weights = {key: tensor.contiguous().cpu() for key, tensor in network.state_dict().items()}
     for name, tensors in ((MODEL, weights), (PREDICTIONS, predictions)):
         lock.verify()
@@ -178,11 +269,11 @@ def _write_results(
     write_history(folder / HISTORY, history)
     write_confidence_weights(folder / CONFIDENCE_WEIGHTS, confidence_weights)
     written = [MODEL, PREDICTIONS, HISTORY, CONFIDENCE_WEIGHTS]
-    if isinstance(prepared.data, ImageData):
-        write_text(folder / CONFIG, json.dumps(_hub_config(prepared), indent=2) + "\n")
+    if isinstance(data, ImageData):
+        config = hub_config_of(run.network, network, data, plan.options(run))
+        write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
         written.append(CONFIG)
     checksums = {name: checksum(folder / name, RETRAIN) for name in written}
-    plan, run, data = prepared.plan, prepared.run, prepared.data
     write_logit_caches(plan, run, data, network, checksums[MODEL], prepared.autocast, before_batch)
     result = _result(plan, predictions)
     return {**prepared.record, "result": result, "checksums": checksums, **prepared.conditions}
@@ -196,33 +287,8 @@ def _write_record(prepared: PreparedRun, record: Record) -> None:
     write_text(folder / RECORD, json.dumps(record, indent=2) + "\n")
 
 
-def _identity(record: Record) -> dict[str, Any]:
-    """What a checkpoint has to agree with."""
-    return {
-        "run": record["run"],
-        "recipe": record["recipe_hash"],
-        "teacher": record["teacher"],
-        "data": record["dataset"]["sha256"],
-        "precision": record["precision"],
-    }
-
-
 def _result(plan: Plan, predictions: dict[str, Tensor]) -> dict[str, float]:
     if "logits" in predictions:
         wrong = error(predictions["logits"], predictions["labels"])
         return {f"{plan.scale.evaluate_on} error (%)": wrong}
     return {f"{part} perplexity": perplexity(values) for part, values in predictions.items()}
-
-
-def _hub_config(prepared: PreparedRun) -> dict[str, Any]:
-    """What timm's ``local-dir:`` names read."""
-    run, data, network = prepared.run, prepared.data, prepared.network
-    assert isinstance(data, ImageData)
-    height, width = data.train.images.shape[-2:]
-    size, statistics = (height, width), (data.mean, data.std)
-    name, options = run.network.removeprefix(f"{TIMM}:"), prepared.plan.options(run)
-    config = hub_config(name, data.classes, data.channels, options, size, *statistics)
-    if name != run.network:
-        layers: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
-        config["pretrained_cfg"] |= {key: layers.get(key) for key in ("first_conv", "classifier")}
-    return config

@@ -40,6 +40,8 @@ from replication.verify.planned_lines import (
 )
 
 PUBLISH_AGAIN = "publish the results again: replication publish"
+ROUNDED_ECE = 1e-3
+"""Tolerance of a calibration error in percent, as confidences are written with six digits."""
 CHECKSUM_COLUMNS = ("model_sha256", "predictions_sha256")
 
 
@@ -193,10 +195,12 @@ def _check_quality(
     alone = quality[(quality["metric"] == "nll") & single]
     file = csv_path(folder, "quality")
     _note_unlike(file, alone, runs["nll"].reindex(alone["run"]), findings)
-    shares = bins["count"] / bins.groupby(CELL_AND_SEED_KEY)["count"].transform("sum")
+    # Accuracies have six digits, from which the number of correct images follows exactly.
+    correct = (bins["accuracy"] * bins["count"]).round()
+    shares = 100 / bins.groupby(CELL_AND_SEED_KEY)["count"].transform("sum")
     of_bins = bins.assign(
-        error=100 * shares * (1 - bins["accuracy"]),
-        ece=100 * shares * (bins["accuracy"] - bins["confidence"]).abs(),
+        error=shares * (bins["count"] - correct),
+        ece=shares * (correct - bins["confidence"] * bins["count"]).abs(),
     )
     sums = of_bins.groupby(CELL_AND_SEED_KEY)[["error", "ece"]].sum()
     images = cells[cells["metric"].str.endswith(ERROR)]
@@ -204,18 +208,24 @@ def _check_quality(
     in_runs = images[of_one_run].assign(
         value=runs["error"].reindex(images.loc[of_one_run, "run"]).to_numpy()
     )
-    for file, lines, column in (
-        (csv_path(folder, "cells"), images[~of_one_run], "error"),
-        (csv_path(folder, "runs"), in_runs, "error"),
-        (csv_path(folder, "quality"), quality[quality["metric"] == "ece"], "ece"),
+    for file, lines, column, tolerance in (
+        (csv_path(folder, "cells"), images[~of_one_run], "error", CLOSE),
+        (csv_path(folder, "runs"), in_runs, "error", CLOSE),
+        (csv_path(folder, "quality"), quality[quality["metric"] == "ece"], "ece", ROUNDED_ECE),
     ):
         expected = sums[column].reindex(pd.MultiIndex.from_frame(lines[CELL_AND_SEED_KEY]))
-        _note_unlike(file, lines, expected, findings)
+        _note_unlike(file, lines, expected, findings, tolerance)
 
 
-def _note_unlike(file: Path, lines: pd.DataFrame, expected: pd.Series, findings: Findings) -> None:
+def _note_unlike(
+    file: Path,
+    lines: pd.DataFrame,
+    expected: pd.Series,
+    findings: Findings,
+    tolerance: float = CLOSE,
+) -> None:
     """Note the lines whose value is not the expected one."""
-    same = np.isclose(lines["value"], expected, rtol=CLOSE, atol=CLOSE)
+    same = np.isclose(lines["value"], expected, rtol=tolerance, atol=tolerance)
     for line, wanted in zip(lines[~same].to_dict("records"), expected[~same], strict=True):
         name = ", ".join(str(line[key]) for key in (*CELL_AND_SEED_KEY, "metric"))
         findings.problems.append(f"{file}: {name}: value is {line['value']}, not {wanted}")

@@ -1,6 +1,7 @@
 """Checks cells, runs and quality against the folders of the runs that they were measured from."""
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +9,10 @@ import pandas as pd
 
 from replication.analysis.collect import MeasuredTable, measure_table
 from replication.analysis.frames import frame_files
-from replication.analysis.quality import measure_quality
+from replication.analysis.quality import SIX_DIGITS, measure_quality
 from replication.plan.plan import Plan
 from replication.results.correctness import CORRECT, Correctness, read_correctness
-from replication.results.csv_files import BUILD, csv_path, read_cells, read_csv
+from replication.results.csv_files import BUILD, csv_path, csv_text, read_cells, read_csv
 from replication.results.schema import CSV_FILES
 from replication.verify.compare_frames import compare_csv, compare_lines
 from replication.verify.findings import Findings
@@ -70,7 +71,8 @@ def _check_quality(plan: Plan, findings: Findings) -> None:
         return
     with findings.noting(f"{quality}: "):
         measured = measure_quality(plan)
-        frames = {"quality": measured.quality, "reliability": measured.reliability}
+        rounded = StringIO(csv_text("reliability", measured.reliability, SIX_DIGITS))
+        frames = {"quality": measured.quality, "reliability": pd.read_csv(rounded)}
         for name, frame in frames.items():
             with findings.noting():
                 file = csv_path(plan.results, name)

@@ -21,7 +21,7 @@ from replication import files
 from replication.analysis.measure import Predictions, measure
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.plan.recipe import hash_recipe
+from replication.plan.recipe import hash_recipe, hashed_part
 from replication.plan.run import Run
 from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, RECORD, RETRAIN
 from replication.results.run_record import (
@@ -150,8 +150,8 @@ def _planned_problems(plan: Plan, run: Run, record: Mapping[str, Any]) -> Iterat
     for key, expected in planned.items():
         if (value := nested(record, *key.split("."))) != expected:
             yield f"its {RECORD} has {value} for `{key}`, the scale has {expected}"
-    recipe = json.loads(json.dumps(plan.recipe(run)))
-    for key, value, expected in differences(record["recipe"], recipe):
+    recipe = hashed_part(json.loads(json.dumps(plan.recipe(run))))
+    for key, value, expected in differences(hashed_part(record["recipe"]), recipe):
         yield f"its recipe has {value} for `{key}`, the scale {expected}"
     if plan.scale.precision not in ("auto", record["precision"]):
         yield f"its precision is {record['precision']}, the scale's {plan.scale.precision}"

@@ -24,8 +24,8 @@ from replication.results.run_record import read_predictions
 from replication.runtime.conditions import Autocast, Precision, configure_precision, find_device
 from replication.training import image_trainer, language_trainer
 from replication.training.logit_cache import find_cache
-from replication.training.prepared_run import load_data
 from replication.training.teacher import Data, Teacher, logits_in_order
+from replication.training.train_run import load_data
 from replication.verify.findings import Findings, Records, differences
 
 TOLERANCE = {"float32": 1e-3, "tf32": 0.05, "bfloat16": 0.25}

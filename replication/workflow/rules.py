@@ -234,12 +234,12 @@ class Rules:
         from replication.analysis.claims import build_claims
         from replication.analysis.collect import collect
         from replication.report.quality_table import build_quality
-        from replication.report.table_files import build_table
+        from replication.report.table_files import build_tables
         from replication.results.scale_file import write_scale
 
         try:
-            for name in self.plan.tables:
-                if build_table(self.plan, name).reasons:
+            for name, empty_cells in build_tables(self.plan, self.plan.tables).items():
+                if empty_cells:
                     os.utime(csv_path(self.plan.results, "table_cells", name), (0, 0))
             collect(self.plan)
             build_quality(self.plan)

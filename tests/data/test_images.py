@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from support.checks import refused
+from torch.nn.functional import avg_pool2d
 
 from replication.data import images, memory
 from replication.data.images import load_images
@@ -111,6 +112,12 @@ def test_squares_of_pixels_are_averaged() -> None:
     assert averaged.labels.tolist() == [7]
 
 
+@pytest.mark.parametrize("pool", [1, 2, 4, 7])
+def test_averages_have_the_bytes_of_torchs(pool: int) -> None:
+    pixels = torch.randint(256, (30, 3, 28, 56), generator=torch.Generator().manual_seed(0)) / 255
+    assert torch.equal(images._averaged(pixels, pool), avg_pool2d(pixels, pool))
+
+
 def test_squares_have_to_divide_the_image() -> None:
     with refused("digits: `pool`: 3 does not divide", "8 × 8"):
         load_images("digits", Path(), pool=3)
@@ -159,6 +166,19 @@ def test_a_data_set_that_does_not_fit_into_memory_is_named_with_its_size(
     ):
         load_images("digits", Path())
     assert load_images("digits", Path(), pool=2).channels == 1
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_images_that_are_given_stay_as_they_are(overwrite: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    given = images.Items(torch.rand(150, 2, 3, 3, generator=generator), torch.arange(150) % 4)
+    before = given.images.clone()
+    data = images.normalise(given, given.take(torch.arange(9)), 4, overwrite=overwrite)
+    assert torch.equal(given.images, before) != overwrite
+    mean, std = before.mean((0, 2, 3)), before.std((0, 2, 3), correction=0)
+    expected = (before - mean[:, None, None]) / std[:, None, None]
+    torch.testing.assert_close(data.train.images, expected)
+    assert torch.equal(data.evaluation.images, data.train.images[:9])
 
 
 def test_a_constant_channel_is_not_scaled() -> None:

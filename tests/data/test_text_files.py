@@ -1,6 +1,11 @@
 """Corpora of Table 6 as files: what is read, how it is split, and which files are refused."""
 
+import gzip
 import hashlib
+import shutil
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,13 +16,15 @@ import pytest
 import torch
 from support.checks import refused
 
+from replication.config.datasets import OwnText
 from replication.data import text_files
 from replication.data.prepare import load
 from replication.data.text import Corpus
-from replication.data.text_files import penn_treebank, python_reference
+from replication.data.text_files import penn_treebank, python_reference, read_topics
 from replication.errors import InputError
 
 ROOT = Path()
+REPOSITORY = Path(__file__).parents[2]
 LINES = {
     "train": " no it was n't black monday \n but <unk> fell N points \n",
     "valid": " it fell N points \n",
@@ -127,7 +134,7 @@ class TestPythonReference:
         topic = (
             'The "with" statement\n****\n\nSee PEP 343: it doesn’t use\nexc_info(0x1f, 2.5).  Or 3.'
         )
-        monkeypatch.setattr(text_files, "topics", {"with": topic})
+        monkeypatch.setattr(text_files, "read_topics", lambda: {"with": topic})
         corpus = python_reference(ROOT, 1000)
         assert spell(corpus, corpus.train) == (
             "the with statement <eos> see pep N <eos> it doesn’t use exc_info N N <eos> or N <eos>"
@@ -136,7 +143,8 @@ class TestPythonReference:
     def test_a_quoted_paragraph_is_kept_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         quoted = "a b c"
         long = f"{quoted}\n\n" + "\n\n".join(f"long{i} x y z" for i in "mnopqrstu")
-        monkeypatch.setattr(text_files, "topics", {"if": quoted, "else": quoted, "compound": long})
+        topics = {"if": quoted, "else": quoted, "compound": long}
+        monkeypatch.setattr(text_files, "read_topics", lambda: topics)
         corpus = python_reference(ROOT, 1000)
         whole = spell(corpus, torch.cat([corpus.train, corpus.validation, corpus.test]))
         assert whole.count("a b c <eos>") == 1
@@ -170,8 +178,60 @@ class TestPythonReference:
         for part in (corpus.train, corpus.validation, corpus.test):
             assert corpus.vocabulary[part[-1]] == "<eos>"
 
-    def test_is_the_same_each_time(self) -> None:
-        assert python_reference(ROOT, 1000).fingerprint == python_reference(ROOT, 1000).fingerprint
+    def test_is_that_of_the_published_results_with_every_version_of_python(self) -> None:
+        fingerprints = [python_reference(ROOT, words).fingerprint for words in (500, 1000)]
+        assert fingerprints == [
+            "0bd258734825d445e9790fc9dbdec94c7ad5808cbae1228967507ef040d42f4d",
+            "ff5d4a6c9af9ac2d08c7b54e111965a2180406699c6608dbf85db7fdc441826b",
+        ]
+
+    @pytest.mark.skipif(sys.version_info[:3] != (3, 11, 7), reason="other texts")
+    def test_is_the_text_of_cpython_3_11_7(self) -> None:
+        from pydoc_data.topics import topics
+
+        assert read_topics() == topics
+
+    @pytest.mark.parametrize("content", [b"", b"\x1f\x8b", gzip.compress(b"{")])
+    def test_a_damaged_text_is_one_line(
+        self, content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "topics.json.gz"
+        file.write_bytes(content)
+        monkeypatch.setattr(text_files, "PYTHON_REFERENCE", file)
+        with refused(f"{file}: cannot be read", "install the suite again"):
+            python_reference(ROOT, 1000)
+
+    def test_is_part_of_an_installation(self, tmp_path: Path) -> None:
+        source = tmp_path / "source"
+        source.mkdir()
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(REPOSITORY / name, source)
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(REPOSITORY / "replication", source / "replication", ignore=ignored)
+        build = "from setuptools.build_meta import build_wheel as build; build('..')"
+        subprocess.run([sys.executable, "-c", build], cwd=source, check=True, capture_output=True)
+        (wheel,) = tmp_path.glob("*.whl")
+        names = zipfile.ZipFile(wheel).namelist()
+        folder = "replication/data/python_reference"
+        assert {f"{folder}/{name}" for name in ("topics-3.11.7.json.gz", "LICENSE.txt")} <= {*names}
+        assert any(name.endswith(f"licenses/{folder}/LICENSE.txt") for name in names)
+
+
+def test_a_text_of_ones_own_is_read_once_until_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "story.txt"
+    file.write_text("a b a c a b a d e f", encoding="utf-8")
+    dataset = OwnText(text=str(file), words=3)
+    assert dataset.spec("test").train == 8
+    read = []
+    words = text_files._words
+    monkeypatch.setattr(text_files, "_words", lambda text: read.append(text) or words(text))
+    assert [dataset.spec("test").train for _ in range(3)] == [8] * 3
+    assert read == []
+    file.write_text("a b a c a b a d e f g h i j", encoding="utf-8")
+    assert dataset.spec("test").train == 12
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize("name", ["story", "digits"])  # the second is one of the suite's, too

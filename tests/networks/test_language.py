@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import conv1d, cross_entropy
 
-from replication.architectures.scaling import scaled
+from replication.architectures.catalogue import scaled
 from replication.data.text import Corpus, characters, load_corpus, windows
 from replication.networks.language import CnnLstm, Highway, Lstm, create_language_model
 

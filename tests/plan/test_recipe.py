@@ -1,19 +1,22 @@
 """What determines a run's result is in its recipe's hash, and nothing else is."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from support.checks import refused
 from support.plans import ROOT, tiny_plan
 
 from replication.config.scale import ImageRecipe, check_scale, read_config
-from replication.data.augmentation import count_views
 from replication.data.own_images import read_own_images
 from replication.plan.plan import Plan
 from replication.plan.recipe import REVISIONS, hash_recipe, with_version
+from replication.training.image_trainer import Augmenter
 
 SIX = [f"table{number}" for number in range(1, 7)]
 BYTES_OF_CIFAR10_STAND_IN = 200 * 10 * 2
@@ -71,7 +74,8 @@ def test_a_recipe_counts_as_many_views_as_its_augmentation(padding: int, flip: b
         crop_padding=padding,
         flip=flip,
     )
-    assert recipe.views == count_views(padding, flip)
+    images = torch.zeros(1, 1, 8, 8)
+    assert recipe.views == Augmenter(images, padding, flip).views
 
 
 def own_images(folder: Path, **keys: Any) -> Plan:
@@ -123,6 +127,27 @@ def test_preparing_data_of_ones_own_changes_no_hash(tmp_path: Path) -> None:
     assert hashes(plan) == before
     assert plan.data_spec(dataset).train == 6
     assert hashes(plan) == before
+
+
+def test_the_description_beside_the_results_says_how_large_moved_data_are(tmp_path: Path) -> None:
+    # Logits on six images in three classes, which are not prepared.
+    small = {"logit_cache_limit_gib": (6 * 3 * 2 - 1) / 2**30}
+    plan = replace(own_images(tmp_path, **small), results=tmp_path / "results")
+    student = next(run for run in plan.runs.values() if run.teacher)
+    assert plan.stores_logits_for(student)
+    description = plan.prepared_data_file("pets")
+    description.parent.mkdir(parents=True)
+    description.write_text(json.dumps({"name": "pets", "train": 6, "classes": 3}))
+    assert not plan.stores_logits_for(student)
+    enough = own_images(tmp_path, logit_cache_limit_gib=6 * 3 * 2 / 2**30)
+    assert replace(enough, results=tmp_path / "results").stores_logits_for(student)
+    description.write_text("damaged")
+    assert plan.stores_logits_for(student)
+
+
+def test_nothing_is_stored_with_a_limit_of_nothing(tmp_path: Path) -> None:
+    plan = own_images(tmp_path, logit_cache_limit_gib=0.0)
+    assert not any(plan.stores_logits_for(run) for run in plan.runs.values() if run.teacher)
 
 
 def test_weights_from_elsewhere_have_no_training_and_are_known_by_their_content(

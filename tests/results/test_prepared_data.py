@@ -11,7 +11,6 @@ from support.run_folders import finish
 from replication.analysis.measure import Measurements
 from replication.files import write_text
 from replication.plan.plan import Plan
-from replication.results.prepared_data import prepared_data_file
 from replication.results.run_status import state_of
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
@@ -27,7 +26,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
 
 
 def prepare(plan: Plan, content: str) -> None:
-    write_text(prepared_data_file(plan, "two_digit_numbers"), content)
+    write_text(plan.prepared_data_file("two_digit_numbers"), content)
 
 
 def test_a_run_on_the_prepared_data_is_done(plan: Plan) -> None:

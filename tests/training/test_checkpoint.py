@@ -27,7 +27,7 @@ from replication.results.run_folder import FAILURE, MODEL, RECORD
 from replication.results.run_record import read_record
 from replication.runtime import session
 from replication.training.checkpoint import Checkpointer
-from replication.training.seeding import (
+from replication.training.loop import (
     generator_state,
     global_generator_states,
     make_generator,
@@ -182,7 +182,7 @@ def test_a_signal_before_the_training_starts_stops_at_once(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
-    monkeypatch.setattr("replication.training.prepared_run.load_data", load)
+    monkeypatch.setattr("replication.training.train_run.load_data", load)
     with pytest.raises(Interrupted):
         train(plan, plan.run(WIDE))
     assert list(plan.folder(plan.run(WIDE)).iterdir()) == []

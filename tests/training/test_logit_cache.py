@@ -13,18 +13,17 @@ from torch import nn
 
 from replication import files
 from replication.config.scale import Decisions
-from replication.data.augmentation import Augmenter, draw_views
 from replication.data.images import ImageData
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
 from replication.results.run_folder import MODEL
 from replication.results.run_record import LOGITS_OF
+from replication.training.image_trainer import Augmenter, draw_views
 from replication.training.logit_cache import LogitCache, TeacherLogits, find_cache, join_logits
 from replication.training.loop import TrainingContext
-from replication.training.prepared_run import load_data
 from replication.training.teacher import Teacher, load_teacher, logits_in_order
-from replication.training.train_run import train
+from replication.training.train_run import load_data, train
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"

@@ -13,7 +13,7 @@ from torch import nn
 
 from replication.plan.plan import Plan
 from replication.results.run_folder import FAILED_CHECKPOINT, MODEL, RECORD
-from replication.training import prepared_run
+from replication.training import train_run
 from replication.training.image_trainer import ImageTrainer
 from replication.training.loop import TrainingError
 from replication.training.train_run import train
@@ -54,14 +54,14 @@ def test_a_student_that_starts_with_its_teachers_weights_is_refused(
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train(plan, plan.run(LABEL))
-    weights, build = load_file(plan.folder(plan.run(LABEL)) / MODEL), prepared_run.create_network
+    weights, build = load_file(plan.folder(plan.run(LABEL)) / MODEL), train_run.create_network
 
     def copied(*arguments: Any) -> nn.Module:
         network = build(*arguments)
         network.load_state_dict(weights)
         return network
 
-    monkeypatch.setattr(prepared_run, "create_network", copied)
+    monkeypatch.setattr(train_run, "create_network", copied)
     with pytest.raises(TrainingError, match="the student has its teacher's weights"):
         train(plan, plan.run(BAN))
 

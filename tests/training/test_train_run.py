@@ -37,11 +37,9 @@ from replication.runtime.conditions import find_device
 from replication.training import image_trainer as images
 from replication.training.image_trainer import ImageTrainer
 from replication.training.language_trainer import LanguageTrainer
-from replication.training.loop import Trainer, TrainingContext
-from replication.training.prepared_run import load_data
-from replication.training.seeding import derive_seed
+from replication.training.loop import Trainer, TrainingContext, derive_seed
 from replication.training.teacher import Teacher
-from replication.training.train_run import train
+from replication.training.train_run import load_data, train
 
 CPU = torch.device("cpu")
 LABEL = "two_digit_numbers/densenet_90_60.label.0"

@@ -29,8 +29,7 @@ from replication.data.images import ImageData
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.run_record import read_record
 from replication.training.image_trainer import forward
-from replication.training.prepared_run import load_data
-from replication.training.train_run import train
+from replication.training.train_run import load_data, train
 from replication.verify.history import history_problems
 from replication.verify.verification import verify
 
@@ -475,6 +474,6 @@ def test_a_claim_edited(small_plan: Plan) -> None:
     claims.drop(index=5).to_csv(file, index=False)
     start = "results/tiny/claims.csv: "
     assert problems() == [
-        f"{start}{claims.claim[3]}: verdict is splendid, not inconclusive",
+        f"{start}{claims.claim[3]}: verdict is splendid, not undecided",
         f"{start}{claims.claim[5]}: has no line, although its runs are there",
     ]

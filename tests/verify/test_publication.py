@@ -14,10 +14,11 @@ from support.published_results import (
     publish_small_results,
     renew_checksums,
 )
-from support.small_results import BAN
+from support.small_results import BAN, LABEL
 
 from replication.cli import run_command
 from replication.errors import InputError
+from replication.results.correctness import CellAndSeed, read_correctness, write_correctness
 from replication.verify.verification import verify
 
 PLACE = Path("published/tiny")
@@ -47,10 +48,18 @@ def set_value(file: str, query: str, column: str, value: object) -> Callable[[Pa
 def remove_seed(place: Path, seed: int = 1) -> None:
     """Leave out a seed wherever a number of it stands."""
     for name in ("cells.csv", "quality.csv", "reliability.csv"):
-        change_lines(place / name, lambda it: it[it["seed"] != seed])
-    change_lines(place / "runs.csv", lambda it: it[it["seed"] % 1000 != seed])
+        change_lines(place / name, lambda lines: lines[lines["seed"] != seed])
+    change_lines(place / "runs.csv", lambda lines: lines[lines["lineage_seed"] != seed])
 
 
+def flip_items(place: Path, cell: CellAndSeed, remove: bool = False) -> None:
+    """Have a cell get other items right, or leave it out."""
+    correctness = read_correctness(place, "")
+    bits = correctness.pop(cell)
+    write_correctness(place, correctness if remove else {**correctness, cell: ~bits})
+
+
+BAN_CELL_AND_SEED = ("treatments", "wide", "ban", 0)
 BAN_CELL = "table == 'treatments' and row == 'wide' and column == 'ban' and seed == 0"
 ENSEMBLE = "table == 'treatments' and column == 'ens*2' and seed == 0"
 FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -67,7 +76,10 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "treatments, wide, ban, 0: value is",
     ),
     "a run and its cell": (
-        lambda it: (FORGED["the number of a run"][0](it), FORGED["the cell of a run"][0](it)),
+        lambda place: (
+            FORGED["the number of a run"][0](place),
+            FORGED["the cell of a run"][0](place),
+        ),
         "runs.csv: treatments, wide, ban, 0, test error (%): value is 3.25, not",
     ),
     "a mean in a table": (
@@ -75,7 +87,7 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "treatments.csv: treatments, wide, ban: mean is 3.25, not",
     ),
     "a table as it is shown": (
-        lambda it: (it / "tables/treatments.md").write_text("better"),
+        lambda place: (place / "tables/treatments.md").write_text("better"),
         "treatments.md: does not show",
     ),
     "a verdict": (
@@ -83,8 +95,8 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "verdict is replicated, not",
     ),
     "the first page": (
-        lambda it: (it / "README.md").write_text("All claims are replicated.\n"),
-        "README.md: is not the page that follows",
+        lambda place: (place / "README.md").write_text("All claims are replicated.\n"),
+        "README.md: does not show what its csv files give",
     ),
     "the power of a claim": (
         set_value("claims_power.csv", "claim == claim", "n", 20),
@@ -111,18 +123,18 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "runs.csv: seed 1: 22 lines are missing, the first is two_",
     ),
     "a removed line": (
-        lambda it: change_lines(it / "cells.csv", lambda lines: lines.iloc[1:]),
+        lambda place: change_lines(place / "cells.csv", lambda lines: lines.iloc[1:]),
         "cells.csv: seed 0: 1 lines are missing, the first is table3,",
     ),
     "a line listed twice": (
-        lambda it: change_lines(
-            it / "quality.csv", lambda lines: lines.iloc[[0, *range(len(lines))]]
+        lambda place: change_lines(
+            place / "quality.csv", lambda lines: lines.iloc[[0, *range(len(lines))]]
         ),
         "is listed twice",
     ),
     "a run of another seed": (
-        lambda it: change_lines(
-            it / "cells.csv",
+        lambda place: change_lines(
+            place / "cells.csv",
             lambda lines: pd.concat([lines, lines[lines["seed"] == 1].assign(seed=7)]),
         ),
         "7: the scale has no such line",
@@ -132,13 +144,38 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         f"{BAN}: recipe_hash is 0, the scale has",
     ),
     "a copied run": (
-        lambda it: change_lines(
-            it / "runs.csv", lambda lines: lines.assign(model_sha256=lines["model_sha256"].iloc[0])
+        lambda place: change_lines(
+            place / "runs.csv",
+            lambda lines: lines.assign(model_sha256=lines["model_sha256"].iloc[0]),
         ),
         "its model_sha256 is missing, or that of another run",
     ),
+    "items that a network gets right": (
+        lambda place: flip_items(place, BAN_CELL_AND_SEED),
+        "correct.safetensors: treatments, wide, ban, 0, test error (%): value is",
+    ),
+    "items of a cell left out": (
+        lambda place: flip_items(place, BAN_CELL_AND_SEED, remove=True),
+        "correct.safetensors: treatments, wide, ban, 0, test error (%): value is",
+    ),
+    "another teacher": (
+        set_value("runs.csv", f"run == '{BAN}'", "teacher", f"{LABEL[:-1]}1"),
+        f"{BAN}: its teacher is {LABEL[:-1]}1, the scale has {LABEL}",
+    ),
+    "another generation 0": (
+        set_value("runs.csv", f"run == '{BAN}'", "root_teacher", f"{LABEL[:-1]}1"),
+        f"{BAN}: root_teacher is {LABEL[:-1]}1, its lineage has {LABEL}",
+    ),
+    "a capacity in the criteria": (
+        set_value("criteria.csv", "network == 'wide_resnet_28_2'", "ratio", 9.0),
+        "criteria.csv: two_digit_numbers, wide_resnet_28_2: ratio is 9.0, not",
+    ),
+    "an interval over items": (
+        set_value("claims_items.csv", "claim == claim", "items", 3),
+        "claims_items.csv: ",
+    ),
     "files that are not listed": (
-        lambda it: (it / "better.csv").write_text("x\n"),
+        lambda place: (place / "better.csv").write_text("x\n"),
         "better.csv: ro-crate-metadata.json does not list it",
     ),
 }
@@ -153,20 +190,21 @@ def test_a_forgery_with_renewed_checksums_is_named(
     renew_checksums(place)
     assert run_command(["verify", str(place)]) == 1
     lines = capfd.readouterr().err.splitlines()
-    assert any(line.startswith(f"wrong: {place}") and says in line for line in lines), lines
-    assert lines[-1].startswith(f"error: {place}: ")
+    starts = (f"wrong: {place}", f"error: {place}")
+    assert any(line.startswith(starts) and says in line for line in lines), lines
+    assert lines[-1].startswith(f"error: {place}")
 
 
 def test_a_removed_seed_is_a_line_for_each_file(place: Path) -> None:
     remove_seed(place)
     renew_checksums(place)
-    found = verify(place).problems
-    assert [line.split(": ")[:2] for line in found] == [
+    problems = verify(place).problems
+    assert [line.split(": ")[:2] for line in problems] == [
         [str(place / name), "seed 1"] for name in ("runs.csv", "cells.csv", "quality.csv")
     ]
 
 
-FILES = ["figures/claims.png", "notebooks/claims.ipynb", "tables/table3.tex", "scale.json"]
+FILES = ["figures/claims.svg", "notebooks/claims.ipynb", "tables/table3.tex", "scale.json"]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -183,9 +221,9 @@ def test_a_changed_or_missing_file_is_named(name: str, place: Path) -> None:
 
 def test_an_honest_publication_passes_wherever_it_is(place: Path) -> None:
     shutil.move(place, "copied")
-    found = verify(Path("copied"))
-    assert found.problems == []
-    assert (found.runs, found.tables) == (44, 3)
+    findings = verify(Path("copied"))
+    assert findings.problems == []
+    assert (findings.runs, findings.tables) == (44, 3)
 
 
 def test_there_are_no_networks_to_run(place: Path) -> None:
@@ -210,10 +248,9 @@ def test_a_damaged_file_that_others_follow_from_is_refused(
     ("scale", "seed", "table", "verdict"),
     [
         ("digits", 1, "table2", "replicated"),
-        ("digits-more-seeds", 11, "table2", "replicated"),
+        ("digits", 11, "table2", "replicated"),
         ("fashion", 1, "table2", "replicated"),
-        ("fashion-other-tables", 1, "table1", "replicated"),
-        ("fashion-table5", 1, "table5", "negligible"),
+        ("fashion", 1, "table5", "replicated"),
     ],
 )
 def test_published_results_pass_and_fail_once_changed(

@@ -15,7 +15,7 @@ from replication.report.notebook_catalogue import NOTEBOOKS
 TABLES = [f"table{number}" for number in range(1, 7)]
 CONTRACT = (
     "table,row,column,metric,reported,mean,std,ci_low,ci_high,n,delta_vs_teacher,delta_ci_low,"
-    "delta_ci_high,p_value,params,params_reported,verdict,agrees"
+    "delta_ci_high,p_value,spread,params,params_reported,verdict,agrees"
 )
 
 
