@@ -32,7 +32,7 @@ from replication.data import specs
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 CONFIG = ROOT / "config" / "README.md"
-DOCUMENTS = [README, CONTRIBUTING, CONFIG, *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [README, CONTRIBUTING, CONFIG, *sorted((ROOT / "docs").rglob("*.md"))]
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
