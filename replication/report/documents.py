@@ -14,7 +14,7 @@ from replication.errors import InputError
 from replication.files import write_text
 from replication.report import results_page
 from replication.report.example_verdict import example_verdict
-from replication.report.findings import findings, findings_figure
+from replication.report.findings import check_scale_summary, findings, findings_figure
 from replication.report.plotting import draw
 from replication.report.published_results import Publications
 
@@ -26,6 +26,7 @@ FIGURE = "docs/images/findings.svg"
 
 BLOCKS: dict[str, Callable[[Publications], str]] = {
     "findings": findings,
+    "summary": check_scale_summary,
     "published": results_page.overview,
     "primary claims": results_page.primary_claims,
     "other decided claims": results_page.other_decided_claims,

@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.errors import InputError
+from replication.plan.plan import Plan
+from replication.report.outcome import describe_outcome
 from replication.report.plotting import (
     PAPER,
     REFERENCE,
@@ -29,6 +31,9 @@ from replication.report.published_results import (
 
 EVIDENCE = ["cifar", "fashion"]
 """The scales that the README shows; `digits` only checks that the machinery works."""
+
+CHECK_SCALE = "digits"
+"""The default scale, which shows that everything works."""
 
 CONTROL = "ensemble-of-two-beats-label-ensemble"
 """The claim of ours that stands beside the claim on ensembles in `CLAIM_WORDS`."""
@@ -94,6 +99,13 @@ def claims_table(publications: Publications, scales: Sequence[str]) -> str:
             row += [difference_of(line), seeds_of(line), verdict_of(line)]
         rows.append(row)
     return markdown_table(header, rows)
+
+
+def check_scale_summary(publications: Publications) -> str:
+    """Return what ``make tables`` ends with, for the published results of the default scale."""
+    published = publications.folder
+    plan = Plan.read([published / CHECK_SCALE / "scale.json"], root=published)
+    return f"```\n{describe_outcome(plan)}\n```"
 
 
 @drawn

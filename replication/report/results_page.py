@@ -24,7 +24,7 @@ CONTRAST = "difference of "
 
 def overview(publications: Publications) -> str:
     """Return a row for each publication: its tables, seeds, trainings and decided claims."""
-    header = ["scale", "tables: seeds", "trainings", "primary claims decided"]
+    header = ["scale", "tables: seeds", "trainings", "of commits", "primary claims decided"]
     rows = []
     for scale in publications.scales:
         runs = publications.file(scale, "runs")
@@ -36,6 +36,7 @@ def overview(publications: Publications) -> str:
                 f"[`{scale}`](../published/{scale}/README.md)",
                 _tables_by_seeds(publications.file(scale, "cells")),
                 f"{len(runs):,}",
+                ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
                 f"{decided} of {len(primary)}",
             ]
         )
