@@ -105,7 +105,9 @@ def check_scale_summary(publications: Publications) -> str:
     """Return what ``make tables`` ends with, for the published results of the default scale."""
     published = publications.folder
     plan = Plan.read([published / CHECK_SCALE / "scale.json"], root=published)
-    return f"```\n{describe_outcome(plan)}\n```"
+    # The folder reads the same from wherever the command is called.
+    text = describe_outcome(plan).replace(published.as_posix(), published.name)
+    return f"```\n{text}\n```"
 
 
 @drawn
