@@ -7,7 +7,10 @@
 
 CORES ?= all
 SCALE ?= digits
-PYTHON ?= python3.11
+# The newest Python that runs and can make an environment: a name on the PATH can be a shim of a
+# version that is not installed.
+RUNS = $(shell $(1) -c "import ensurepip, venv" > /dev/null 2>&1 && echo $(1))
+PYTHON ?= $(firstword $(foreach version,3.14 3.13 3.12 3.11,$(call RUNS,python$(version))))
 # Processes that share the tests, each on one core.
 WORKERS ?= 2
 
@@ -30,17 +33,18 @@ help:
 	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
 	@echo "make test         run the tests, except the long ones"
 	@echo "make test-all     run the long tests: Slurm, a sweep of a thousand runs, random kills"
-	@echo "make benchmark    measure speed beside other training loops; docs/performance.md"
+	@echo "make benchmark    measure speed beside other training loops; docs/explanation/performance.md"
 	@echo "make benchmark-gpu  the same on a GPU, in less than ten minutes"
 	@echo "make lint         check style, types and workflow"
-	@echo "make schemas      renew the JSON schemas, and the columns in docs/run-format.md"
+	@echo "make schemas      renew the JSON schemas, and the columns in docs/reference/result-files.md"
 	@echo "make clean        delete the environment; results stay"
 
 environment: $(ENVIRONMENT)
 
 .venv/installed: requirements.txt pyproject.toml
 	@echo "== making the environment in .venv (once; some minutes and 7 GB)"
-	@command -v $(PYTHON) > /dev/null || { echo "error: $(PYTHON) is not here: install it, or name another by PYTHON=python3.12"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 runs here: install one, or name it by PYTHON=/path/to/python3"; exit 1; }
+	@test -n "$(call RUNS,$(PYTHON))" || { echo "error: $(PYTHON) does not run here or cannot make an environment: install it with its venv module, or name another by PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
@@ -84,8 +88,8 @@ lint: $(ENVIRONMENT)
 schemas: $(ENVIRONMENT)
 	replication schema scale > config/scale.schema.json
 	replication schema table > tables/table.schema.json
-	sed -i "/replication schema results/q" docs/run-format.md
-	(echo && replication schema results) >> docs/run-format.md
+	sed -i "/replication schema results/q" docs/reference/result-files.md
+	(echo && replication schema results) >> docs/reference/result-files.md
 
 clean:
 	rm -rf .venv

@@ -248,10 +248,9 @@ def test_a_damaged_file_that_others_follow_from_is_refused(
     ("scale", "seed", "table", "verdict"),
     [
         ("digits", 1, "table2", "replicated"),
-        ("digits-more-seeds", 11, "table2", "replicated"),
+        ("digits", 11, "table2", "replicated"),
         ("fashion", 1, "table2", "replicated"),
-        ("fashion-other-tables", 1, "table1", "replicated"),
-        ("fashion-table5", 1, "table5", "negligible"),
+        ("fashion", 1, "table5", "replicated"),
     ],
 )
 def test_published_results_pass_and_fail_once_changed(

@@ -8,6 +8,7 @@ rule train:
         model="results/{scale}/runs/{run}/model.safetensors",
         predictions="results/{scale}/runs/{run}/predictions.safetensors",
         history="results/{scale}/runs/{run}/history.csv",
+        confidence_weights="results/{scale}/runs/{run}/confidence_weights.csv",
         record="results/{scale}/runs/{run}/run.json",
     log:
         "results/{scale}/runs/{run}/train.log",

@@ -8,6 +8,8 @@ rule data:
     conda:
         ENVIRONMENT
     params:
+        # Files that have changed are read again.
+        state=RULES.source_state,
         files=CONFIGFILES,
         worker=WORKER,
     shell:

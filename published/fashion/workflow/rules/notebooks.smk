@@ -2,6 +2,8 @@
 rule frames:
     input:
         "results/{scale}/cells/table2.csv",
+        # Named here so that a run which has lost one of these files is trained again.
+        RULES.run_files("table2", HISTORY, CONFIDENCE_WEIGHTS),
     output:
         [f"results/{{scale}}/frames/{frame}.csv" for frame in NOTEBOOKS["dark_knowledge"].frames],
     log:
@@ -23,8 +25,9 @@ for name, spec in NOTEBOOKS.items():
         name:
             f"notebook_{name}"
         input:
-            RULES.outputs("results/{{scale}}/tables/{table}.html"),
+            expand("results/{{scale}}/tables/{table}.html", table=PLAN.tables),
             "results/{scale}/tables/quality.html",
+            "results/{scale}/runs.csv",
             "results/{scale}/claims.csv",
             [f"results/{{scale}}/frames/{frame}.csv" for frame in spec.frames],
             notebook=f"notebooks/{name}.ipynb",

@@ -2,9 +2,11 @@
 rule quality:
     input:
         "results/{scale}/cells.csv",
+        "results/{scale}/runs.csv",
     output:
         "results/{scale}/quality.csv",
         "results/{scale}/reliability.csv",
+        "results/{scale}/correct.safetensors",
         multiext("results/{scale}/tables/quality", ".csv", ".md", ".tex"),
         report(
             "results/{scale}/tables/quality.html",

@@ -8,6 +8,7 @@ config["description"] = RULES.description
 # Measures whether the scale is a fair test of the paper.
 rule criteria:
     input:
+        "results/{scale}/runs.csv",
         RULES.records(*PLAN.tables),
     output:
         "results/{scale}/criteria.csv",

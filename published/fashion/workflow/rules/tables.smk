@@ -1,10 +1,30 @@
-# Measures a table's cells, and writes the table in four formats.
+# Records which scale the results are of, once all of its runs are trained by its recipes.
+rule scale:
+    input:
+        RULES.records(*PLAN.tables),
+    output:
+        "results/{scale}/scale.json",
+    log:
+        "results/{scale}/scale.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        scale=RULES.scale_hash,
+        files=CONFIGFILES,
+        worker=WORKER,
+    shell:
+        "replication {params.worker} scale {params.files} > {log:q} 2>&1"
+
+
+# Measures a table's cells and describes its runs, and writes the table in four formats.
 rule table:
     input:
         RULES.table_runs,
         spec=RULES.table_file,
     output:
         cells="results/{scale}/cells/{table}.csv",
+        runs="results/{scale}/cells/{table}.runs.csv",
         csv="results/{scale}/tables/{table}.csv",
         md="results/{scale}/tables/{table}.md",
         html=report(
@@ -27,14 +47,17 @@ rule table:
         "replication {params.worker} table {wildcards.table:q} {params.files} > {log:q} 2>&1"
 
 
-# Collects the cells of all tables in one file.
-rule cells:
+# Collects the cells and the runs of all tables in one file each.
+rule collect:
     input:
-        RULES.outputs("results/{{scale}}/cells/{table}.csv"),
+        expand("results/{{scale}}/cells/{table}.csv", table=PLAN.tables),
+        expand("results/{{scale}}/cells/{table}.runs.csv", table=PLAN.tables),
+        "results/{scale}/scale.json",
     output:
         "results/{scale}/cells.csv",
+        "results/{scale}/runs.csv",
     log:
-        "results/{scale}/cells.log",
+        "results/{scale}/collect.log",
     localrule: True
     conda:
         ENVIRONMENT
@@ -43,14 +66,16 @@ rule cells:
         files=CONFIGFILES,
         worker=WORKER,
     shell:
-        "replication {params.worker} cells {params.files} > {log:q} 2>&1"
+        "replication {params.worker} collect {params.files} > {log:q} 2>&1"
 
 
 # Tests the paper's claims.
 rule claims:
     input:
         "results/{scale}/cells.csv",
+        "results/{scale}/runs.csv",
         "results/{scale}/quality.csv",
+        "results/{scale}/correct.safetensors",
         PLAN.claims_file,
     output:
         "results/{scale}/claims.csv",
@@ -75,18 +100,14 @@ for name in PLAN.tables:
         name:
             name
         input:
-            # A table with empty cells has no LaTeX file, so that the next call builds it again.
-            multiext(f"results/{PLAN.scale.scale}/tables/{name}", ".csv", ".tex"),
+            f"{PLAN.results}/tables/{name}.csv",
             # Named here so that a run whose folder was deleted is trained again.
             RULES.records(name),
 
 
 rule tables:
     input:
-        RULES.outputs("results/{scale}/tables/{table}.csv"),
-        RULES.outputs("results/{scale}/tables/{table}.tex"),
-        RULES.outputs("results/{scale}/cells.csv"),
-        RULES.outputs("results/{scale}/tables/quality.csv"),
-        RULES.outputs("results/{scale}/claims.csv"),
-        RULES.outputs("results/{scale}/criteria.csv"),
+        expand("{results}/tables/{table}.csv", results=PLAN.results, table=PLAN.tables),
+        multiext(f"{PLAN.results}/", "cells.csv", "runs.csv", "claims.csv", "criteria.csv"),
+        f"{PLAN.results}/tables/quality.csv",
         RULES.records(*PLAN.tables),

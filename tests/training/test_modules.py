@@ -1,0 +1,65 @@
+"""How many modules a training crosses, from its plan to its folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from support.plans import ROOT, TINY
+
+LABEL = "digits/wide_resnet_28_1.label.0"
+BAN = f"{LABEL}/wide_resnet_28_1.ban.0"
+FILES = [str(ROOT / "config/digits.yaml"), "tiny.yaml"]
+# Trains two runs as `replication train` does, and prints the modules whose functions each calls.
+CODE = """
+import json, sys
+from pathlib import Path
+import replication
+from replication.plan.plan import Plan
+from replication.training.train_run import train
+
+package = str(Path(replication.__file__).parent)
+plan = Plan.read([Path(file) for file in sys.argv[3:]])
+for run in sys.argv[1:3]:
+    called = set()
+
+    def note(frame, event, argument):
+        if event == "call" and frame.f_code.co_name != "<module>":
+            called.add(frame.f_code.co_filename)
+
+    sys.setprofile(note)
+    train(plan, plan.run(run))
+    sys.setprofile(None)
+    own = [Path(file) for file in called if file.startswith(package)]
+    print(json.dumps(sorted(file.relative_to(package).as_posix() for file in own)))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tables").symlink_to(ROOT / "tables")
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY), encoding="utf-8")
+    return tmp_path
+
+
+def test_a_training_crosses_few_modules(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, LABEL, BAN, *FILES],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    label, ban = (set(json.loads(line)) for line in done.stdout.splitlines())
+    # What is planned, and how its data are read, a training shares with other commands.
+    own = {name for name in label if not name.startswith(("config/", "plan/", "data/"))}
+    assert {"training/train_run.py", "training/loop.py", "networks/families.py"} <= own
+    assert len(own) < 20, sorted(own)
+    # Nothing of language models is needed, nor what only a student needs.
+    assert not any("language" in name for name in label)
+    besides = {name for name in ban - label if not name.startswith(("config/", "plan/", "data/"))}
+    assert besides == {"gradients.py", "results/run_record.py"}
