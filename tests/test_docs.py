@@ -31,8 +31,8 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.documents import BLOCK, fill_document
 from replication.report.documents import DOCUMENTS as GENERATED
-from replication.report.findings import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
 from replication.report.published_results import Publications
+from replication.report.readme_findings import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"

@@ -1,7 +1,7 @@
 """Writes what results determine into the documents, so that no number is typed.
 
 A document has pairs of markers, ``<!-- begin findings -->`` and ``<!-- end findings -->``. What
-stands between them is the text that `BLOCKS` has under that name, made from the csv files of
+stands between them is the text that `DOCUMENT_BLOCKS` has under that name, made from the csv files of
 publications.
 """
 
@@ -14,9 +14,9 @@ from replication.errors import InputError
 from replication.files import write_text
 from replication.report import results_page
 from replication.report.example_verdict import example_verdict
-from replication.report.findings import check_scale_summary, findings, findings_figure
 from replication.report.plotting import draw
 from replication.report.published_results import Publications
+from replication.report.readme_findings import check_scale_summary, findings, findings_figure
 
 DOCUMENTS = ("README.md", "docs/results.md", "docs/explanation/reading-a-verdict.md")
 """The documents that have markers."""
@@ -24,7 +24,7 @@ DOCUMENTS = ("README.md", "docs/results.md", "docs/explanation/reading-a-verdict
 FIGURE = "docs/images/findings.svg"
 """The figure of the README."""
 
-BLOCKS: dict[str, Callable[[Publications], str]] = {
+DOCUMENT_BLOCKS: dict[str, Callable[[Publications], str]] = {
     "findings": findings,
     "summary": check_scale_summary,
     "published": results_page.overview,
@@ -48,14 +48,16 @@ def fill_document(text: str, publications: Publications) -> str:
     """Return a document with the present numbers between its markers.
 
     Raises:
-        InputError: a marker has a name that is not one of `BLOCKS`, or a csv file is damaged.
+        InputError: a marker has a name that is not one of `DOCUMENT_BLOCKS`, or a csv file is damaged.
     """
 
     def write_block(block: re.Match[str]) -> str:
         name = block[1]
-        if name not in BLOCKS:
-            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(BLOCKS)}")
-        return f"<!-- begin {name} -->\n\n{BLOCKS[name](publications)}\n\n<!-- end {name} -->"
+        if name not in DOCUMENT_BLOCKS:
+            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(DOCUMENT_BLOCKS)}")
+        return (
+            f"<!-- begin {name} -->\n\n{DOCUMENT_BLOCKS[name](publications)}\n\n<!-- end {name} -->"
+        )
 
     return BLOCK.sub(write_block, text)
 

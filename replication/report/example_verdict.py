@@ -1,6 +1,5 @@
 """One claim followed from the paper's numbers to its verdict, for the page on reading verdicts."""
 
-from replication.report.findings import evidence_scales
 from replication.report.published_results import (
     TESTED_ON,
     Publications,
@@ -11,6 +10,7 @@ from replication.report.published_results import (
     signed,
     verdict_of,
 )
+from replication.report.readme_findings import evidence_scales
 
 EXAMPLE = "ban-all"
 """The claim that is followed: BAN students against label-trained networks."""

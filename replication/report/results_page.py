@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
-from replication.report.findings import CLAIM_WORDS, claims_table
 from replication.report.published_results import (
     Publications,
     difference_of,
@@ -17,6 +16,7 @@ from replication.report.published_results import (
     verdict_of,
     with_interval,
 )
+from replication.report.readme_findings import CLAIM_WORDS, claims_table
 
 CONTRAST = "difference of "
 """How the metric of a contrast begins in ``tables/<name>.csv``."""
