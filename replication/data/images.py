@@ -265,15 +265,15 @@ def normalise(train: Items, test: Items, classes: int, *, overwrite: bool = Fals
         values = channel.double()
         means.append(low.item() if low == high else values.mean().item())
         deviations.append(1.0 if low == high else values.std(correction=0).item())
-    mean, std = torch.tensor(means), torch.tensor(deviations)
+    # In double precision: rounded constants would change every pixel, and so every result.
+    mean, std = (torch.tensor(values, dtype=torch.float64) for values in (means, deviations))
 
     def normalised(items: Items) -> Items:
         images = items.images if overwrite else torch.empty(items.images.shape)
         for chunk, of_items in zip(
             torch.split(images, CHUNK), torch.split(items.images, CHUNK), strict=True
         ):
-            torch.sub(of_items, mean[:, None, None], out=chunk)
-            chunk /= std[:, None, None]
+            chunk.copy_((of_items - mean[:, None, None]) / std[:, None, None])
         return Items(images, items.labels)
 
     return ImageData(

@@ -194,3 +194,22 @@ def test_a_constant_channel_is_not_scaled() -> None:
     assert (data.train.images[:, 1] == 0).all()
     assert data.evaluation.images[:, 1].unique().tolist() == pytest.approx([0.2])
     assert data.train.images[:, 0].std(correction=0).item() == pytest.approx(1)
+
+
+def test_images_are_normalised_in_double_precision() -> None:
+    # Constants in single precision would change every pixel, and the bytes of every image run.
+    pixels = torch.rand(50, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(50) % 2
+    train, test = (images.Items(pixels[part], labels[part]) for part in (slice(40), slice(40, 50)))
+    normalised = images.normalise(train, test, 2)
+    exact = pixels.double()
+    mean = exact[:40].mean((0, 2, 3))
+    std = exact[:40].std((0, 2, 3), correction=0)
+    assert normalised.mean == pytest.approx(mean.tolist(), rel=1e-15)
+    assert normalised.std == pytest.approx(std.tolist(), rel=1e-15)
+    constants = (
+        torch.tensor(values, dtype=torch.float64) for values in (normalised.mean, normalised.std)
+    )
+    mean, std = (values[:, None, None] for values in constants)
+    assert torch.equal(normalised.train.images, ((exact[:40] - mean) / std).float())
+    assert torch.equal(normalised.evaluation.images, ((exact[40:] - mean) / std).float())
