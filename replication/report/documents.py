@@ -1,8 +1,8 @@
 """Writes what results determine into the documents, so that no number is typed.
 
 A document has pairs of markers, ``<!-- begin findings -->`` and ``<!-- end findings -->``. What
-stands between them is the text that `DOCUMENT_BLOCKS` has under that name, made from the csv files of
-publications.
+stands between them is the text that `DOCUMENT_BLOCKS` has under that name, made from the csv files
+of publications.
 """
 
 import re
@@ -48,7 +48,8 @@ def fill_document(text: str, publications: Publications) -> str:
     """Return a document with the present numbers between its markers.
 
     Raises:
-        InputError: a marker has a name that is not one of `DOCUMENT_BLOCKS`, or a csv file is damaged.
+        InputError: a marker has a name that is not one of `DOCUMENT_BLOCKS`, or a csv file is
+            damaged.
     """
 
     def write_block(block: re.Match[str]) -> str:
