@@ -33,10 +33,10 @@ help:
 	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
 	@echo "make test         run the tests, except the long ones"
 	@echo "make test-all     run the long tests: Slurm, a sweep of a thousand runs, random kills"
-	@echo "make benchmark    measure speed beside other training loops; docs/performance.md"
+	@echo "make benchmark    measure speed beside other training loops; docs/explanation/performance.md"
 	@echo "make benchmark-gpu  the same on a GPU, in less than ten minutes"
 	@echo "make lint         check style, types and workflow"
-	@echo "make schemas      renew the JSON schemas, and the columns in docs/run-format.md"
+	@echo "make schemas      renew the JSON schemas, and the columns in docs/reference/result-files.md"
 	@echo "make clean        delete the environment; results stay"
 
 environment: $(ENVIRONMENT)
@@ -88,8 +88,8 @@ lint: $(ENVIRONMENT)
 schemas: $(ENVIRONMENT)
 	replication schema scale > config/scale.schema.json
 	replication schema table > tables/table.schema.json
-	sed -i "/replication schema results/q" docs/run-format.md
-	(echo && replication schema results) >> docs/run-format.md
+	sed -i "/replication schema results/q" docs/reference/result-files.md
+	(echo && replication schema results) >> docs/reference/result-files.md
 
 clean:
 	rm -rf .venv

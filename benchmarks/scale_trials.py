@@ -1,7 +1,7 @@
 """Prints the table of trials from which the sizes and the recipe of a scale were chosen.
 
-``python -m benchmarks.scale_trials`` prints the table that docs/scales.md has for `cifar`, from
-docs/data/cifar_trials.csv. A line of that file is one training of a network on labels:
+``python -m benchmarks.scale_trials`` prints the table that docs/explanation/fair-test.md has for
+`cifar`, from docs/data/cifar_trials.csv. A line of that file is one label-trained network:
 
 * ``dataset``, ``network``, ``width``, ``parameters``: what was trained; the width is the growth of
   a DenseNet, and the channels of the first group or stage of a residual network;

@@ -23,6 +23,7 @@ from replication.commands.plan_commands import plan, status
 from replication.commands.result_commands import (
     compare,
     derive,
+    docs,
     export,
     pool,
     publish,
@@ -37,7 +38,7 @@ STAGES: dict[str, tuple[Callable[..., None], ...]] = {
     "Plan": (plan, status, criteria),
     "Train": (data, train),
     "Measure": (scale, table, collect, quality, frames, claims),
-    "Results": (summary, verify, compare, publish, derive, pool, export),
+    "Results": (summary, verify, compare, publish, derive, pool, docs, export),
     "Your own study": (new, schema),
 }
 """The commands by the stage at which one needs them, in the order of the help text."""

@@ -173,7 +173,7 @@ def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path, call: Cal
 
 
 def test_every_command_is_explained_in_sentences_and_stands_in_the_guide() -> None:
-    guide = (ROOT / "docs/usage.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
     for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
         text = " ".join(command.help.split())
         assert text[0].isupper(), name

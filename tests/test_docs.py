@@ -21,20 +21,31 @@ from support.plans import ROOT, TINY
 from support.workplace import PATH, Workplace
 from typer.main import get_command
 
-from replication.analysis.claims import decide_claims
 from replication.cli import app
 from replication.config.custom_objectives import find_objective
 from replication.config.new_study import create_study
 from replication.config.paper_claims import read_claims
 from replication.config.scale import ImageRecipe, Scale
 from replication.data import specs
+from replication.errors import InputError
+from replication.plan.plan import Plan
+from replication.report.documents import BLOCK, DOCUMENT_BLOCKS, fill_document
+from replication.report.documents import DOCUMENTS as GENERATED
+from replication.report.published_results import Publications
+from replication.report.readme_findings import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 CONFIG = ROOT / "config" / "README.md"
-DOCUMENTS = [README, CONTRIBUTING, CONFIG, *sorted((ROOT / "docs").glob("*.md"))]
+PUBLISHED = ROOT / "published" / "README.md"
+OWN_DATA = ROOT / "docs" / "how-to" / "own-data.md"
+OWN_OBJECTIVE = ROOT / "docs" / "how-to" / "own-objective.md"
+DEVIATIONS = ROOT / "docs" / "explanation" / "deviations.md"
+DOCUMENTS = [README, CONTRIBUTING, CONFIG, PUBLISHED, *sorted((ROOT / "docs").rglob("*.md"))]
 
-documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+documents = pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
+)
 
 
 def snippet(document: Path, language: str, first_line: str) -> str:
@@ -110,7 +121,7 @@ def test_every_command_and_option_that_a_document_names_exists(document: Path) -
 
 
 def test_the_code_map_lists_every_package_and_module() -> None:
-    _, _, code_map = README.read_text("utf-8").partition("## Code map")
+    _, _, code_map = CONTRIBUTING.read_text("utf-8").partition("## Code map")
     first_cells = re.findall(r"^\| (`.*?) \|", code_map.partition("\n## ")[0], re.M)
     listed = {name.rstrip("/") for cell in first_cells for name in re.findall(r"`(.*?)`", cell)}
     found = {path.name for path in (ROOT / "replication").iterdir()}
@@ -122,14 +133,14 @@ def test_the_configuration_page_lists_every_key() -> None:
     assert listed == [field.alias or name for name, field in Scale.model_fields.items()]
 
 
-def test_the_row_of_the_readme_trains_three_runs_more(tmp_path: Path) -> None:
+def test_the_row_of_the_guide_trains_three_runs_more(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     place.configure({**TINY, "tables": ["table3"]})
     before = place.jobs("table3")["train"]
     (tmp_path / "tables").unlink()
     shutil.copytree(ROOT / "tables", tmp_path / "tables")
     with (tmp_path / "tables/table3.yaml").open("a", encoding="utf-8") as file:
-        file.write(snippet(README, "yaml", "# tables/table3.yaml"))
+        file.write(snippet(CONTRIBUTING, "yaml", "# tables/table3.yaml"))
     assert place.jobs("table3")["train"] == before + 3
 
 
@@ -143,18 +154,15 @@ def test_the_table_of_the_guide_trains_its_runs(tmp_path: Path) -> None:
     assert place.jobs("table7")["train"] == 2
 
 
-STUDIES = ROOT / "docs" / "studies.md"
-
-
-def test_the_loss_of_the_studies_page_is_one(tmp_path: Path) -> None:
-    (tmp_path / "losses.py").write_text(snippet(STUDIES, "python", "# my-study/losses.py"))
+def test_the_loss_of_the_page_on_objectives_is_one(tmp_path: Path) -> None:
+    (tmp_path / "losses.py").write_text(snippet(OWN_OBJECTIVE, "python", "# my-study/losses.py"))
     student, teacher = torch.randn(2, 4, 5).unbind(0)
     found = find_objective("losses:match", tmp_path)(student, None, teacher, weight=0.5)
     torch.testing.assert_close(found, 0.5 * (student - teacher).square().mean())
 
 
-def test_the_recipe_of_the_studies_page_is_one() -> None:
-    recipe = yaml.safe_load(snippet(STUDIES, "yaml", "images:"))["images"]
+def test_the_recipe_of_the_page_on_own_data_is_one() -> None:
+    recipe = yaml.safe_load(snippet(OWN_DATA, "yaml", "images:"))["images"]
     found = ImageRecipe.model_validate_json(json.dumps(recipe))
     assert found.optimizer == "adamw"
     assert not found.is_the_papers
@@ -169,56 +177,79 @@ def test_the_recipe_of_the_studies_page_is_one() -> None:
         ("test_resnet", 8, {}),
     ],
 )
-def test_the_stems_of_the_studies_page_take_small_images(
+def test_the_stems_of_the_page_on_own_data_take_small_images(
     name: str, side: int, arguments: dict[str, int]
 ) -> None:
     network = timm.create_model(name, num_classes=7, in_chans=1, **arguments)
     assert network(torch.randn(2, 1, side, side)).shape == (2, 7)
 
 
-# Columns of the README's table of results, and the folders of `published/` that they show: those of
-# other seeds are decided together, those of other tables by themselves.
-PUBLISHED = {
-    2: [["digits"]],
-    3: [["fashion"]],
-}
+@pytest.mark.parametrize("name", GENERATED)
+def test_what_results_determine_is_what_the_command_writes(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    assert BLOCK.search(text)
+    assert fill_document(text, Publications(ROOT / "published")) == text, "call: replication docs"
 
 
-def decided_together(folders: list[str]) -> pd.DataFrame:
-    """The claims that published cells decide: a line per claim, verdict and numbers."""
-    cells, quality, runs = (
-        pd.concat(
-            [pd.read_csv(ROOT / "published" / folder / name) for folder in folders],
-            ignore_index=True,
+def test_every_document_with_markers_is_written_by_the_command() -> None:
+    marked = {
+        str(document.relative_to(ROOT))
+        for document in DOCUMENTS
+        if any(name in DOCUMENT_BLOCKS for name, _ in BLOCK.findall(document.read_text("utf-8")))
+    }
+    assert marked == set(GENERATED)
+
+
+def test_another_number_in_a_csv_file_is_another_number_in_the_readme(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "published" / "fashion", tmp_path / "fashion")
+    file = tmp_path / "fashion" / "claims_power.csv"
+    numbers = pd.read_csv(file)
+    numbers.loc[numbers["claim"] == "ban-all", "difference"] = -12.34
+    numbers.to_csv(file, index=False)
+    before = findings(Publications(ROOT / "published"))
+    after = findings(Publications(tmp_path))
+    assert "−12.34" not in before
+    assert "−12.34" in after
+
+
+def test_an_unknown_marker_is_one_line() -> None:
+    with pytest.raises(InputError, match="begin nothing -->: there are only findings"):
+        fill_document(
+            "<!-- begin nothing -->\n<!-- end nothing -->", Publications(ROOT / "published")
         )
-        for name in ("cells.csv", "quality.csv", "runs.csv")
-    )
-    by_run = runs.drop_duplicates("run").set_index("run", drop=False)
-    verdicts, numbers = decide_claims(read_claims(ROOT / "tables"), cells, by_run, quality)
-    return verdicts.merge(numbers.drop(columns="family"), on="claim", validate="one_to_one")
 
 
-@pytest.mark.parametrize("column", PUBLISHED)
-def test_the_results_of_the_readme_are_the_published_ones(column: int) -> None:
-    section = README.read_text("utf-8").partition("## Current result")[2].partition("\n## ")[0]
-    rows = [line.strip("| ").split(" | ") for line in section.splitlines() if line[:2] == "| "]
-    shown = [row[column].replace("*", "") for row in rows[1:]]
-    claims = pd.concat([decided_together(folders) for folders in PUBLISHED[column]])
-    primary = [*dict.fromkeys(claims["claim"][claims["claim"] == claims["family"]])]
-    control = "ensemble-of-two-beats-label-ensemble"
-    primary.insert(primary.index("ensemble-of-two-beats-last") + 1, control)
-    measured = claims[claims["n"] > 0].set_index("claim")
-    wanted = [
-        f"{line.difference:+.2f} [{line.ci_low:+.2f}, {line.ci_high:+.2f}] {line.verdict}"
-        for line in measured.reindex(primary).itertuples()
-    ]
-    assert shown == ["not measured" if "nan" in it else it.replace("-", "−") for it in wanted]
+def test_the_readme_has_words_for_every_primary_claim_and_for_one_control() -> None:
+    file = read_claims(ROOT / "tables").file
+    primary = [name for name in file.claims if file.primary_of(name) == name]
+    assert [claim for claim in CLAIM_WORDS if claim != CONTROL] == primary
+    assert {CONTROL, *ALTERNATIVES} <= set(file.claims)
+    assert all(file.claims[name].source == "ours" for name in (CONTROL, *ALTERNATIVES))
+
+
+def test_the_deviations_are_those_of_the_scale_files() -> None:
+    lines = [line.strip("| ").split(" | ") for line in DEVIATIONS.read_text("utf-8").splitlines()]
+    rows = {line[0]: line[1:5] for line in lines if len(line) == 6}
+    names = ("paper", "digits", "fashion", "cifar")
+    scales = [Plan.read([ROOT / f"config/{name}.yaml"], ROOT / "tables").scale for name in names]
+    recipes = [scale.images for scale in scales]
+    assert rows["epochs"] == [f"{recipe.epochs}" for recipe in recipes]
+    assert rows["batch size"] == [f"{recipe.batch_size}" for recipe in recipes]
+    assert rows["learning rate"] == [f"{recipe.learning_rate:g}" for recipe in recipes]
+    networks = [scale.networks for scale in scales]
+    dropouts = [f"{sizes.wide_resnet.dropout:g}" for sizes in networks]
+    assert rows["drop-out in Wide-ResNets"] == dropouts
+    assert rows["drop-out of the LSTM"] == [f"{sizes.lstm.dropout:g}" for sizes in networks]
+    assert rows["layers of the LSTM"][1:] == [f"{sizes.lstm.layers}" for sizes in networks[1:]]
+    assert rows["epochs, LSTM"] == [f"{scale.language.lstm.epochs}" for scale in scales]
+    augmented = [recipe.flip or recipe.crop_padding > 0 for recipe in recipes]
+    assert [entry != "none" for entry in rows["augmentation"]] == augmented
 
 
 @pytest.mark.long
 def test_the_study_of_the_readme_runs_to_its_verdicts(tmp_path: Path) -> None:
     Workplace(tmp_path)
-    _, _, section = README.read_text("utf-8").partition("## Your own study in five minutes")
+    _, _, section = README.read_text("utf-8").partition("## Use your own data")
     section = section.partition("\n## ")[0]
     (tmp_path / "write_images.py").write_text(snippet(README, "python", "# write_images.py"))
     commands = [block.splitlines() for block in re.findall(r"```sh\n(.*?)```", section, re.S)]
@@ -243,7 +274,7 @@ def test_the_study_of_the_readme_runs_to_its_verdicts(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_the_convnext_of_the_studies_page_runs_to_its_table(tmp_path: Path) -> None:
+def test_the_convnext_of_the_page_on_own_data_runs_to_its_table(tmp_path: Path) -> None:
     place, study = Workplace(tmp_path), tmp_path / "convnext"
     create_study(study)
     digits = load_digits()
@@ -254,11 +285,11 @@ def test_the_convnext_of_the_studies_page_runs_to_its_table(tmp_path: Path) -> N
     np.savez(study / "large_digits.npz", **arrays, **labels)
     scale = yaml.safe_load((study / "study.yaml").read_text("utf-8"))
     scale["datasets"] = {"images": {"npz": str(study / "large_digits.npz")}}
-    recipe = yaml.safe_load(snippet(STUDIES, "yaml", "images:"))
+    recipe = yaml.safe_load(snippet(OWN_DATA, "yaml", "images:"))
     place.configure({**scale, "device": "cpu", **recipe}, "convnext/study.yaml")
     table = yaml.safe_load((study / "tables/study.yaml").read_text("utf-8"))
     table["columns"] = {name: table["columns"][name] for name in ("teacher", "ban")}
-    table |= yaml.safe_load(snippet(STUDIES, "yaml", "# my-study/tables/study.yaml"))
+    table |= yaml.safe_load(snippet(OWN_DATA, "yaml", "# my-study/tables/study.yaml"))
     table["contrasts"] = {"BAN − teacher": {"ban": 1, "teacher": -1}}
     place.configure(table, "convnext/tables/study.yaml")
     claims = yaml.safe_load((study / "claims.yaml").read_text("utf-8"))["claims"]

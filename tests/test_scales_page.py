@@ -1,4 +1,4 @@
-"""What docs/scales.md says about the choice of the scales and their limits is what was measured."""
+"""What docs/explanation/fair-test.md says about the choice of the scales was measured."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from benchmarks.scale_trials import TRIALS, read_trials, trials_table
 from replication.config.scale import Scale
 from replication.plan.plan import Plan
 
-PAGE = ROOT / "docs" / "scales.md"
+PAGE = ROOT / "docs/explanation/fair-test.md"
 CONFIG = ROOT / "config" / "cifar.yaml"
 
 

@@ -1,4 +1,4 @@
-"""The simulation decides as the suite does, and docs/statistics.md prints what it finds."""
+"""The simulation decides as the suite does, and the page on statistics prints what it finds."""
 
 import math
 import re
@@ -27,7 +27,7 @@ from replication.analysis.claims import decide_claims
 from replication.analysis.single_runs import spread_of_replicates
 from replication.results.schema import CSV_FILES
 
-TEXT = (ROOT / "docs" / "statistics.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/explanation/statistics.md").read_text(encoding="utf-8")
 FILES = [ROOT / "config" / "digits.yaml"]
 
 

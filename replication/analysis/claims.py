@@ -1,8 +1,8 @@
 """Decides the claims of the paper, and writes verdicts, evidence and numbers as csv files.
 
 A claim compares two sides, each a mean of cells. The difference is taken within a seed. The modules
-`claim_measurement`, `claim_decision` and `claim_evidence` follow each other; docs/claims.md has the
-rules and their reasons.
+`claim_measurement`, `claim_decision` and `claim_evidence` follow each other;
+docs/reference/claims.md has the rules and their reasons.
 """
 
 from collections.abc import Mapping

@@ -11,9 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replication.config.claim_specs import CellKey, Weights
-from replication.errors import InputError
 from replication.results.csv_columns import CELL_AND_SEED_KEY
-from replication.results.csv_files import split_members
+from replication.results.csv_files import check_members, split_members
 
 LABEL = "label"
 """The objective of networks that are trained on labels alone."""
@@ -64,13 +63,8 @@ class CellValues:
             InputError: a run of the cells has no line in ``runs.csv``.
         """
         cells = cells.dropna(subset="value")
+        check_members(cells["run"], runs)
         members = cells["run"].map(split_members)
-        unknown = sorted({run for names in members for run in names} - {*runs.index})
-        if unknown:
-            raise InputError(
-                f"runs.csv: no line of {unknown[0]}, which cells.csv has; delete both and call"
-                " snakemake again"
-            )
         self.seeds = np.sort(cells["seed"].unique())
         self.own = _by_cell(cells, self.seeds)
         roots = runs["root_teacher"].fillna(pd.Series(runs.index, runs.index))

@@ -2,7 +2,8 @@
 
 Two seeds leave one degree of freedom in a cell, and an interval of nine standard deviations on
 either side. The cells of a table are trained alike, so that their residuals together tell the
-spread of each of them. docs/statistics.md shows how often such intervals cover the truth.
+spread of each of them. docs/explanation/statistics.md shows how often such intervals cover the
+truth.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

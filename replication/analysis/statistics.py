@@ -1,6 +1,6 @@
 """Statistics of a cell: intervals over seeds, the paired difference to the teacher, the verdict.
 
-docs/statistics.md has the reasons and the error rates.
+docs/explanation/statistics.md has the reasons and the error rates.
 """
 
 from collections.abc import Sequence

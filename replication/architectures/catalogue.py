@@ -41,8 +41,8 @@ FAMILIES = {
 class Network:
     """One network of the paper: its family, and the arguments that distinguish it.
 
-    ``kwargs`` are arguments of the family's constructor at the paper's size; docs/networks.md says
-    how they follow from the paper's text and parameter counts.
+    ``kwargs`` are arguments of the family's constructor at the paper's size;
+    docs/reference/networks.md says how they follow from the paper's text and parameter counts.
     """
 
     family: str

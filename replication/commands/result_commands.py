@@ -162,6 +162,20 @@ def export(
     print(f"{to}: {export_runs(results, tracker, to)} runs for {tracker}")
 
 
+def docs(
+    published: Annotated[Path, typer.Option(help="The folder of the publications.")] = PUBLISHED,
+) -> None:
+    """Write the published results into README.md, docs/results.md and their figure.
+
+    Call it in a clone of the repository after published results have changed. What stands between
+    two markers of a document is replaced. The command prints the files that it has written.
+    """
+    from replication.report.documents import write_documents
+
+    for file in write_documents(Path(), published):
+        print(file)
+
+
 def summary(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
     """Say in a few lines what the results of a scale can and cannot tell, and where they are."""
     plan = read_plan_of(configfile, results)

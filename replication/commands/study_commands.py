@@ -33,7 +33,8 @@ def schema(
 ) -> None:
     """Print the JSON schema of a scale or table file for editors, or the columns of all csv files.
 
-    The description of the csv files is Markdown; it is the second half of docs/run-format.md.
+    The description of the csv files is Markdown; it is the second half of
+    docs/reference/result-files.md.
     """
     if name == "results":
         from replication.report.schema_page import describe_csv_files

@@ -12,7 +12,8 @@ Average = Literal["probabilities", "logits"]
 class Decisions(StrictModel):
     """What the paper leaves open, beside `dropout`, `layers` and `final_transition` of `networks`.
 
-    docs/protocol.md has the readings; tables/sensitivity.yaml measures what each changes.
+    docs/explanation/protocol.md has the readings; tables/sensitivity.yaml measures what each one
+    changes.
     """
 
     ban_l_weighting: Literal["mean", "sum"] = Field(

@@ -10,7 +10,7 @@ from replication.results.csv_columns import Column, Kind
 from replication.results.schema import CSV_FILES, CsvFile
 
 MARKER = "<!-- The rest of this page is the output of `replication schema results`. -->"
-"""The line of docs/run-format.md after which the description of the csv files follows."""
+"""The line of docs/reference/result-files.md that the description of the csv files follows."""
 KINDS: dict[Kind, str] = {
     "text": "text",
     "integer": "whole number",

@@ -130,12 +130,30 @@ def join_members(runs: Iterable[str]) -> str:
     return SEPARATOR.join(runs)
 
 
+def check_members(run_column: "pd.Series[str]", runs: "pd.DataFrame") -> None:
+    """Check that each run in a column ``run`` has a line in ``runs.csv``, indexed by run.
+
+    Raises:
+        InputError: a run has none.
+    """
+    members = {member for run in run_column for member in split_members(run)}
+    if unknown := sorted(members - {*runs.index}):
+        raise InputError(
+            f"runs.csv: no line of {unknown[0]}, which cells.csv or quality.csv has; delete them"
+            " and call snakemake again"
+        )
+
+
 def root_teachers(run_column: "pd.Series[str]", runs: "pd.DataFrame") -> "pd.Series[str]":
     """Generation 0 of the lineage of each line of a csv file with a column ``run``.
 
     ``runs`` is ``runs.csv``, indexed by run. Missing for generation 0 itself. An ensemble has the
     lineage of its last member.
+
+    Raises:
+        InputError: a run has no line in ``runs.csv``.
     """
+    check_members(run_column, runs)
     last_members = run_column.map(lambda run: split_members(run)[-1])
     teachers: pd.Series[str] = last_members.map(runs["root_teacher"])
     return teachers

@@ -17,6 +17,9 @@ from replication.results.schema import CSV_FILES
 from replication.verify.compare_frames import compare_csv, compare_lines
 from replication.verify.findings import Findings
 
+UNMEASURED = "has a line, but its folder has no run as the scale plans it"
+"""What is wrong with a line of ``runs.csv`` whose run is missing, damaged, or of another recipe."""
+
 
 def check_measured(plan: Plan, findings: Findings) -> None:
     """Measure cells, runs and quality again, and compare every file of them.
@@ -38,7 +41,8 @@ def check_measured(plan: Plan, findings: Findings) -> None:
     findings.mark(Path("cells.csv"), "recomputed")
     with findings.noting():
         runs = pd.concat([table.runs for table in measured.values()]).drop_duplicates("run")
-        compare_csv(csv_path(plan.results, "runs"), CSV_FILES["runs"], runs, findings)
+        unmeasured = dict.fromkeys(plan.runs.keys() - {*runs["run"]}, UNMEASURED)
+        compare_csv(csv_path(plan.results, "runs"), CSV_FILES["runs"], runs, findings, unmeasured)
         findings.mark(Path("runs.csv"), "recomputed")
     _check_quality(plan, findings)
     _check_frames(plan, findings)
@@ -60,7 +64,8 @@ def _check_cells(
     part = csv_path(plan.results, "table_runs", name)
     if part.exists():
         findings.mark(part.relative_to(plan.results), "recomputed")
-        compare_csv(part, CSV_FILES["table_runs"], measured.runs, findings)
+        unmeasured = dict.fromkeys(plan.needed(name).keys() - {*measured.runs["run"]}, UNMEASURED)
+        compare_csv(part, CSV_FILES["table_runs"], measured.runs, findings, unmeasured)
 
 
 def _check_quality(plan: Plan, findings: Findings) -> None:

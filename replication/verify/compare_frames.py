@@ -22,7 +22,7 @@ def compare_csv(
 ) -> None:
     """Note where the lines of a csv file are not the expected ones.
 
-    ``reasons`` says, by the beginning of a line's name, why it is not expected.
+    ``reasons`` says, by a line's name or the beginning of it, why it is not expected.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -58,7 +58,9 @@ def compare_lines(
             problems = ["has no line, although its runs are there"]
         elif name not in expected_lines:
             problems = [
-                reason for start, reason in (reasons or {}).items() if name.startswith(f"{start}, ")
+                reason
+                for start, reason in (reasons or {}).items()
+                if f"{name}, ".startswith(f"{start}, ")
             ] or ["the scale has no such line"]
         else:
             problems = [

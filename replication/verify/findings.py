@@ -58,11 +58,15 @@ class Findings:
 
     @contextmanager
     def noting(self, place: str = "") -> Iterator[None]:
-        """Note an `InputError` of a check as a problem and go on; ``place`` is put before it."""
+        """Note an `InputError` of a check as a problem and go on; ``place`` is put before it.
+
+        What several checks meet is noted once.
+        """
         try:
             yield
         except InputError as problem:
-            self.problems.append(f"{place}{problem}")
+            if (line := f"{place}{problem}") not in self.problems:
+                self.problems.append(line)
 
     def mark(self, file: Path, check: Check) -> None:
         """Record how a file, relative to the results folder, was checked; recomputing counts more.

@@ -43,7 +43,7 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
     if list(history["epoch"]) != list(range(1, epochs + 1)):
         yield f"{HISTORY} does not number its epochs from 1 to {epochs}"
         return
-    source = f"the recipe in {RECORD}"
+    source = f"{folder / RECORD}: its recipe"
     if image:
         rates = learning_rates(validate(ImageRecipe, recipe, source), [])
     else:

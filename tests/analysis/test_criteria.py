@@ -135,7 +135,7 @@ def test_every_threshold_stands_in_its_sentence_once_and_nowhere_else_in_the_doc
             other[place] = 12345
             assert f"{threshold:g}" in criterion.sentence
             assert "12345" in criterion.template.format(*other)
-    section = (ROOT / "docs/scales.md").read_text(encoding="utf-8")
+    section = (ROOT / "docs/explanation/fair-test.md").read_text(encoding="utf-8")
     assert criteria_in_markdown() in section
 
 

@@ -190,8 +190,8 @@ def killed(sweep: Sweep) -> None:
         sweep.stop_at_epoch(f"python_reference/{network}.label.0", 1)
     snakemake.send_signal(signal.SIGKILL)
     snakemake.wait()
-    # The commands of docs/cluster.md, with this workplace's prefix, profile and files.
-    page = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
+    # The commands of docs/how-to/slurm.md, with this workplace's prefix, profile and files.
+    page = (ROOT / "docs/how-to/slurm.md").read_text(encoding="utf-8")
     found = re.search(r"```sh\n(.*scancel)\n(.*--unlock)\n(.*)\n```", page)
     assert found
     cancel, unlock, again = found.groups()

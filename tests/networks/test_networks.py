@@ -27,8 +27,8 @@ IMAGE_NETWORKS = [name for name, network in NETWORKS.items() if network.kind == 
 RESIDUAL_STUDENTS = [name for name in IMAGE_NETWORKS if "as_dense" in NETWORKS[name].family]
 TABLE_4 = [name for name in IMAGE_NETWORKS if name.startswith("densenet_90_60_")]
 
-# Millions of parameters with 10 classes: computed for the structures of docs/networks.md, printed
-# in the paper, and the relative difference between the two that remains.
+# Millions of parameters with 10 classes: computed for the structures of
+# docs/reference/networks.md, printed in the paper, and the relative difference that remains.
 PARAMETERS = {
     "wide_resnet_28_1": (0.369, 0.38, 0.03),
     "wide_resnet_28_2": (1.468, 1.48, 0.01),

@@ -11,7 +11,7 @@ from replication.results.schema import CSV_FILES
 
 
 def test_the_page_has_what_the_command_prints(capfd: pytest.CaptureFixture[str]) -> None:
-    page = (ROOT / "docs/run-format.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/result-files.md").read_text(encoding="utf-8")
     _, _, generated = page.partition(f"{MARKER}\n\n")
     assert run_command(["schema", "results"]) == 0
     assert generated == capfd.readouterr().out, "call: make schemas"

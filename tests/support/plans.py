@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.tiny import TINY
-from replication.analysis.collect import describe_planned_run, frame_of_runs
 from replication.config.scale import check_scale
 from replication.config.yaml_model import merge, read_yaml
 from replication.plan.plan import Plan
@@ -31,6 +30,9 @@ def runs_per_seed(tables: Sequence[str]) -> int:
 
 def planned_runs(plan: Plan) -> pd.DataFrame:
     """The lines of ``runs.csv`` as far as a plan knows them, by run."""
+    # It imports torch, which plans do without.
+    from replication.analysis.collect import describe_planned_run, frame_of_runs
+
     lines = [describe_planned_run(plan, run) for run in plan.runs.values()]
     return frame_of_runs(lines).set_index("run", drop=False)
 

@@ -334,7 +334,7 @@ def test_importing_the_package_imports_no_torch() -> None:
 
 
 def test_the_code_of_the_page_runs() -> None:
-    text = (ROOT / "docs/python.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
     code = "".join(re.findall(r"```python\n(.*?)```", text, re.S))
     found: dict[str, Any] = {}
     exec(code.replace('"epochs": 10', '"epochs": 2').replace("[5, 8]", "[1]"), found)

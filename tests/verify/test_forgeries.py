@@ -26,6 +26,7 @@ from support.trainings import build_network
 
 from replication.config.yaml_model import merge
 from replication.data.images import ImageData
+from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.run_record import read_record
 from replication.training.image_trainer import forward
@@ -41,6 +42,9 @@ DENSENET = "two_digit_numbers/densenet_90_60.label.0"
 RESIDUAL = f"{DENSENET}/wide_resnet_as_dense_1_100.ban.0"
 LSTM = "python_reference/lstm.label.0"
 LSTM_BAN = f"{LSTM}/lstm.ban+l.0"
+ANOTHER_TEACHER = "history.csv has losses and divergences from another teacher"
+NO_LINE = "has no line, although its runs are there"
+NOT_PLANNED = "has a line, but its folder has no run as the scale plans it"
 
 
 def problems(deep: bool = False) -> list[str]:
@@ -49,8 +53,17 @@ def problems(deep: bool = False) -> list[str]:
 
 
 def of_runs(lines: list[str]) -> list[str]:
-    """Without those on cells and tables, which need the runs to be intact."""
-    return [it for it in lines if it.startswith(RUNS) and not it.endswith("snakemake again")]
+    """Those on the folders of runs, without cells and tables, which need the runs to be intact."""
+    return [
+        line
+        for line in lines
+        if line.startswith(f"{RUNS}/") and not line.endswith("snakemake again")
+    ]
+
+
+def of_runs_csv(lines: list[str]) -> list[str]:
+    """Those on ``runs.csv``."""
+    return [line for line in lines if line.startswith(f"{RUNS}.csv: ")]
 
 
 def test_honest_results_and_rewritten_ones_pass(small_plan: Plan) -> None:
@@ -105,10 +118,12 @@ def test_logits_that_the_teacher_does_not_give(small_plan: Plan) -> None:
     forge(small_plan, LABEL)
     rebuild(small_plan)
     assert problems() == []
-    first, *others = problems(deep=True)
-    assert first == f"{RUNS}/{LABEL}: {own.name} is not what its weights give"
     # Its students' histories fit the logits that were there before.
-    assert all(line.endswith("divergences from another teacher") for line in others)
+    students = [BAN.replace("wide_resnet_28_2.ban", "densenet_90_60.ban"), BAN]
+    assert problems(deep=True) == [
+        f"{RUNS}/{LABEL}: {own.name} is not what its weights give",
+        *(f"{RUNS}/{student}: {ANOTHER_TEACHER}" for student in students),
+    ]
 
 
 def test_students_of_each_others_teachers(small_plan: Plan) -> None:
@@ -121,8 +136,7 @@ def test_students_of_each_others_teachers(small_plan: Plan) -> None:
     forge(small_plan, OTHER_BAN)
     rebuild(small_plan)
     assert problems() == []
-    says = "history.csv has losses and divergences from another teacher"
-    assert problems(deep=True) == [f"{RUNS}/{run}: {says}" for run in (BAN, OTHER_BAN)]
+    assert problems(deep=True) == [f"{RUNS}/{run}: {ANOTHER_TEACHER}" for run in (BAN, OTHER_BAN)]
 
 
 # Labels.
@@ -170,6 +184,9 @@ def test_a_column_of_runs_of_another_objective(small_plan: Plan) -> None:
         line = f"results/tiny/cells.csv: treatments, wide, cwtm, {seed}: run is {ban_l}, not {cwtm}"
         assert line in found
     assert of_runs(found) == []
+    assert of_runs_csv(found) == [
+        f"{RUNS}.csv: {CWTM.replace('.0', f'.{seed}')}: {NO_LINE}" for seed in (0, 1)
+    ]
 
 
 def test_a_column_of_copies_under_another_name(small_plan: Plan) -> None:
@@ -185,13 +202,15 @@ def test_runs_of_another_objective_under_its_own_name(small_plan: Plan) -> None:
     forge(small_plan, BAN, lines=history(small_plan, BAN).assign(ban_cosine=0.9))
     recipe = read_record(small_plan.results / "runs" / BAN_L)["recipe"]
     forge(small_plan, CWTM, recipe=recipe)
-    assert of_runs(problems()) == [
+    found = problems()
+    assert of_runs(found) == [
         f"{RUNS}/{BAN}: history.csv has another gradient than BAN's",
-        f"{RUNS}/{CWTM}: its run.json has ban+l for `recipe.objective`, its folder has cwtm",
+        f"{RUNS}/{CWTM}: its run.json has cwtm for `objective`, its recipe ban+l",
         f"{RUNS}/{CWTM}: its recipe has ban+l for `objective`, the scale cwtm",
         f"{RUNS}/{CWTM}: its recipe has None for `decisions.cwtm_weight`, the scale max",
         f"{RUNS}/{CWTM}: its recipe has mean for `decisions.ban_l_weighting`, the scale None",
     ]
+    assert of_runs_csv(found) == [f"{RUNS}.csv: {CWTM}: {NOT_PLANNED}"]
 
 
 def test_layers_that_are_not_shared(small_plan: Plan) -> None:
@@ -259,6 +278,7 @@ def test_a_student_of_another_recipe_than_its_teacher(small_plan: Plan, longer: 
     ]
     found = problems()
     assert of_runs(found) == other
+    assert of_runs_csv(found) == [f"{RUNS}.csv: {longer}: {NOT_PLANNED}"]
     cell = "results/tiny/cells.csv: table3, wide-resnet-28-2, ban, 0"
     assert any(line.startswith(f"{cell}: {folder}: trained with another") for line in found)
 
@@ -323,17 +343,29 @@ HISTORIES: dict[str, tuple[Callable[[Plan], object], str]] = {
 
 
 def test_histories_unlike_recipe_and_result(small_plan: Plan) -> None:
+    before = pd.read_csv(small_plan.results / "runs.csv").set_index("run")
     for change, _ in HISTORIES.values():
         change(small_plan)
-    found = of_runs(problems())
+    all_problems = problems()
+    found = of_runs(all_problems)
     for name, (_, says) in HISTORIES.items():
         (line,) = [it for it in found if it.startswith(f"{RUNS}/{says.split(': ')[0]}: ")]
         assert line.startswith(f"{RUNS}/{says}"), name
     assert len(found) == len(HISTORIES)
+    # What runs.csv has of histories and records is compared as well.
+    assert sorted(of_runs_csv(all_problems)) == sorted(
+        f"{RUNS}.csv: {run}: {column} is {before.loc[run, column]}, not {forged}"
+        for run, column, forged in (
+            (OTHER_LABEL, "train_error", 80.0),
+            (DENSENET, "seconds", 0.01),
+            (RESIDUAL, "precision", "bfloat16"),
+        )
+    )
 
 
 def test_the_rates_of_a_language_model_follow_from_its_perplexities(tmp_path: Path) -> None:
-    recipe = {"epochs": 4, "learning_rate": 2.0, "decay": 0.5, "minimum_improvement": 0.5}
+    recipe = {"epochs": 4, "batch_size": 20, "bptt": 35, "learning_rate": 2.0, "decay": 0.5}
+    recipe |= {"minimum_improvement": 0.5, "clip_norm": 5.0}
     record = {"recipe": {"training": recipe}, "result": {"validation perplexity": 79.8}}
     lines = "epoch,learning_rate,train_loss,validation_perplexity\n"
     # From 90 to 80 it improves, from 80 to 79.9 it stalls.
@@ -342,6 +374,12 @@ def test_the_rates_of_a_language_model_follow_from_its_perplexities(tmp_path: Pa
         (tmp_path / "history.csv").write_text(lines.format(rate), encoding="utf-8")
         found = list(history_problems(tmp_path, record))
         assert [line.removesuffix(" than its recipe") for line in found] == says
+    del recipe["batch_size"]
+    with pytest.raises(InputError) as refused:
+        list(history_problems(tmp_path, record))
+    assert str(refused.value).startswith(
+        f"{tmp_path}/run.json: its recipe: key `batch_size` is missing"
+    )
 
 
 # Copies.
@@ -437,8 +475,11 @@ def test_a_seed_left_out_of_the_cells(small_plan: Plan) -> None:
     found = problems()
     for cell in small_plan.cells:
         where = f"results/tiny/cells.csv: {cell.table}, {cell.row}, {cell.column}, 0"
-        assert f"{where}: has no line, although its runs are there" in found
+        assert f"{where}: {NO_LINE}" in found
     assert of_runs(found) == []
+    left_out = [run for run, seed in small_plan.lineage_seeds.items() if seed == 0]
+    assert len(left_out) == 22
+    assert sorted(of_runs_csv(found)) == sorted(f"{RUNS}.csv: {run}: {NO_LINE}" for run in left_out)
 
 
 def test_another_scale_beside_the_results(small_plan: Plan, tmp_path: Path) -> None:
@@ -462,7 +503,7 @@ def test_a_table_shown_unlike_its_csv(small_plan: Plan) -> None:
     Path("config").mkdir()
     Path("scale.json").rename("config/tiny.yaml")
     assert problems() == [
-        f"results/tiny/tables/treatments.{suffix}: does not show what its runs and the paper give"
+        f"results/tiny/tables/treatments.{suffix}: does not show what its csv files give"
         for suffix in ("md", "html", "tex")
     ]
 

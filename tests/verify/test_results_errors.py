@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.project import TEACHER, Project, binary, truncate
+from support.project import FILES, TEACHER, Project, binary, truncate
 
-VERIFY = ["verify", "results/tiny"]
+VERIFY = ["verify", "results/tiny", *FILES]
 
 
 def test_results_that_do_not_exist_are_refused(project: Project) -> None:

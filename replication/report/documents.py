@@ -1,0 +1,86 @@
+"""Writes what results determine into the documents, so that no number is typed.
+
+A document has pairs of markers, ``<!-- begin findings -->`` and ``<!-- end findings -->``. What
+stands between them is the text that `DOCUMENT_BLOCKS` has under that name, made from the csv files
+of publications.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from replication.errors import InputError
+from replication.files import write_text
+from replication.report import results_page
+from replication.report.example_verdict import example_verdict
+from replication.report.plotting import draw
+from replication.report.published_results import Publications
+from replication.report.readme_findings import check_scale_summary, findings, findings_figure
+
+DOCUMENTS = ("README.md", "docs/results.md", "docs/explanation/reading-a-verdict.md")
+"""The documents that have markers."""
+
+FIGURE = "docs/images/findings.svg"
+"""The figure of the README."""
+
+DOCUMENT_BLOCKS: dict[str, Callable[[Publications], str]] = {
+    "findings": findings,
+    "summary": check_scale_summary,
+    "published": results_page.overview,
+    "primary claims": results_page.primary_claims,
+    "other decided claims": results_page.other_decided_claims,
+    "controls": partial(results_page.contrasts, table="controls"),
+    "other objectives": partial(results_page.levels, table="beyond"),
+    "differences of other objectives": partial(results_page.contrasts, table="beyond"),
+    "likelihood": results_page.likelihood,
+    "example verdict": example_verdict,
+    "gains": results_page.gains,
+    "effects": results_page.effects,
+    "fair test": results_page.fair_test,
+}
+"""The texts between the markers, by name."""
+
+BLOCK = re.compile(r"<!-- begin ([\w ]+) -->\n(.*?)<!-- end \1 -->", re.S)
+
+
+def fill_document(text: str, publications: Publications) -> str:
+    """Return a document with the present numbers between its markers.
+
+    Raises:
+        InputError: a marker has a name that is not one of `DOCUMENT_BLOCKS`, or a csv file is
+            damaged.
+    """
+
+    def write_block(block: re.Match[str]) -> str:
+        name = block[1]
+        if name not in DOCUMENT_BLOCKS:
+            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(DOCUMENT_BLOCKS)}")
+        return (
+            f"<!-- begin {name} -->\n\n{DOCUMENT_BLOCKS[name](publications)}\n\n<!-- end {name} -->"
+        )
+
+    return BLOCK.sub(write_block, text)
+
+
+def write_documents(root: Path, published: Path) -> list[Path]:
+    """Write the documents and the figure below ``root``; return the files that were written.
+
+    Raises:
+        InputError: a document or a csv file is missing or damaged.
+    """
+    publications = Publications(published)
+    written = []
+    for name in DOCUMENTS:
+        document = root / name
+        try:
+            text = document.read_text(encoding="utf-8")
+        except OSError:
+            raise InputError(
+                f"{document}: no such file; call the command in a clone of the repository"
+            ) from None
+        write_text(document, fill_document(text, publications))
+        written.append(document)
+    figure = root / FIGURE
+    figure.write_bytes(draw(findings_figure(publications), "svg"))
+    return [*written, figure]

@@ -1,0 +1,118 @@
+"""The csv files of publications, and their numbers as the documents show them."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import cast
+
+import pandas as pd
+
+from replication.errors import InputError
+from replication.results.csv_files import read_csv_file
+
+TESTED_ON = {
+    "cifar": "CIFAR-100 at 16×16 pixels",
+    "fashion": "pairs of Fashion-MNIST items",
+    "digits": "pairs of digits",
+}
+"""The scales whose results the documents show, and what stands for CIFAR-100 there."""
+
+
+class Publications:
+    """The publications in a folder such as ``published``, by scale.
+
+    All methods raise `InputError` if a file is missing or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def scales(self) -> list[str]:
+        """The scales of `TESTED_ON` that are published."""
+        return [scale for scale in TESTED_ON if (self.folder / scale / "claims.csv").is_file()]
+
+    def claims(self, scale: str) -> pd.DataFrame:
+        """``claims.csv`` with the numbers of ``claims_power.csv``, indexed by claim."""
+        claims = self.file(scale, "claims")
+        numbers = self.file(scale, "claims_power").drop(columns="family")
+        joined = claims.merge(numbers, on="claim", validate="one_to_one")
+        return joined.set_index("claim", drop=False)
+
+    def table(self, scale: str, name: str) -> pd.DataFrame:
+        """The lines of ``tables/<name>.csv``."""
+        return read_csv_file(self.folder / scale, "table", table=name)
+
+    def file(self, scale: str, name: str) -> pd.DataFrame:
+        """The lines of another csv file, by its name in `replication.results.schema`."""
+        return read_csv_file(self.folder / scale, name)
+
+
+def line_of(frame: pd.DataFrame, key: Hashable) -> "pd.Series[float]":
+    """Return the one line of a frame with this entry of its index.
+
+    Raises:
+        InputError: there is no such line.
+    """
+    if key not in frame.index:
+        raise InputError(f"the published results have no line {key}, which the documents name")
+    return cast("pd.Series[float]", frame.loc[key])  # type: ignore[call-overload]
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a pipe table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Return a text in which Markdown sees no italics, as in the name Ens*2."""
+    return text.replace("*", r"\*")
+
+
+def in_words(items: Sequence[str], conjunction: str = "and") -> str:
+    """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``."""
+    *others, last = items
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
+
+
+def signed(number: float, decimals: int = 2) -> str:
+    """Return a difference with its sign."""
+    return f"{number:+.{decimals}f}".replace("-", "−")
+
+
+def with_interval(value: float, low: float, high: float, decimals: int = 2) -> str:
+    """Return a difference with its 95 % interval; a dash if there is none."""
+    if pd.isna(value):
+        return "–"
+    if pd.isna(low):
+        return signed(value, decimals)
+    interval = f"[{signed(low, decimals)}, {signed(high, decimals)}]"
+    return f"{signed(value, decimals)} {interval}"
+
+
+def difference_of(line: "pd.Series[float]") -> str:
+    """Return the difference of a claim with its 95 % interval."""
+    return with_interval(line["difference"], line["ci_low"], line["ci_high"])
+
+
+def seeds_of(line: "pd.Series[float]") -> str:
+    """Return the number of seeds of a claim or a cell."""
+    return "–" if pd.isna(line["n"]) else f"{line['n']:.0f}"
+
+
+def reported_of(line: "pd.Series[float]") -> str:
+    """Return the difference that the paper prints."""
+    reported = line["reported_difference"]
+    return "–" if pd.isna(reported) else signed(reported)
+
+
+def verdict_of(line: "pd.Series[float]") -> str:
+    """Return the verdict in bold, why it is undecided, and the size of the effect."""
+    verdict = f"**{line['verdict']}**"
+    if isinstance(line["reason"], str):
+        verdict += f" ({line['reason']})"
+    if pd.isna(line["fraction"]):
+        return verdict
+    numbers = [line["fraction"], line["fraction_low"], line["fraction_high"]]
+    fraction, low, high = (f"{number:.2f}".replace("-", "−") for number in numbers)
+    return f"{verdict}; {fraction} [{low}, {high}] of the paper's effect, {line['size']}"

@@ -1,0 +1,214 @@
+"""What was found, as the README shows it: sentences, a table and a figure of the primary claims."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from replication.errors import InputError
+from replication.plan.plan import Plan
+from replication.report.outcome import describe_outcome
+from replication.report.plotting import (
+    PAPER,
+    REFERENCE,
+    TREATMENT_COLOURS,
+    canvas,
+    drawn,
+)
+from replication.report.published_results import (
+    TESTED_ON,
+    Publications,
+    difference_of,
+    escaped,
+    in_words,
+    line_of,
+    markdown_table,
+    reported_of,
+    seeds_of,
+    verdict_of,
+)
+
+EVIDENCE = ["cifar", "fashion"]
+"""The scales that the README shows; `digits` only checks that the machinery works."""
+
+CHECK_SCALE = "digits"
+"""The default scale, which shows that everything works."""
+
+CONTROL = "ensemble-of-two-beats-label-ensemble"
+"""The claim of ours that stands beside the claim on ensembles in `CLAIM_WORDS`."""
+
+CLAIM_WORDS = {
+    "ban-all": "BAN students have a lower error than label-trained networks",
+    "ban-better-than-ban-l": "BAN, which leaves the labels out, has a lower error than BAN+L",
+    "cwtm-weaker-than-ban": "CWTM has a higher error than BAN",
+    "dkpp-all": "DKPP still has a lower error than label training",
+    "sequence-improves": "the third generation, BAN-3, has a lower error than generation 0",
+    "ensemble-of-two-beats-last": "Ens*2 has a lower error than its last member, BAN-2",
+    CONTROL: "– our control: Ens*2 has a lower error than two averaged label-trained networks",
+    "densenet-students-beat-wide-resnet-teachers": (
+        "DenseNet-90-60 students have a lower error than their Wide-ResNet teachers"
+    ),
+    "fragile-to-compression": "another compression costs a student more than another depth",
+    "residual-students-beat-baselines": (
+        "residual students of a DenseNet have a lower error than the same networks on labels"
+    ),
+    "language-models": "BAN+L lowers the perplexity of language models",
+}
+"""The primary claims and the control in words that a reader of the paper knows, in this order."""
+
+ALTERNATIVES = {
+    "ban-beats-twice-the-epochs": "label training for twice the epochs",
+    "ban-beats-label-smoothing": "label smoothing",
+    "ban-beats-tf-kd": "a virtual teacher (Tf-KD)",
+}
+"""The claims that BAN has a lower error than something that needs no teacher."""
+
+DECIMALS = (
+    *("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve"),
+)
+
+
+def findings(publications: Publications) -> str:
+    """Return README's sentences and its table of the primary claims, as Markdown."""
+    scales = evidence_scales(publications)
+    blocks = []
+    for scale in scales:
+        claims = publications.claims(scale)
+        sentences = [
+            _verdicts_sentence(claims, scale),
+            _sizes_sentence(claims),
+            *_alternatives_sentences(claims),
+        ]
+        blocks.append(" ".join(sentences))
+    return "\n\n".join([*blocks, claims_table(publications, scales)])
+
+
+def claims_table(publications: Publications, scales: Sequence[str]) -> str:
+    """Return a row for each primary claim and the control, with three columns for each scale."""
+    by_scale = {scale: publications.claims(scale) for scale in scales}
+    header = ["claim", "the paper"]
+    for scale in scales:
+        header += [f"ours, on {TESTED_ON[scale]}", "n", "verdict; size"]
+    rows = []
+    for claim, words in CLAIM_WORDS.items():
+        lines = [line_of(claims, claim) for claims in by_scale.values()]
+        row = [escaped(words[0].upper() + words[1:]), reported_of(lines[0])]
+        for line in lines:
+            row += [difference_of(line), seeds_of(line), verdict_of(line)]
+        rows.append(row)
+    return markdown_table(header, rows)
+
+
+def check_scale_summary(publications: Publications) -> str:
+    """Return what ``make tables`` ends with, for the published results of the default scale."""
+    published = publications.folder
+    plan = Plan.read([published / CHECK_SCALE / "scale.json"], root=published)
+    # The folder reads the same from wherever the command is called.
+    text = describe_outcome(plan).replace(published.as_posix(), published.name)
+    return f"```\n{text}\n```"
+
+
+@drawn
+def findings_figure(publications: Publications) -> Figure:
+    """Draw the primary claims and the control: relative differences, the paper's beside ours.
+
+    Differences are in percent of the mean of what the claim compares with, ours with 95 %
+    intervals. The paper prints single runs, and therefore no intervals.
+    """
+    scales = evidence_scales(publications)
+    figure, grid = canvas(1, 1, 3.4)
+    axes = grid[0, 0]
+    axes.axvline(0, **REFERENCE)
+    places = np.arange(len(CLAIM_WORDS))
+    for number, scale in enumerate(scales):
+        claims = publications.claims(scale).reindex([*CLAIM_WORDS])
+        percent = 100 / claims["level"]
+        mean = claims["difference"] * percent
+        ends = [mean - claims["ci_low"] * percent, claims["ci_high"] * percent - mean]
+        axes.errorbar(
+            mean,
+            places + 0.25 * (number - (len(scales) - 1) / 2),
+            xerr=ends,
+            fmt="os"[number],
+            markersize=4,
+            elinewidth=1.2,
+            color=[TREATMENT_COLOURS["ban"], TREATMENT_COLOURS["cwtm"]][number],
+            label=f"ours, on {TESTED_ON[scale]}, with 95 % interval",
+        )
+    claims = publications.claims(scales[0]).reindex([*CLAIM_WORDS])
+    reported = 100 * claims["reported_difference"] / claims["reported_level"]
+    axes.plot(reported, places, label="the paper, single runs", **PAPER)
+    axes.set(
+        yticks=places,
+        yticklabels=[
+            f"control: {title[0].lower()}{title[1:]}" if claim == CONTROL else title
+            for claim, title in claims["title"].items()
+        ],
+        ylim=(len(places) - 0.5, -0.5),
+        xlabel="relative difference in % (left of 0: a lower error)",
+    )
+    return figure
+
+
+def evidence_scales(publications: Publications) -> list[str]:
+    """Return the scales of `EVIDENCE` that are published.
+
+    Raises:
+        InputError: there is none.
+    """
+    scales = [scale for scale in EVIDENCE if scale in publications.scales]
+    if not scales:
+        raise InputError(
+            f"{publications.folder}: no results of {in_words(EVIDENCE, 'or')}; call the command in"
+            " a clone of the repository"
+        )
+    return scales
+
+
+def _primary(claims: pd.DataFrame) -> pd.DataFrame:
+    is_primary = claims["claim"] == claims["family"]
+    return claims[is_primary & claims["difference"].notna()]
+
+
+def _verdicts_sentence(claims: pd.DataFrame, scale: str) -> str:
+    primary = _primary(claims)
+    counts = primary["verdict"].value_counts().to_dict()
+    counts.setdefault("contradicted", 0)
+    parts = [
+        f"{DECIMALS[count]} {'is' if count <= 1 else 'are'} *{verdict}*"
+        for verdict, count in counts.items()
+    ]
+    return (
+        f"Of the paper's {DECIMALS[len(primary)]} primary claims that we tested on"
+        f" {TESTED_ON[scale]} (scale `{scale}`), {in_words(parts)}."
+    )
+
+
+def _sizes_sentence(claims: pd.DataFrame) -> str:
+    primary = _primary(claims)
+    fractions = primary["fraction"].dropna()
+    counts = primary["size"].value_counts()
+    at_least, below = (int(counts.get(size, 0)) for size in ("at least half", "below half"))
+    sentence = (
+        f"In proportion to the error, the effects are {fractions.min():.2f} to"
+        f" {fractions.max():.2f} times the paper's: {DECIMALS[at_least]} of them"
+        f" {'is' if at_least <= 1 else 'are'} shown to be at least half as large, and"
+        f" {DECIMALS[below]} to be smaller than half."
+    )
+    return sentence.replace("-", "−")
+
+
+def _alternatives_sentences(claims: pd.DataFrame) -> list[str]:
+    """What is known of BAN beside things that need no teacher, a sentence for each verdict."""
+    known = claims.reindex([claim for claim in ALTERNATIVES if claim in claims.index])
+    sentences = []
+    for verdict, lines in known.dropna(subset="difference").groupby("verdict", sort=False):
+        words = in_words([ALTERNATIVES[claim] for claim in lines["claim"]], "or")
+        differences = [difference_of(line) for _, line in lines.iterrows()]
+        sentences.append(
+            f"The claim that BAN has a lower error than {words}, which need no teacher, is"
+            f" *{verdict}*: the differences are {in_words(differences)} points."
+        )
+    return sentences

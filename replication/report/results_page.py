@@ -1,0 +1,187 @@
+"""The tables of docs/results.md: what is published, decided, controlled for and still open."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from replication.analysis.fair_test import FAIR_TEST
+from replication.report.published_results import (
+    Publications,
+    difference_of,
+    escaped,
+    line_of,
+    markdown_table,
+    reported_of,
+    seeds_of,
+    verdict_of,
+    with_interval,
+)
+from replication.report.readme_findings import CLAIM_WORDS, claims_table
+
+CONTRAST = "difference of "
+"""How the metric of a contrast begins in ``tables/<name>.csv``."""
+
+
+def overview(publications: Publications) -> str:
+    """Return a row for each publication: its tables, seeds, trainings and decided claims."""
+    header = ["scale", "tables: seeds", "trainings", "of commits", "primary claims decided"]
+    rows = []
+    for scale in publications.scales:
+        runs = publications.file(scale, "runs")
+        claims = publications.claims(scale)
+        primary = claims[claims["claim"] == claims["family"]]
+        decided = int((~primary["verdict"].isin(["undecided"])).sum())
+        rows.append(
+            [
+                f"[`{scale}`](../published/{scale}/README.md)",
+                _tables_by_seeds(publications.file(scale, "cells")),
+                f"{len(runs):,}",
+                ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
+                f"{decided} of {len(primary)}",
+            ]
+        )
+    return markdown_table(header, rows)
+
+
+def _tables_by_seeds(cells: pd.DataFrame) -> str:
+    seeds = cells.groupby("table", sort=True)["seed"].nunique()
+    parts = []
+    for count, names in seeds.groupby(seeds, sort=True):
+        parts.append(f"{', '.join(names.index)}: {count}")
+    return "; ".join(reversed(parts))
+
+
+def primary_claims(publications: Publications) -> str:
+    """Return the primary claims at all published scales."""
+    return claims_table(publications, publications.scales)
+
+
+def other_decided_claims(publications: Publications) -> str:
+    """Return every decided claim that is not primary, by scale, contradicted ones first."""
+    header = ["scale", "claim", "source", "the paper", "ours", "n", "verdict; size"]
+    rows = []
+    for scale in publications.scales:
+        claims = publications.claims(scale)
+        is_other = ~claims["claim"].isin([*CLAIM_WORDS]) & (claims["verdict"] != "undecided")
+        others = claims[is_other & claims["metric"].isna()]
+        contradicted = others["verdict"] == "contradicted"
+        for _, line in pd.concat([others[contradicted], others[~contradicted]]).iterrows():
+            texts = [f"`{scale}`", escaped(line["title"]), line["source"]]
+            numbers = [reported_of(line), difference_of(line), seeds_of(line)]
+            rows.append([*texts, *numbers, verdict_of(line)])
+    return markdown_table(header, rows)
+
+
+def likelihood(publications: Publications) -> str:
+    """Return the claims on the metrics of ``quality.csv``, one column for each scale."""
+    by_scale = {scale: publications.claims(scale) for scale in publications.scales}
+    header = ["claim", *(f"`{scale}`" for scale in by_scale)]
+    first = next(iter(by_scale.values()))
+    rows = []
+    for claim, title in first.loc[first["metric"].notna(), "title"].items():
+        lines = [line_of(claims, claim) for claims in by_scale.values()]
+        shown = [
+            f"{difference_of(line)}, n = {seeds_of(line)}, {verdict_of(line)}" for line in lines
+        ]
+        rows.append([escaped(title), *shown])
+    return markdown_table(header, rows)
+
+
+def contrasts(publications: Publications, table: str) -> str:
+    """Return the contrasts of a table with 95 % intervals, one column for each scale."""
+    frames = {}
+    for scale in publications.scales:
+        lines = publications.table(scale, table)
+        of_contrasts = lines[lines["metric"].str.startswith(CONTRAST)]
+        frames[scale] = of_contrasts.set_index(["column", "row"])
+    keys = pd.concat([frame.index.to_frame() for frame in frames.values()]).drop_duplicates()
+    header = ["difference", "network", *(f"`{scale}`" for scale in frames)]
+    rows = []
+    for column, row in keys.itertuples(index=False):
+        shown = [
+            _estimate(line_of(frame, (column, row))) if (column, row) in frame.index else "–"
+            for frame in frames.values()
+        ]
+        if any(text != "–" for text in shown):
+            rows.append([escaped(column), escaped(row), *shown])
+    return markdown_table(header, rows)
+
+
+def levels(publications: Publications, table: str) -> str:
+    """Return the means of a table's cells with 95 % intervals, a column per scale and network."""
+    columns: dict[str, dict[str, str]] = {}
+    for scale in publications.scales:
+        lines = publications.table(scale, table)
+        for _, line in lines[~lines["metric"].str.startswith(CONTRAST)].iterrows():
+            name = f"{line['row']}, `{scale}`"
+            columns.setdefault(name, {})[line["column"]] = _level(line)
+    treatments = list(dict.fromkeys(name for column in columns.values() for name in column))
+    rows = [
+        [escaped(treatment), *(column.get(treatment, "–") for column in columns.values())]
+        for treatment in treatments
+    ]
+    return markdown_table(["", *columns], rows)
+
+
+def gains(publications: Publications, table: str = "sensitivity") -> str:
+    """Return how far a student's gain depends on each decision, at every published scale."""
+    header = [
+        "decision",
+        "scale",
+        "gain as taken",
+        "gain with the other",
+        "difference of the gains",
+    ]
+    columns = ["gain taken", "gain other", "effect on gain"]
+    rows = []
+    for scale in publications.scales:
+        lines = publications.table(scale, table)
+        lines = lines[lines["metric"].str.startswith(CONTRAST)]
+        for decision, of_decision in lines.groupby("row", sort=False):
+            by_column = of_decision.set_index("column").reindex(columns)
+            shown = [_estimate(line_of(by_column, column)) for column in columns]
+            if shown[-1] != "–":
+                rows.append([escaped(str(decision)), f"`{scale}`", *shown])
+    return markdown_table(header, sorted(rows, key=lambda row: row[0]))
+
+
+def effects(publications: Publications, table: str = "sensitivity") -> str:
+    """Return what each decision changes in teacher and student, at every published scale."""
+    header = ["decision", "scale", "effect on the teacher", "effect on the student"]
+    columns = ["effect on teacher", "effect on student"]
+    rows = []
+    for scale in publications.scales:
+        lines = publications.table(scale, table)
+        lines = lines[lines["metric"].str.startswith(CONTRAST)]
+        for decision, of_decision in lines.groupby("row", sort=False):
+            by_column = of_decision.set_index("column").reindex(columns)
+            shown = [_estimate(line_of(by_column, column)) for column in columns]
+            rows.append([escaped(str(decision)), f"`{scale}`", *shown])
+    return markdown_table(header, sorted(rows, key=lambda row: row[0]))
+
+
+def fair_test(publications: Publications) -> str:
+    """Return how many networks meet each criterion, and which do not."""
+    header = ["criterion", "scale", "met", "not met by"]
+    rows = []
+    for criterion in FAIR_TEST:
+        for scale in publications.scales:
+            lines = publications.file(scale, "criteria").dropna(subset=criterion.name)
+            failing = lines[lines[criterion.name] == "not met"]
+            names = [f"{line.network} on {line.dataset}" for line in failing.itertuples()]
+            met = f"{len(lines) - len(failing)} of {len(lines)}"
+            rows.append([criterion.name, f"`{scale}`", met, _listed(names)])
+    return markdown_table(header, rows)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"{name}" for name in names).replace("_", r"\_") or "–"
+
+
+def _estimate(line: "pd.Series[float]") -> str:
+    return with_interval(line["mean"], line["ci_low"], line["ci_high"])
+
+
+def _level(line: "pd.Series[float]") -> str:
+    half = (line["ci_high"] - line["ci_low"]) / 2
+    return f"{line['mean']:.1f}" + ("" if pd.isna(half) else f" ± {half:.1f}")
