@@ -9,7 +9,6 @@ snakemake --cores 2 --quiet host                      with a description of ever
 
 from snakemake.utils import min_version
 
-from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY
 from replication.runtime.forkserver import ForkServer
 from replication.workflow.progress import show_progress
 from replication.workflow.rules import NOTEBOOKS, read_rules
@@ -49,7 +48,7 @@ wildcard_constraints:
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
-include: "rules/quality.smk"
+include: "rules/analysis.smk"
 include: "rules/report.smk"
 include: "rules/notebooks.smk"
 

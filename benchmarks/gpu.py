@@ -22,7 +22,8 @@ from benchmarks.compare import PEERS, Entry, Line, Ready, table
 from benchmarks.costs import ROOT
 from benchmarks.measure import flops, peak_flops
 from benchmarks.turns import Worker
-from replication.config.scale import Decisions, check_scale
+from replication.config.decisions import Decisions
+from replication.config.scale import check_scale
 from replication.config.yaml_model import merge, read_yaml
 from replication.data.prepare import load
 from replication.objectives import OBJECTIVES

@@ -2,8 +2,7 @@
 rule frames:
     input:
         "results/{scale}/cells/table2.csv",
-        # Named here so that a run which has lost one of these files is trained again.
-        RULES.run_files("table2", HISTORY, CONFIDENCE_WEIGHTS),
+        RULES.frame_inputs(),
     output:
         [f"results/{{scale}}/frames/{frame}.csv" for frame in NOTEBOOKS["dark_knowledge"].frames],
     log:

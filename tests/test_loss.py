@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from replication.config.scale import Decisions
+from replication.config.decisions import Decisions
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES
 from replication.objectives.loss import Loss

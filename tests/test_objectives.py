@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax, one_hot
 from torchdistill.losses.mid_level import KDLoss
 
 from replication.analysis.measure import error
-from replication.config.scale import Decisions
+from replication.config.decisions import Decisions
 from replication.ensemble import average, average_logits, log_average
 from replication.gradients import cosine, decompose, difference, ground_truth_share
 from replication.objectives import (

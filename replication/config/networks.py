@@ -21,56 +21,69 @@ RatioString = Annotated[str, BeforeValidator(_ratio, json_schema_input_type=str 
 
 
 class NetworkSize(StrictModel):
-    """How much smaller than the paper's the networks of a family are; 1 is the paper's size."""
+    """How much smaller than in the paper the networks of a family are.
 
-    depth_ratio: RatioString = Field("1", description="Of blocks or layers per stage, rounded up.")
-    width_ratio: RatioString = Field("1", description="Of channels or hidden units, rounded up.")
+    1 is the paper's size; a size that a ratio makes fractional is rounded up.
+    """
+
+    depth_ratio: RatioString = Field("1", description="Factor of the blocks or layers per stage.")
+    width_ratio: RatioString = Field("1", description="Factor of the channels or hidden units.")
 
 
 class WideResNetSize(NetworkSize):
     """Wide-ResNet."""
 
-    dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
+    dropout: Probability = Field(
+        0.3, description="Drop-out between the two convolutions of a block."
+    )
 
 
 class ResidualStudentSize(StrictModel):
     """Residual students of Table 5; their widths follow from those of their DenseNet teacher."""
 
-    depth_ratio: RatioString = Field("1", description="Of residual units per stage, rounded up.")
+    depth_ratio: RatioString = Field("1", description="Factor of the residual units per stage.")
     relative_width_ratio: RatioString = Field(
         "1",
-        description="Of their widths relative to the teacher's. Few dense units hardly widen a"
-        " network, so that at 1 its students have fewer parameters than in the paper, relative to"
-        " its own.",
+        description="Factor of their widths relative to the teacher's. A DenseNet of few units"
+        " hardly"
+        " widens from stage to stage, so that with a factor of 1 its students have fewer"
+        " parameters,"
+        " relative to the teacher, than in the paper.",
     )
 
 
 class WideResidualStudentSize(ResidualStudentSize):
     """Wide residual students of Table 5."""
 
-    dropout: Probability = Field(0.3, description="Between the two convolutions of a block.")
+    dropout: Probability = Field(
+        0.3, description="Drop-out between the two convolutions of a block."
+    )
 
 
 class DenseNetSize(NetworkSize):
     """DenseNet-BC."""
 
     final_transition: bool | None = Field(
-        None, description="A transition after the last block too; null: as the catalogue says."
+        None,
+        description="Whether there is a transition after the last block too. With null each network"
+        " has what the catalogue says.",
     )
 
 
 class LstmSize(StrictModel):
     """The word LSTM of Table 6."""
 
-    layers: Count = Field(2, description="The text says 1, the printed 52 M say 2.")
-    width_ratio: RatioString = Field("1", description="Of the hidden units, rounded up.")
-    dropout: Probability = Field(0.65, description="On the non-recurrent connections.")
+    layers: Count = Field(
+        2, description="Layers; the paper's text says 1, its printed 52 M parameters say 2."
+    )
+    width_ratio: RatioString = Field("1", description="Factor of the hidden units.")
+    dropout: Probability = Field(0.65, description="Drop-out on the non-recurrent connections.")
 
 
 class CnnLstmSize(NetworkSize):
     """The character CNN under an LSTM of Table 6."""
 
-    dropout: Probability = Field(0.5, description="On the non-recurrent connections.")
+    dropout: Probability = Field(0.5, description="Drop-out on the non-recurrent connections.")
 
 
 class Networks(StrictModel):
@@ -83,7 +96,10 @@ class Networks(StrictModel):
     pre_resnet: NetworkSize = NetworkSize()
     lstm: LstmSize = LstmSize()
     cnn_lstm: CnnLstmSize = CnnLstmSize()
-    width_ratios: dict[str, RatioString] = Field({}, description="By name, not by family.")
+    width_ratios: dict[str, RatioString] = Field(
+        {},
+        description="Width ratios of single networks by name, instead of those of their families.",
+    )
 
     @model_validator(mode="after")
     def _names_are_networks(self) -> Self:

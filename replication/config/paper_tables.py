@@ -5,21 +5,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
 
 from replication.architectures.catalogue import TIMM, find_network
-from replication.config.custom_objectives import is_custom
+from replication.config.objective_choice import Objective
 from replication.config.yaml_model import (
     FolderName,
     Line,
     Number,
-    OneOf,
     Seed,
     StrictModel,
     read_yaml,
@@ -32,53 +28,6 @@ Name = Annotated[Line, StringConstraints(min_length=1)]
 Arguments = dict[Name, Any]
 
 TABLES = Path("tables")
-
-
-def _known(name: str) -> str:
-    if name not in OBJECTIVES and not is_custom(name):
-        raise ValueError(f"no objective; write {', '.join(OBJECTIVES)}, or module:function")
-    return name
-
-
-class ObjectiveChoice(StrictModel):
-    """An objective, and the numbers that it is given."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Number] = Field(init=False)
-
-    name: Annotated[str, AfterValidator(_known)] = Field(
-        description="One of the suite's, or module:function of one's own."
-    )
-
-    @property
-    def parameters(self) -> tuple[tuple[str, float], ...]:
-        """The numbers by name, in the order of the names."""
-        return tuple(sorted(self.__pydantic_extra__.items()))
-
-    @model_validator(mode="after")
-    def _parameters_exist(self) -> Self:
-        for parameter, _ in self.parameters:
-            if not parameter.isidentifier():
-                raise ValueError(f"`{parameter}` is no name of a parameter of a Python function")
-        if self.name in OBJECTIVES:
-            known = OBJECTIVES[self.name].parameters
-            for parameter, _ in self.parameters:
-                if parameter not in known:
-                    has = f"it has {', '.join(known)}" if known else "it has none"
-                    raise ValueError(f"`{self.name}` has no parameter `{parameter}`; {has}")
-        return self
-
-
-def _choice(value: object) -> object:
-    return {"name": value} if isinstance(value, str) else value
-
-
-Objective = Annotated[
-    ObjectiveChoice,
-    BeforeValidator(
-        _choice, json_schema_input_type=Annotated[str, OneOf(OBJECTIVES)] | str | ObjectiveChoice
-    ),
-]
 
 
 class CellReference(StrictModel):
@@ -95,8 +44,10 @@ class CellSpec(StrictModel):
     teacher: Name | CellReference | None = Field(
         None, description="The cell it learns from: a column of the same row, or row and column."
     )
-    network: Name | None = Field(None, description="Instead of the row's network.")
-    arguments: Arguments = Field({}, description="Of that network, if it is one of timm's.")
+    network: Name | None = Field(None, description="Network of this cell, instead of the row's.")
+    arguments: Arguments = Field(
+        {}, description="Arguments of that network, if it is one of timm's."
+    )
     seed_offset: Seed = Field(
         0,
         description="Added to the seed: another run of a treatment. It has to lead past every other"
@@ -111,9 +62,11 @@ class CellSpec(StrictModel):
     ensemble: Annotated[tuple[Name, ...], Field(min_length=2)] | None = Field(
         None, description="Columns of the same row whose predictions are averaged."
     )
-    part: Literal["validation", "test"] = Field("test", description="Where it is evaluated.")
+    part: Literal["validation", "test"] = Field(
+        "test", description="Part of the text that a language model is evaluated on."
+    )
     variant: Name | None = Field(None, description="One of the table's `variants`.")
-    printed: bool = Field(True, description="false: the paper's table does not have it.")
+    printed: bool = Field(True, description="Whether the paper's table has this column.")
 
     @model_validator(mode="after")
     def _is_one_thing(self) -> Self:
@@ -136,15 +89,21 @@ class CellSpec(StrictModel):
 class RowSpec(StrictModel):
     """A row: its network, what the paper prints, and cells that differ from their column."""
 
-    network: Name = Field(description="Of the catalogue, or of timm as in timm:resnet18.")
+    network: Name = Field(description="A network of the catalogue, or of timm as in timm:resnet18.")
     arguments: Arguments = Field(
-        {}, description="Of a network of timm: keyword arguments of timm.create_model."
+        {}, description="Keyword arguments of timm.create_model, for a network of timm."
     )
-    dataset: FolderName | None = Field(None, description="Instead of the table's.")
+    dataset: FolderName | None = Field(
+        None, description="Data set of this row, instead of the table's."
+    )
     params: Number | None = Field(None, description="Parameters as printed, in millions.")
-    cells: dict[Name, CellSpec | None] = Field({}, description="Unlike the column's; null: none.")
+    cells: dict[Name, CellSpec | None] = Field(
+        {}, description="Cells that differ from their column's; null where there is none."
+    )
     reported: dict[Name, Number | None] | None = Field(
-        None, description="Printed numbers of all columns; null: a dash, no cell. Or none at all."
+        None,
+        description="Printed numbers of all columns, with null for a dash, where there is no cell;"
+        " or nothing at all where the paper has no such row.",
     )
 
 
@@ -159,14 +118,17 @@ class TableSpec(StrictModel):
     rows: dict[Name, RowSpec] = Field(min_length=1)
     variants: dict[FolderName, dict[str, Any]] = Field(
         {},
-        description="Keys of the scale that a cell's runs have otherwise, by a name for them; below"
-        " `multiply`, factors of the scale's own numbers.",
+        description="Keys of the scale that are different for the cells of a variant, by the"
+        " variant's name; below `multiply` stand factors of the scale's own numbers.",
     )
     contrasts: dict[Name, Annotated[dict[Name, Number], Field(min_length=2)]] = Field(
-        {}, description="Weighted sums of columns by seed, by name; the weights sum to zero."
+        {},
+        description="Weighted sums of columns, taken seed by seed, by their names; the weights of"
+        " each"
+        " sum to zero.",
     )
-    hidden: tuple[Name, ...] = Field((), description="Columns measured, but not shown.")
-    transposed: bool = Field(False, description="Show rows as columns.")
+    hidden: tuple[Name, ...] = Field((), description="Columns that are measured but not shown.")
+    transposed: bool = Field(False, description="Whether rows are shown as columns.")
     notes: tuple[Line, ...] = ()
 
     def cell(self, row: str, column: str) -> CellSpec:

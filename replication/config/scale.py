@@ -16,6 +16,8 @@ from pydantic import (
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.datasets import AnyDataset, Part
+from replication.config.decisions import Decisions
+from replication.config.job_settings import CheckpointSchedule, Resources
 from replication.config.merging import merge_scales
 from replication.config.networks import Networks
 from replication.config.yaml_model import (
@@ -34,9 +36,6 @@ from replication.config.yaml_model import (
 )
 
 DEFAULT = Path("config/digits.yaml")
-GPU_SLOTS = 8
-"""Slots of a whole GPU."""
-Average = Literal["probabilities", "logits"]
 
 
 class ImageRecipe(StrictModel):
@@ -54,26 +53,45 @@ class ImageRecipe(StrictModel):
     batch_size: Count
     learning_rate: Positive
     milestones: tuple[Count, ...] = Field(
-        (), description="Epochs after which the rate is multiplied."
+        (), description="Epochs after which the learning rate is multiplied by `gamma`."
     )
-    gamma: Positive = Field(0.2, description="What the rate is multiplied by.")
-    momentum: Probability = 0.9
+    gamma: Positive = Field(0.2, description="What the rate is multiplied by at a milestone.")
+    momentum: Probability = Field(0.9, description="Momentum of SGD; Nesterov's.")
     weight_decay: NonNegative = Field(
-        description="On every parameter; of timm's optimisers only on weights of two axes or more."
+        description="Weight decay of every parameter; with timm's optimisers only of weights with"
+        " two"
+        " or more axes."
     )
-    crop_padding: int = Field(0, ge=0, description="Pixels around an image before a random crop.")
-    flip: bool = Field(False, description="Mirror an image left to right in half of the cases.")
-    evaluate_every: Count = Field(1, description="In epochs; the last one is always evaluated.")
+    crop_padding: int = Field(
+        0, ge=0, description="Pixels that are put around an image before a random crop."
+    )
+    flip: bool = Field(
+        False, description="Whether images are mirrored left to right in half of the cases."
+    )
+    evaluate_every: Count = Field(
+        1,
+        description="The test error is measured after every so many epochs, and always after the"
+        " last one. It changes no result.",
+    )
     optimizer: Line = Field(
-        "sgd", description="sgd as in the paper, with Nesterov momentum, or one of timm's: adamw."
+        "sgd",
+        description="`sgd` is the paper's, with Nesterov momentum; or an optimiser of timm: adamw.",
     )
-    optimizer_arguments: dict[Line, Any] = Field({}, description="Of timm's optimiser: its betas.")
-    schedule: Literal["step", "cosine"] = "step"
-    warmup_epochs: int = Field(0, ge=0, description="In which the rate rises to `learning_rate`.")
+    optimizer_arguments: dict[Line, Any] = Field(
+        {}, description="Further arguments of timm's optimiser, such as its betas."
+    )
+    schedule: Literal["step", "cosine"] = Field(
+        "step",
+        description="How the rate falls: at the milestones, or as a cosine from the first to the"
+        " last epoch.",
+    )
+    warmup_epochs: int = Field(
+        0, ge=0, description="First epochs in which the rate rises to `learning_rate`."
+    )
     warmup_learning_rate: NonNegative = Field(
-        1e-5, description="Where the warm-up starts; the default is timm's."
+        1e-5, description="Rate of the first epoch of a warm-up; the default is timm's."
     )
-    minimum_learning_rate: NonNegative = Field(0.0, description="Where the cosine ends.")
+    minimum_learning_rate: NonNegative = Field(0.0, description="Rate at which the cosine ends.")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -109,10 +127,12 @@ class LanguageRecipe(StrictModel):
 
     epochs: Count
     batch_size: Count
-    bptt: Count = Field(description="Steps of truncated back-propagation.")
+    bptt: Count = Field(description="Words over which back-propagation through time is truncated.")
     learning_rate: Positive
     decay: Probability = Field(description="What the rate is multiplied by after a stalled epoch.")
-    minimum_improvement: NonNegative = Field(description="Of perplexity; less is a stalled epoch.")
+    minimum_improvement: NonNegative = Field(
+        description="An epoch has stalled if the validation perplexity falls by no more than this."
+    )
     clip_norm: Positive = Field(description="Largest norm of the gradient.")
 
 
@@ -123,78 +143,45 @@ class LanguageRecipes(StrictModel):
     cnn_lstm: LanguageRecipe
 
 
-class Decisions(StrictModel):
-    """What the paper leaves open, beside `dropout`, `layers` and `final_transition` of `networks`.
-
-    docs/protocol.md has the readings; tables/sensitivity.yaml measures what each changes.
-    """
-
-    ban_l_weighting: Literal["mean", "sum"] = Field("mean", description="Of BAN+L's two losses.")
-    dkpp_permutation: Literal["sample and step", "sample", "batch"] = Field(
-        "sample and step",
-        description="DKPP draws a permutation for every sample at every step, for every sample"
-        " once, or for every batch.",
-    )
-    cwtm_weight: Literal["max", "true class"] = Field(
-        "max", description="CWTM weighs by the teacher's largest probability, or the true class's."
-    )
-    ensemble: Average = Field("probabilities", description="What an ensemble averages.")
-    densenet_recipe: Literal["wide-resnet", "densenet"] = Field(
-        "wide-resnet",
-        description="densenet: 1.5 times the epochs, rate × 0.1 after 1/2 and 3/4 of them, weight"
-        " decay 1e-4 (Huang et al. 2017).",
-    )
-
-
-class CheckpointSchedule(StrictModel):
-    """When a training saves its state, besides when a signal asks it to stop."""
-
-    epochs: int = Field(1, ge=0, description="Every so many epochs; 0: never.")
-    seconds: Positive = Field(600.0, description="And after so many seconds without a save.")
-
-
-class Resources(StrictModel):
-    """What the training of one network is given; more once finished runs have taken more."""
-
-    threads: int = Field(1, ge=1, le=1024, description="Of the CPU.")
-    gpu_slots: Count = Field(GPU_SLOTS, description="A whole GPU has 8; with 1, eight share it.")
-    # Room for two trainings of 0.8 GB: until git, called for the commit, replaces its copy of the
-    # training, Slurm counts both.
-    memory_mb: Count = Field(3000, description="Main memory of the first attempt.")
-    minutes: Count = Field(20, description="Time limit of the first attempt.")
-
-
 class Scale(StrictModel):
     """A scale of the replication."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    scale: FolderName = Field(description="Its name; results go to results/<scale>.")
+    scale: FolderName = Field(description="The scale's name; its results go to results/<scale>.")
     tables: Annotated[tuple[FolderName, ...], Unique] = Field(
         min_length=1, description="The tables to build, by the names of their files in tables/."
     )
     seeds: Annotated[tuple[Seed, ...], Unique] = Field(
-        min_length=1, description="Every cell is trained once for each."
+        min_length=1, description="Every cell is trained once for each of these seeds."
     )
     table_seeds: dict[FolderName, Annotated[tuple[Seed, ...], Unique, Field(min_length=1)]] = Field(
-        {}, description="By table, seeds instead of `seeds`, such as fewer where runs are long."
+        {},
+        description="Seeds of single tables instead of `seeds`, such as fewer of them where"
+        " trainings"
+        " take long.",
     )
     folder: Line | None = Field(
         None,
-        description="Of a study: own tables (tables/), claims (claims.yaml) and objectives are"
-        " found here first; without this key the folder of the file that names the scale.",
+        description="Folder of a study, in which its own tables (tables/), claims (claims.yaml) and"
+        " objectives are looked for first. Without this key it is the folder of the file that names"
+        " the scale.",
     )
     datasets: dict[FolderName, AnyDataset] = Field(
         min_length=1,
-        description="By the name that tables call them. What stands for the paper's cifar10,"
-        " cifar100 and ptb: a data set of the suite by name; or one's own.",
+        description="What stands for each data set that tables name, such as the paper's cifar10,"
+        " cifar100 and ptb: a data set of the suite by its name, or one's own.",
     )
-    data_root: Line = Field("data", min_length=1, description="Folder of the data sets.")
-    evaluate_on: Part = Field("test", description="validation: a fifth of the training images.")
+    data_root: Line = Field("data", min_length=1, description="Folder in which data sets lie.")
+    evaluate_on: Part = Field(
+        "test",
+        description="Images that networks are evaluated on: the test images, or for `validation` a"
+        " fifth of the training images, which are then not trained on.",
+    )
     networks: Networks = Networks()
     images: ImageRecipe
     language: LanguageRecipes | None = Field(
-        None, description="Needed where a table has a language model."
+        None, description="Recipes of the language models, which a table with one of them needs."
     )
     decisions: Decisions = Decisions()
     exceptions: dict[Annotated[str, OneOf(NETWORKS)], Line] = Field(
@@ -202,26 +189,36 @@ class Scale(StrictModel):
         description="Networks whose parameters, relative to DenseNet-90-60's, are not within a"
         " factor of two of the paper's, each with the reason. Claims on them are not tested.",
     )
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where networks are trained; auto is a GPU where there is one."
+    )
     precision: Literal["auto", "bfloat16", "tf32", "float32"] = Field(
         "auto",
-        description="Of the forward pass. auto: bfloat16 where the device has hardware for it, else"
-        " tf32 on a GPU and float32 on a CPU.",
+        description="Number format of the forward pass. auto is bfloat16 where the device has"
+        " hardware for it, else tf32 on a GPU and float32 on a CPU.",
     )
-    compile: bool = Field(False, description="Compile image networks with torch.compile.")
+    compile: bool = Field(
+        False, description="Whether image networks are compiled with torch.compile."
+    )
     logit_cache_limit_gib: NonNegative = Field(
         4.0,
-        description="Larger logit caches are not written; the teacher runs at every step instead.",
+        description="Size up to which a teacher's logits are stored for its students. Where they"
+        " are"
+        " larger, the teacher runs at every step instead.",
     )
     teacher_at_chance: Literal["stop", "allow"] = Field(
-        "stop", description="A teacher no better than chance; allow is for trials of the workflow."
+        "stop",
+        description="What to do with a teacher that is no better than chance. allow is for trials"
+        " of"
+        " the workflow.",
     )
     checkpoint: CheckpointSchedule = CheckpointSchedule()
     resource_table: dict[Annotated[str, OneOf(("default", *NETWORKS))], Resources] = Field(
         {},
         alias="resources",
         validate_default=True,
-        description="By network; an entry replaces single keys of `default`.",
+        description="What a training is given, by network. An entry replaces single keys of"
+        " `default`.",
     )
 
     @property

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from replication.architectures.catalogue import kind_of
+from replication.config.decisions import Average
 from replication.config.paper_tables import TableSpec
-from replication.config.scale import Average, Scale
+from replication.config.scale import Scale
 from replication.plan.run import GIVEN, Run
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from replication.config.scale import GPU_SLOTS
+from replication.config.job_settings import GPU_SLOTS
 from replication.errors import InputError
 
 PAUSE = 1.0

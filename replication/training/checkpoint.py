@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from replication.config.scale import CheckpointSchedule
+from replication.config.job_settings import CheckpointSchedule
 from replication.errors import InputError, Interrupted
 from replication.files import flush, remove, write_atomically
 from replication.results.run_folder import (

@@ -10,7 +10,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from replication.config.scale import Decisions, ImageRecipe
+from replication.config.decisions import Decisions
+from replication.config.scale import ImageRecipe
 from replication.config.yaml_model import validate
 from replication.data.images import ImageData
 from replication.metrics import error

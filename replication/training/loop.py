@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 import torch
 from torch import Tensor, nn
 
-from replication.config.scale import Decisions
+from replication.config.decisions import Decisions
 from replication.errors import InputError
 from replication.objectives import Objective
 from replication.objectives.loss import Loss

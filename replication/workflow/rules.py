@@ -18,18 +18,20 @@ from typing import Any, Literal
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from replication.config.scale import Resources
+from replication.config.job_settings import Resources
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.results.csv_files import csv_path
-from replication.results.run_folder import MODEL, PREDICTIONS, RECORD
+from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
 
 # At least these multiples of the median of the finished runs.
 MEMORY_MARGIN, TIME_MARGIN = 1.5, 3
 MB_PER_MIB = 2**20 / 1e6
+LONG_AGO = (1, 1)
+"""Times of access and change, in seconds, of a file that has to be older than its inputs."""
 Wildcards = Any
 """Snakemake's, with the attributes scale, run or table."""
 
@@ -217,6 +219,13 @@ class Rules:
         needed = {name: run for table in tables for name, run in self.plan.needed(table).items()}
         return [str(self.plan.folder(run) / RECORD) for run in needed.values()]
 
+    def frame_inputs(self) -> list[str]:
+        """The files of the runs of Table 2 that its frames are computed from.
+
+        Named as inputs so that a run which has lost one of them is trained again.
+        """
+        return self.run_files("table2", HISTORY, CONFIDENCE_WEIGHTS)
+
     def run_files(self, table: str, *names: str) -> list[str]:
         """These files of every run that a table shows; none where the scale lacks the table."""
         if table not in self.plan.tables:
@@ -240,7 +249,7 @@ class Rules:
         try:
             for name, empty_cells in build_tables(self.plan, self.plan.tables).items():
                 if empty_cells:
-                    os.utime(csv_path(self.plan.results, "table_cells", name), (0, 0))
+                    os.utime(csv_path(self.plan.results, "table_cells", name), LONG_AGO)
             collect(self.plan)
             build_quality(self.plan)
             build_claims(self.plan)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from replication.config.scale import GPU_SLOTS
+from replication.config.job_settings import GPU_SLOTS
 from replication.errors import InputError
 from replication.runtime import gpu_slots as devices
 from replication.runtime.gpu_slots import acquire_gpu, acquire_slots

@@ -19,7 +19,7 @@ from support.plans import ROOT, TINY, tiny_plan
 from support.project import flip_tensor_bit
 from support.trainings import KEYS, LABEL, LSTM, WIDE, contents, fork, status
 
-from replication.config.scale import CheckpointSchedule
+from replication.config.job_settings import CheckpointSchedule
 from replication.errors import STOPPING_SIGNALS, InputError, Interrupted
 from replication.plan.plan import Plan
 from replication.results import run_folder as folder_names

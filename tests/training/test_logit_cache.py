@@ -12,7 +12,7 @@ from support.plans import tiny_plan
 from torch import nn
 
 from replication import files
-from replication.config.scale import Decisions
+from replication.config.decisions import Decisions
 from replication.data.images import ImageData
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES

@@ -18,7 +18,7 @@ from torch import nn
 
 from replication import files
 from replication.config.datasets import ImageDataset
-from replication.config.scale import Decisions
+from replication.config.decisions import Decisions
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
 from replication.plan.plan import Plan

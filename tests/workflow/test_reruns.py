@@ -162,9 +162,11 @@ def test_a_partial_table_is_built_again_even_if_its_run_arrives_with_an_old_time
 def test_a_deleted_file_is_made_again_where_it_is_needed(built: Workplace, tmp_path: Path) -> None:
     built_copy = built.copy(tmp_path)
     results = built_copy.folder / "results/tiny"
-    run = next(run for run in results.rglob("*.cwtm.*") if run.is_dir())
-    (run / "confidence_weights.csv").unlink()
+    cells = pd.read_csv(results / "cells/table2.csv")
+    run = cells.loc[cells["column"] == "cwtm", "run"].iloc[0]
     frames = "results/tiny/frames/confidence_weights.csv"
+    (results / "runs" / run / "confidence_weights.csv").unlink()
+    (built_copy.folder / frames).unlink()
     jobs = built_copy.jobs(frames)
     assert (jobs["train"], jobs["frames"]) == (1, 1)
     (results / "scale.json").unlink()
