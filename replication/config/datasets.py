@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from replication.config.yaml_model import Count, Line, OneOf, StrictModel
 from replication.data import specs
-from replication.data.image_folders import file_state, folder_state
+from replication.data.image_folders import ARCHIVED, file_state, source_state
 from replication.data.specs import Source
 
 Part = Literal["test", "validation"]
@@ -32,8 +32,9 @@ class Dataset(StrictModel):
     def state(self, root: str = "data") -> str:
         """The state of the files that the data are prepared from, which changes when a file does.
 
-        It is a hash of their names, sizes and times, for which a folder is listed; empty for data
-        that have checksums. ``root`` is the folder of all data sets.
+        It is a hash of their names, sizes and times, for which a folder is listed; where they are
+        gone, the state in which the data were prepared; empty for data that are not prepared from
+        such files. ``root`` is the folder of all data sets.
 
         Raises:
             InputError: a folder cannot be listed.
@@ -57,9 +58,10 @@ class ImageDataset(Dataset):
 
     def state(self, root: str = "data") -> str:
         """As of every data set; of one that can be a folder of images."""
-        folder = specs.IMAGE_DATASETS[self.name].folder
-        place = specs.expand_root(root) / folder
-        return folder_state(place) if folder and place.is_dir() else ""
+        folder, path = specs.IMAGE_DATASETS[self.name].folder, specs.expand_root(root)
+        if not folder:
+            return ""
+        return source_state(path / folder, path / "prepared" / self.name, otherwise=ARCHIVED)
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used: its numbers of images and their size."""
@@ -116,9 +118,8 @@ class OwnImages(Dataset):
 
     def state(self, root: str = "data") -> str:
         """As of every data set."""
-        if self.torchvision:
-            return ""
-        return folder_state(Path(self.folder)) if self.folder else file_state(Path(self.npz or ""))
+        place, prepared = self.folder or self.npz, self.source.prepared(specs.expand_root(root))
+        return source_state(Path(place), prepared) if place else ""
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used; raises InputError where it is not prepared."""

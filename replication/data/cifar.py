@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from replication.data.download import UNREADABLE, last_line
 from replication.data.download import download as fetch
-from replication.data.image_folders import Listing, list_images, listed_files, read_image, state_of
+from replication.data.image_folders import (
+    ARCHIVED,
+    Listing,
+    list_images,
+    listed_files,
+    read_image,
+    source_state,
+    state_of,
+)
 from replication.data.images import Items
 from replication.data.prepared import (
     PARTS,
@@ -31,8 +39,6 @@ from replication.data.specs import IMAGE_DATASETS, ImageSpec
 from replication.errors import InputError
 
 Name = Literal["cifar10", "cifar100"]
-ARCHIVED = "archive"
-"""State of images that were prepared from the archive, which has checksums."""
 
 
 def cifar(name: Name, root: Path, download: bool = False) -> tuple[Items, Items]:
@@ -51,15 +57,15 @@ def cifar(name: Name, root: Path, download: bool = False) -> tuple[Items, Items]
         InputError: images are missing, damaged, not CIFAR's, or cannot be downloaded.
     """
     folder, place = root / "prepared" / name, root / IMAGE_DATASETS[name].folder
-    if download:
-        if place.is_dir():
-            listing = list_images(place)
-            state = state_of(place, listed_files(listing))
-            description = prepare(folder, state, lambda: _from_folder(name, place, listing))
-        else:
-            description = prepare(folder, ARCHIVED, lambda: _from_archive(name, root))
-    else:
+    if not download:
         description = find_description(folder, str(place))
+    elif place.is_dir():
+        listing = list_images(place)
+        state = state_of(place, listed_files(listing))
+        description = prepare(folder, state, lambda: _from_folder(name, place, listing))
+    else:
+        state = source_state(place, folder, otherwise=ARCHIVED)
+        description = prepare(folder, state, lambda: _from_archive(name, root))
     parts = read_arrays(folder, description)
     train, test = (Items.from_arrays(*parts[part]) for part in PARTS)
     return train, test

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from replication.data.prepared import PARTS
+from replication.data.prepared import PARTS, read_description
 from replication.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+MISSING = "missing"
+"""State of files that are not there."""
+ARCHIVED = "archive"
+"""State of images that come from an archive, which has checksums."""
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 """Pillow's mode of images with so many channels."""
 
@@ -74,8 +78,29 @@ def file_state(file: Path) -> str:
     try:
         status = file.stat()
     except OSError:
-        return "missing"
+        return MISSING
     return state_of(file.parent, [ListedFile(str(file), status.st_size, status.st_mtime_ns)])
+
+
+def source_state(place: Path, prepared: Path, otherwise: str = MISSING) -> str:
+    """The state of the folder or file that images are prepared from.
+
+    Where it is gone, that in which they were prepared, because they can still be used.
+
+    Args:
+        place: the folder or file.
+        prepared: folder of the prepared images.
+        otherwise: the state where there is neither.
+
+    Raises:
+        InputError: a folder cannot be listed.
+    """
+    if place.is_dir():
+        return folder_state(place)
+    if place.exists():
+        return file_state(place)
+    description = read_description(prepared)
+    return description.state if description else otherwise
 
 
 def listed_files(listing: Listing) -> Iterator[ListedFile]:

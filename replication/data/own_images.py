@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from replication.data.image_folders import (
     EXTENSIONS,
     Listing,
-    file_state,
     list_images,
     listed_files,
     read_image,
+    source_state,
     state_of,
 )
 from replication.data.memory import check_bytes
@@ -55,7 +55,7 @@ def read_own_images(source: Source, root: Path, download: bool = False) -> Array
     if download:
         listing = list_images(Path(source.place)) if source.kind == "folder" else {}
         description = prepare(
-            folder, _state(source, listing), lambda: _collect(source, listing, root)
+            folder, _state(source, listing, folder), lambda: _collect(source, listing, root)
         )
     else:
         description = find_description(folder, source.place)
@@ -76,12 +76,13 @@ def own_image_spec(source: Source, root: Path) -> ImageSpec:
     )
 
 
-def _state(source: Source, listing: Listing) -> str:
+def _state(source: Source, listing: Listing, prepared: Path) -> str:
     if source.kind == "torchvision":  # it checks its own files
         return source.kind
-    if source.kind == "folder":
-        return state_of(Path(source.place), listed_files(listing))
-    return file_state(Path(source.place))
+    place = Path(source.place)
+    if any(listing.values()):
+        return state_of(place, listed_files(listing))
+    return source_state(place, prepared)
 
 
 def _collect(source: Source, listing: Listing, root: Path) -> Collected:

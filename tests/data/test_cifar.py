@@ -56,13 +56,20 @@ def test_trainings_read_prepared_arrays_alone(
 ) -> None:
     place = cifar_folder(tmp_path, "cifar10", monkeypatch)
     first = load_images("cifar10", tmp_path, download=True)
+    before = ImageDataset(name="cifar10").state(str(tmp_path))
     shutil.rmtree(place)
     assert load_images("cifar10", tmp_path).fingerprint == first.fingerprint
+    # The data step goes on with them too, and has no reason to download an archive.
+    assert load_images("cifar10", tmp_path, download=True).fingerprint == first.fingerprint
+    assert ImageDataset(name="cifar10").state(str(tmp_path)) == before
 
 
 def test_an_archive_is_unpacked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cifar_archive(tmp_path, "cifar10", monkeypatch)
+    dataset = ImageDataset(name="cifar10")
+    before = dataset.state(str(tmp_path))
     first = load_images("cifar10", tmp_path, download=True)
+    assert dataset.state(str(tmp_path)) == before
     (tmp_path / datasets.CIFAR10.filename).unlink()
     shutil.rmtree(tmp_path / datasets.CIFAR10.base_folder)
     assert load_images("cifar10", tmp_path, download=True).fingerprint == first.fingerprint
@@ -72,7 +79,7 @@ def test_the_state_of_a_folder_changes_with_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dataset = ImageDataset(name="cifar10")
-    assert dataset.state(str(tmp_path)) == ""
+    assert dataset.state(str(tmp_path)) == "archive"
     place = cifar_folder(tmp_path, "cifar10", monkeypatch)
     before = dataset.state(str(tmp_path))
     assert before == dataset.state(str(tmp_path)) != ""

@@ -1,5 +1,6 @@
 """Images of one's own are read and checked once, and refused in one line."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,6 +143,25 @@ def test_changed_files_are_noticed_and_prepared_again(tmp_path: Path) -> None:
     assert len(read_own_images(source, root)["train"][1]) == 6
     assert len(read_own_images(source, root, download=True)["train"][1]) == 5
     assert len(list(source.prepared(root).glob("*.npy"))) == 4
+
+
+@pytest.mark.parametrize("kind", ["folder", "npz"])
+def test_prepared_images_are_used_when_their_files_are_gone(kind: str, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    if kind == "folder":
+        source = write_folder(tmp_path / "pets")
+        dataset = OwnImages(folder=source.place, size=(SIDE, SIDE + 2), channels=3)
+    else:
+        source = write_npz(tmp_path / "pets.npz")
+        dataset = OwnImages(npz=source.place)
+    read_own_images(source, root, download=True)
+    before = dataset.state(str(root))
+    Path(source.place).rename(tmp_path / "elsewhere")
+    read_own_images(source, root, download=True)
+    assert dataset.state(str(root)) == before
+    shutil.rmtree(root)
+    with pytest.raises(InputError, match="no such f"):
+        read_own_images(source, root, download=True)
 
 
 def test_arrays_that_are_in_use_outlive_a_change(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_a_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     scale = scale.model_copy(update={"datasets": {**scale.datasets, "cifar10": pets}})
     rules = Rules(Plan.make(scale, ROOT / "tables"))
     listed: list[Path] = []
-    monkeypatch.setattr(datasets, "folder_state", lambda place: f"state {listed.append(place)}")
+    monkeypatch.setattr(datasets, "source_state", lambda place, *_: f"state {listed.append(place)}")
     job: Any = SimpleNamespace(dataset="pets")
     assert {rules.source_state(job) for _ in range(3)} == {"state None"}
     assert listed == [tmp_path / "pets"]
