@@ -3,6 +3,7 @@
 Each table has its own part of both files, so that a single table can be built without the others.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,11 +58,17 @@ def describe_finished_run(measurements: Measurements, run: Run) -> dict[str, Any
     line |= {result_column(metric): value for metric, value in record["result"].items()}
     line["nll"] = _negative_log_likelihood(measurements.predicted(run))
     line["train_error"] = last_train_error(plan, run)
-    line |= {name: (record.get("versions") or {}).get(name) for name in VERSIONS}
-    line |= {name: (record.get("code") or {}).get(name) for name in CODE}
+    line |= {name: _entries(record, "versions").get(name) for name in VERSIONS}
+    line |= {name: _entries(record, "code").get(name) for name in CODE}
     line["model_sha256"] = record["checksums"][MODEL]
     line["predictions_sha256"] = record["checksums"][PREDICTIONS]
     return line
+
+
+def _entries(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The entries below a key of a record; none where it has something else there."""
+    entries = record.get(key)
+    return entries if isinstance(entries, Mapping) else {}
 
 
 def _negative_log_likelihood(predictions: Predictions) -> float:
