@@ -31,7 +31,7 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.documents import BLOCK, BLOCKS, fill_document
 from replication.report.documents import DOCUMENTS as GENERATED
-from replication.report.findings import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
+from replication.report.primary_claims import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
 from replication.report.published_results import Publications
 
 README = ROOT / "README.md"

@@ -14,11 +14,16 @@ from replication.errors import InputError
 from replication.files import write_text
 from replication.report import results_page
 from replication.report.example_verdict import example_verdict
-from replication.report.findings import check_scale_summary, findings, findings_figure
 from replication.report.plotting import draw
+from replication.report.primary_claims import check_scale_summary, findings, findings_figure
 from replication.report.published_results import Publications
 
-DOCUMENTS = ("README.md", "docs/results.md", "docs/explanation/reading-a-verdict.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/results.md",
+    "docs/explanation/reading-a-verdict.md",
+    "docs/explanation/fair-test.md",
+)
 """The documents that have markers."""
 
 FIGURE = "docs/images/findings.svg"
@@ -38,6 +43,7 @@ BLOCKS: dict[str, Callable[[Publications], str]] = {
     "gains": results_page.gains,
     "effects": results_page.effects,
     "fair test": results_page.fair_test,
+    "networks that do not fit": results_page.networks_that_do_not_fit,
 }
 """The texts between the markers, by name."""
 
