@@ -29,7 +29,7 @@ from replication.config.scale import ImageRecipe, Scale
 from replication.data import specs
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.report.documents import BLOCK, GENERATED_TEXTS, fill_document
+from replication.report.documents import BLOCK, TEXTS, fill_document
 from replication.report.documents import DOCUMENTS as GENERATED
 from replication.report.primary_claims import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
 from replication.report.published_results import Publications
@@ -195,7 +195,7 @@ def test_every_document_with_markers_is_written_by_the_command() -> None:
     marked = {
         str(document.relative_to(ROOT))
         for document in DOCUMENTS
-        if any(name in GENERATED_TEXTS for name, _ in BLOCK.findall(document.read_text("utf-8")))
+        if any(name in TEXTS for name, _ in BLOCK.findall(document.read_text("utf-8")))
     }
     assert marked == set(GENERATED)
 

@@ -1,7 +1,7 @@
 """Writes what results determine into the documents, so that no number is typed.
 
 A document has pairs of markers, ``<!-- begin findings -->`` and ``<!-- end findings -->``. What
-stands between them is the text that `GENERATED_TEXTS` has under that name, made from the csv files of
+stands between them is the text that `TEXTS` has under that name, made from the csv files of
 publications.
 """
 
@@ -29,7 +29,7 @@ DOCUMENTS = (
 FIGURE = "docs/images/findings.svg"
 """The figure of the README."""
 
-GENERATED_TEXTS: dict[str, Callable[[Publications], str]] = {
+TEXTS: dict[str, Callable[[Publications], str]] = {
     "findings": findings,
     "summary": check_scale_summary,
     "published": results_page.overview,
@@ -54,16 +54,14 @@ def fill_document(text: str, publications: Publications) -> str:
     """Return a document with the present numbers between its markers.
 
     Raises:
-        InputError: a marker has a name that is not one of `GENERATED_TEXTS`, or a csv file is damaged.
+        InputError: a marker has a name that is not one of `TEXTS`, or a csv file is damaged.
     """
 
     def write_block(block: re.Match[str]) -> str:
         name = block[1]
-        if name not in GENERATED_TEXTS:
-            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(GENERATED_TEXTS)}")
-        return (
-            f"<!-- begin {name} -->\n\n{GENERATED_TEXTS[name](publications)}\n\n<!-- end {name} -->"
-        )
+        if name not in TEXTS:
+            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(TEXTS)}")
+        return f"<!-- begin {name} -->\n\n{TEXTS[name](publications)}\n\n<!-- end {name} -->"
 
     return BLOCK.sub(write_block, text)
 
