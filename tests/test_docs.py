@@ -29,10 +29,10 @@ from replication.config.scale import ImageRecipe, Scale
 from replication.data import specs
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.report.documents import BLOCK, DOCUMENT_BLOCKS, fill_document
+from replication.report.documents import BLOCK, TEXTS, fill_document
 from replication.report.documents import DOCUMENTS as GENERATED
+from replication.report.primary_claims import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
 from replication.report.published_results import Publications
-from replication.report.readme_findings import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
@@ -195,7 +195,7 @@ def test_every_document_with_markers_is_written_by_the_command() -> None:
     marked = {
         str(document.relative_to(ROOT))
         for document in DOCUMENTS
-        if any(name in DOCUMENT_BLOCKS for name, _ in BLOCK.findall(document.read_text("utf-8")))
+        if any(name in TEXTS for name, _ in BLOCK.findall(document.read_text("utf-8")))
     }
     assert marked == set(GENERATED)
 

@@ -1,7 +1,6 @@
 """What docs/explanation/fair-test.md says about the choice of the scales was measured."""
 
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -79,39 +78,3 @@ def test_densenet_90_60_of_the_scale_was_tried_and_fits(trials: pd.DataFrame, sc
     assert (chosen["train_error"] < 1).all()
     assert scale.networks.densenet.width_ratio == "8/15"
     assert scale.datasets["cifar100"].sizes["train"] == 5000
-
-
-@pytest.mark.parametrize(
-    ("scale_name", "network", "column", "sentence"),
-    [
-        ("fashion", "wide_resnet_28_1", "train_error", r"their pairs: \S+ errs on ([\d.]+) %"),
-        ("fashion", "wide_resnet_28_2", "train_error", r"Wide-ResNet-28-2 on ([\d.]+) %"),
-        ("fashion", "densenet_112_33", "train_error", r"DenseNet-112-33 on ([\d.]+) %\. At"),
-        (
-            "digits",
-            "wide_resnet_28_1",
-            "train_error",
-            r"`digits` \S+ errs on ([\d.]+) %",
-        ),
-        ("digits", "wide_resnet_28_1", "test_error", r"and on ([\d.]+) % of the test pairs"),
-    ],
-)
-def test_the_limits_are_those_of_the_published_criteria(
-    scale_name: str, network: str, column: str, sentence: str
-) -> None:
-    limits = " ".join(PAGE.read_text("utf-8").split("## Limits")[1].split())
-    (stated,) = re.findall(sentence, limits)
-    assert stated in {f"{value:.1f}" for value in published(scale_name, network, column)}
-
-
-def published(scale_name: str, network: str, column: str) -> list[float]:
-    """The values of a network on pairs in all publications of a scale that have measured it."""
-    files = [
-        file
-        for folder in sorted((ROOT / "published").glob(f"{scale_name}*"))
-        if (file := Path(folder, "criteria.csv")).is_file()
-    ]
-    criteria = pd.concat([pd.read_csv(file) for file in files])
-    pairs = criteria["dataset"].isin(["fashion_mnist_pairs", "two_digit_numbers"])
-    chosen = criteria[pairs & (criteria["network"] == network)]
-    return [float(value) for value in chosen[column].dropna()]

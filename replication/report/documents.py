@@ -1,8 +1,8 @@
 """Writes what results determine into the documents, so that no number is typed.
 
 A document has pairs of markers, ``<!-- begin findings -->`` and ``<!-- end findings -->``. What
-stands between them is the text that `DOCUMENT_BLOCKS` has under that name, made from the csv files
-of publications.
+stands between them is the text that `TEXTS` has under that name, made from the csv files of
+publications.
 """
 
 import re
@@ -15,16 +15,21 @@ from replication.files import write_text
 from replication.report import results_page
 from replication.report.example_verdict import example_verdict
 from replication.report.plotting import draw
+from replication.report.primary_claims import check_scale_summary, findings, findings_figure
 from replication.report.published_results import Publications
-from replication.report.readme_findings import check_scale_summary, findings, findings_figure
 
-DOCUMENTS = ("README.md", "docs/results.md", "docs/explanation/reading-a-verdict.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/results.md",
+    "docs/explanation/reading-a-verdict.md",
+    "docs/explanation/fair-test.md",
+)
 """The documents that have markers."""
 
 FIGURE = "docs/images/findings.svg"
 """The figure of the README."""
 
-DOCUMENT_BLOCKS: dict[str, Callable[[Publications], str]] = {
+TEXTS: dict[str, Callable[[Publications], str]] = {
     "findings": findings,
     "summary": check_scale_summary,
     "published": results_page.overview,
@@ -38,6 +43,7 @@ DOCUMENT_BLOCKS: dict[str, Callable[[Publications], str]] = {
     "gains": results_page.gains,
     "effects": results_page.effects,
     "fair test": results_page.fair_test,
+    "networks that do not fit": results_page.networks_that_do_not_fit,
 }
 """The texts between the markers, by name."""
 
@@ -48,17 +54,14 @@ def fill_document(text: str, publications: Publications) -> str:
     """Return a document with the present numbers between its markers.
 
     Raises:
-        InputError: a marker has a name that is not one of `DOCUMENT_BLOCKS`, or a csv file is
-            damaged.
+        InputError: a marker has a name that is not one of `TEXTS`, or a csv file is damaged.
     """
 
     def write_block(block: re.Match[str]) -> str:
         name = block[1]
-        if name not in DOCUMENT_BLOCKS:
-            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(DOCUMENT_BLOCKS)}")
-        return (
-            f"<!-- begin {name} -->\n\n{DOCUMENT_BLOCKS[name](publications)}\n\n<!-- end {name} -->"
-        )
+        if name not in TEXTS:
+            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(TEXTS)}")
+        return f"<!-- begin {name} -->\n\n{TEXTS[name](publications)}\n\n<!-- end {name} -->"
 
     return BLOCK.sub(write_block, text)
 

@@ -1,5 +1,6 @@
 """One claim followed from the paper's numbers to its verdict, for the page on reading verdicts."""
 
+from replication.report.primary_claims import evidence_scales
 from replication.report.published_results import (
     TESTED_ON,
     Publications,
@@ -10,7 +11,6 @@ from replication.report.published_results import (
     signed,
     verdict_of,
 )
-from replication.report.readme_findings import evidence_scales
 
 EXAMPLE = "ban-all"
 """The claim that is followed: BAN students against label-trained networks."""

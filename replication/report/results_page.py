@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
+from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.published_results import (
     Publications,
     difference_of,
@@ -16,7 +17,6 @@ from replication.report.published_results import (
     verdict_of,
     with_interval,
 )
-from replication.report.readme_findings import CLAIM_WORDS, claims_table
 
 CONTRAST = "difference of "
 """How the metric of a contrast begins in ``tables/<name>.csv``."""
@@ -171,6 +171,19 @@ def fair_test(publications: Publications) -> str:
             names = [f"{line.network} on {line.dataset}" for line in failing.itertuples()]
             met = f"{len(lines) - len(failing)} of {len(lines)}"
             rows.append([criterion.name, f"`{scale}`", met, _listed(names)])
+    return markdown_table(header, rows)
+
+
+def networks_that_do_not_fit(publications: Publications) -> str:
+    """Return the label-trained networks with a training error of 1 % or more, with their errors."""
+    header = ["scale", "data", "network", "training error (%)", "test error (%)"]
+    rows = []
+    for scale in publications.scales:
+        lines = publications.file(scale, "criteria")
+        for _, line in lines[lines["fit"] == "not met"].iterrows():
+            names = [escaped(line[key]).replace("_", r"\_") for key in ("dataset", "network")]
+            errors = [f"{line[key]:.1f}" for key in ("train_error", "test_error")]
+            rows.append([f"`{scale}`", *names, *errors])
     return markdown_table(header, rows)
 
 

@@ -64,7 +64,7 @@ ALTERNATIVES = {
 }
 """The claims that BAN has a lower error than something that needs no teacher."""
 
-DECIMALS = (
+COUNT_WORDS = (
     *("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
     *("eleven", "twelve"),
 )
@@ -177,11 +177,11 @@ def _verdicts_sentence(claims: pd.DataFrame, scale: str) -> str:
     counts = primary["verdict"].value_counts().to_dict()
     counts.setdefault("contradicted", 0)
     parts = [
-        f"{DECIMALS[count]} {'is' if count <= 1 else 'are'} *{verdict}*"
+        f"{COUNT_WORDS[count]} {'is' if count <= 1 else 'are'} *{verdict}*"
         for verdict, count in counts.items()
     ]
     return (
-        f"Of the paper's {DECIMALS[len(primary)]} primary claims that we tested on"
+        f"Of the paper's {COUNT_WORDS[len(primary)]} primary claims that we tested on"
         f" {TESTED_ON[scale]} (scale `{scale}`), {in_words(parts)}."
     )
 
@@ -193,9 +193,9 @@ def _sizes_sentence(claims: pd.DataFrame) -> str:
     at_least, below = (int(counts.get(size, 0)) for size in ("at least half", "below half"))
     sentence = (
         f"In proportion to the error, the effects are {fractions.min():.2f} to"
-        f" {fractions.max():.2f} times the paper's: {DECIMALS[at_least]} of them"
+        f" {fractions.max():.2f} times the paper's: {COUNT_WORDS[at_least]} of them"
         f" {'is' if at_least <= 1 else 'are'} shown to be at least half as large, and"
-        f" {DECIMALS[below]} to be smaller than half."
+        f" {COUNT_WORDS[below]} to be smaller than half."
     )
     return sentence.replace("-", "−")
 
