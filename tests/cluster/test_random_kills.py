@@ -15,7 +15,7 @@ from support.trainings import KEYS, LABEL, LSTM, RESULTS, WIDE, contents, fork, 
 
 from replication.plan.plan import Plan
 from replication.results import run_folder as folder_names
-from replication.results.run_folder import CARD, CONFIG, RECORD
+from replication.results.run_folder import CARD, CONFIDENCE_WEIGHTS, CONFIG, RECORD
 from replication.runtime import session
 from replication.training.train_run import train
 
@@ -145,5 +145,12 @@ def test_a_run_killed_before_any_file_is_renamed_ends_with_the_same_bytes(
         train(plan, run)
         assert contents(plan, run.id) == undisturbed, changes[at]
         left = {path.name for path in folder.iterdir() if path.is_file()}
-        wanted = {*RESULTS, RECORD, CONFIG, CARD, "teacher_logits.18-views.safetensors"}
+        wanted = {
+            *RESULTS,
+            CONFIDENCE_WEIGHTS,
+            RECORD,
+            CONFIG,
+            CARD,
+            "teacher_logits.18-views.safetensors",
+        }
         assert left <= wanted, changes[at]
