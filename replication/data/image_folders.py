@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-MISSING = "missing"
+NO_FILES = "missing"
 """State of files that are not there."""
 ARCHIVED = "archive"
 """State of images that come from an archive, which has checksums."""
@@ -78,11 +78,11 @@ def file_state(file: Path) -> str:
     try:
         status = file.stat()
     except OSError:
-        return MISSING
+        return NO_FILES
     return state_of(file.parent, [ListedFile(str(file), status.st_size, status.st_mtime_ns)])
 
 
-def source_state(place: Path, prepared: Path, otherwise: str = MISSING) -> str:
+def source_state(place: Path, prepared: Path, otherwise: str = NO_FILES) -> str:
     """The state of the folder or file that images are prepared from.
 
     Where it is gone, that in which they were prepared, because they can still be used.
