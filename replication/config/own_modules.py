@@ -29,8 +29,7 @@ def find_module(module: str, folder: Path) -> Path | None:
 
     The folder comes first, as that of a script does.
     """
-    studies = {place for place, _ in _IMPORTED}
-    path = tuple(place for place in sys.path if place not in studies)
+    path = tuple(place for place in sys.path if place not in _STUDIES)
     return _in_folder(module, folder) or _on_the_path(module, path)
 
 
@@ -91,6 +90,8 @@ def import_module(module: str, folder: Path) -> ModuleType:
     _forget()
     for name in names:
         sys.modules.pop(name, None)
+    if str(place) not in sys.path:
+        _STUDIES.add(str(place))
     sys.path.insert(0, str(place))
     _IMPORTED.append((str(place), names))
     importlib.invalidate_caches()
@@ -99,6 +100,9 @@ def import_module(module: str, folder: Path) -> ModuleType:
 
 _IMPORTED: list[tuple[str, list[str]]] = []
 """The study whose objectives were imported last: its folder and the names of its modules."""
+_STUDIES: set[str] = set()
+"""The folders that are or were on Python's path because a study was imported from them: where one
+study lacks a module, that of another study is no substitute."""
 
 
 def _forget() -> None:

@@ -85,11 +85,6 @@ def write_all(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-@pytest.fixture(autouse=True)
-def path_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path])
-
-
 def test_what_a_loss_imports_from_its_folder_is_importable(tmp_path: Path) -> None:
     objective = find_objective("losses:match", write_all(tmp_path, HELPERS))
     torch.testing.assert_close(objective(Z, Y, T), 2 * (Z - T).square().mean())
@@ -151,6 +146,23 @@ def test_a_helper_may_have_the_name_of_a_module_that_is_loaded(tmp_path: Path) -
     torch.testing.assert_close(objective(Z, Y, T), 5 * (Z - T).mean())
     find_objective("losses:match", write(tmp_path / "..", GOOD))
     sys.modules["statistics"] = statistics
+
+
+def test_a_study_does_not_find_the_modules_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = write_all(tmp_path / "one", HELPERS)
+    two = write_all(tmp_path / "two", {"others.py": HELPERS["losses.py"]})
+    find_objective("losses:match", one)
+    with pytest.raises(InputError, match="no module losses"):
+        find_objective("losses:match", two)
+    # Also where something else has put the folder of the first back on Python's path.
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(InputError, match="cannot be imported"):
+        find_objective("others:match", two)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="no module losses"):
+        find_objective("losses:match", two)
 
 
 def test_a_module_of_a_package_may_import_its_neighbours(tmp_path: Path) -> None:
