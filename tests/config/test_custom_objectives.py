@@ -199,7 +199,7 @@ def test_the_suites_own_modules_stay_what_they_are(monkeypatch: pytest.MonkeyPat
 
 
 REFUSED = {
-    "no module": (None, "no module absent; put absent.py into"),
+    "no module": (None, "no module losses; put losses.py into"),
     "no helper": ("import helper_that_is_not_there\n", "cannot be imported (ModuleNotFoundError"),
     "an attribute that is missing": ("import math\nmath.no\n", "cannot be imported (AttributeE"),
     "no function but a number": ("match = 3\n", "has no function `match`"),
@@ -219,11 +219,9 @@ def test_what_cannot_be_used_is_one_line(name: str, tmp_path: Path) -> None:
     source, says = REFUSED[name]
     if source is not None:
         write(tmp_path, source)
-    # Other tests leave modules called losses in this process.
-    module = "absent" if source is None else "losses"
     with pytest.raises(InputError) as caught:
-        loss(tmp_path, f"{module}:match", {})(Z.clone().requires_grad_(), Y, T, None)
+        loss(tmp_path, "losses:match", {})(Z.clone().requires_grad_(), Y, T, None)
     message = str(caught.value)
-    assert message.startswith(f"objective `{module}:match`: ")
+    assert message.startswith("objective `losses:match`: ")
     assert says in message
     assert message.isprintable()
