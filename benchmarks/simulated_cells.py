@@ -198,9 +198,9 @@ Coverage = tuple[Array, Array, float]
 def _own_intervals(study: Study, table: str, values: Mapping[CellKey, Array]) -> Coverage:
     """Intervals of a table's cells, each from its own spread."""
     keys = study.keys_of(table)
-    taught = [(key, root) for key in keys if (root := study.root_cell(key))]
+    students = [(key, root) for key in keys if (root := study.root_cell(key))]
     levels = summarise_all(np.array([values[key] for key in keys]))
-    differences = summarise_all(np.array([values[key] - values[root] for key, root in taught]))
+    differences = summarise_all(np.array([values[key] - values[root] for key, root in students]))
     return (
         ((levels.low <= ERROR) & (levels.high >= ERROR)).mean(0),
         ((differences.low <= 0) & (differences.high >= 0)).mean(0),

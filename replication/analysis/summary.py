@@ -58,11 +58,11 @@ def statistics_of_cells(cells: Sequence[CellSamples]) -> list[dict[str, Any]]:
     )
     for place, (summary, spread) in zip(measured, levels, strict=True):
         lines[place] |= {"spread": spread, **dict(zip(LEVELS, summary[:4], strict=True))}
-    taught = [place for place in measured if cells[place].teachers]
+    students = [place for place in measured if cells[place].teachers]
     differences = summarise_together(
-        [Samples(cells[place].kind, _differences(cells[place])) for place in taught]
+        [Samples(cells[place].kind, _differences(cells[place])) for place in students]
     )
-    for place, (summary, _) in zip(taught, differences, strict=True):
+    for place, (summary, _) in zip(students, differences, strict=True):
         numbers = (summary.mean, summary.low, summary.high, summary.p_value)
         lines[place] |= zip(DIFFERENCES, numbers, strict=True)
     return lines

@@ -1,7 +1,7 @@
 """The figures of the six tables: means, intervals and seeds, beside the paper's numbers.
 
 Every figure takes the tidy frame of its tables (`tables/table<k>.csv`) and `cells.csv`; those of
-differences to a teacher also take `runs.csv`, indexed by run, which says who taught whom.
+differences to a teacher also take `runs.csv`, indexed by run, which names the teacher of each run.
 """
 
 from collections.abc import Callable, Iterable

@@ -126,7 +126,7 @@ class Rules:
         every run again whose input that is.
         """
         run = self.run(wildcards)
-        file = self.plan.results / "data" / f"{run.dataset.name}.json"
+        file = self.plan.prepared_data_file(run.dataset.name)
         finished = (self.plan.folder(run) / RECORD).exists()
         return [] if finished and not file.exists() else [str(file)]
 
