@@ -26,8 +26,10 @@ RUN_PROPERTIES = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher
 class Reference:
     """The label-trained runs of one network, data set and recipe, by seed.
 
-    ``values`` is (offsets, seeds): a line for each distance between a run's own seed and the seed
-    of its lineage, because one seed can have several such runs. NaN where there is no run.
+    ``values`` is (runs per seed, seeds), because one seed of a lineage can have several such runs:
+    of different seeds of their own, and of different processors where results were pooled. A line
+    has the runs whose own seeds have one distance from the seeds of their lineages; NaN where there
+    is no run.
     ``name`` has network and data set; ``roots`` names all of the runs.
     """
 
@@ -84,8 +86,12 @@ class CellValues:
         labels = labels.assign(offset=labels["own_seed"] - labels["lineage_seed"])
         references: dict[CellKey, Reference] = {}
         for _, of_treatment in labels.groupby([*TREATMENT, "metric"], sort=False):
-            once = of_treatment.drop_duplicates(["offset", "seed"])
-            values = once.pivot(index="offset", columns="seed", values="value")
+            once = of_treatment.drop_duplicates(["run", "seed"])
+            # Results that were pooled can have two runs with one seed, of different processors.
+            number = once.groupby(["offset", "seed"]).cumcount()
+            values = once.assign(number=number).pivot(
+                index=["offset", "number"], columns="seed", values="value"
+            )
             reference = Reference(
                 " on ".join(once[["network", "dataset"]].iloc[0]),
                 values.reindex(columns=self.seeds).to_numpy(dtype=float),

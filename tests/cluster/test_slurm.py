@@ -26,7 +26,7 @@ RUN = "digits/wide_resnet_28_1.label.0"
 LONG: dict[str, Any] = {
     **TINY,
     "tables": ["table1"],
-    "datasets": {"cifar10": {"name": "digits", "train": 200, "test": 10}},
+    "datasets": {"cifar10": {"name": "digits", "train": 200, "test": 100}},
     "images": {"epochs": 150, "milestones": [1], "evaluate_every": 1000},
     "checkpoint": {"epochs": 0, "seconds": 1e6},
 }
