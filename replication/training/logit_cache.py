@@ -31,6 +31,8 @@ from replication.plan.run import Run
 from replication.plan.stored_logits import LogitShape
 from replication.results.run_record import LOGITS_OF, LOGITS_SUM, logits_of
 from replication.runtime.conditions import Autocast, choose_precision
+from replication.training import image_trainer
+from replication.training.teacher_logits import TeacherLogits
 
 Data = ImageData | Corpus
 RECOMPUTE = "delete it, and the next student writes it again"
@@ -38,37 +40,6 @@ RECOMPUTE = "delete it, and the next student writes it again"
 Identity = dict[str, str]
 """What logits belong to: checksums of the teacher's weights and the training data, and the
 precision that they were computed in."""
-
-
-@dataclass(frozen=True)
-class TeacherLogits:
-    """Logits (views, samples, classes) in float16, each sample's largest 0."""
-
-    logits: Tensor
-
-    def __call__(self, index: Tensor | slice, views: Tensor | int = 0) -> Tensor:
-        """The logits on samples ``index`` (b,) in their ``views`` (b,): (b, classes), float32.
-
-        They are on the device of ``index``; a slice names consecutive samples.
-        """
-        if isinstance(index, slice):
-            return self.logits[views, index].float()
-        return self._gather(index, views).float()
-
-    def _gather(self, index: Tensor, views: Tensor | int) -> Tensor:
-        if index.device == self.logits.device:
-            return self.logits[views, index]
-        # Too large for the device, they stay memory-mapped from the file.
-        views = views.to("cpu") if isinstance(views, Tensor) else views
-        return self.logits[views, index.to("cpu")].to(index.device)
-
-    def to(self, device: torch.device) -> "TeacherLogits":
-        """The logits on a device that has room for them, else as they are."""
-        if device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            if self.logits.nbytes > free // 4:
-                return self
-        return TeacherLogits(self.logits.to(device))
 
 
 @dataclass(frozen=True)
@@ -186,10 +157,7 @@ def logits_in_order(
 
     ``network`` is in evaluation mode.
     """
-    # The trainers read from caches, so they cannot be imported before this module is.
     if isinstance(data, ImageData):
-        from replication.training import image_trainer
-
         assert isinstance(recipe, ImageRecipe)
         return image_trainer.logits_in_order(data.train, recipe, network, autocast)
     from replication.training import language_trainer

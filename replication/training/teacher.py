@@ -20,8 +20,9 @@ from replication.plan.run import Run
 from replication.results.run_folder import MODEL, RECORD, RETRAIN
 from replication.results.run_record import read_record
 from replication.runtime.conditions import Autocast
-from replication.training.logit_cache import Data, TeacherLogits, find_cache, logits_in_order
+from replication.training.logit_cache import Data, find_cache, logits_in_order
 from replication.training.loop import TrainingError
+from replication.training.teacher_logits import TeacherLogits
 
 CHANCE_ERRORS = 3.0
 """Standard errors by which a teacher has to be better than chance."""
