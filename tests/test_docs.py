@@ -21,6 +21,7 @@ from support.plans import ROOT, TINY
 from support.workplace import PATH, Workplace
 from typer.main import get_command
 
+from replication import __version__
 from replication.cli import app
 from replication.config.custom_objectives import find_objective
 from replication.config.new_study import create_study
@@ -217,6 +218,15 @@ def test_an_unknown_marker_is_one_line() -> None:
         fill_document(
             "<!-- begin nothing -->\n<!-- end nothing -->", Publications(ROOT / "published")
         )
+
+
+def test_the_release_that_one_cites_is_the_newest_of_the_changelog() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    version, date = re.findall(r"^## \[([\d.]+)\] - (\S+)$", changes, re.M)[0]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    deposit = json.loads((ROOT / ".zenodo.json").read_text("utf-8"))
+    assert {citation["version"], deposit["version"], __version__} == {version}
+    assert str(citation["date-released"]) == date
 
 
 def test_the_readme_has_words_for_every_primary_claim_and_for_one_control() -> None:
