@@ -103,7 +103,7 @@ def _next_steps(plan: Plan, claims: Lines) -> Iterator[str]:
             "",
         )
     yield f"Tables:     {results}/tables/*.html"
-    yield f"Claims:     {results}/claims.csv, and with figures {results}/notebooks/claims.html"
+    yield f"Claims:     {results}/claims.csv, with a figure {results}/notebooks/claims.html"
     yield f"Networks:   {results}/runs/"
     yield f"One file:   snakemake --configfile {study}/study.yaml --report {results}/report.html"
 
