@@ -26,10 +26,11 @@ endif
 export PATH := $(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 
-.PHONY: help environment tables report test test-all benchmark benchmark-gpu gpu-lineage lint schemas clean
+.PHONY: help environment tables study report test test-all benchmark benchmark-gpu gpu-lineage lint tutorial schemas clean
 
 help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
+	@echo "make study        train and measure a study of your own, STUDY=my-study (replication new my-study)"
 	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
 	@echo "make test         run the tests, except the long ones"
 	@echo "make test-all     run the long tests: Slurm, a sweep of a thousand runs, random kills"
@@ -38,6 +39,7 @@ help:
 	@echo "make gpu-lineage  train one lineage of Table 3 at the paper's size on a GPU, in nine minutes"
 	@echo "make lint         check style, types and workflow"
 	@echo "make schemas      renew the JSON schemas, and the columns in docs/reference/result-files.md"
+	@echo "make tutorial     execute notebooks/tutorial.ipynb again and save its outputs"
 	@echo "make clean        delete the environment; results stay"
 
 environment: $(ENVIRONMENT)
@@ -56,6 +58,13 @@ tables: $(ENVIRONMENT)
 	$(SNAKEMAKE)
 	@echo "== done"
 	@replication summary --configfile config/$(SCALE).yaml
+
+study: $(ENVIRONMENT)
+	@test -n "$(STUDY)" || { echo "error: name the folder of the study: make study STUDY=my-study"; exit 1; }
+	@echo "== training and measuring the study $(STUDY); what is there already is kept"
+	snakemake --cores $(CORES) --configfile "$(STUDY)/study.yaml"
+	@echo "== done"
+	@replication summary --configfile "$(STUDY)/study.yaml"
 
 report: tables
 	@echo "== writing results/$(SCALE)/report.html"
@@ -89,6 +98,9 @@ lint: $(ENVIRONMENT)
 	snakefmt --check Snakefile rules
 	mypy
 	snakemake --lint
+
+tutorial: $(ENVIRONMENT)
+	python -m nbconvert --to notebook --execute --inplace --ExecutePreprocessor.record_timing=False notebooks/tutorial.ipynb
 
 schemas: $(ENVIRONMENT)
 	replication schema scale > config/scale.schema.json

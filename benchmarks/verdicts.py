@@ -1,4 +1,4 @@
-"""Writes into docs/explanation/statistics.md how often intervals and verdicts are right.
+"""Writes into docs/appendix/simulations.md how often intervals and verdicts are right.
 
 ``python -m benchmarks.verdicts`` simulates errors with known truth, calls the suite's own
 intervals, tests and corrections on them, and replaces the tables of the page. It takes a few
@@ -25,7 +25,7 @@ from benchmarks.simulated_cells import (
 from benchmarks.simulated_claims import TRUTHS, Study
 from replication.analysis.claim_verdicts import AT_LEAST_HALF, BELOW_HALF
 
-PAGE = Path("docs/explanation/statistics.md")
+PAGE = Path("docs/appendix/simulations.md")
 DRAWS = 5_000
 """Simulations of all claims."""
 VERDICTS = ("replicated", "weaker", "small", "contradicted", "undecided")

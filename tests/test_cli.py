@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -184,3 +185,29 @@ def test_every_command_is_explained_in_sentences_and_stands_in_the_guide() -> No
                 sentence, _, default = explained.partition(" [")
                 assert sentence.endswith("."), (name, parameter.name)
                 assert not default or default.startswith("default: "), (name, parameter.name)
+
+
+def test_a_new_study_of_given_images_is_described_with_its_time(folder: Path, call: Call) -> None:
+    generator = np.random.default_rng(0)
+    arrays: dict[str, np.ndarray] = {}
+    for part, count in {"train": 40, "test": 20}.items():
+        arrays[f"x_{part}"] = generator.integers(0, 255, (count, 8, 8), np.uint8)
+        arrays[f"y_{part}"] = np.arange(count) % 4
+    np.savez(folder / "images.npz", **arrays)
+    status, stdout, stderr = call("new", "mine", "--npz", "images.npz")
+    assert status == 0, stderr
+    lines = stdout.splitlines()
+    assert "mine/study.yaml" in lines
+    assert "Data: 40 training and 20 test images of 8 × 8 pixels (1 channel), 4 classes." in lines
+    assert any(line.startswith("Time: 18 trainings, about ") for line in lines)
+    assert lines[-1] == "Next: make study STUDY=mine"
+
+
+def test_a_new_study_takes_its_images_from_one_place(folder: Path, call: Call) -> None:
+    arguments = ("new", "mine", "--npz", "images.npz", "--torchvision", "SVHN")
+    status, _, stderr = call(*arguments)
+    check_refusal(status, stderr, "--npz and --torchvision: name one of them")
+    assert not (folder / "mine").exists()
+    status, _, stderr = call("new", "mine", "--npz", "images.npz")
+    check_refusal(status, stderr, "images.npz: no such file")
+    assert not (folder / "mine").exists()

@@ -21,6 +21,7 @@ from support.plans import ROOT, TINY
 from support.workplace import PATH, Workplace
 from typer.main import get_command
 
+from replication import __version__
 from replication.cli import app
 from replication.config.custom_objectives import find_objective
 from replication.config.new_study import create_study
@@ -219,6 +220,15 @@ def test_an_unknown_marker_is_one_line() -> None:
         )
 
 
+def test_the_release_that_one_cites_is_the_newest_of_the_changelog() -> None:
+    changes = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    version, date = re.findall(r"^## \[([\d.]+)\] - (\S+)$", changes, re.M)[0]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    deposit = json.loads((ROOT / ".zenodo.json").read_text("utf-8"))
+    assert {citation["version"], deposit["version"], __version__} == {version}
+    assert str(citation["date-released"]) == date
+
+
 def test_the_readme_has_words_for_every_primary_claim_and_for_one_control() -> None:
     file = read_claims(ROOT / "tables").file
     primary = [name for name in file.claims if file.primary_of(name) == name]
@@ -246,24 +256,63 @@ def test_the_deviations_are_those_of_the_scale_files() -> None:
     assert [entry != "none" for entry in rows["augmentation"]] == augmented
 
 
-@pytest.mark.long
-def test_the_study_of_the_readme_runs_to_its_verdicts(tmp_path: Path) -> None:
+STUDY_SECTION = README.read_text("utf-8").partition("## Use your own data")[2].partition("\n## ")[0]
+
+
+def study_commands() -> list[list[str]]:
+    """The commands of the README's study: write images, write the study, run it."""
+    (block,) = re.findall(r"```sh\n(.*?)```", STUDY_SECTION, re.S)
+    return [line.split() for line in block.splitlines()]
+
+
+def follow(command: list[str], folder: Path) -> str:
+    """Call a command of the README as a reader with an activated environment does."""
+    active = {"PATH": PATH, "CONDA_PREFIX": str(Path(sys.executable).parents[1])}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **active},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def without_numbers(line: str) -> str:
+    """A line of output as it is for every processor."""
+    return " ".join(re.sub(r"[+−]?[\d,.]*\d", "#", line).split())
+
+
+@pytest.fixture
+def study_folder(tmp_path: Path) -> Path:
+    """A folder in which the README's commands can be called."""
     Workplace(tmp_path)
-    _, _, section = README.read_text("utf-8").partition("## Use your own data")
-    section = section.partition("\n## ")[0]
+    (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")
     (tmp_path / "write_images.py").write_text(snippet(README, "python", "# write_images.py"))
-    commands = [block.splitlines() for block in re.findall(r"```sh\n(.*?)```", section, re.S)]
-    for command in (line for block in commands for line in block):
-        done = subprocess.run(
-            command.split(),
-            cwd=tmp_path,
-            env={**os.environ, "PATH": PATH},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    results = tmp_path / "results/digit-study"
+    return tmp_path
+
+
+def test_the_study_of_the_readme_is_proposed_as_it_says(study_folder: Path) -> None:
+    shown, _ = re.findall(r"```console\n(.*?)```", STUDY_SECTION, re.S)
+    write, new, _ = study_commands()
+    follow(write, study_folder)
+    printed = follow(new, study_folder)
+    said = [line for line in shown.splitlines() if not line.startswith("Time:")]
+    assert [line for line in printed.splitlines() if not line.startswith("Time:")] == said
+
+
+@pytest.mark.long
+def test_the_study_of_the_readme_runs_to_its_verdicts(study_folder: Path) -> None:
+    _, shown = re.findall(r"```console\n(.*?)```", STUDY_SECTION, re.S)
+    for command in study_commands():
+        printed = follow(command, study_folder)
+    lines, said = printed.partition("== done\n")[2].splitlines(), shown.splitlines()
+    table = said.index("")
+    assert list(map(without_numbers, lines[:table])) == list(map(without_numbers, said[:table]))
+    assert lines[-4:] == said[-4:]
+    results = study_folder / "results/digit-study"
     claims = pd.read_csv(results / "claims.csv")
     assert set(claims["claim"]) == {"student-beats-teacher", "ensemble-beats-control"}
     assert claims["evidence"].str.contains("n = 3 seeds").all()

@@ -1,4 +1,4 @@
-"""The simulation decides as the suite does, and the page on statistics prints what it finds."""
+"""The simulation decides as the suite does, and the page on simulations prints what it finds."""
 
 import math
 import re
@@ -27,7 +27,7 @@ from replication.analysis.claims import decide_claims
 from replication.analysis.single_runs import spread_of_replicates
 from replication.results.schema import CSV_FILES
 
-TEXT = (ROOT / "docs/explanation/statistics.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs/appendix/simulations.md").read_text(encoding="utf-8")
 FILES = [ROOT / "config" / "digits.yaml"]
 
 
@@ -89,6 +89,14 @@ def test_the_docs_say_how_wide_an_interval_is() -> None:
     assert printed_table(TEXT, "widths") == verdicts.markdown(interval_widths())
 
 
+def entries(name: str, table: str) -> list[float]:
+    """The values of a column of a printed table, without their errors."""
+    head, _, *lines = (
+        line.strip("| ").split(" | ") for line in printed_table(TEXT, table).splitlines()
+    )
+    return [float(line[head.index(name)].partition("±")[0]) for line in lines]
+
+
 def column(name: str, table: str) -> list[tuple[float, float]]:
     """The numbers of a column of a printed table."""
     head, _, *lines = (
@@ -109,6 +117,29 @@ def test_pooled_intervals_cover_the_truth(what: str) -> None:
     rates = [rate for rate, _ in column(f"{what} covered, pooled", "few seeds")]
     assert min(rates) > 93
     assert np.mean(rates) > 94
+
+
+def test_the_page_on_statistics_says_in_short_what_the_tables_say() -> None:
+    page = " ".join((ROOT / "docs/explanation/statistics.md").read_text("utf-8").split())
+    covered = entries("all test sets covered", "cells")
+    assert f"over *all* test sets only {min(covered):.0f} % of the time" in page
+    pairs = zip(
+        entries("width, own", "few seeds"), entries("width, pooled", "few seeds"), strict=True
+    )
+    ratios = [own / pooled for own, pooled in pairs]
+    assert f"intervals {min(ratios):.1f} to {max(ratios):.1f} times as narrow" in page
+    kinds = ("means covered, pooled", "differences covered, pooled")
+    covered = [value for kind in kinds for value in entries(kind, "few seeds")]
+    assert f"{min(covered):.0f} to {max(covered):.0f} % of the cases" in page
+    wrong = entries("direction: uncorrected", "wrong decisions")
+    assert f"in up to {max(wrong):.0f} % of them" in page
+    *_, five, ten, twenty = entries("`undecided`", "decisions")
+    decided = [f"{71 - undecided:.0f}" for undecided in (five, ten, twenty)]
+    assert (
+        "five seeds would decide {} of the 71 claims on the six tables, ten seeds {}, and twenty"
+        " seeds {}.".format(*decided)
+        in page
+    )
 
 
 def test_a_table_of_the_page_is_replaced_between_its_comments() -> None:

@@ -177,11 +177,15 @@ def docs(
 
 
 def summary(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
-    """Say in a few lines what the results of a scale can and cannot tell, and where they are."""
+    """Say in a few lines what the results of a scale can and cannot tell, and where they are.
+
+    Of a study, the command also prints the tables and the evidence on each claim.
+    """
     plan = read_plan_of(configfile, results)
     from replication.report.outcome import describe_outcome
+    from replication.report.study_outcome import describe_study, is_study
 
-    print(describe_outcome(plan), flush=True)
+    print(describe_study(plan) if is_study(plan) else describe_outcome(plan), flush=True)
     published = PUBLISHED / plan.scale.scale
     if published.is_dir():
         # A comparison informs; it does not make the results that are there a failure.

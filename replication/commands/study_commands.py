@@ -9,20 +9,68 @@ from pydantic import BaseModel
 
 from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale
+from replication.data.specs import Source
 from replication.errors import InputError
 
 SCHEMA_MODELS: dict[str, type[BaseModel]] = {"scale": Scale, "table": TableSpec}
 
 
-def new(folder: Annotated[Path, typer.Argument(help="The folder of the study.")]) -> None:
+def new(
+    folder: Annotated[Path, typer.Argument(help="The folder of the study.")],
+    images: Annotated[
+        Path | None,
+        typer.Option(help="A folder with train/<class>/ and test/<class>/ of images."),
+    ] = None,
+    npz: Annotated[
+        Path | None, typer.Option(help="A file with x_train, y_train, x_test and y_test.")
+    ] = None,
+    torchvision: Annotated[
+        str | None, typer.Option(help="A class of torchvision.datasets, which is downloaded.")
+    ] = None,
+) -> None:
     """Begin a study of your own: write a folder with data, networks, objectives and claims to edit.
 
-    The command prints the files that it has written.
+    With --images, --npz or --torchvision the command prepares the data, proposes a network and a
+    recipe that fit them, and estimates the time of the study. It prints the files that it has
+    written, and the next command.
     """
     from replication.config.new_study import create_study
 
-    for file in create_study(folder):
-        print(file)
+    source = _one_source(images, npz, torchvision)
+    if source is None:
+        print(*create_study(folder), sep="\n")
+        print(f"Next: edit {folder}/study.yaml, or put images into {folder}/images; then call")
+        print(f"  make study STUDY={folder}")
+        return
+    from replication.config.study_proposal import propose_study
+    from replication.data.own_image_source import look_at_images
+    from replication.plan.plan import Plan
+    from replication.sweep.study_estimate import describe_new_study
+
+    root = Path(str(Scale.model_fields["data_root"].default))
+    written = create_study(folder, lambda: propose_study(source, look_at_images(source, root)))
+    print(*written, sep="\n")
+    print(describe_new_study(Plan.read([folder / "study.yaml"])))
+    print(f"Next: make study STUDY={folder}")
+
+
+def _one_source(images: Path | None, npz: Path | None, torchvision: str | None) -> Source | None:
+    """Where the images are that one of the options names; None if there is none.
+
+    Raises:
+        InputError: two options are given, or the folder has no image to look at.
+    """
+    options = {"--images": images, "--npz": npz, "--torchvision": torchvision}
+    given = [option for option, place in options.items() if place]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)}: name one of them, where the images are")
+    if images:
+        from replication.data.own_image_source import folder_source
+
+        return folder_source(images)
+    if npz:
+        return Source("npz", str(npz))
+    return Source("torchvision", torchvision) if torchvision else None
 
 
 def schema(

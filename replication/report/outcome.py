@@ -33,8 +33,7 @@ def describe_outcome(plan: Plan) -> str:
         InputError: a csv file is damaged.
     """
     folder = plan.results
-    criteria = _criteria(_read(folder / "criteria.csv"))
-    parts = [*criteria, *_claims(_tested(plan), len(plan.seeds))]
+    parts = [*criteria_met(plan), *_claims(tested_claims(plan), len(plan.seeds))]
     places = [
         f"Tables {folder}/tables/*.html, notebooks {folder}/notebooks/*.html",
         f"All in one file: make report SCALE={plan.scale.scale}",
@@ -51,7 +50,7 @@ def describe_in_rst(plan: Plan) -> str:
     """
     title = _title(plan)
     rows = [("Claim", "Tested on", "Verdict", "Difference", "Paper")]
-    for line in _tested(plan):
+    for line in tested_claims(plan):
         if line["claim"] == line["family"]:
             cells = (line["statement"], line["tested_on"], _verdict(line))
             rows.append((*cells, _difference(line), _paper(line)))
@@ -74,7 +73,7 @@ def describe_in_markdown(plan: Plan) -> str:
     Raises:
         InputError: a csv file is damaged.
     """
-    tested = _tested(plan)
+    tested = tested_claims(plan)
     measured = [line for line in tested if line["reason"] != "not measured"]
     primary = [line for line in tested if line["claim"] == line["family"]]
     shown = [line for line in primary if line in measured]
@@ -91,7 +90,7 @@ def describe_in_markdown(plan: Plan) -> str:
         " the primary claims, and within their family for the others. *Of the paper's* is the"
         " effect as a fraction of the paper's, both relative to what they are compared with.",
         "## All claims",
-        f"{_count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
+        f"{count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
         " *reading*: this suite's interpretation; *ours*: not in the paper. Each family begins with"
         " its primary claim. Claims that are not measured are left out.",
     ]
@@ -141,17 +140,22 @@ def _size(plan: Plan) -> str:
     return f"{len(plan.runs):,} networks, {shown}, trained on {data}."
 
 
+def criteria_met(plan: Plan) -> list[str]:
+    """How many networks meet each criterion of a fair test, a line each below a title."""
+    return list(_criteria(read_lines(plan.results / "criteria.csv")))
+
+
 def _met(plan: Plan) -> list[str]:
-    return [line.strip() for line in _criteria(_read(plan.results / "criteria.csv"))][1:]
+    return [line.strip() for line in criteria_met(plan)][1:]
 
 
-def _tested(plan: Plan) -> Lines:
+def tested_claims(plan: Plan) -> Lines:
     """The claims with their numbers, empty where there are none."""
-    numbers = {line.get("claim"): line for line in _read(plan.results / "claims_power.csv")}
+    numbers = {line.get("claim"): line for line in read_lines(plan.results / "claims_power.csv")}
     texts = ("statement", "tested_on", "verdict", "size", "reason", "source", "family")
     return [
         {**dict.fromkeys(texts, ""), **numbers.get(line["claim"], {}), **line}
-        for line in _read(plan.results / "claims.csv")
+        for line in read_lines(plan.results / "claims.csv")
         if "claim" in line
     ]
 
@@ -168,7 +172,8 @@ def _verdict(line: dict[str, str]) -> str:
     return f"{line['verdict']}: {reason}" + f" ({needed} needed)" * bool(seeds)
 
 
-def _count_verdicts(claims: Lines) -> str:
+def count_verdicts(claims: Lines) -> str:
+    """How many claims have each verdict, or reason for which they were not tested."""
     counts = Counter(
         line["reason"] if line["reason"] in UNTESTED else line["verdict"] for line in claims
     )
@@ -225,7 +230,7 @@ def _claims(lines: Lines, seeds: int) -> Iterator[str]:
         return
     tested = [line for line in lines if line["reason"] not in UNTESTED]
     decided = [line for line in tested if line["verdict"] != "undecided"]
-    yield f"The paper's claims: {_count_verdicts(lines)}"
+    yield f"The paper's claims: {count_verdicts(lines)}"
     few = len(decided) <= FEW_DECISIONS * len(tested)
     many = "almost nothing" if few else f"{len(decided)} of {len(tested)} claims"
     yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}: undecided means"
@@ -247,7 +252,7 @@ def _numbers(lines: Lines, column: str) -> list[float]:
     return numbers
 
 
-def _read(file: Path) -> Lines:
+def read_lines(file: Path) -> Lines:
     """The lines of a csv file; none where it does not exist."""
     try:
         with file.open(newline="", encoding="utf-8") as opened:

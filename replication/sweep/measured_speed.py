@@ -1,0 +1,47 @@
+"""The speed of this machine at a plan's networks, measured by a few steps of one training."""
+
+import json
+import time
+
+import torch
+
+from replication.config.scale import ImageRecipe
+from replication.data.specs import ImageSpec
+from replication.networks.counting import build_network
+from replication.plan.plan import Plan
+from replication.sweep.flops import forward_flops
+
+STEPS = 5
+"""Steps that are timed, after one that is not."""
+
+
+def measure_tflops(plan: Plan) -> float:
+    """The speed in 1e12 FLOPs per second of training the plan's first image network on one thread.
+
+    The images are random numbers. Of a machine that has other things to do, the fastest step is
+    nearest to what it can do.
+    """
+    run = next(iter(plan.runs.values()))
+    images, recipe = plan.data_spec(run.dataset), plan.training(run)
+    assert isinstance(images, ImageSpec)
+    assert isinstance(recipe, ImageRecipe)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=()):
+            network = build_network(run.network, json.dumps(plan.options(run)), images)
+            network = network.to(memory_format=torch.channels_last)
+            batch = torch.randn(recipe.batch_size, *images.shape)
+            labels = torch.randint(images.classes, (recipe.batch_size,))
+            seconds = [_step(network, batch, labels) for _ in range(STEPS + 1)]
+    finally:
+        torch.set_num_threads(threads)
+    return 3 * forward_flops(plan, run) * recipe.batch_size / min(seconds[1:]) / 1e12
+
+
+def _step(network: torch.nn.Module, batch: torch.Tensor, labels: torch.Tensor) -> float:
+    """Seconds of a forward and a backward pass."""
+    started = time.perf_counter()
+    loss = torch.nn.functional.cross_entropy(network(batch), labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return time.perf_counter() - started

@@ -1,0 +1,46 @@
+"""What a new study will train, and how long that takes on this machine, before it is trained."""
+
+import os
+
+from replication.data.specs import ImageSpec
+from replication.networks.counting import parameters
+from replication.plan.plan import Plan
+from replication.sweep.costs import summarise_costs
+from replication.sweep.measured_speed import measure_tflops
+
+
+def describe_new_study(plan: Plan) -> str:
+    """The data, the network, the trainings and their time, in a line for each.
+
+    The time follows from the FLOPs of all trainings and the speed of a few steps, which are timed
+    here. Tables and notebooks are not included.
+
+    Raises:
+        InputError: the data of the plan are not prepared, or timm cannot build the network.
+    """
+    run = next(iter(plan.runs.values()))
+    images = plan.data_spec(run.dataset)
+    assert isinstance(images, ImageSpec)
+    channels, height, width = images.shape
+    recipe, cores = plan.training(run), len(os.sched_getaffinity(0))
+    hours = summarise_costs(plan, [cores], measure_tflops(plan)).least_hours[cores]
+    return "\n".join(
+        [
+            f"Data: {images.train:,} training and {images.test:,} test images of"
+            f" {height} × {width} pixels ({channels} channel{'s' * (channels > 1)}),"
+            f" {images.classes} classes.",
+            f"Network: {run.network} with {parameters(plan, run):,} parameters, trained for"
+            f" {recipe.epochs} epochs in batches of {recipe.batch_size}.",
+            f"Time: {len(plan.runs)} trainings, {_about(60 * hours)} on the"
+            f" {cores} core{'s' * (cores > 1)} of this machine, and a minute more for"
+            " tables and notebooks.",
+        ]
+    )
+
+
+def _about(minutes: float) -> str:
+    """A duration in words."""
+    if minutes < 90:
+        whole = max(1, round(minutes))
+        return f"about {whole} minute{'s' * (whole > 1)}"
+    return f"about {minutes / 60:.1f} hours"
