@@ -1,29 +1,58 @@
 """A new study: a folder with a scale, a table, claims and an objective, to be edited."""
 
 import re
+import shlex
 from pathlib import Path
 
 from replication.errors import InputError
 from replication.files import write_text
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "templates" / "study"
+SUITE = Path(__file__).resolve().parents[2]
+TEMPLATE = SUITE / "templates" / "study"
 
 
 def create_study(folder: Path) -> list[Path]:
     """Write the files of a new study, named after the folder, and return them.
 
     Raises:
-        InputError: the folder is not empty or cannot be written, or its name is no name of a scale.
+        InputError: the folder is not empty or cannot be written, or its name is no name of a scale,
+            or that of a scale or publication that is there.
     """
     name = folder.resolve().name
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise InputError(f"{folder}: name it in lower-case letters, digits, - and _")
+    if not folder.as_posix().isprintable():
+        raise InputError(f"{folder}: has characters that cannot be printed; choose another folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; choose another name")
+    if owner := _owner_of(name):
+        raise InputError(
+            f"{folder}: `{name}` is the name of {owner}, whose results would get mixed up with the"
+            " study's; choose another name"
+        )
+    # In YAML the names stand in double quotes: without them, 2024 is a number and no is false.
+    path = folder.as_posix()
+    values = {
+        "SHELL": shlex.quote(f"{path}/study.yaml"),
+        "QUOTED": path.replace("\\", "\\\\").replace('"', '\\"'),
+        "STUDY": path,
+        "NAME": name,
+    }
     written = []
     for source in sorted(path for path in TEMPLATE.rglob("*.*") if path.is_file()):
         text = source.read_text(encoding="utf-8")
         target = folder / source.relative_to(TEMPLATE)
-        write_text(target, text.replace("STUDY", folder.as_posix()).replace("NAME", name))
+        write_text(target, re.sub("|".join(values), lambda match: values[match[0]], text))
         written.append(target)
     return written
+
+
+def _owner_of(name: str) -> str | None:
+    """The scale or publication that has a name already, in words; None where there is none."""
+    for root in dict.fromkeys((SUITE, Path().resolve())):
+        if (root / "config" / f"{name}.yaml").exists():
+            return f"the scale config/{name}.yaml"
+        for kind, place in (("the publication", "published"), ("the results", "results")):
+            if (root / place / name).exists():
+                return f"{kind} {place}/{name}"
+    return None
