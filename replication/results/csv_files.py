@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BUILD = "build it with: snakemake --cores 2"
 SEPARATOR = ";"
 """Between the members of an ensemble in a column ``run``."""
+EMPTY_IS_MISSING: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
+"""Options of `pandas.read_csv` by which only an empty entry is a missing one."""
 DTYPES: dict[Kind, str] = {"integer": "Int64", "number": "float64", "flag": "boolean"}
 
 
@@ -35,7 +37,8 @@ def read_csv(file: Path, hint: str = BUILD, **options: Any) -> "pd.DataFrame":
     try:
         if not file.read_bytes().endswith(b"\n"):
             raise ValueError("empty or truncated")
-        frame: pd.DataFrame = pd.read_csv(file, **options)
+        # Only what is empty is missing: a row of a table may be called NA, null or nan.
+        frame: pd.DataFrame = pd.read_csv(file, **EMPTY_IS_MISSING, **options)
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; {hint}") from None
     except (OSError, ValueError) as problem:
