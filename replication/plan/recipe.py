@@ -15,9 +15,9 @@ from typing import Any
 from replication.config.custom_objectives import is_custom, source_hash
 from replication.config.datasets import AnyDataset
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale
-from replication.errors import InputError
-from replication.files import checksum
 from replication.objectives import OBJECTIVES
+from replication.plan.given_weights_file import stated_normalisation, weights_checksum
+from replication.plan.initial_weights import initial_checksums
 from replication.plan.run import Run
 
 Recipe = dict[str, Any]
@@ -61,6 +61,10 @@ def _reads_cifar(recipe: Mapping[str, Any]) -> bool:
     return dataset.get("name") in ("cifar10", "cifar100") and "size" not in dataset
 
 
+def _states_no_normalisation(recipe: Mapping[str, Any]) -> bool:
+    return "weights" in recipe and "normalisation" not in recipe
+
+
 REVISIONS = (
     Revision(
         "With timm's optimisers the rate is multiplied after its milestones, as with SGD, and no"
@@ -75,6 +79,11 @@ REVISIONS = (
         "CIFAR's images are in the order of their class's and their file's name, which an archive"
         " and a folder share, and no longer in that of the archive.",
         _reads_cifar,
+    ),
+    Revision(
+        "A network of timm from elsewhere sees images in the normalisation that timm has for it,"
+        " unless the study's fits clearly better.",
+        _states_no_normalisation,
     ),
 )
 """All such changes, the oldest first. A new one is added at the end, and none is ever removed."""
@@ -104,7 +113,12 @@ def make_recipe(
         "precision": scale.precision,
     }
     if run.weights:
-        return with_version(recipe | {"weights": _weights_checksum(run.weights)})
+        recipe["weights"] = weights_checksum(run, scale.study)
+        if stated := stated_normalisation(run, scale.study):
+            recipe["normalisation"] = {key: stated[key] for key in ("mean", "std")}
+        return with_version(recipe)
+    if start := initial_checksums(run.network, network_options, scale.study):
+        recipe["initial_weights"] = start
     if run.parameters:
         recipe["parameters"] = dict(run.parameters)
     if is_custom(run.objective):
@@ -119,14 +133,6 @@ def make_recipe(
     if run.teacher:
         recipe["teacher_logits"] = "stored" if stores_logits else "computed at every step"
     return with_version(recipe)
-
-
-def _weights_checksum(file: str) -> str:
-    try:
-        return checksum(Path(file))
-    except InputError as error:
-        problem = str(error).partition(";")[0]
-        raise InputError(f"{problem}; correct `weights` in its table") from None
 
 
 def with_version(recipe: Recipe) -> Recipe:
