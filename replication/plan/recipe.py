@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from replication.architectures.catalogue import TIMM
 from replication.config.custom_objectives import is_custom, source_hash
 from replication.config.datasets import AnyDataset
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale
@@ -61,8 +62,10 @@ def _reads_cifar(recipe: Mapping[str, Any]) -> bool:
     return dataset.get("name") in ("cifar10", "cifar100") and "size" not in dataset
 
 
-def _states_no_normalisation(recipe: Mapping[str, Any]) -> bool:
-    return "weights" in recipe and "normalisation" not in recipe
+def _is_timms_from_elsewhere(recipe: Mapping[str, Any]) -> bool:
+    """Whether weights from elsewhere are those of a network of timm, and state no normalisation."""
+    is_timms = recipe.get("network", {}).get("name", "").startswith(f"{TIMM}:")
+    return is_timms and "weights" in recipe and "normalisation" not in recipe
 
 
 REVISIONS = (
@@ -83,7 +86,7 @@ REVISIONS = (
     Revision(
         "A network of timm from elsewhere sees images in the normalisation that timm has for it,"
         " unless the study's fits clearly better.",
-        _states_no_normalisation,
+        _is_timms_from_elsewhere,
     ),
 )
 """All such changes, the oldest first. A new one is added at the end, and none is ever removed."""
