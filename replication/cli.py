@@ -20,7 +20,7 @@ from replication.commands.measure_commands import (
     scale,
     table,
 )
-from replication.commands.plan_commands import plan, status
+from replication.commands.plan_commands import check, plan, status
 from replication.commands.result_commands import (
     compare,
     derive,
@@ -36,7 +36,7 @@ from replication.commands.train_commands import data, train
 from replication.errors import EXIT_RESUMABLE, InputError, Interrupted
 
 STAGES: dict[str, tuple[Callable[..., None], ...]] = {
-    "Plan": (plan, status, criteria),
+    "Plan": (plan, check, status, criteria),
     "Train": (data, train),
     "Measure": (scale, table, collect, quality, frames, claims, claim),
     "Results": (summary, verify, compare, publish, derive, pool, docs, export),

@@ -78,3 +78,20 @@ def status(
     from replication.sweep.overview import show_status
 
     show_status(read_plan_of(configfile, results), once)
+
+
+def check(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
+    """Check what can be checked before the first training; Snakemake does so at every start.
+
+    Claims have to fit the tables; notebooks need their kernels; objectives of your own are imported
+    and called on random logits; networks are built for the shape of the data, as far as it is
+    known, with the weights and the optimiser that they are given. Runs that are done are left out.
+    """
+    from replication.training.own_parts import check_parts
+    from replication.workflow.preflight import check_before_training, runs_to_check
+
+    planned = read_plan_of(configfile, results)
+    check_before_training(planned, None)
+    runs = runs_to_check(planned)
+    check_parts(planned, runs)
+    print(f"scale {planned.scale.scale}: no mistake found; {len(runs)} runs have parts of your own")

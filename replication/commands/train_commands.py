@@ -34,6 +34,7 @@ def data(
     if output and name is None:
         raise InputError(f"--output {output}: describes one data set; name it before the options")
     from replication.data.prepare import describe, load, remark_on
+    from replication.training.own_parts import check_parts_on
 
     for dataset in [datasets[name]] if name else datasets.values():
         loaded = load(
@@ -46,6 +47,8 @@ def data(
         print(f"{description['name']}: {counts}; sha256 {description['sha256']}")
         for remark in remark_on(dataset.name, loaded):
             print(remark)
+        # What is wrong with a network or its weights is said here, and not after other trainings.
+        check_parts_on(plan, dataset.name, loaded)
         if output:
             write_text(output, json.dumps(description, indent=2) + "\n")
 

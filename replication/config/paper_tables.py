@@ -16,6 +16,7 @@ from replication.config.yaml_model import (
     FolderName,
     Line,
     Number,
+    Positive,
     Seed,
     StrictModel,
     read_yaml,
@@ -59,6 +60,14 @@ class CellSpec(StrictModel):
     weights: Name | None = Field(
         None, description="A safetensors file of a network trained elsewhere, for other cells."
     )
+    mean: Annotated[tuple[Number, ...], Field(min_length=1)] | None = Field(
+        None,
+        description="Of `weights`: what was subtracted from each channel of the images that it was"
+        " trained on, whose pixels were in [0, 1].",
+    )
+    std: Annotated[tuple[Positive, ...], Field(min_length=1)] | None = Field(
+        None, description="Of `weights`: what each channel was divided by after that."
+    )
     ensemble: Annotated[tuple[Name, ...], Field(min_length=2)] | None = Field(
         None, description="Columns of the same row whose predictions are averaged."
     )
@@ -83,7 +92,19 @@ class CellSpec(StrictModel):
             raise ValueError(f"the objective `{name}` {needs} teacher")
         if self.share_ends and self.teacher is None:
             raise ValueError("only a cell with a teacher can share its layers")
+        if (self.mean or self.std) and not self.weights:
+            raise ValueError(
+                "`mean` and `std` are those of `weights`; a network that is trained"
+                " here sees the study's normalisation"
+            )
+        if len(self.mean or ()) != len(self.std or ()):
+            raise ValueError("`mean` and `std` need a number for each channel, both of them")
         return self
+
+    @property
+    def normalisation(self) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+        """The mean and standard deviation of `weights` from elsewhere, where the cell has them."""
+        return (self.mean, self.std) if self.mean and self.std else None
 
 
 class RowSpec(StrictModel):

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from replication.data.text import Corpus
 
 _IMAGE_NETWORKS = {name: network for name, network in NETWORKS.items() if network.kind == "image"}
+NOT_OF_THE_MODEL = {
+    *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"),
+    *("scriptable", "exportable", "no_jit"),
+}
+"""Arguments of `timm.create_model` that it does not hand on to the model."""
 _CFG = {"first_conv": "features.conv0", "classifier": "classifier", "paper_ids": "arXiv:1805.04770"}
 
 # timm looks for the configurations of the networks of this module under this name.
@@ -141,7 +146,7 @@ def _create_timms(name: str, data: ImageData, arguments: Mapping[str, Any]) -> n
         if logits.shape != (1, data.classes):
             raise ValueError(f"it gives {tuple(logits.shape)} for one image")
     except Exception as error:
-        if not timm.is_model(name):
+        if ":" not in name and not timm.is_model(name):
             close = ", ".join(difflib.get_close_matches(name, timm.list_models(), 3))
             hint = f"did you mean {close}?" if close else "see timm.list_models()"
             raise InputError(f"timm has no network `{name}`; {hint}") from None
@@ -176,6 +181,7 @@ def hub_config(
         "model_args": {
             key: str(value) if isinstance(value, Fraction) else value
             for key, value in kwargs.items()
+            if key not in NOT_OF_THE_MODEL
         },
         "pretrained_cfg": {
             **_CFG,
@@ -188,17 +194,32 @@ def hub_config(
 
 
 def hub_config_of(
-    name: str, network: nn.Module, data: ImageData, options: Mapping[str, Any]
+    name: str,
+    network: nn.Module,
+    data: ImageData,
+    options: Mapping[str, Any],
+    mean: Sequence[float],
+    std: Sequence[float],
 ) -> dict[str, Any]:
     """The `hub_config` of a network that `create_network` made by this name for these data.
 
-    ``options`` are its arguments other than those that the data give. The first and last layers of
+    ``options`` are its arguments other than those that the data give; ``mean`` and ``std`` are what
+    its images are normalised by. The first and last layers of
     a network of timm are those that timm names.
     """
     height, width = data.train.images.shape[-2:]
-    architecture, statistics = name.removeprefix(f"{TIMM}:"), (data.mean, data.std)
+    architecture = name.removeprefix(f"{TIMM}:")
+    if ":" in architecture:
+        # A folder or a page of the Hub: timm knows what it describes, and with which arguments.
+        architecture = network.pretrained_cfg["architecture"]  # type: ignore[assignment, index]
+        known: Mapping[str, Any] = getattr(network, "_model_args", {})
+        options = {
+            key: value
+            for key, value in {**known, **options}.items()
+            if key not in ("num_classes", "in_chans")
+        }
     config = hub_config(
-        architecture, data.classes, data.channels, options, (height, width), *statistics
+        architecture, data.classes, data.channels, options, (height, width), mean, std
     )
     if architecture != name:
         layers: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]

@@ -106,6 +106,7 @@ def _run(
             objective=GIVEN,
             seed=0,
             weights=cell.weights,
+            normalisation=cell.normalisation,
         )
     assert cell.objective is not None  # read_table checks that teachers and members are trained
     teacher_run = (

@@ -19,6 +19,7 @@ from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
 from replication.plan.cells import Cell, cells_of
+from replication.plan.published_study import STUDY, described_spec
 from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
 from replication.plan.seeds import check_seeds
@@ -202,7 +203,9 @@ class Plan:
     def data_spec(self, dataset: AnyDataset) -> ImageSpec | TextSpec:
         """A data set's sizes as they are used; raises InputError where they are not known yet."""
         if dataset not in self._known_specs:
-            spec = dataset.spec(self.scale.evaluate_on, self.scale.data_root)
+            scale = self.scale
+            published = described_spec(scale.study, dataset, scale.evaluate_on)
+            spec = published or dataset.spec(scale.evaluate_on, scale.data_root)
             self._known_specs[dataset] = spec
         return self._known_specs[dataset]
 
@@ -236,8 +239,9 @@ def _runs_behind(cells: Sequence[Cell], files: Mapping[str, Path]) -> dict[str, 
             other = runs.setdefault(run.id, run)
             if other != run:
                 difference = (
-                    "other `weights`; evaluate the two in scales of their own"
-                    if other.weights != run.weights
+                    "other `weights`, or another normalisation of them; evaluate the two in scales"
+                    " of their own"
+                    if run.weights
                     else "other shared layers; give one a `seed_offset`"
                 )
                 raise InputError(
@@ -248,13 +252,18 @@ def _runs_behind(cells: Sequence[Cell], files: Mapping[str, Path]) -> dict[str, 
 
 
 def read_scale(file: Path) -> Scale:
-    """Read the scale that stands beside results; raises InputError if it is missing or damaged."""
+    """Read the scale that stands beside results; raises InputError if it is missing or damaged.
+
+    The folder of its study is the copy that a publication has.
+    """
     try:
         config = dict(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; name the scale with --configfile") from None
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file}: damaged ({error}); name the scale with --configfile") from None
+    if (study := file.parent / STUDY).is_dir():
+        config["folder"] = str(study)
     return check_scale(config, str(file))
 
 

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from replication.architectures.catalogue import TIMM
 from replication.config.custom_objectives import is_custom, source_hash
 from replication.config.datasets import AnyDataset
 from replication.config.scale import ImageRecipe, LanguageRecipe, Scale
-from replication.errors import InputError
-from replication.files import checksum
 from replication.objectives import OBJECTIVES
+from replication.plan.given_weights_file import stated_normalisation, weights_checksum
+from replication.plan.initial_weights import initial_checksums
 from replication.plan.run import Run
 
 Recipe = dict[str, Any]
@@ -66,6 +67,12 @@ def _chooses_the_precision_of_images(recipe: Mapping[str, Any]) -> bool:
     return recipe.get("precision") == "auto" and "bptt" not in recipe.get("training", {})
 
 
+def _is_timms_from_elsewhere(recipe: Mapping[str, Any]) -> bool:
+    """Whether weights from elsewhere are those of a network of timm, and state no normalisation."""
+    is_timms = recipe.get("network", {}).get("name", "").startswith(f"{TIMM}:")
+    return is_timms and "weights" in recipe and "normalisation" not in recipe
+
+
 REVISIONS = (
     Revision(
         "With timm's optimisers the rate is multiplied after its milestones, as with SGD, and no"
@@ -84,6 +91,11 @@ REVISIONS = (
     Revision(
         "`precision: auto` is bfloat16 for image networks on processors with AVX-512 BF16, too.",
         _chooses_the_precision_of_images,
+    ),
+    Revision(
+        "A network of timm from elsewhere sees images in the normalisation that timm has for it,"
+        " unless the study's fits clearly better.",
+        _is_timms_from_elsewhere,
     ),
 )
 """All such changes, the oldest first. A new one is added at the end, and none is ever removed."""
@@ -113,7 +125,12 @@ def make_recipe(
         "precision": scale.precision,
     }
     if run.weights:
-        return with_version(recipe | {"weights": _weights_checksum(run.weights)})
+        recipe["weights"] = weights_checksum(run, scale.study)
+        if stated := stated_normalisation(run, scale.study):
+            recipe["normalisation"] = {key: stated[key] for key in ("mean", "std")}
+        return with_version(recipe)
+    if start := initial_checksums(run.network, network_options, scale.study):
+        recipe["initial_weights"] = start
     if run.parameters:
         recipe["parameters"] = dict(run.parameters)
     if is_custom(run.objective):
@@ -128,14 +145,6 @@ def make_recipe(
     if run.teacher:
         recipe["teacher_logits"] = "stored" if stores_logits else "computed at every step"
     return with_version(recipe)
-
-
-def _weights_checksum(file: str) -> str:
-    try:
-        return checksum(Path(file))
-    except InputError as error:
-        problem = str(error).partition(";")[0]
-        raise InputError(f"{problem}; correct `weights` in its table") from None
 
 
 def with_version(recipe: Recipe) -> Recipe:

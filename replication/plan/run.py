@@ -65,7 +65,9 @@ class Run:
     """One training of one network with one objective and one seed, from one teacher or none.
 
     ``parameters`` are the objective's, by name; ``arguments``, as JSON, those of a network of timm.
-    ``weights`` are the file of a network that was trained elsewhere, whose objective is `GIVEN`.
+    ``weights`` are the file of a network that was trained elsewhere, whose objective is `GIVEN`,
+    and ``normalisation`` the mean and the standard deviation, a number per channel, that its table
+    says its images were normalised by.
     """
 
     dataset: AnyDataset
@@ -78,6 +80,7 @@ class Run:
     parameters: tuple[tuple[str, float], ...] = ()
     arguments: str = "{}"
     weights: str | None = None
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]] | None = None
 
     @cached_property
     def id(self) -> str:

@@ -5,6 +5,7 @@ tables, figures as SVG, executed notebooks, the workflow, and an RO-Crate with t
 file.
 """
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from replication.plan.plan import PUBLISHED, SCALE_FILE, Plan
 from replication.publication.clean_notebooks import clean_notebook
 from replication.publication.derive import write_crate
 from replication.publication.execute_notebooks import shown_notebooks
+from replication.publication.study_files import write_study
 from replication.report.outcome import PAGE, describe_in_markdown
 from replication.results.correctness import CORRECT
 from replication.verify.check_publication import CRATE
@@ -27,6 +29,8 @@ MEASURED_FILES = [
     *(SCALE_FILE, "runs.csv", "cells.csv"),
     *("quality.csv.gz", "reliability.csv.gz", CORRECT),
 ]
+OWN_SCALES = "config"
+"""The folder of the suite's own scales."""
 CLAIMS_FILES = ["claims.csv", "claims_power.csv", "claims_items.csv"]
 CRITERIA_FILES = ["criteria.csv", "criteria.html"]
 
@@ -44,8 +48,28 @@ def publish(
     """
     _refuse(results, verify(results, tables, deep=deep))
     plan = read_plan(results, tables, (), Findings())
-    to = to or PUBLISHED / plan.scale.scale
+    if to is None:
+        to = PUBLISHED / plan.scale.scale
+        _check_is_not_anothers(to, plan)
     return to, write_publication(results, to, tables, lambda part: _write(part, plan))
+
+
+def _check_is_not_anothers(to: Path, plan: Plan) -> None:
+    """Check that a publication of the same name, which would be replaced, is of the same study.
+
+    Raises:
+        InputError: it is of the suite's own scale or of another study.
+    """
+    try:
+        published = json.loads((to / SCALE_FILE).read_text(encoding="utf-8"))["folder"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+    folders = [folder or OWN_SCALES for folder in (published, plan.scale.folder)]
+    if folders[0] != folders[1]:
+        raise InputError(
+            f"{to}: is a publication of another scale of this name, that of the folder"
+            f" {folders[0]}, not of {folders[1]}; rename the scale, or name a folder with --to"
+        )
 
 
 def write_publication(
@@ -98,6 +122,7 @@ def _write(part: Path, plan: Plan) -> None:
             )
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, part / name)
+    write_study(plan, part)
     for name in shown_notebooks(plan):
         file = f"notebooks/{name}.ipynb"
         files.write_text(part / file, clean_notebook(plan.results / file, plan.scale.scale))

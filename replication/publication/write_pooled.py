@@ -17,6 +17,7 @@ from replication.publication.derive import (
 )
 from replication.publication.pool import Pooled, pool
 from replication.publication.publish import workflow_files, write_publication
+from replication.publication.study_files import write_study
 from replication.report.notebook_catalogue import NOTEBOOK_FRAMES
 from replication.results.correctness import write_correctness
 from replication.results.csv_files import csv_path, read_csv_file, write_csv_file
@@ -47,6 +48,7 @@ def write_pool(
     def write(part: Path) -> None:
         plan = replace(pooled.plan, results=part)
         write_scale(plan)
+        write_study(plan, part)
         for csv_name in ("runs", "cells", "quality"):
             write_csv_file(part, csv_name, getattr(pooled, csv_name))
         write_csv_file(part, "reliability", pooled.reliability, float_format=SIX_DIGITS)

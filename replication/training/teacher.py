@@ -15,6 +15,7 @@ from replication.data.images import ImageData
 from replication.errors import InputError
 from replication.files import checksum
 from replication.networks import create_network, network_arguments
+from replication.plan.initial_weights import without_start
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.run_folder import MODEL, RECORD, RETRAIN
@@ -24,8 +25,10 @@ from replication.training.logit_cache import Data, find_cache, logits_in_order
 from replication.training.loop import TrainingError
 from replication.training.teacher_logits import TeacherLogits
 
-CHANCE_ERRORS = 3.0
-"""Standard errors by which a teacher has to be better than chance."""
+PREDICTOR = "network."
+"""What names of weights begin with in a network that sees images in a normalisation of its own."""
+CHANCE = 0.00135
+"""Probability below which so many right answers are not guessed: that of three standard errors."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class Teacher:
         Raises:
             InputError: the weights are damaged, or another network's.
         """
-        arguments = network_arguments(data, self.plan.options(self.run))
+        # What it started from is not needed any more, and may not be there.
+        arguments = without_start(network_arguments(data, self.plan.options(self.run)))
         network = create_network(self.run.network, data, arguments, device)
         try:
             network.load_state_dict(self.weights)
@@ -93,10 +97,24 @@ class Teacher:
             raise InputError(f"{file}: damaged ({reason}); {RETRAIN}") from None
         return network.eval().requires_grad_(False)
 
+    def predictor(self, data: Data, device: torch.device) -> nn.Module:
+        """The trained network as it sees the study's data.
+
+        One from elsewhere sees images in the normalisation that it was trained with.
+
+        Raises:
+            InputError: as `network`.
+        """
+        network, own = self.network(data, device), self.record.get("normalisation")
+        if own is None or not isinstance(data, ImageData):
+            return network
+        from replication.networks.input_normalisation import Normalisation, with_normalisation
+
+        given = Normalisation.of(data.mean, data.std)
+        return with_normalisation(network, given, Normalisation.of(own["mean"], own["std"]))
+
     def check(self, data: Data) -> None:
         """Check that the teacher was trained on this data and has learned something.
-
-        Chance is the most frequent class of the test images, or all words equally likely.
 
         Raises:
             InputError: it was trained on other data.
@@ -109,11 +127,11 @@ class Teacher:
                 " folder and call snakemake again"
             )
         (_, result), *_ = self.record["result"].items()
-        chance = _chance(data)
-        if self.plan.scale.teacher_at_chance == "stop" and not result < chance:  # nor NaN
+        problem = chance_problem(result, data)
+        if problem and self.plan.scale.teacher_at_chance == "stop":
             raise TrainingError(
-                f"{self.run.id}: no better than chance ({result:.4g}; chance is {chance:.4g}), so"
-                " it cannot teach; change its recipe, or set `teacher_at_chance: allow`"
+                f"{self.run.id}: no better than chance ({problem}), so it cannot teach; change its"
+                " recipe, or set `teacher_at_chance: allow`"
             )
 
     def check_unchanged(self, network: nn.Module) -> None:
@@ -122,7 +140,8 @@ class Teacher:
         Raises:
             TrainingError: parameters or running statistics have changed.
         """
-        for name, tensor in network.state_dict().items():
+        for key, tensor in network.state_dict().items():
+            name = key if key in self.weights else key.removeprefix(PREDICTOR)
             if not torch.equal(tensor.cpu(), self.weights[name]):
                 raise TrainingError(
                     f"{self.run.id}: {name} has changed while its student trained; a teacher has"
@@ -130,14 +149,30 @@ class Teacher:
                 )
 
 
-def _chance(data: Data) -> float:
-    """An error in percent, or a perplexity, that is not significantly better than guessing."""
+def chance_problem(result: float, data: Data) -> str | None:
+    """Why a test result is no better than guessing; None where it is better.
+
+    ``result`` is an error in percent, or a perplexity. Of images, so many have to be right as
+    guessing reaches with a probability below `CHANCE`, or all of them where no number is so
+    unlikely; guessing names the most frequent class of the test images, or is right as often. A
+    language model has to be better than one to which all words are equally likely.
+    """
     if not isinstance(data, ImageData):
-        return float(len(data.vocabulary))
+        words = len(data.vocabulary)
+        return None if result < words else f"{result:.4g}; {words} by guessing"
+    from scipy.stats import binom  # half a second that a training without teacher need not wait
+
     labels = data.evaluation.labels
-    right = labels.bincount().max().item() / len(labels)
-    spread = math.sqrt(right * (1 - right) / len(labels))
-    return 100 * (1 - right - CHANCE_ERRORS * spread)
+    n, most_frequent = len(labels), int(labels.bincount().max())
+    # isf is the largest number of right images that guessing exceeds with a smaller probability.
+    least = min(n, int(binom.isf(CHANCE, n, most_frequent / n)) + 1)
+    right = n - round(result / 100 * n) if math.isfinite(result) else 0
+    if right >= least:
+        return None
+    return (
+        f"{right} of {n} test images are right, by guessing about {most_frequent} are, and"
+        f" {least} would be too many to be guessed"
+    )
 
 
 def check_own_weights(run_id: str, student: nn.Module, teacher: Mapping[str, Tensor]) -> None:
@@ -194,8 +229,8 @@ def load_teacher(
     """
     cache = find_cache(teacher.plan, student, data, teacher.checksum, device)
     if cache is None:
-        return teacher.network(data, device)
+        return teacher.predictor(data, device)
     if not cache.file.exists():
-        recipe, network = teacher.plan.training(student), teacher.network(data, device)
+        recipe, network = teacher.plan.training(student), teacher.predictor(data, device)
         cache.store(logits_in_order(network, recipe, data, autocast))
     return cache.read().to(device)

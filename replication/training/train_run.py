@@ -48,6 +48,7 @@ from replication.runtime.conditions import (
     peak_memory,
 )
 from replication.runtime.session import Session, open_session
+from replication.training import given_weights
 from replication.training.checkpoint import Checkpointer, identity_of
 from replication.training.image_trainer import ImageTrainer
 from replication.training.logit_cache import Data, write_logit_caches
@@ -207,15 +208,16 @@ def _train(prepared: PreparedRun, started: float) -> Record:
 
 def _evaluate(prepared: PreparedRun, started: float) -> Record:
     """Evaluate weights from elsewhere and write the run's folder."""
-    from replication.training.given_weights import evaluate_given_weights, load_given_weights
-
-    run, data = prepared.run, prepared.data
+    run, data, network = prepared.run, prepared.data, prepared.network
     assert run.weights
     assert isinstance(data, ImageData)
-    load_given_weights(prepared.network, Path(run.weights), run.id)
-    predictions, metrics = evaluate_given_weights(prepared.network, data, prepared.autocast)
-    record = _write_results(prepared, predictions, [metrics], before_batch=lambda: None)
+    given_weights.load_given_weights(network, Path(run.weights), run.id)
+    given = given_weights.evaluate_given_weights(network, data, prepared.autocast, run)
+    record = _write_results(
+        prepared, given.predictions, [given.metrics], before_batch=lambda: None, given=given
+    )
     record |= {
+        **given.describe(),
         "seconds": round(time.monotonic() - started, 2),
         **peak_memory(prepared.session.device),
     }
@@ -251,6 +253,7 @@ def _write_results(
     history: Sequence[EpochMetrics],
     before_batch: Callable[[], object],
     confidence_weights: Sequence[WeightPercentiles] = (),
+    given: given_weights.GivenNetwork | None = None,
 ) -> Record:
     """Write all files but the record, and the logits for students; returns the record so far."""
     folder, network, lock = prepared.session.folder, prepared.network, prepared.session.lock
@@ -264,11 +267,13 @@ def _write_results(
     write_confidence_weights(folder / CONFIDENCE_WEIGHTS, confidence_weights)
     written = [MODEL, PREDICTIONS, HISTORY, CONFIDENCE_WEIGHTS]
     if isinstance(data, ImageData):
-        config = hub_config_of(run.network, network, data, plan.options(run))
+        normalisation = given.normalisation if given else (data.mean, data.std)
+        config = hub_config_of(run.network, network, data, plan.options(run), *normalisation)
         write_text(folder / CONFIG, json.dumps(config, indent=2) + "\n")
         written.append(CONFIG)
     checksums = {name: checksum(folder / name, RETRAIN) for name in written}
-    write_logit_caches(plan, run, data, network, checksums[MODEL], prepared.autocast, before_batch)
+    shown = given.predictor if given else network
+    write_logit_caches(plan, run, data, shown, checksums[MODEL], prepared.autocast, before_batch)
     result = _result(plan, predictions)
     return {**prepared.record, "result": result, "checksums": checksums, **prepared.conditions}
 

@@ -31,7 +31,14 @@ from replication.results.run_record import (
     read_predictions,
     read_record,
 )
-from replication.verify.copies import ENDS, Sample, find_copies, sample_predictions, sample_weights
+from replication.verify.copies import (
+    ENDS,
+    Sample,
+    find_copies,
+    of_start,
+    sample_predictions,
+    sample_weights,
+)
 from replication.verify.findings import (
     CLOSE,
     Findings,
@@ -79,11 +86,12 @@ def check_runs(plan: Plan, findings: Findings) -> Records:
                 _data_problems(record, predictions, records[first], first_predictions),
             ):
                 findings.problems.append(f"{folder}: {problem}")
-            samples["predictions"][run_id] = sample_predictions(data, predictions)
+            samples["predictions"][run_id] = of_start(record, sample_predictions(data, predictions))
         with suppress(OSError, SafetensorError, ValueError):  # reported by its checksum
-            samples["weights"][run_id] = sample_weights(folder / MODEL)
+            samples["weights"][run_id] = of_start(record, sample_weights(folder / MODEL))
         if any(folder.glob("checkpoint*.pt")):
             findings.remarks.append(f"{folder}: the run is finished, but still has a checkpoint")
+        findings.remarks += map(str, record.get("warnings", ()))
         if record.get("earlier"):
             findings.remarks.append(f"{folder}: resumed with other threads, versions or device")
         for name in [*record["checksums"], *(file.name for file in _logit_caches(folder))]:

@@ -4,16 +4,24 @@ Two trainings from different initial weights have uncorrelated weights (at most 
 of a digits sweep), and predictions that correlate with at most 0.995. Copies with noise, a few
 changed elements or another file header correlate in their weights; copies whose units were
 permuted or rescaled are the same function, and correlate in their predictions.
+
+Networks that start from the same trained weights resemble each other without being copies, in
+weights and in predictions. Of these, only identical ones are copies.
 """
 
+import json
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
+
+from replication.plan.initial_weights import has_given_start
+from replication.verify.findings import nested
 
 SAMPLE = 8192
 """Numbers of a network, or of its predictions, that are compared."""
@@ -24,6 +32,24 @@ LEAST_CORRELATIONS = {"weights": 0.25, "predictions": 0.9999}
 
 Sample = tuple[Hashable, NDArray[np.float32]]
 """What a run has to share with another to be compared, and its numbers, normalised."""
+
+
+@dataclass(frozen=True)
+class SharedStart:
+    """What a run that starts from trained weights has to share with another to be compared."""
+
+    key: Hashable
+    start: str
+
+
+def of_start(record: Mapping[str, Any], sample: Sample) -> Sample:
+    """The sample of a run, which is not compared as usual if it starts from trained weights."""
+    arguments = nested(record, "recipe", "network", "options") or {}
+    if not has_given_start(arguments):
+        return sample
+    names = nested(record, "network", "name"), nested(record, "recipe", "initial_weights")
+    key, numbers = sample
+    return SharedStart(key, json.dumps([*names, arguments], sort_keys=True)), numbers
 
 
 def sample_weights(file: Path) -> Sample:
@@ -61,6 +87,14 @@ def find_copies(what: str, samples: Mapping[str, Sample]) -> Iterator[tuple[str,
         if len(numbers):
             groups[key, len(numbers)].append(run)
     for runs in groups.values():
+        key, _ = samples[runs[0]]
+        if isinstance(key, SharedStart):
+            first: dict[bytes, str] = {}
+            for run in runs:
+                other = first.setdefault(samples[run][1].tobytes(), run)
+                if other != run:
+                    yield run, other
+            continue
         stacked = np.stack([samples[run][1] for run in runs])
         similar = np.tril(stacked @ stacked.T > LEAST_CORRELATIONS[what], -1)
         for copy in np.flatnonzero(similar.any(axis=1)):

@@ -81,7 +81,7 @@ def _problems(
     for key, value, expected in differences(record["network"].get("arguments"), arguments):
         yield f"its record has {value} for `network.arguments.{key}`, the scale {expected}"
     checksum, precision = record["checksums"][MODEL], record["precision"]
-    network = Teacher(plan, run, dict(record), checksum).network(data, device)
+    network = Teacher(plan, run, dict(record), checksum).predictor(data, device)
     if precision not in TOLERANCE:
         yield f"its precision is {precision}, which is none of {', '.join(TOLERANCE)}"
         return

@@ -27,6 +27,7 @@ from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.results.csv_files import csv_path
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
+from replication.workflow.preflight import check_before_training
 
 # At least these multiples of the median of the finished runs.
 MEMORY_MARGIN, TIME_MARGIN = 1.5, 3
@@ -38,7 +39,10 @@ Wildcards = Any
 
 
 def read_rules(workflow: Any) -> "Rules":
-    """Plan the scale of a Snakemake workflow; it prints WorkflowErrors without a traceback."""
+    """Plan the scale of a Snakemake workflow and check it before anything is trained.
+
+    Snakemake prints WorkflowErrors without a traceback.
+    """
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         raise WorkflowError(
             "create the environment once with `conda env create` and activate it before snakemake;"
@@ -54,7 +58,10 @@ def read_rules(workflow: Any) -> "Rules":
         raise WorkflowError(f"{RESULTS}: not a writable folder; move it or change its permissions")
     files = tuple(map(Path, workflow.config_settings.configfiles))
     try:
-        return Rules(Plan.read(files), ConfigFiles(files))
+        rules = Rules(Plan.read(files), ConfigFiles(files))
+        if workflow.is_main_process:
+            check_before_training(rules.plan, rules.configfiles.options)
+        return rules
     except InputError as error:
         raise WorkflowError(str(error)) from None
 
@@ -69,8 +76,13 @@ class ConfigFiles:
 
     files: tuple[Path, ...] = ()
 
+    @property
+    def options(self) -> list[str]:
+        """The options of a command that name the files."""
+        return [part for file in self.files for part in ("--configfile", str(file))]
+
     def __str__(self) -> str:
-        return shlex.join(part for file in self.files for part in ("--configfile", str(file)))
+        return shlex.join(self.options)
 
 
 @dataclass(frozen=True)
@@ -204,6 +216,13 @@ class Rules:
     def table_file(self, wildcards: Wildcards) -> str:
         """The file of a table: the suite's, or a study's."""
         return str(self.plan.files[wildcards.table])
+
+    def claims_file(self, wildcards: Wildcards) -> str:
+        """The file of the claims: the suite's, or a study's.
+
+        As a function, because Snakemake takes braces in the text of an input for wildcards.
+        """
+        return str(self.plan.claims_file)
 
     def table_hash(self, wildcards: Wildcards) -> str:
         """A hash of a table's cells: other seeds, runs or ensembles measure the table again."""

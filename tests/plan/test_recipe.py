@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from safetensors.numpy import save_file
 from support.checks import refused
 from support.plans import ROOT, tiny_plan
 
@@ -167,8 +168,8 @@ def test_weights_from_elsewhere_have_no_training_and_are_known_by_their_content(
     with refused(str(tmp_path / "teacher.safetensors"), "correct `weights` in its table"):
         plan.recipe(run)
     found = []
-    for content in (b"one", b"two"):
-        (tmp_path / "teacher.safetensors").write_bytes(content)
+    for content in (0.0, 1.0):
+        save_file({"weight": np.full(3, content)}, tmp_path / "teacher.safetensors")
         assert plan.recipe(run).keys() == {
             *("dataset", "evaluate_on", "network", "objective", "precision", "weights")
         }
@@ -199,6 +200,15 @@ def test_a_recipe_has_a_version_if_a_change_of_the_code_affects_it(name: str) ->
     assert plan.recipe(run).get("version") == version
 
 
+def test_the_normalisation_of_timms_networks_gives_their_weights_a_version() -> None:
+    given = {"weights": "0", "network": {"name": "timm:resnet18"}}
+    assert with_version(given)["version"] == 2
+    stated = {**given, "normalisation": {"mean": [0.5], "std": [0.5]}}
+    of_the_suite = {**given, "network": {"name": "wide_resnet_28_1"}}
+    for other in (stated, of_the_suite, {"network": {"name": "timm:resnet18"}}):
+        assert "version" not in with_version(other)
+
+
 def test_no_language_model_has_a_version() -> None:
     plan = tiny_plan(tables=["table6"], images=WITH_TIMM)
     assert all("version" not in plan.recipe(run) for run in plan.runs.values())
@@ -206,7 +216,7 @@ def test_no_language_model_has_a_version() -> None:
 
 def test_each_revision_gives_the_recipes_that_it_affects_another_hash() -> None:
     plain: dict[str, Any] = {"training": {"milestones": [3], "optimizer": "adamw"}}
-    assert [revision.affects(plain) for revision in REVISIONS] == [True, False, False, False]
+    assert [revision.affects(plain) for revision in REVISIONS] == [True, False, False, False, False]
     assert hash_recipe(plain) != hash_recipe(with_version(plain))
 
 

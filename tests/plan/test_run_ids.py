@@ -134,5 +134,6 @@ def test_a_table_may_not_have_the_name_of_a_step_of_the_workflow(tmp_path: Path)
         (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
         config = read_config([ROOT / "config/digits.yaml"])
         scale = check_scale({**config, "tables": [name], "seeds": [0]}, "test")
-        with refused(f"{name}.yaml: `{name}` is the name of a step", "rename the table"):
+        file = tmp_path / f"{name}.yaml"
+        with refused(f"{file}: `{name}` is the name of a step", "rename the table"):
             Plan.make(scale, tmp_path)

@@ -11,11 +11,13 @@ from safetensors.torch import load_file
 from support.plans import tiny_plan
 from torch import nn
 
+from replication.data.images import ImageData, Items
 from replication.plan.plan import Plan
 from replication.results.run_folder import FAILED_CHECKPOINT, MODEL, RECORD
 from replication.training import train_run
 from replication.training.image_trainer import ImageTrainer
 from replication.training.loop import TrainingError
+from replication.training.teacher import chance_problem
 from replication.training.train_run import train
 
 LABEL = "digits/wide_resnet_28_1.label.0"
@@ -39,15 +41,44 @@ def test_a_teacher_at_chance_is_refused(plan: Plan) -> None:
     for run_id in (LABEL, LSTM):
         train(plan, plan.run(run_id))
     plan = tiny_plan(teacher_at_chance="stop")
-    for result in (89.0, math.nan):
+    for result, right in ((89.0, "11 of 100"), (math.nan, "0 of 100")):
         set_result(plan, LABEL, {"test error (%)": result})
-        with pytest.raises(TrainingError, match=rf"no better than chance \({result:.4g};"):
+        with pytest.raises(TrainingError, match=rf"no better than chance \({right} test images"):
             train(plan, plan.run(BAN))
     set_result(plan, LABEL, {"test error (%)": 50.0})
     train(plan, plan.run(BAN))
     set_result(plan, LSTM, {"test perplexity": 500.5})
     with pytest.raises(TrainingError, match="no better than chance"):
         train(plan, plan.run(f"{LSTM}/lstm.ban+l.0"))
+
+
+def data_with(*counts: int) -> ImageData:
+    """A test set with so many images of each class."""
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    items = Items(torch.zeros(len(labels), 1, 2, 2), labels)
+    return ImageData(items, items, len(counts), (0.0,), (1.0,), "")
+
+
+@pytest.mark.parametrize(
+    "counts", [[2] * 50, [1] * 100, [1, 1], [3], [95, 5], [60, 40], [1] * 7, [997, 1, 2]]
+)
+def test_a_perfect_teacher_is_better_than_chance_and_guessing_is_not(counts: list[int]) -> None:
+    data, n = data_with(*counts), sum(counts)
+    assert chance_problem(0.0, data) is None
+    if len(counts) > 1:
+        assert chance_problem(100 * (1 - max(counts) / n), data) is not None
+    assert chance_problem(100.0, data) is not None
+
+
+def test_chance_is_the_exact_binomial_test() -> None:
+    data = data_with(*[2] * 50)
+    # Guessing is right with a probability of 0.02; 7 of 100 or fewer in more than 1 of 741 cases.
+    problems = [chance_problem(100.0 - right, data) for right in range(101)]
+    assert problems[7] == (
+        "7 of 100 test images are right, by guessing about 2 are, and 8 would be too many to be"
+        " guessed"
+    )
+    assert [right for right, problem in enumerate(problems) if problem is None] == [*range(8, 101)]
 
 
 def test_a_student_that_starts_with_its_teachers_weights_is_refused(
