@@ -26,7 +26,7 @@ endif
 export PATH := $(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 
-.PHONY: help environment tables study report test test-all benchmark benchmark-gpu lint tutorial schemas clean
+.PHONY: help environment tables study report test test-all benchmark benchmark-gpu gpu-lineage lint tutorial schemas clean
 
 help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
@@ -36,6 +36,7 @@ help:
 	@echo "make test-all     run the long tests: Slurm, a sweep of a thousand runs, random kills"
 	@echo "make benchmark    measure speed beside other training loops; docs/explanation/performance.md"
 	@echo "make benchmark-gpu  the same on a GPU, in less than ten minutes"
+	@echo "make gpu-lineage  train one lineage of Table 3 at the paper's size on a GPU, in nine minutes"
 	@echo "make lint         check style, types and workflow"
 	@echo "make schemas      renew the JSON schemas, and the columns in docs/reference/result-files.md"
 	@echo "make tutorial     execute notebooks/tutorial.ipynb again and save its outputs"
@@ -85,6 +86,10 @@ benchmark: $(ENVIRONMENT)
 benchmark-gpu: $(ENVIRONMENT)
 	@echo "== measuring a GPU; less than ten minutes, without a network"
 	python -m benchmarks gpu --device cuda
+
+gpu-lineage: $(ENVIRONMENT)
+	@echo "== training Wide-ResNet-28-2 of Table 3 at the paper's size, as long as nine minutes allow"
+	python -m benchmarks lineage --device cuda
 
 lint: $(ENVIRONMENT)
 	@echo "== checking style, types and workflow"

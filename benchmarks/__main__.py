@@ -19,8 +19,10 @@ from rich.table import Table
 from benchmarks import compare as comparison
 from benchmarks import costs, growth, ladder, ours, profile
 from benchmarks.cases import CASES, Pictures, load_pictures, random_pictures
+from benchmarks.data_parts import pack, unpack
 from benchmarks.figure import draw
 from benchmarks.gpu import measure as gpu_measurements
+from benchmarks.lineage import SCALE, train_lineage
 from benchmarks.measure import machine
 from replication.errors import InputError
 
@@ -130,6 +132,48 @@ def gpu(
                 print(f"{part}: {measurement}")
             else:
                 save(measurement, results / f"{part}.csv")
+
+
+@app.command()
+def lineage(
+    device: Device = "auto",
+    minutes: Annotated[float, typer.Option(help="What measuring and training may take.")] = 9.0,
+    configfile: Annotated[
+        list[Path] | None, typer.Option(help="A scale file with keys instead of the paper's.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder of all results.")] = Path("results"),
+) -> None:
+    """Train Wide-ResNet-28-2 of Table 3 at the paper's size: two networks, then two students."""
+    chosen = find(device)
+    try:
+        frame = train_lineage(results, minutes, configfile or [], chosen.type)
+    except InputError as error:
+        raise SystemExit(f"error: {error}") from None
+    folder = results / SCALE
+    (folder / "machine.json").write_text(
+        json.dumps(machine(chosen), indent=2) + "\n", encoding="utf-8"
+    )
+    save(frame, folder / "lineage.csv")
+
+
+@app.command()
+def pack_data(
+    parts_folder: Annotated[Path, typer.Argument(help="Folder of the parts.")],
+    data: Annotated[Path, typer.Option(help="Folder with cifar-100/ in it.")] = Path("data"),
+    parts: Annotated[int, typer.Option(min=1, help="How many of them.")] = 4,
+) -> None:
+    """Write CIFAR-100 as parts of some 27 MB, for a machine that takes little at a time."""
+    for file in pack(data, parts_folder, parts):
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def unpack_data(
+    parts: Annotated[list[Path], typer.Argument(help="Parts; the others may follow later.")],
+    data: Annotated[Path, typer.Option(help="Folder in which cifar-100/ is made.")] = Path("data"),
+) -> None:
+    """Write the images of parts of CIFAR-100 into the folder that the suite reads."""
+    print(f"{data}: {unpack(parts, data):,} images")
 
 
 def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:

@@ -17,8 +17,9 @@ from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
 from replication.runtime.conditions import Precision, choose_precision, configure_precision
 from replication.training.image_trainer import ImageTrainer, logits_in_order
-from replication.training.logit_cache import LogitCache, TeacherLogits, cache_file
+from replication.training.logit_cache import LogitCache, cache_file
 from replication.training.loop import TrainingContext
+from replication.training.teacher_logits import TeacherLogits
 
 
 def recipe_of(case: Case) -> ImageRecipe:

@@ -191,11 +191,13 @@ def test_a_profile_splits_the_time_of_a_step(pictures: Pictures, tmp_path: Path)
     assert (found >= 0).all()
 
 
-@pytest.mark.long  # it compiles
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
 def test_the_benchmark_of_a_gpu_measures_everything(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Compiling for the CPU takes minutes and says nothing of a GPU.
+    monkeypatch.setenv("TORCH_COMPILE_DISABLE", "1")
     none, out = str(tmp_path / "none"), str(tmp_path / "out")
     arguments = ["gpu", "--device", "cpu", "--quick", "--data", none, "--results", out]
     app(arguments, standalone_mode=False)

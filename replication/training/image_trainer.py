@@ -18,9 +18,9 @@ from replication.metrics import error, kl_divergence
 from replication.objectives import confidence_weights
 from replication.results.run_history import WEIGHT_COLUMNS, EpochMetrics, WeightPercentiles
 from replication.runtime.conditions import Autocast
-from replication.training.logit_cache import TeacherLogits
 from replication.training.loop import Trainer, TrainingContext, evaluation_mode, make_generator
 from replication.training.optimisation import learning_rates, make_optimiser, set_learning_rate
+from replication.training.teacher_logits import TeacherLogits
 
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 """Images at a time without gradients. On a CPU the activations of 100 stay in its cache."""

@@ -13,9 +13,9 @@ from replication.errors import InputError
 from replication.metrics import perplexity
 from replication.results.run_history import EpochMetrics
 from replication.runtime.conditions import Autocast
-from replication.training.logit_cache import TeacherLogits
 from replication.training.loop import Trainer, TrainingContext, evaluation_mode
 from replication.training.optimisation import learning_rates, set_learning_rate
+from replication.training.teacher_logits import TeacherLogits
 
 Hidden = tuple[Tensor, ...]
 

@@ -10,7 +10,7 @@ to 0.008, a relative error of 0.8 % in a probability.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from replication import files
 from replication.architectures.catalogue import kind_of
@@ -30,44 +30,16 @@ from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.plan.stored_logits import LogitShape
 from replication.results.run_record import LOGITS_OF, LOGITS_SUM, logits_of
-from replication.runtime.conditions import choose_precision
+from replication.runtime.conditions import Autocast, choose_precision
+from replication.training import image_trainer
+from replication.training.teacher_logits import TeacherLogits
 
+Data = ImageData | Corpus
 RECOMPUTE = "delete it, and the next student writes it again"
 """What to do about a file of logits that is damaged or belongs to something else."""
 Identity = dict[str, str]
 """What logits belong to: checksums of the teacher's weights and the training data, and the
 precision that they were computed in."""
-
-
-@dataclass(frozen=True)
-class TeacherLogits:
-    """Logits (views, samples, classes) in float16, each sample's largest 0."""
-
-    logits: Tensor
-
-    def __call__(self, index: Tensor | slice, views: Tensor | int = 0) -> Tensor:
-        """The logits on samples ``index`` (b,) in their ``views`` (b,): (b, classes), float32.
-
-        They are on the device of ``index``; a slice names consecutive samples.
-        """
-        if isinstance(index, slice):
-            return self.logits[views, index].float()
-        return self._gather(index, views).float()
-
-    def _gather(self, index: Tensor, views: Tensor | int) -> Tensor:
-        if index.device == self.logits.device:
-            return self.logits[views, index]
-        # Too large for the device, they stay memory-mapped from the file.
-        views = views.to("cpu") if isinstance(views, Tensor) else views
-        return self.logits[views, index.to("cpu")].to(index.device)
-
-    def to(self, device: torch.device) -> "TeacherLogits":
-        """The logits on a device that has room for them, else as they are."""
-        if device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(device)
-            if self.logits.nbytes > free // 4:
-                return self
-        return TeacherLogits(self.logits.to(device))
 
 
 @dataclass(frozen=True)
@@ -119,7 +91,7 @@ class LogitCache:
 
 
 def find_cache(
-    plan: Plan, student: Run, data: ImageData | Corpus, checksum: str, device: torch.device
+    plan: Plan, student: Run, data: Data, checksum: str, device: torch.device
 ) -> LogitCache | None:
     """The cache of a student's teacher; None if it exceeds the limit and the teacher runs live.
 
@@ -142,6 +114,56 @@ def find_cache(
     precision = choose_precision(plan.scale, device, kind_of(student.network))
     identity = {"teacher": checksum, "data": data.fingerprint, "precision": precision}
     return LogitCache(file, shape, identity)
+
+
+def write_logit_caches(
+    plan: Plan,
+    run: Run,
+    data: Data,
+    network: nn.Module,
+    checksum: str,
+    autocast: Autocast,
+    before_batch: Callable[[], object],
+) -> None:
+    """Store the logits that the students of a trained run will need beside its weights.
+
+    ``checksum`` is that of the weights. ``before_batch`` is called before each batch, and may raise
+    to stop.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full.
+    """
+
+    def watched(parts: Iterator[Tensor]) -> Iterator[Tensor]:
+        for part in parts:
+            before_batch()
+            yield part
+
+    network.eval()
+    device = next(network.parameters()).device
+    written = set()
+    for student in plan.students(run):
+        cache = find_cache(plan, student, data, checksum, device)
+        if cache and cache.file not in written:
+            recipe = plan.training(student)
+            cache.store(watched(logits_in_order(network, recipe, data, autocast)))
+            written.add(cache.file)
+
+
+def logits_in_order(
+    network: nn.Module, recipe: ImageRecipe | LanguageRecipe, data: Data, autocast: Autocast
+) -> Iterator[Tensor]:
+    """A teacher's logits (b, classes) on all that a student of this recipe sees, in cached order.
+
+    ``network`` is in evaluation mode.
+    """
+    if isinstance(data, ImageData):
+        assert isinstance(recipe, ImageRecipe)
+        return image_trainer.logits_in_order(data.train, recipe, network, autocast)
+    from replication.training import language_trainer
+
+    assert isinstance(recipe, LanguageRecipe)
+    return language_trainer.logits_in_order(data.train, recipe, network, autocast)
 
 
 def cache_file(folder: Path, count: int, unit: Literal["view", "column"]) -> Path:

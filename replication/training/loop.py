@@ -24,7 +24,7 @@ from replication.objectives.loss import Loss
 from replication.results.run_history import EpochMetrics
 from replication.runtime.conditions import Autocast
 from replication.training.checkpoint import Checkpointer, NoCheckpoints
-from replication.training.logit_cache import TeacherLogits
+from replication.training.teacher_logits import TeacherLogits
 
 Recipe = TypeVar("Recipe")
 Purpose = Literal["initialisation", "order", "augmentation", "permutation", "dropout"]

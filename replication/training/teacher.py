@@ -1,7 +1,7 @@
 """A student's trained teacher: it is found, checked, and run on what the student sees."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,9 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from replication.config.scale import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
-from replication.data.text import Corpus
 from replication.errors import InputError
 from replication.files import checksum
 from replication.networks import create_network, network_arguments
@@ -22,11 +20,10 @@ from replication.plan.run import Run
 from replication.results.run_folder import MODEL, RECORD, RETRAIN
 from replication.results.run_record import read_record
 from replication.runtime.conditions import Autocast
-from replication.training import image_trainer
-from replication.training.logit_cache import TeacherLogits, find_cache
+from replication.training.logit_cache import Data, find_cache, logits_in_order
 from replication.training.loop import TrainingError
+from replication.training.teacher_logits import TeacherLogits
 
-Data = ImageData | Corpus
 CHANCE_ERRORS = 3.0
 """Standard errors by which a teacher has to be better than chance."""
 
@@ -202,53 +199,3 @@ def load_teacher(
         recipe, network = teacher.plan.training(student), teacher.network(data, device)
         cache.store(logits_in_order(network, recipe, data, autocast))
     return cache.read().to(device)
-
-
-def write_logit_caches(
-    plan: Plan,
-    run: Run,
-    data: Data,
-    network: nn.Module,
-    checksum: str,
-    autocast: Autocast,
-    before_batch: Callable[[], object],
-) -> None:
-    """Store the logits that the students of a trained run will need beside its weights.
-
-    ``checksum`` is that of the weights. ``before_batch`` is called before each batch, and may raise
-    to stop.
-
-    Raises:
-        InputError: the folder cannot be written, or the disk is full.
-    """
-
-    def watched(parts: Iterator[Tensor]) -> Iterator[Tensor]:
-        for part in parts:
-            before_batch()
-            yield part
-
-    network.eval()
-    device = next(network.parameters()).device
-    written = set()
-    for student in plan.students(run):
-        cache = find_cache(plan, student, data, checksum, device)
-        if cache and cache.file not in written:
-            recipe = plan.training(student)
-            cache.store(watched(logits_in_order(network, recipe, data, autocast)))
-            written.add(cache.file)
-
-
-def logits_in_order(
-    network: nn.Module, recipe: ImageRecipe | LanguageRecipe, data: Data, autocast: Autocast
-) -> Iterator[Tensor]:
-    """A teacher's logits (b, classes) on all that a student of this recipe sees, in cached order.
-
-    ``network`` is in evaluation mode.
-    """
-    if isinstance(data, ImageData):
-        assert isinstance(recipe, ImageRecipe)
-        return image_trainer.logits_in_order(data.train, recipe, network, autocast)
-    from replication.training import language_trainer
-
-    assert isinstance(recipe, LanguageRecipe)
-    return language_trainer.logits_in_order(data.train, recipe, network, autocast)

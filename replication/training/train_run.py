@@ -50,7 +50,7 @@ from replication.runtime.conditions import (
 from replication.runtime.session import Session, open_session
 from replication.training.checkpoint import Checkpointer, identity_of
 from replication.training.image_trainer import ImageTrainer
-from replication.training.logit_cache import TeacherLogits
+from replication.training.logit_cache import Data, write_logit_caches
 from replication.training.loop import (
     EpochProgress,
     Trainer,
@@ -60,14 +60,8 @@ from replication.training.loop import (
     final_predictions,
     train_epochs,
 )
-from replication.training.teacher import (
-    Data,
-    Teacher,
-    check_own_weights,
-    load_teacher,
-    share_ends,
-    write_logit_caches,
-)
+from replication.training.teacher import Teacher, check_own_weights, load_teacher, share_ends
+from replication.training.teacher_logits import TeacherLogits
 
 Record = dict[str, Any]
 """What a ``run.json`` holds."""

@@ -23,8 +23,8 @@ from replication.results.run_folder import HISTORY, MODEL, PREDICTIONS, RETRAIN
 from replication.results.run_record import read_predictions
 from replication.runtime.conditions import Autocast, Precision, configure_precision, find_device
 from replication.training import image_trainer, language_trainer
-from replication.training.logit_cache import find_cache
-from replication.training.teacher import Data, Teacher, logits_in_order
+from replication.training.logit_cache import Data, find_cache, logits_in_order
+from replication.training.teacher import Teacher
 from replication.training.train_run import load_data
 from replication.verify.findings import Findings, Records, differences
 

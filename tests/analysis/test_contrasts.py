@@ -100,6 +100,34 @@ def test_a_reference_has_as_many_runs_at_every_seed_of_a_comparison() -> None:
     assert values.reference_sizes(with_two) == {"a on pairs": 2}
 
 
+def test_runs_of_one_seed_from_two_machines_both_belong_to_the_reference() -> None:
+    # What `pool` makes of them: two tables have a run each of the same seed and recipe.
+    columns = CSV_FILES["cells"].names
+    cells = pd.DataFrame(
+        [
+            ("table2", "a", "teacher", 0, "test error (%)", 10.0, "first 0"),
+            ("table2", "a", "teacher", 1, "test error (%)", 12.0, "first 1"),
+            ("table4", "teacher a", "error", 0, "test error (%)", 20.0, "second 0"),
+            ("table4", "teacher a", "error", 1, "test error (%)", 24.0, "second 1"),
+            ("table5", "a", "teacher", 0, "test error (%)", 10.0, "first 0"),
+        ],
+        columns=columns,
+    )
+    same = {"dataset": "pairs", "network": "a", "objective": "label", "recipe_hash": "own"}
+    runs = pd.DataFrame.from_dict(
+        {
+            name: {**same, "seed": seed, "lineage_seed": seed, "root_teacher": None}
+            for seed in (0, 1)
+            for name in (f"first {seed}", f"second {seed}")
+        },
+        orient="index",
+    )
+    values = CellValues(cells, runs)
+    assert combined(values, {TEACHER: 1}) == [15.0, 18.0]
+    assert values.reference_sizes([TEACHER]) == {"a on pairs": 2}
+    assert values.combine([{TEACHER: 1}], [TEACHER], own_teacher=True).tolist() == [[10.0, 12.0]]
+
+
 def test_without_controls_the_reference_is_the_teacher() -> None:
     values = values_of({TEACHER: ([A], [10.0, 12.0])})
     assert combined(values, {TEACHER: 1}) == [10.0, 12.0]

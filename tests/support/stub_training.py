@@ -29,8 +29,9 @@ from replication.results.run_folder import (
 from replication.results.run_history import write_confidence_weights
 
 SAMPLES, CLASSES = 40, 10
-# Replaces `replication train` and `replication data`; other commands go to the real one. Each
-# attempt at a run takes the next word of the file `outcomes` and leaves the rest.
+# Replaces `replication train` and `replication data`; other commands go to the real one. The
+# n-th attempt at a run takes the n-th word of its file `outcomes`. The log alone says which attempt
+# it is, because a line is appended whole or not at all when the script is killed.
 SCRIPT = """\
 #!/bin/sh
 [ "$1" = --worker ] && shift 2
@@ -43,7 +44,8 @@ fi
 from={finished}/$2
 to={results}/runs/$2
 sleep 0.00$(($$ % 10))
-read -r outcome rest < "$from/outcomes" && echo "$rest" > "$from/outcomes"
+attempts=$(grep -cF "$2 " {log})
+outcome=$(awk -v number=$((attempts + 1)) '{{ print $number }}' "$from/outcomes")
 echo "$2 ${{outcome:-done}}" >> {log}
 case $outcome in
 fail) exit 1 ;;

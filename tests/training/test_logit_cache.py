@@ -20,9 +20,15 @@ from replication.plan.plan import Plan
 from replication.results.run_folder import MODEL
 from replication.results.run_record import LOGITS_OF
 from replication.training.image_trainer import Augmenter, draw_views
-from replication.training.logit_cache import LogitCache, TeacherLogits, find_cache, join_logits
+from replication.training.logit_cache import (
+    LogitCache,
+    TeacherLogits,
+    find_cache,
+    join_logits,
+    logits_in_order,
+)
 from replication.training.loop import TrainingContext
-from replication.training.teacher import Teacher, load_teacher, logits_in_order
+from replication.training.teacher import Teacher, load_teacher
 from replication.training.train_run import load_data, train
 
 CPU = torch.device("cpu")

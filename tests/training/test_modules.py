@@ -62,4 +62,9 @@ def test_a_training_crosses_few_modules(folder: Path) -> None:
     # Nothing of language models is needed, nor what only a student needs.
     assert not any("language" in name for name in label)
     besides = {name for name in ban - label if not name.startswith(("config/", "plan/", "data/"))}
-    assert besides == {"gradients.py", "results/run_record.py"}
+    assert besides == {
+        "gradients.py",
+        "results/run_record.py",
+        "training/teacher.py",
+        "training/teacher_logits.py",
+    }
