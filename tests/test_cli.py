@@ -211,3 +211,9 @@ def test_a_new_study_takes_its_images_from_one_place(folder: Path, call: Call) -
     status, _, stderr = call("new", "mine", "--npz", "images.npz")
     check_refusal(status, stderr, "images.npz: no such file")
     assert not (folder / "mine").exists()
+
+
+def test_images_in_the_folder_of_a_study_that_is_new_are_named(folder: Path, call: Call) -> None:
+    (folder / "mine/images").mkdir(parents=True)
+    status, _, stderr = call("new", "mine", "--images", "mine/images")
+    check_refusal(status, stderr, "mine/images: lies in mine, which is to be written")

@@ -36,6 +36,11 @@ def new(
     """
     from replication.config.new_study import create_study
 
+    if images and images.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{images}: lies in {folder}, which is to be written; move the images out of it, or"
+            " give the study another name"
+        )
     source = _one_source(images, npz, torchvision)
     if source is None:
         print(*create_study(folder), sep="\n")
