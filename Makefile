@@ -26,12 +26,13 @@ endif
 export PATH := $(BIN):$(PATH)
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 
-.PHONY: help environment tables study report test test-all benchmark benchmark-gpu gpu-lineage lint tutorial schemas clean
+.PHONY: help environment tables study report site test test-all benchmark benchmark-gpu gpu-lineage lint tutorial schemas clean
 
 help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
 	@echo "make study        train and measure a study of your own, STUDY=my-study (replication new my-study)"
 	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
+	@echo "make site         build a site of documents and published results in site/, without a network"
 	@echo "make test         run the tests, except the long ones"
 	@echo "make test-all     run the long tests: Slurm, a sweep of a thousand runs, random kills"
 	@echo "make benchmark    measure speed beside other training loops; docs/explanation/performance.md"
@@ -70,6 +71,10 @@ study: $(ENVIRONMENT)
 report: tables
 	@echo "== writing results/$(SCALE)/report.html"
 	$(SNAKEMAKE) --report results/$(SCALE)/report.html
+
+site: $(ENVIRONMENT)
+	@echo "== building the site of documents and published results"
+	python -m website site
 
 test: $(ENVIRONMENT)
 	@echo "== running the tests; some minutes on two cores"

@@ -6,7 +6,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 SIDE_BY_SIDE = ", two side by side"
 PEER, LIVE, CACHED, COMPILED, LABELS = "#8a8f98", "#a3d0bc", "#2a9d78", "#0b5240", "#d9b44a"
@@ -75,7 +75,8 @@ def bars(axes: Axes, lines: pd.DataFrame, names: bool) -> None:
     speed = lines["images_per_second"]
     ranges = [speed - lines["lowest"], lines["highest"] - speed]
     colours = [colour(name) for name in lines["contestant"]]
-    axes.barh(places, speed, xerr=ranges, color=colours, error_kw={"lw": 0.8, "ecolor": "#222"})
+    ends = {"lw": 0.8, "ecolor": "#222", "capsize": 2}
+    axes.barh(places, speed, xerr=ranges, color=colours, error_kw=ends)
     for place, (highest, value, ratio) in enumerate(
         zip(lines["highest"], speed, lines["ratio"], strict=True)
     ):
@@ -100,4 +101,6 @@ def logarithmic(axes: Axes, ticks: list[float]) -> None:
     axes.set(xscale="log", yscale="log")
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
     axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:,g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())

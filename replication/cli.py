@@ -11,6 +11,7 @@ from contextlib import suppress
 import typer
 
 from replication.commands.measure_commands import (
+    claim,
     claims,
     collect,
     criteria,
@@ -37,7 +38,7 @@ from replication.errors import EXIT_RESUMABLE, InputError, Interrupted
 STAGES: dict[str, tuple[Callable[..., None], ...]] = {
     "Plan": (plan, status, criteria),
     "Train": (data, train),
-    "Measure": (scale, table, collect, quality, frames, claims),
+    "Measure": (scale, table, collect, quality, frames, claims, claim),
     "Results": (summary, verify, compare, publish, derive, pool, docs, export),
     "Your own study": (new, schema),
 }

@@ -56,7 +56,7 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
 
     The other name is drawn at random: on a shared disk, processes of two containers may have the
     same id. What a killed process left of the same file is deleted a day later, when the file is
-    written again.
+    written again. Everybody may read the file whom the user's umask allows to.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full; an earlier file is kept.
@@ -65,7 +65,11 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         _remove_abandoned_parts(file)
+        part.touch()
+        # Some writers, that of safetensors for one, leave a file that only its owner may read.
+        mode = part.stat().st_mode
         write(part)
+        part.chmod(mode)
         flush(part)
         part.replace(file)
         flush(file.parent)

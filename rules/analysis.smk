@@ -4,8 +4,8 @@ rule quality:
         "results/{scale}/cells.csv",
         "results/{scale}/runs.csv",
     output:
-        "results/{scale}/quality.csv",
-        "results/{scale}/reliability.csv",
+        "results/{scale}/quality.csv.gz",
+        "results/{scale}/reliability.csv.gz",
         "results/{scale}/correct.safetensors",
         multiext("results/{scale}/tables/quality", ".csv", ".md", ".tex"),
         report(
@@ -31,7 +31,7 @@ rule claims:
     input:
         "results/{scale}/cells.csv",
         "results/{scale}/runs.csv",
-        "results/{scale}/quality.csv",
+        "results/{scale}/quality.csv.gz",
         "results/{scale}/correct.safetensors",
         PLAN.claims_file,
     output:
@@ -74,3 +74,22 @@ rule criteria:
         worker=WORKER,
     shell:
         "replication {params.worker} criteria --write {params.files} > {log:q} 2>&1"
+
+
+# Decides one claim from its own runs: results/fashion/claims/ban-all.txt
+rule claim:
+    input:
+        RULES.claim_runs,
+        PLAN.claims_file,
+    output:
+        "results/{scale}/claims/{claim}.txt",
+    log:
+        "results/{scale}/claims/{claim}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        files=CONFIGFILES,
+        worker=WORKER,
+    shell:
+        "replication {params.worker} claim {wildcards.claim:q} {params.files} > {output:q} 2> {log:q}"

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 from support.archives import cifar_archive
 from support.project import (
     CELLS,
@@ -101,6 +103,18 @@ def test_two_writers_with_one_process_id_do_not_mix_their_bytes(tmp_path: Path) 
     assert file.read_text(encoding="utf-8") == "first"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert str(os.getpid()) not in parts[0].name.split(".")
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_a_file_can_be_read_by_those_whom_the_umask_allows(
+    umask: int, mode: int, tmp_path: Path
+) -> None:
+    file, before = tmp_path / MODEL, os.umask(umask)
+    try:
+        write_atomically(file, lambda part: save_file({"weight": np.zeros(1)}, part))
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == mode
 
 
 def test_what_a_killed_process_left_is_deleted_when_it_is_a_day_old(tmp_path: Path) -> None:

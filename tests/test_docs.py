@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -16,12 +17,14 @@ import pytest
 import timm
 import torch
 import yaml
+from PIL import Image, ImageChops, ImageStat
 from sklearn.datasets import load_digits
 from support.plans import ROOT, TINY
 from support.workplace import PATH, Workplace
 from typer.main import get_command
 
 from replication import __version__
+from replication.analysis.statistics import summarise
 from replication.cli import app
 from replication.config.custom_objectives import find_objective
 from replication.config.new_study import create_study
@@ -30,6 +33,7 @@ from replication.config.scale import ImageRecipe, Scale
 from replication.data import specs
 from replication.errors import InputError
 from replication.plan.plan import Plan
+from replication.report.claim_pages import claim_pages
 from replication.report.documents import BLOCK, TEXTS, fill_document
 from replication.report.documents import DOCUMENTS as GENERATED
 from replication.report.primary_claims import ALTERNATIVES, CLAIM_WORDS, CONTROL, findings
@@ -39,10 +43,14 @@ README = ROOT / "README.md"
 CONTRIBUTING = ROOT / "CONTRIBUTING.md"
 CONFIG = ROOT / "config" / "README.md"
 PUBLISHED = ROOT / "published" / "README.md"
+CLAIM_PAGES = sorted((ROOT / "published" / "claims").glob("*.md"))
 OWN_DATA = ROOT / "docs" / "how-to" / "own-data.md"
 OWN_OBJECTIVE = ROOT / "docs" / "how-to" / "own-objective.md"
 DEVIATIONS = ROOT / "docs" / "explanation" / "deviations.md"
-DOCUMENTS = [README, CONTRIBUTING, CONFIG, PUBLISHED, *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    *(README, CONTRIBUTING, CONFIG, PUBLISHED, *CLAIM_PAGES),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 
 documents = pytest.mark.parametrize(
     "document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT))
@@ -199,6 +207,42 @@ def test_what_results_determine_is_what_the_command_writes(name: str) -> None:
     assert fill_document(text, Publications(ROOT / "published")) == text, "call: replication docs"
 
 
+def test_the_pages_of_the_claims_are_what_the_command_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    pages = claim_pages(Publications(ROOT / "published"))
+    texts = {file: text for file, text in pages.items() if file.suffix == ".md"}
+    assert sorted(texts) == CLAIM_PAGES
+    for file, text in texts.items():
+        assert file.read_text("utf-8") == text, "call: replication docs"
+        figure = pages[file.with_suffix(".png")]
+        assert isinstance(figure, bytes)
+        with Image.open(BytesIO(figure)) as new, Image.open(file.with_suffix(".png")) as kept:
+            assert new.size == kept.size, "call: replication docs"
+            # Another build of a library can draw the edges of letters otherwise.
+            difference = ImageStat.Stat(ImageChops.difference(new.convert("L"), kept.convert("L")))
+            assert difference.mean[0] < 1, "call: replication docs"
+
+
+def test_the_page_of_a_claim_answers_what_a_reader_asks() -> None:
+    text = (ROOT / "published/claims/ban-all.md").read_text("utf-8")
+    headings = re.findall(r"^## (.*)$", text, re.M)
+    assert headings == [
+        "What the paper says",
+        "What was found",
+        "What was tested",
+        "What would change the verdict",
+        "Repeat it",
+        "The runs behind it",
+    ]
+    line = pd.read_csv(ROOT / "published/fashion/claims_power.csv", index_col="claim")
+    difference = line.loc["ban-all", "difference"]
+    assert f"−{-difference:.2f} [" in text
+    assert "control: BAN against twice the epochs" in text
+    assert "--configfile published/fashion/scale.json results/fashion/claims/ban-all.txt" in text
+
+
 def test_every_document_with_markers_is_written_by_the_command() -> None:
     marked = {
         str(document.relative_to(ROOT))
@@ -218,6 +262,22 @@ def test_another_number_in_a_csv_file_is_another_number_in_the_readme(tmp_path: 
     after = findings(Publications(tmp_path))
     assert "−12.34" not in before
     assert "−12.34" in after
+
+
+def test_the_spread_between_processors_is_that_of_the_published_runs() -> None:
+    runs = pd.read_csv(ROOT / "published/fashion/runs.csv", index_col="run")
+    again = runs.index[runs.index.str.rpartition("/").get_level_values(2).str.contains("#")]
+    first = runs["error"].reindex(again.str.replace("#.*", "", regex=True))
+    differences = (runs["error"][again].to_numpy() - first.to_numpy()).astype(float)
+    differences = differences[np.isfinite(differences)]
+    summary = summarise(differences.tolist())
+    text = " ".join((ROOT / "docs/explanation/fair-test.md").read_text("utf-8").split())
+    assert (
+        f"At `fashion` {len(differences)} trainings with AVX2, repeated with AVX-512, differ by up"
+        f" to {np.abs(differences).max():.1f} points, {np.abs(differences).mean():.1f} on average,"
+        f" as two seeds do; their mean differs by {summary.mean:.2f} ±"
+        f" {summary.high - summary.mean:.2f}."
+    ) in text
 
 
 def test_an_unknown_marker_is_one_line() -> None:

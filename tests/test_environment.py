@@ -29,6 +29,7 @@ def test_requirements_pin_what_pyproject_asks_for() -> None:
         *PROJECT["dependencies"],
         *PROJECT["optional-dependencies"]["test"],
         *PROJECT["optional-dependencies"]["cluster"],
+        *PROJECT["optional-dependencies"]["site"],
     ]
     pinned = pins()
     for requirement in map(Requirement, asked):

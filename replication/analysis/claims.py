@@ -33,7 +33,7 @@ from replication.results.csv_files import (
 from replication.results.schema import CSV_FILES
 
 CLAIM_FRAMES = ("claims", "claims_power")
-"""The csv files that follow from ``cells.csv``, ``quality.csv`` and ``runs.csv`` alone."""
+"""The csv files that follow from ``cells.csv``, ``quality.csv.gz`` and ``runs.csv`` alone."""
 
 
 def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
@@ -43,7 +43,7 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
         The frame of ``claims.csv``.
 
     Raises:
-        InputError: ``cells.csv``, ``quality.csv``, ``runs.csv`` or ``claims.yaml`` is missing or
+        InputError: ``cells.csv``, ``quality.csv.gz``, ``runs.csv`` or ``claims.yaml`` is missing or
             wrong.
     """
     frames = claims_of(plan, folder)
@@ -56,7 +56,7 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
 def claims_of(plan: Plan, folder: Path = TABLES) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The frames of `decide_claims` for a scale; raises as `build_claims`.
 
-    Without ``quality.csv`` the claims on it are not measured.
+    Without ``quality.csv.gz`` the claims on it are not measured.
     """
     has_quality = csv_path(plan.results, "quality").exists()
     return decide_claims(
@@ -94,7 +94,7 @@ def decide_claims(
         claims: the claims, with what the paper prints.
         cells: lines of ``cells.csv``.
         runs: ``runs.csv`` by run.
-        quality: lines of ``quality.csv``; without them the claims on it are not measured.
+        quality: lines of ``quality.csv.gz``; without them the claims on it are not measured.
         exceptions: networks of another relative size than the paper's, with the reason; no claim is
             tested on them.
         data_sets: in words what stands for each of the paper's data sets.

@@ -28,7 +28,7 @@ from replication.results.csv_files import read_cells, read_csv_file, read_runs, 
 OUTCOMES = ("identical", "equal", "within", "outside")
 """What a number can be, compared with the published ones, the closest first."""
 TESTED = ("nll", "agreement", "kl")
-"""Metrics of ``quality.csv`` that are tested beside the error or perplexity of ``cells.csv``."""
+"""Metrics of ``quality.csv.gz`` that are tested beside the error or perplexity of ``cells.csv``."""
 COLUMN_KEY = ["table", "column", "metric"]
 """What identifies a column that is tested as a whole."""
 

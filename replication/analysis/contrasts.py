@@ -55,7 +55,7 @@ class CellValues:
     """
 
     def __init__(self, cells: pd.DataFrame, runs: pd.DataFrame) -> None:
-        """Take lines of ``cells.csv``, or those of ``quality.csv`` with one metric.
+        """Take lines of ``cells.csv``, or those of ``quality.csv.gz`` with one metric.
 
         Args:
             cells: lines with table, row, column, seed, metric, value and run.

@@ -41,7 +41,7 @@ from replication.results.csv_files import (
 from replication.results.schema import CSV_FILES
 
 SIX_DIGITS = "%.6g"
-"""Of ``reliability.csv``, whose counts of correct images follow from six digits exactly."""
+"""Of ``reliability.csv.gz``, whose counts of correct images follow from six digits exactly."""
 ERROR = "error (%)"
 """How the metric of an image network's cell ends."""
 
@@ -86,7 +86,7 @@ def _log_probabilities(members: Sequence[Predictions], of: Average) -> torch.Ten
 
 @dataclass(frozen=True)
 class QualityFrames:
-    """The lines of ``quality.csv`` and ``reliability.csv``, and what each cell gets right."""
+    """The lines of ``quality.csv.gz`` and ``reliability.csv.gz``, and what each cell gets right."""
 
     quality: pd.DataFrame
     reliability: pd.DataFrame
@@ -94,7 +94,7 @@ class QualityFrames:
 
 
 def write_quality(plan: Plan) -> QualityFrames:
-    """Write ``quality.csv``, ``reliability.csv`` and ``correct.safetensors``.
+    """Write ``quality.csv.gz``, ``reliability.csv.gz`` and ``correct.safetensors``.
 
     Raises:
         InputError: as `measure_quality`, or a file cannot be written.
@@ -170,7 +170,7 @@ def _read_predictions(
 def summarise_quality(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Mean and interval over the seeds, and the paired difference to generation 0.
 
-    `frame` is ``quality.csv`` and `runs` is ``runs.csv``, indexed by run. Returns the lines of
+    `frame` is ``quality.csv.gz`` and `runs` is ``runs.csv``, indexed by run. Returns the lines of
     ``tables/quality.csv``: one per cell and metric, Table 2 first. Agreement and KL have no
     difference, because generation 0 has neither.
     """

@@ -73,12 +73,37 @@ def frames(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> No
 
 
 def claims(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
-    """Decide the paper's claims from cells.csv and quality.csv, and write claims.csv."""
+    """Decide the paper's claims from cells.csv and quality.csv.gz, and write claims.csv."""
     plan = read_plan_of(configfile, results)
     from replication.analysis.claims import build_claims
 
     build_claims(plan)
     print(plan.results / "claims.csv")
+
+
+def claim(
+    name: Annotated[str, typer.Argument(help="The claim, as claims.csv names it: ban-all.")],
+    configfile: ConfigFiles = None,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Print only the names of its runs, teachers first.")
+    ] = False,
+    results: ResultsRoot = RESULTS,
+) -> None:
+    """Decide one claim from the runs that it is measured on, without the rest of the scale.
+
+    The other primary claims count as not measured in the correction of its p-values, so that the
+    verdict can be more cautious than that of the whole scale, and the difference is the same.
+    """
+    from replication.plan.claim_part import part_of_claim
+
+    part = part_of_claim(read_plan_of(configfile, results), name)
+    if runs:
+        print("\n".join(part.runs))
+        return
+    from replication.analysis.single_claim import decide_claim
+    from replication.report.outcome import describe_claim
+
+    print(describe_claim(decide_claim(part, name)))
 
 
 def criteria(

@@ -94,7 +94,7 @@ class ClaimSpec(StrictModel):
         None, description="The primary claim that it belongs to; without it the claim is primary."
     )
     metric: Metric | None = Field(
-        None, description="Of quality.csv; without it the tables' error or perplexity."
+        None, description="Of quality.csv.gz; without it the tables' error or perplexity."
     )
     smallest_effect: Fraction | None = Field(
         None,

@@ -45,7 +45,7 @@ class Claims:
     def reported_difference(self, name: str) -> float:
         """The printed difference of left and right; NaN where the paper prints none.
 
-        A metric of ``quality.csv`` has no printed number.
+        A metric of ``quality.csv.gz`` has no printed number.
         """
         claim = self.file.claims[name]
         return math.nan if claim.metric else self.reported(claim.contrast())

@@ -61,6 +61,11 @@ def _reads_cifar(recipe: Mapping[str, Any]) -> bool:
     return dataset.get("name") in ("cifar10", "cifar100") and "size" not in dataset
 
 
+def _chooses_the_precision_of_images(recipe: Mapping[str, Any]) -> bool:
+    # Only recipes of language models have a length of text.
+    return recipe.get("precision") == "auto" and "bptt" not in recipe.get("training", {})
+
+
 REVISIONS = (
     Revision(
         "With timm's optimisers the rate is multiplied after its milestones, as with SGD, and no"
@@ -75,6 +80,10 @@ REVISIONS = (
         "CIFAR's images are in the order of their class's and their file's name, which an archive"
         " and a folder share, and no longer in that of the archive.",
         _reads_cifar,
+    ),
+    Revision(
+        "`precision: auto` is bfloat16 for image networks on processors with AVX-512 BF16, too.",
+        _chooses_the_precision_of_images,
     ),
 )
 """All such changes, the oldest first. A new one is added at the end, and none is ever removed."""

@@ -166,7 +166,7 @@ def _check_lines(source: PooledFolder) -> None:
             )
     problems = {
         "cells.csv": line_problems(planned_cells(plan), keys_of(source.cells, CELL_AND_SEED_KEY)),
-        "quality.csv": line_problems(
+        "quality.csv.gz": line_problems(
             planned_quality(plan), keys_of(source.quality, [*CELL_AND_SEED_KEY, "metric"])
         ),
         "runs.csv": line_problems(

@@ -23,7 +23,10 @@ from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings
 from replication.verify.verification import read_plan, verify
 
-MEASURED_FILES = [SCALE_FILE, "runs.csv", "cells.csv", "quality.csv", "reliability.csv", CORRECT]
+MEASURED_FILES = [
+    *(SCALE_FILE, "runs.csv", "cells.csv"),
+    *("quality.csv.gz", "reliability.csv.gz", CORRECT),
+]
 CLAIMS_FILES = ["claims.csv", "claims_power.csv", "claims_items.csv"]
 CRITERIA_FILES = ["criteria.csv", "criteria.html"]
 

@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 
 from replication.report.figures import differences
 from replication.report.layout import QUALITY_METRICS
+from replication.report.paper_names import paper_name
 from replication.report.plotting import (
     REFERENCE,
     TREATMENT_COLOURS,
@@ -56,7 +57,7 @@ def _pooled(bins: pd.DataFrame) -> pd.DataFrame:
 def reliability(bins: pd.DataFrame, quality: pd.DataFrame) -> Figure:
     """Draw accuracy over confidence for the teacher, its students and their ensembles.
 
-    `bins`: the lines of ``reliability.csv`` of one row of Table 2; `quality`: those of
+    `bins`: the lines of ``reliability.csv.gz`` of one row of Table 2; `quality`: those of
     ``tables/quality.csv``. Faint lines are the seeds, points all seeds together, with an area by
     their share of the items; bins of fewer than ten items are left out.
     """
@@ -86,8 +87,8 @@ def reliability(bins: pd.DataFrame, quality: pd.DataFrame) -> Figure:
 def quality_differences(summary: pd.DataFrame, quality: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Draw differences to the teacher in NLL, Brier score and ECE: treatments of Table 2.
 
-    `summary`: the lines of ``tables/quality.csv`` of Table 2; `quality`: those of ``quality.csv``;
-    `runs`: ``runs.csv``, indexed by run.
+    `summary`: the lines of ``tables/quality.csv`` of Table 2; `quality`: those of
+    ``quality.csv.gz``; `runs`: ``runs.csv``, indexed by run.
     """
     networks = summary["row"].unique()
     columns = [column for column in COLUMN_NAMES if column != "teacher"]
@@ -106,7 +107,7 @@ def quality_differences(summary: pd.DataFrame, quality: pd.DataFrame, runs: pd.D
                 estimates(axes, of_column, seeds, _colour(column), within)
             axes.set_xlabel(f"difference in\n{QUALITY_METRICS[metric][0]}")
     for network, axes in zip(networks, grid[0], strict=True):
-        axes.set_title(network)
+        axes.set_title(paper_name(network))
     grid[0, 0].set_yticks(list(places.values()), [COLUMN_NAMES[column] for column in columns])
     grid[0, 0].set_ylim(0.6 - len(columns), 0.6)
     return figure

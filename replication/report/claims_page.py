@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from great_tables import GT, loc, style
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from replication.analysis.claim_verdicts import CLAIM_VERDICTS
 from replication.analysis.summary import verdict_counts
@@ -47,7 +48,8 @@ SMALLEST_EFFECTS: dict[str, Any] = {
     "label": "below the smallest effect of interest",
     "zorder": 0,
 }
-MEASURED_POINTS: dict[str, Any] = {"fmt": "o", "markersize": 3.5, "elinewidth": 1}
+FOREST_TICKS = (-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50, 100)
+MEASURED_POINTS: dict[str, Any] = {"fmt": "o", "markersize": 3, "elinewidth": 1}
 
 
 def _table(frame: pd.DataFrame, verdicts: "pd.Series[str] | None" = None, **options: Any) -> GT:
@@ -187,7 +189,7 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
         paper=100 / power["reported_level"] * power["reported_difference"],
         smallest=power["smallest_effect"] * percent,
     )
-    figure, grid = canvas(1, 1, 0.9 + 0.15 * len(frame))
+    figure, grid = canvas(1, 1, 0.9 + 0.125 * len(frame))
     axes = grid[0, 0]
     axes.axvline(0, **REFERENCE)
     reach = 1.1 * float(np.nanmax([1, *frame["mean"].abs(), *frame["paper"].abs()]))
@@ -204,6 +206,12 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
         yticks=frame["y"],
         yticklabels=frame["title"] + " " + frame["expect"].map(EXPECTATION_SIGNS),
     )
+    # Most differences lie near zero, a few far from it.
+    axes.set_xscale("asinh", linear_width=5)
+    ticks = [tick for tick in FOREST_TICKS if abs(tick) <= reach]
+    axes.set_xticks(ticks, [f"{tick}".replace("-", "−") for tick in ticks])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.tick_params(axis="y", labelsize=6.5)
     is_primary = frame["claim"] == frame["family"]
     for label, bold in zip(axes.get_yticklabels(), is_primary, strict=True):
         label.set_fontweight("bold" if bold else "normal")

@@ -11,6 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, PercentFormatter
 
+from replication.report.paper_names import paper_name
 from replication.report.plotting import (
     REFERENCE,
     TREATMENT_COLOURS,
@@ -41,7 +42,8 @@ def gradient_shares(curves: pd.DataFrame) -> Figure:
     """
     share = "ground_truth_share"
     titles = [f"{name} students" for name in TREATMENT_NAMES.values()]
-    figure, (grid,) = panels(titles, 2.3, "epoch", "share of ‖q − p‖²", **SHARED_AXES)
+    label = "share of ‖q − p‖² on\ntraining images"
+    figure, (grid,) = panels(titles, 2.3, "finished epochs", label, **SHARED_AXES)
     lines: dict[str, Any] = {"color": "white", "linewidth": 0.6, "alpha": 0.8}
     for objective, axes in zip(TREATMENT_NAMES, grid, strict=True):
         of_objective = curves[curves["column"] == objective]
@@ -62,7 +64,10 @@ def gradient_cosine(curves: pd.DataFrame) -> Figure:
     `curves`: ``learning_curves.csv``; bands show the range over the seeds.
     """
     networks = curves["row"].unique()
-    figure, (grid,) = panels(networks, 2.4, "epoch", "cosine to BAN’s gradient", **SHARED_AXES)
+    label = "cosine to BAN’s gradient"
+    figure, (grid,) = panels(
+        map(paper_name, networks), 2.4, "finished epochs", label, **SHARED_AXES
+    )
     for network, axes in zip(networks, grid, strict=True):
         for objective, name in TREATMENT_NAMES.items():
             of_objective = curves[(curves["row"] == network) & (curves["column"] == objective)]
@@ -70,6 +75,8 @@ def gradient_cosine(curves: pd.DataFrame) -> Figure:
             axes.plot(epochs, of_objective["ban_cosine"], color=colour, label=name)
             bounds = of_objective["ban_cosine_low"], of_objective["ban_cosine_high"]
             axes.fill_between(epochs, *bounds, color=colour, alpha=0.2, lw=0)
+    # From 0, no relation to BAN's gradient, to 1, the same direction.
+    grid[0].set_ylim(min(0.0, float(curves["ban_cosine_low"].min())), 1.03)
     return figure
 
 
@@ -82,7 +89,11 @@ def confidence_weights(weights: pd.DataFrame) -> Figure:
     """
     networks = weights["row"].unique()
     figure, (grid,) = panels(
-        networks, 2.4, "weight × b", "share of images with less", **SHARED_AXES
+        map(paper_name, networks),
+        2.5,
+        "weight of an image\n× batch size",
+        "share of training images\nwith a smaller weight",
+        **SHARED_AXES,
     )
     for network, axes in zip(networks, grid, strict=True):
         of_network = weights[weights["row"] == network]
@@ -91,6 +102,7 @@ def confidence_weights(weights: pd.DataFrame) -> Figure:
             axes.plot(of_network[column], of_network["percent"], label=label, **style)
         axes.axvline(1, label="equal weights", **REFERENCE)
     grid[0].yaxis.set_major_formatter(PercentFormatter(100))
+    grid[0].set(xlim=(0, None), ylim=(0, 100))
     return figure
 
 

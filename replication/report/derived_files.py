@@ -1,7 +1,7 @@
 """The files of a results folder that follow from its csv files, with their texts.
 
 Nothing here reads the folder of a run. What can be derived again follows from ``scale.json``,
-``runs.csv``, ``cells.csv``, ``quality.csv``, ``reliability.csv`` and ``correct.safetensors``, and
+``runs.csv``, ``cells.csv``, ``quality.csv.gz``, ``reliability.csv.gz`` and ``correct.safetensors``;
 ``criteria.csv`` keeps the columns of the divergences, which were measured from histories. The same
 functions write these files (``replication derive``) and check them (``replication verify``).
 """
@@ -54,7 +54,7 @@ def quality_files(plan: Plan, tables: Path) -> Texts:
     """``tables/quality.{csv,md,html,tex}``.
 
     Raises:
-        InputError: ``quality.csv`` or ``runs.csv`` is missing or damaged.
+        InputError: ``quality.csv.gz`` or ``runs.csv`` is missing or damaged.
     """
     quality = read_csv_file(plan.results, "quality")
     return quality_tables(plan, quality, read_runs(plan.results))
@@ -66,7 +66,7 @@ def claims_files(plan: Plan, tables: Path) -> Texts:
     Without ``correct.safetensors`` the last one cannot be derived, and is left as it is.
 
     Raises:
-        InputError: ``cells.csv``, ``quality.csv``, ``runs.csv`` or ``claims.yaml`` is missing or
+        InputError: ``cells.csv``, ``quality.csv.gz``, ``runs.csv`` or ``claims.yaml`` is missing or
             wrong.
     """
     frames = claims_of(plan, tables)

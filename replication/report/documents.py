@@ -12,7 +12,8 @@ from pathlib import Path
 
 from replication.errors import InputError
 from replication.files import write_text
-from replication.report import results_page
+from replication.report import publication_index, results_page
+from replication.report.claim_pages import claim_pages
 from replication.report.example_verdict import example_verdict
 from replication.report.plotting import draw
 from replication.report.primary_claims import check_scale_summary, findings, findings_figure
@@ -23,6 +24,7 @@ DOCUMENTS = (
     "docs/results.md",
     "docs/explanation/reading-a-verdict.md",
     "docs/explanation/fair-test.md",
+    "published/README.md",
 )
 """The documents that have markers."""
 
@@ -43,6 +45,8 @@ TEXTS: dict[str, Callable[[Publications], str]] = {
     "gains": results_page.gains,
     "effects": results_page.effects,
     "fair test": results_page.fair_test,
+    "index": publication_index.scales_table,
+    "index of claims": publication_index.primary_claims_table,
     "networks that do not fit": results_page.networks_that_do_not_fit,
 }
 """The texts between the markers, by name."""
@@ -67,7 +71,9 @@ def fill_document(text: str, publications: Publications) -> str:
 
 
 def write_documents(root: Path, published: Path) -> list[Path]:
-    """Write the documents and the figure below ``root``; return the files that were written.
+    """Write the documents, the claims' pages and the figures; return the files that were written.
+
+    The documents lie below ``root``, and the pages in the folder of the publications.
 
     Raises:
         InputError: a document or a csv file is missing or damaged.
@@ -84,6 +90,12 @@ def write_documents(root: Path, published: Path) -> list[Path]:
             ) from None
         write_text(document, fill_document(text, publications))
         written.append(document)
-    figure = root / FIGURE
-    figure.write_bytes(draw(findings_figure(publications), "svg"))
-    return [*written, figure]
+    drawings = {root / FIGURE: draw(findings_figure(publications), "svg")}
+    for file, content in (claim_pages(publications) | drawings).items():
+        file.parent.mkdir(exist_ok=True)
+        if isinstance(content, str):
+            write_text(file, content)
+        else:
+            file.write_bytes(content)
+        written.append(file)
+    return written

@@ -5,7 +5,6 @@ differences to a teacher also take `runs.csv`, indexed by run, which names the t
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,9 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
+from replication.analysis.statistics import summarise
 from replication.report.layout import VERDICT_COLOURS
+from replication.report.paper_names import paper_name
 from replication.report.plotting import (
     PAPER,
     REFERENCE,
@@ -27,14 +28,13 @@ from replication.report.plotting import (
     panels,
 )
 from replication.results.csv_columns import CELL_KEY
-from replication.results.csv_files import root_teachers
+from replication.results.csv_files import root_teachers, split_members
 
 SWEEPS = {
     "Table 1, Wide-ResNet": ("table1", "wide-resnet"),
     "Table 1, DenseNet": ("table1", "densenet"),
     "Table 3, Wide-ResNet": ("table3", "wide-resnet"),
 }
-GENERATIONS = {"teacher": 0, "ban-1": 1, "ban-2": 2, "ban-3": 3, "ens*2": 2.25, "ens*3": 3.25}
 STUDENTS = {
     "teacher": "trained on labels",
     "ban": "BAN student",
@@ -42,12 +42,7 @@ STUDENTS = {
 }
 VERDICT_MARKERS = {"better": "o", "undecided": "s", "worse": "X"}
 MEASURED_LABEL, REPORTED_LABEL = "measured test error (%)", "paper’s test error (%)"
-REMARK_STYLE: dict[str, Any] = {
-    "color": "#6b7280",
-    "fontsize": 7,
-    "fontstyle": "italic",
-    "zorder": 1,
-}
+RELATIVE_LABEL = "difference to the teacher (%)"
 TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]
 
 
@@ -135,26 +130,70 @@ def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 
 
 @drawn
-def generations(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Draw the sequence of generations and its ensembles: table 2.
+def generations(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> Figure:
+    """Draw the sequence of generations and its ensembles relative to the teacher: table 2.
 
-    The measured errors stand in the upper row, the paper’s in the lower one.
+    All networks share one axis, and the paper's effects stand beside ours. An ensemble stands at
+    the generation of its last member. The control is an average of as many label-trained networks,
+    where the scale has the table `controls`.
     """
-    lines = frame.assign(x=frame["column"].map(GENERATIONS)).dropna(subset="x")
     networks = frame["row"].unique()
-    figure, grid = panels(networks, 3.9, "generation", MEASURED_LABEL, REPORTED_LABEL, sharex=True)
-    squares = {"marker": "s", "linestyle": "none", "label": "ensemble of the generations"}
-    for network, (upper, lower) in zip(networks, grid.T, strict=True):
-        of_network = lines[lines["row"] == network]
-        within = limits(of_network, cells, lowest=0)
-        ensemble = of_network["column"].str.startswith("ens")
-        single, together = of_network[~ensemble], of_network[ensemble]
-        estimates(upper, single, cells, TREATMENT_COLOURS["ban"], within, label="one network")
-        estimates(upper, together, cells, TREATMENT_COLOURS["ensemble"], within, **squares)
-        lower.plot(single["x"], single["reported"], "D-", color=TREATMENT_COLOURS["ban"])
-        lower.plot(together["x"], together["reported"], "D", color=TREATMENT_COLOURS["ensemble"])
-        lower.set_xticks(range(4), ["teacher", "BAN-1", "BAN-2", "BAN-3"], rotation=45)
+    levels = frame[frame["column"] == "teacher"].set_index("row")
+    students, _ = differences(frame, cells, runs)
+    last = cells.drop_duplicates(CELL_KEY).set_index(CELL_KEY)["run"]
+    last = last.map(lambda members: split_members(members)[-1]).map(runs["generation"])
+    ensemble = students["column"].str.startswith("ens")
+    students = students[ensemble | students["column"].str.startswith("ban-")]
+    students = students.assign(
+        x=students.join(last.rename("x"), on=CELL_KEY)["x"] + 0.3 * ensemble[students.index]
+    )
+    # The larger ensemble of a network without a BAN-3 ends at the same generation.
+    students["x"] += 0.25 * students.groupby(["row", "x"]).cumcount()
+    ours = 100 / students["row"].map(levels["mean"])
+    for column in ("mean", "ci_low", "ci_high"):
+        students[column] *= ours
+    students["reported"] *= 100 / students["row"].map(levels["reported"])
+    controls = _label_ensembles(cells)
+    shown = pd.concat([students, controls], ignore_index=True)
+    within = limits(shown, cells[:0], students["reported"], pd.Series([0.0]))
+    figure, (grid,) = panels(
+        map(paper_name, networks), 2.9, "generation", RELATIVE_LABEL, sharex=True, sharey=True
+    )
+    for network, axes in zip(networks, grid, strict=True):
+        axes.axhline(0, **REFERENCE)
+        of_network = students[students["row"] == network]
+        together = of_network["column"].str.startswith("ens")
+        kinds = {"one network": (of_network[~together], "ban", "o")}
+        kinds["Ens*2, then Ens*3"] = (of_network[together], "ensemble", "s")
+        of_controls = controls[controls["row"] == network]
+        kinds["control: two and three label-trained networks"] = (of_controls, "teacher", "^")
+        for label, (points, colour, marker) in kinds.items():
+            style = {"fmt": marker, "markersize": 4, "elinewidth": 1}
+            intervals(axes, points, within, color=TREATMENT_COLOURS[colour], label=label, **style)
+        printed = of_network.dropna(subset="reported")
+        axes.plot(printed["x"] - 0.12, printed["reported"], label="the paper’s", **PAPER)
+        axes.set_xticks(range(1, 4), ["BAN-1", "BAN-2", "BAN-3"])
+        axes.set_xlim(0.6, 3.8)
     return figure
+
+
+def _label_ensembles(cells: pd.DataFrame) -> pd.DataFrame:
+    """Label-trained networks of the table `controls`, averaged: relative to one of them, in %.
+
+    A line for each network and number of members, at the x of the ensemble of as many generations.
+    """
+    controls = cells[cells["table"] == "controls"]
+    values = controls.pivot(index=["row", "seed"], columns="column", values="value")
+    lines = []
+    for x, column in ((2.5, "label ens*2"), (3.5, "label ens*3")):
+        for row in values.index.unique("row") if column in values else ():
+            pairs = values.loc[row, [column, "teacher"]].dropna()
+            level = pairs["teacher"].mean()
+            summary = summarise((100 / level * (pairs[column] - pairs["teacher"])).tolist())
+            ends = {"ci_low": summary.low, "ci_high": summary.high}
+            key = {"table": "controls", "row": row, "column": column}
+            lines.append({**key, "x": x, "mean": summary.mean, **ends})
+    return pd.DataFrame(lines, columns=[*CELL_KEY, "x", "mean", "ci_low", "ci_high"])
 
 
 @drawn
@@ -166,7 +205,8 @@ def treatments(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> 
     networks, within = frame["row"].unique(), limits(students, seeds, students["reported"])
     xlabel = "difference to teacher\n(percentage points)"
     label = "measured: mean, 95 % interval, seeds"
-    figure, grid = panels(networks, 2.4, xlabel, "", sharex=True, sharey=True)
+    titles = map(paper_name, networks)
+    figure, grid = panels(titles, 2.4, xlabel, "", sharex=True, sharey=True)
     for network, axes in zip(networks, grid[0], strict=True):
         axes.axvline(0, **REFERENCE)
         for column in TREATMENT_NAMES:
@@ -197,7 +237,7 @@ def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
             colour = TREATMENT_COLOURS[student]
             estimates(left, of_kind, cells, colour, within, linestyle="none", label=label)
             right.plot(of_kind["reported"], of_kind["y"], **PAPER | {"color": colour})
-        left.set_yticks(list(places.values()), list(names))
+        left.set_yticks(list(places.values()), [paper_name(name) for name in names])
         left.set_ylim(0.6 - len(names), 0.6)
         left.set_title(f"Table {table[-1]}, measured")
         right.set_title(f"Table {table[-1]}, paper")
@@ -208,31 +248,43 @@ def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 
 @drawn
 def agreement_with_paper(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Draw the measured over the reported difference to the teacher: all cells, by verdict."""
-    students, seeds = differences(frame, cells, runs)
-    perplexity = students["metric"].str.contains("perplexity")
-    units = {"test error (percentage points)": ~perplexity, "perplexity": perplexity}
-    labels = ("paper’s difference to the teacher", "measured difference to the teacher")
-    figure, (grid,) = panels(units, 3.4, *labels, gridspec_kw={"width_ratios": [2, 1]})
-    for axes, chosen in zip(grid, units.values(), strict=True):
-        axes.axhline(0, **REFERENCE)
-        axes.axvline(0, **REFERENCE)
-        within = limits(students[chosen], seeds, pd.Series([0.0]))
-        for verdict, marker in VERDICT_MARKERS.items():
-            judged = students["verdict"] == verdict
-            of_verdict = students[chosen & judged].assign(x=students["reported"])
-            label = f"{verdict} ({judged.sum()})"
-            style = {"marker": marker, "color": VERDICT_COLOURS[verdict], "linestyle": "none"}
-            thin = {"elinewidth": 0.7, "capsize": 0, "markeredgewidth": 0}
-            intervals(axes, of_verdict, within, label=label, **thin, **style)
-        # Most cells lie near zero, a few far from it.
-        axes.set_xscale("asinh", linear_width=1)
-        axes.set_yscale("asinh", linear_width=1)
-        for axis in (axes.xaxis, axes.yaxis):
-            _fixed_ticks(axis, TICKS, lambda value: f"{value:g}".replace("-", "−"))
-        axes.margins(x=0.1)
-    # Beside the line of no reported difference, where no cell lies far from the other line.
-    across = grid[0].get_xaxis_transform()
-    grid[0].text(-0.08, 0.04, "better in both", transform=across, ha="right", **REMARK_STYLE)
-    grid[0].text(0.08, 0.96, "worse in both", transform=across, va="top", **REMARK_STYLE)
+    """Draw the measured over the reported relative difference to the teacher: all cells.
+
+    In percent of the teacher's error or perplexity, so that all cells share one pair of axes. On
+    the diagonal both effects are equal.
+    """
+    students, _ = differences(frame, cells, runs)
+    levels = _teacher_levels(frame, cells, runs)
+    students = students.join(levels, on=CELL_KEY).dropna(subset="reported")
+    ours = 100 / students["level"]
+    for column in ("mean", "ci_low", "ci_high"):
+        students[column] *= ours
+    students["x"] = 100 * students["reported"] / students["reported_level"]
+    figure, grid = canvas(1, 1, 4.6)
+    axes = grid[0, 0]
+    axes.axhline(0, **REFERENCE)
+    axes.axvline(0, **REFERENCE)
+    within = limits(students, cells[:0], students["x"], pd.Series([0.0]))
+    axes.plot(within, within, color="#9aa0a6", linewidth=0.8, label="the same relative effect")
+    for verdict, marker in VERDICT_MARKERS.items():
+        of_verdict = students[students["verdict"] == verdict]
+        label = f"{verdict} ({len(of_verdict)})"
+        style = {"marker": marker, "color": VERDICT_COLOURS[verdict], "linestyle": "none"}
+        thin = {"elinewidth": 0.7, "capsize": 0, "markeredgewidth": 0}
+        intervals(axes, of_verdict, within, label=label, **thin, **style)
+    # Most cells lie near zero, a few far from it.
+    axes.set_xscale("asinh", linear_width=3)
+    axes.set_yscale("asinh", linear_width=3)
+    for axis in (axes.xaxis, axes.yaxis):
+        _fixed_ticks(axis, TICKS, lambda value: f"{value:g}".replace("-", "−"))
+    axes.set(xlabel=f"the paper’s {RELATIVE_LABEL}", ylabel=f"our {RELATIVE_LABEL}", xlim=within)
     return figure
+
+
+def _teacher_levels(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """The mean of each student's teacher, measured and printed, by cell."""
+    keys = ["table", "teacher_row", "teacher_column"]
+    pairs = _with_teachers(cells, runs)[[*CELL_KEY, *keys[1:]]].drop_duplicates(CELL_KEY)
+    means = frame.set_index(CELL_KEY)[["mean", "reported"]]
+    means.columns = pd.Index(["level", "reported_level"])
+    return pairs.join(means, on=keys).set_index(CELL_KEY)[["level", "reported_level"]]

@@ -1,6 +1,10 @@
-"""A table's tidy frame as rows × columns of texts, and the notes that explain them."""
+"""A table's tidy frame as rows × columns of texts, and the notes that explain them.
 
-from dataclasses import dataclass
+A row has several lines: what the paper prints, our mean, and both differences to the teacher.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -18,7 +22,6 @@ GT_STYLE: dict[str, Any] = {
     "table_margin_left": "0px",
 }
 
-
 # Headings and digits of the metrics of predictions.
 QUALITY_METRICS = {
     "nll": ("NLL (nats)", ".3f"),
@@ -28,94 +31,134 @@ QUALITY_METRICS = {
     "kl": ("KL (nats)", ".3f"),
 }
 
+PRINTED, OURS = "paper", "ours"
+PRINTED_DIFFERENCE, OUR_DIFFERENCE = "paper − teacher", "ours − teacher"
+LINES = (PRINTED, OURS, PRINTED_DIFFERENCE, OUR_DIFFERENCE)
+"""The lines of a row, from top to bottom."""
+PARAMETERS = "parameters"
+"""The column of the networks' sizes."""
 
-class RenderedCell(NamedTuple):
-    """The texts of one cell; empty where there is nothing to show.
+PrintedDifferences = Mapping[tuple[str, str], float]
+"""The paper's difference to the teacher, by row and column."""
 
-    ``interval`` is the half-width of the mean's interval. ``mark`` shows the verdict, and whether
-    it agrees with the paper; ``difference`` explains both in words.
+
+class Entry(NamedTuple):
+    """What stands in one line of a cell.
+
+    ``interval`` follows the value, ``mark`` shows its ``verdict`` and whether it agrees with the
+    paper, ``p_value`` stands behind it, and ``n`` is the number of seeds.
     """
 
-    mean: str
-    reported: str
+    value: str
     interval: str = ""
-    best: bool = False
-    reported_best: bool = False
+    bold: bool = False
     verdict: str = ""
-    difference: str = ""
     mark: str = ""
+    p_value: str = ""
+    n: int | None = None
 
-    def emphasised(self, bold: str) -> "RenderedCell":
-        """The cell with its best numbers put into a template for bold text."""
-        return self._replace(
-            mean=bold % self.mean if self.best else self.mean,
-            reported=bold % self.reported if self.reported_best else self.reported,
-        )
+
+CellLines = dict[str, Entry]
+"""The entries of a cell by line."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A table as in the paper: `cells` by row and column, `params` by row where it prints them."""
+    """A table as in the paper: the lines of its cells by row and column.
+
+    ``sizes`` has the parameters of a row's network, as an entry for each line, where the paper
+    prints them.
+    """
 
     rows: list[str]
     columns: list[str]
-    cells: dict[tuple[str, str], RenderedCell]
-    params: dict[str, RenderedCell]
+    cells: dict[tuple[str, str], CellLines]
+    sizes: dict[str, CellLines] = field(default_factory=dict)
 
     def transposed(self) -> "Layout":
         """Its rows as columns, without the parameters."""
         cells = {(column, row): cell for (row, column), cell in self.cells.items()}
-        return Layout(self.columns, self.rows, cells, {})
+        return Layout(self.columns, self.rows, cells)
+
+    def lines_of(self, row: str) -> list[str]:
+        """The lines that at least one cell of a row has."""
+        shown = [
+            self.sizes.get(row, {}),
+            *(self.cells.get((row, name), {}) for name in self.columns),
+        ]
+        return [line for line in LINES if any(line in cell for cell in shown)]
+
+    def seeds_of(self, row: str) -> int | None:
+        """The number of seeds of a row; None where its cells differ in it."""
+        cells = (self.cells.get((row, column), {}) for column in self.columns)
+        seeds = {entry.n for cell in cells for entry in cell.values() if entry.n}
+        return seeds.pop() if len(seeds) == 1 else None
 
 
-def _number(value: float, spec: str = ".2f") -> str:
+def number(value: float, spec: str = ".2f") -> str:
+    """A number with the typographic minus; nothing for a missing one."""
     return "" if pd.isna(value) else format(value, spec).replace("-", "−")
 
 
-def _difference(line: dict[Any, Any]) -> str:
-    numbers = [line[name] for name in ("delta_vs_teacher", "delta_ci_low", "delta_ci_high")]
-    difference, low, high = map(_number, numbers)
-    interval = f" [{low}, {high}]" if low else ""
-    p = f", p = {line['p_value']:.2g}" if pd.notna(line["p_value"]) else ""
-    return f"{line['verdict']}: {difference}{interval} to its teacher{p}" if difference else ""
+def size(millions: float) -> str:
+    """A number of parameters with three digits: 2.93 k, 16.1 M; nothing for a missing one."""
+    if pd.isna(millions):
+        return ""
+    return f"{millions:.3g} M" if millions >= 1 else f"{1000 * millions:.3g} k"
 
 
-def _competitors(frame: pd.DataFrame) -> list[str]:
-    """The columns of the frame that define a group with one best value: a row, or a column."""
-    return ["metric"] if frame["column"].nunique() == 1 else ["metric", "row"]
-
-
-def _best(frame: pd.DataFrame, values: str) -> "pd.Series[bool]":
-    """Whether a cell has the lowest value of its group at the printed precision."""
-    rounded = frame[values].round(2)
-    groups = rounded.groupby([frame[name] for name in _competitors(frame)])
-    return (rounded == groups.transform("min")) & (groups.transform("count") > 1)
-
-
-def layout(frame: pd.DataFrame) -> Layout:
+def layout(frame: pd.DataFrame, printed: PrintedDifferences | None = None) -> Layout:
     """Lay out the tidy frame of one table as in the paper."""
-    contrast = frame["metric"].str.startswith(DIFFERENCE)
-    best = _best(frame, "mean").mask(contrast, (frame["ci_low"] > 0) | (frame["ci_high"] < 0))
-    lines = frame.assign(best=best, reported_best=_best(frame, "reported"), contrast=contrast)
     cells = {
-        (line["row"], line["column"]): RenderedCell(
-            mean=_number(line["mean"], "+.2f" if line["contrast"] else ".2f") if line["n"] else "–",
-            reported=_number(line["reported"]),
-            interval=_number((line["ci_high"] - line["ci_low"]) / 2),
-            best=line["best"],
-            reported_best=line["reported_best"],
-            verdict=line["verdict"] if pd.notna(line["verdict"]) else "",
-            difference=_difference(line),
-            mark=CELL_MARKS.get(line["verdict"], "") + AGREES.get(line["agrees"], ""),
-        )
-        for line in lines.to_dict("records")
+        (line["row"], line["column"]): _cell(line, printed or {})
+        for line in frame.to_dict("records")
     }
-    params = {}
+    sizes: dict[str, CellLines] = {}
     if frame["params_reported"].notna().any():
-        sizes = frame.groupby("row")[["params", "params_reported"]].first()
-        for row, ours, papers in sizes.itertuples():
-            params[str(row)] = RenderedCell(_number(ours, ".3g"), _number(papers, ".3g"))
-    return Layout(list(frame["row"].unique()), list(frame["column"].unique()), cells, params)
+        of_rows = frame.groupby("row")[["params", "params_reported"]].first()
+        for row, ours, papers in of_rows.itertuples():
+            printed_size = f"{papers:g} M" if pd.notna(papers) else ""
+            texts = {PRINTED: printed_size, OURS: size(ours)}
+            sizes[str(row)] = {line: Entry(text) for line, text in texts.items() if text}
+    return Layout(list(frame["row"].unique()), list(frame["column"].unique()), cells, sizes)
+
+
+def _cell(line: Mapping[Any, Any], printed: PrintedDifferences) -> CellLines:
+    """The lines of one cell, from its line of the tidy frame."""
+    contrast = line["metric"].startswith(DIFFERENCE)
+    lines: CellLines = {}
+    if pd.notna(line["reported"]):
+        lines[PRINTED] = Entry(number(line["reported"]))
+    low, high, n = line["ci_low"], line["ci_high"], int(line["n"])
+    if not n:
+        lines[OURS] = Entry("–")
+    elif contrast:
+        lines[OURS] = Entry(
+            number(line["mean"], "+.2f"), _between(low, high), bool(low > 0 or high < 0), n=n
+        )
+    else:
+        reach = number((high - low) / 2)
+        lines[OURS] = Entry(number(line["mean"]), f"± {reach}" if reach else "", n=n)
+    if pd.isna(line["delta_vs_teacher"]):
+        return lines
+    difference = printed.get((line["row"], line["column"]))
+    if difference is not None:
+        lines[PRINTED_DIFFERENCE] = Entry(number(difference, "+.2f"))
+    verdict = line["verdict"] if pd.notna(line["verdict"]) else ""
+    lines[OUR_DIFFERENCE] = Entry(
+        number(line["delta_vs_teacher"], "+.2f"),
+        _between(line["delta_ci_low"], line["delta_ci_high"]),
+        verdict in ("better", "worse"),
+        verdict,
+        CELL_MARKS.get(verdict, "") + AGREES.get(line["agrees"], ""),
+        f"p = {line['p_value']:.2g}" if pd.notna(line["p_value"]) else "",
+    )
+    return lines
+
+
+def _between(low: float, high: float, spec: str = "+.2f") -> str:
+    """An interval of a difference; nothing where there is none."""
+    return f"[{number(low, spec)}, {number(high, spec)}]" if pd.notna(low) else ""
 
 
 def quality_layout(frame: pd.DataFrame) -> Layout:
@@ -126,51 +169,50 @@ def quality_layout(frame: pd.DataFrame) -> Layout:
     named = frame["row"]
     if frame["column"].nunique() > 1:
         named = named + ", " + frame["column"]
-    cells = {}
+    cells: dict[tuple[str, str], CellLines] = {}
     for name, line in zip(named, frame.to_dict("records"), strict=True):
         heading, spec = QUALITY_METRICS[line["metric"]]
         low, high = line["delta_ci_low"], line["delta_ci_high"]
-        difference = _number(line["delta_vs_teacher"], f"+{spec}")
-        if reach := _number((high - low) / 2, spec):
-            difference += f" ± {reach}"
-        cells[name, heading] = RenderedCell(
-            mean=_number(line["mean"], spec),
-            reported=difference,
-            interval=_number((line["ci_high"] - line["ci_low"]) / 2, spec),
-            reported_best=low > 0 or high < 0,
-        )
-    return Layout(
-        list(named.unique()), [heading for heading, _ in QUALITY_METRICS.values()], cells, {}
-    )
+        reach = number((line["ci_high"] - line["ci_low"]) / 2, spec)
+        interval = f"± {reach}" if reach else ""
+        lines = {OURS: Entry(number(line["mean"], spec), interval, n=int(line["n"]))}
+        if pd.notna(line["delta_vs_teacher"]):
+            lines[OUR_DIFFERENCE] = Entry(
+                number(line["delta_vs_teacher"], f"+{spec}"),
+                _between(low, high, f"+{spec}"),
+                bool(low > 0 or high < 0),
+            )
+        cells[name, heading] = lines
+    headings = [heading for heading, _ in QUALITY_METRICS.values()]
+    return Layout(list(named.unique()), headings, cells)
 
 
-def notes(frame: pd.DataFrame, note: str, transposed: bool = False) -> list[str]:
-    """Explain the numbers: metric, data (`note`), seeds, interval, bold and verdicts."""
+def notes(frame: pd.DataFrame, note: str) -> list[str]:
+    """Explain the numbers: metric, data (`note`), seeds, intervals, bold and verdicts."""
     contrast = frame["metric"].str.startswith(DIFFERENCE)
     metrics = " and ".join(frame["metric"][~contrast].unique())
-    printed = frame["reported"].notna().any()
-    beneath = "; beneath it the paper’s value, from one run" if printed else ""
-    and_whose = ", ours and the paper’s" if printed else ""
-    seeds_of = frame["n"].where(frame["n"] > 0, frame["n"].max())  # empty cells have own notes
-    low, high = int(seeds_of.min()), int(seeds_of.max())
-    seeds = f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
-    spread = "Mean ± half-width of the 95 % t-interval over" if high > 1 else "Measured with"
-    place = "row" if ("row" in _competitors(frame)) != transposed else "column"
-    sentences = [
-        f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}",
-        f"{spread} {seeds}{beneath}. Bold: the best of its {place}{and_whose}.",
-    ]
-    if contrast.any():
-        sentences.append(
-            "Differences are paired by seed and bold where their 95 % interval excludes zero, not"
-            " corrected for their number."
-        )
-    if frame["verdict"].notna().any():
+    several = (frame["n"] > 1).any()
+    sentences = [f"{metrics[0].upper()}{metrics[1:]}, lower is better. {note}"]
+    if several:
+        ours = "ours: mean ± half-width of the 95 % t-interval over n seeds"
+    else:
+        ours = "ours: one seed, which has no interval"
+    printed = "paper: the printed value, from one run; " if frame["reported"].notna().any() else ""
+    sentences.append(f"{printed}{ours}.".capitalize())
+    students = frame["verdict"].notna().any()
+    if students:
         legend = ", ".join(f"{mark} {verdict}" for verdict, mark in CELL_MARKS.items())
         sentences.append(
-            f"{legend}: the 95 % interval of the paired difference to the teacher of the same "
-            "lineage lies below zero, above it, or contains it."
+            "− teacher: the difference to generation 0 of the same lineage, paired by seed, with"
+            f" its 95 % interval. {legend}: the interval lies below zero, above it, or contains it."
         )
+    if contrast.any():
+        sentences.append(
+            "Differences are paired by seed, with their 95 % intervals, which are not corrected for"
+            " their number."
+        )
+    if several and (students or contrast.any()):
+        sentences.append("Bold: the interval of the difference excludes zero.")
     if frame["agrees"].isin([*AGREES]).any():
         sentences.append(
             "✓ in the direction of the paper’s difference, ✗ against it; neither where the paper’s"

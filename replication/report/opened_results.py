@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Self
 
 import pandas as pd
-from IPython.display import HTML, Image, display
+from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 
 from replication.plan.plan import PUBLISHED
+from replication.report.interpretation import describe_claims, describe_curves, describe_table
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.report.plotting import draw, save
 from replication.results.csv_files import csv_path, read_cells, read_csv_file, read_runs
@@ -57,14 +58,25 @@ class Results:
         return pd.concat(frames, ignore_index=True)
 
     def show_table(self, name: str) -> None:
-        """Display a table in a notebook, or the reason why it cannot be shown."""
+        """Display a table in a notebook with how many of its students are better than teachers.
+
+        A scale without the table says so.
+        """
         path = self.folder / f"tables/{name}.html"
         try:
             display(HTML(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            print(f"{path}: no such file; {self._hint}")
+            print(f"These results do not have {name}; {self._hint}")
+            return
         except (OSError, ValueError) as error:
             print(f"{path}: damaged ({error}); delete it and {self._hint}")
+            return
+        if name in TABLE_NAMES:
+            display(Markdown(describe_table(self.table(name))))
+
+    def show_findings(self, *names: str) -> None:
+        """Display what these results say about some claims; those not measured are left out."""
+        display(Markdown(describe_claims(self.claims(), names)))
 
     def show(self, name: str, figure: Figure) -> Image:
         """A figure of a notebook as an image to display.
@@ -118,6 +130,10 @@ class Results:
     def class_similarity(self) -> pd.DataFrame:
         """A teacher's mean probability of each class, by `treatment` and `argmax`."""
         return self._frame("class_similarity")
+
+    def show_curves(self) -> None:
+        """Display how the gradients of the treatments end up."""
+        display(Markdown(describe_curves(self.learning_curves())))
 
     @property
     def _hint(self) -> str:

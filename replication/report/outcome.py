@@ -5,10 +5,11 @@ Reads small csv files without pandas, so that it ends `make tables` at once.
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from replication.analysis.fair_test import FAIR_TEST
 from replication.errors import InputError
@@ -100,6 +101,19 @@ def describe_in_markdown(plan: Plan) -> str:
             family.sort(key=lambda line: line["claim"] != line["family"])
             blocks += [f"### {claim['statement']}", _claims_in_markdown(family)]
     return "\n\n".join(blocks) + "\n"
+
+
+def describe_claim(line: Mapping[str, Any]) -> str:
+    """The statement, the verdict and the evidence of a claim: a line of ``claims.csv``."""
+    size = f"; size: {line['size']}" if isinstance(line["size"], str) else ""
+    return "\n".join(
+        (
+            line["statement"],
+            f"Tested on: {line['tested_on']}",
+            f"Verdict: {line['verdict']}{size}",
+            line["evidence"],
+        )
+    )
 
 
 def _claims_in_markdown(lines: Lines) -> str:

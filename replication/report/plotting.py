@@ -1,5 +1,6 @@
 """Shared by the figures: style, colours, panels, and how an estimate is drawn."""
 
+import re
 from collections.abc import Callable, Iterable
 from functools import wraps
 from io import BytesIO
@@ -34,6 +35,8 @@ HANDLE = 9  # its handle with the space around it, in characters
 CUT_OFF = "interval goes on"
 ARROWHEAD: dict[str, Any] = {"s": 26, "linewidths": 0, "zorder": 5, "clip_on": False}
 REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "ls": "--", "zorder": 1}
+MORE_DIGITS = re.compile(rb"(\d\.\d\d)\d+")
+"""Numbers of an SVG with more than two decimals, which are hundredths of a point."""
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -56,6 +59,8 @@ STYLE: dict[Any, Any] = {
     "errorbar.capsize": 2,
     # Without a fixed salt, the identifiers in an SVG change with every call.
     "svg.hashsalt": "born-again",
+    # Letters as text and not as outlines: a fraction of the size, and a search finds them.
+    "svg.fonttype": "none",
 }
 
 
@@ -106,6 +111,8 @@ def draw(figure: Figure, suffix: Literal["svg", "png"]) -> bytes:
     file, metadata = BytesIO(), {"Date": None} if suffix == "svg" else None
     with mpl.rc_context(STYLE):
         figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
+    if suffix == "svg":
+        return MORE_DIGITS.sub(rb"\1", file.getvalue())
     return file.getvalue()
 
 

@@ -82,19 +82,25 @@ def findings(publications: Publications) -> str:
             *_alternatives_sentences(claims),
         ]
         blocks.append(" ".join(sentences))
-    return "\n\n".join([*blocks, claims_table(publications, scales)])
+    return "\n\n".join([*blocks, claims_table(publications, scales, "published/")])
 
 
-def claims_table(publications: Publications, scales: Sequence[str]) -> str:
-    """Return a row for each primary claim and the control, with three columns for each scale."""
+def claims_table(publications: Publications, scales: Sequence[str], folder: str) -> str:
+    """Return a row for each primary claim and the control, with three columns for each scale.
+
+    A primary claim links to its page; ``folder`` leads from the document to the publications.
+    """
     by_scale = {scale: publications.claims(scale) for scale in scales}
     header = ["claim", "the paper"]
     for scale in scales:
-        header += [f"ours, on {TESTED_ON[scale]}", "n", "verdict; size"]
+        header += [f"ours, on {TESTED_ON[scale]}; text in the last row", "n", "verdict; size"]
     rows = []
     for claim, words in CLAIM_WORDS.items():
         lines = [line_of(claims, claim) for claims in by_scale.values()]
-        row = [escaped(words[0].upper() + words[1:]), reported_of(lines[0])]
+        title = escaped(words[0].upper() + words[1:])
+        if claim != CONTROL:
+            title = f"[{title}]({folder}{page_file(claim)})"
+        row = [title, reported_of(lines[0])]
         for line in lines:
             row += [difference_of(line), seeds_of(line), verdict_of(line)]
         rows.append(row)
@@ -150,6 +156,11 @@ def findings_figure(publications: Publications) -> Figure:
         xlabel="relative difference in % (left of 0: a lower error)",
     )
     return figure
+
+
+def page_file(claim: str) -> str:
+    """The file of a claim's page, relative to the folder of the publications."""
+    return f"claims/{claim}.md"
 
 
 def evidence_scales(publications: Publications) -> list[str]:

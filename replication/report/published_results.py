@@ -1,12 +1,14 @@
 """The csv files of publications, and their numbers as the documents show them."""
 
 from collections.abc import Hashable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import cast
 
 import pandas as pd
 
 from replication.errors import InputError
+from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.csv_files import read_csv_file
 
 TESTED_ON = {
@@ -31,6 +33,14 @@ class Publications:
         """The scales of `TESTED_ON` that are published."""
         return [scale for scale in TESTED_ON if (self.folder / scale / "claims.csv").is_file()]
 
+    def scales_of(self, claim: str) -> list[str]:
+        """The scales at which a claim is measured."""
+        return [scale for scale in self.scales if self.claims(scale)["difference"].notna()[claim]]
+
+    def plan(self, scale: str) -> Plan:
+        """The plan of a publication, from its ``scale.json``."""
+        return _read_plan(self.folder, scale)
+
     def claims(self, scale: str) -> pd.DataFrame:
         """``claims.csv`` with the numbers of ``claims_power.csv``, indexed by claim."""
         claims = self.file(scale, "claims")
@@ -44,7 +54,18 @@ class Publications:
 
     def file(self, scale: str, name: str) -> pd.DataFrame:
         """The lines of another csv file, by its name in `replication.results.schema`."""
-        return read_csv_file(self.folder / scale, name)
+        return _read_file(self.folder / scale, name).copy()
+
+
+@cache
+def _read_plan(folder: Path, scale: str) -> Plan:
+    return Plan.read([folder / scale / SCALE_FILE], root=folder)
+
+
+@cache
+def _read_file(folder: Path, name: str) -> pd.DataFrame:
+    """A csv file of a publication, which the documents read for many numbers."""
+    return read_csv_file(folder, name)
 
 
 def line_of(frame: pd.DataFrame, key: Hashable) -> "pd.Series[float]":

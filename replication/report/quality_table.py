@@ -16,9 +16,9 @@ REMARKS = (
     "NLL: negative log-likelihood of the labels. ECE: expected calibration error, 15 bins. Lower is"
     " better. Agreement and KL, of the teacher from the student, are with the direct teacher; those"
     " of an ensemble with generation 0.",
-    "Mean ± half-width of the 95 % t-interval over the seeds; beneath it the paired difference to"
-    " generation 0 of the lineage, bold where its interval excludes zero (not corrected for the"
-    " number of cells).",
+    "Ours: mean ± half-width of the 95 % t-interval over n seeds. − teacher: the paired difference"
+    " to generation 0 of the lineage with its 95 % interval, bold where that excludes zero (not"
+    " corrected for the number of cells).",
 )
 
 
@@ -36,7 +36,7 @@ def build_quality(plan: Plan) -> None:
 def quality_tables(plan: Plan, frame: pd.DataFrame, runs: pd.DataFrame) -> dict[Path, str]:
     """The files ``tables/quality.{csv,md,html,tex}`` with their texts.
 
-    `frame` is ``quality.csv`` and `runs` is ``runs.csv``, indexed by run.
+    `frame` is ``quality.csv.gz`` and `runs` is ``runs.csv``, indexed by run.
 
     ``tables/quality.csv`` has a line per cell and metric. The other formats have a block for each
     table of the scale with image networks, Table 2 first.

@@ -1,21 +1,25 @@
 """A table of results as Markdown, HTML and LaTeX, in the paper's layout with its numbers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Any
 
 import pandas as pd
-from great_tables import GT, html
+from great_tables import GT, html, loc, style
 
 from replication.report.layout import (
     GT_STYLE,
+    OURS,
+    PARAMETERS,
     VERDICT_COLOURS,
+    Entry,
     Layout,
-    RenderedCell,
+    PrintedDifferences,
     layout,
     notes,
 )
+from replication.report.paper_names import paper_name
 
 LATEX_MARKS = {
     "↓": r"$\downarrow$",
@@ -28,13 +32,13 @@ DASH = "–"
 
 CSS = (
     ".gt_table td, .gt_table th { white-space: nowrap; font-variant-numeric: tabular-nums; }",
-    # Jupyter stripes every table, also between the two lines of a cell.
+    # Jupyter stripes every table, also between the lines of a row.
     ".gt_table tr { background: none; }",
+    ".gt_table td, .gt_table .gt_stub { border-top-style: none; border-bottom-style: none; }",
     ".note { white-space: normal; width: 0; min-width: max(100%, 38em); }",
-    # The same after our value and the paper's, so that the two are aligned.
-    ".spread { display: inline-block; text-align: left; }",
-    ".interval { font-size: 75%; color: #4b5563; font-weight: normal; }",
-    ".paper { font-size: 90%; color: #6b7280; }",
+    ".interval { font-size: 85%; color: #4b5563; font-weight: normal; }",
+    # Below its difference, so that a table of ten columns fits a page.
+    ".between { display: block; }",
     *(f".{verdict} {{ color: {colour}; }}" for verdict, colour in VERDICT_COLOURS.items()),
 )
 
@@ -45,7 +49,7 @@ LATEX = r"""%% needs the packages booktabs and graphicx
 \label{tab:%(label)s}
 \smallskip
 \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%%
-\begin{tabular}{l%(alignment)s}
+\begin{tabular}{ll%(alignment)s}
 \toprule
 %(head)s
 \midrule
@@ -62,21 +66,34 @@ LATEX_ESCAPES = str.maketrans(
     | LATEX_MARKS
 )
 MARKDOWN_ESCAPES = str.maketrans({c: rf"\{c}" for c in r"\`*_|"} | {"<": "&lt;", ">": "&gt;"})
-Write = Callable[[RenderedCell], str]
+Write = Callable[[Entry], str]
 
 
-def _grid(
-    table: Layout, bold: str, cell: Write, params: Write
-) -> tuple[list[str], list[list[str]]]:
-    """Header and lines of the table; the first entry of a line is the row's name, not escaped."""
-    head = ["params (M)"] * bool(table.params) + table.columns
-    lines = []
+def _head(table: Layout) -> list[str]:
+    return [PARAMETERS] * bool(table.sizes) + [paper_name(column) for column in table.columns]
+
+
+def _blocks(table: Layout, write: Write) -> Iterator[list[list[str]]]:
+    """For each row its lines: the row's name in the first one, the line's label, the entries.
+
+    The names are not escaped. A column in which a row has nothing has a dash in its first line.
+    """
     for row in table.rows:
-        sizes = [params(table.params[row])] if table.params else []
-        shown = [table.cells.get((row, column)) for column in table.columns]
-        texts = [cell(one.emphasised(bold)) if one else DASH for one in shown]
-        lines.append([row, *sizes, *texts])
-    return head, lines
+        cells = [table.sizes.get(row, {})] * bool(table.sizes)
+        cells += [table.cells.get((row, column), {}) for column in table.columns]
+        seeds = table.seeds_of(row)
+        block = []
+        for number, line in enumerate(table.lines_of(row)):
+            label = f"{line}, n = {seeds}" if line == OURS and seeds else line
+            texts = [paper_name(row) if number == 0 else "", label]
+            for cell in cells:
+                entry = cell.get(line)
+                if entry is None:
+                    texts.append(DASH if not cell and number == 0 else "")
+                else:
+                    texts.append(write(entry if seeds is None else entry._replace(n=None)))
+            block.append(texts)
+        yield block
 
 
 def _heading(name: str, title: str) -> str:
@@ -86,18 +103,18 @@ def _heading(name: str, title: str) -> str:
 def to_markdown(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
     """Render a table as a GitHub pipe table with its heading and notes."""
 
-    def cell(texts: RenderedCell) -> str:
-        interval = f" ± {texts.interval}" if texts.interval else ""
-        mark = f" {texts.mark}" if texts.mark else ""
-        reported = f"<br><sub>{texts.reported}</sub>" if texts.reported else ""
-        return f"{texts.mean}{interval}{mark}{reported}"
+    def entry_text(entry: Entry) -> str:
+        value = f"**{entry.value}**" if entry.bold else entry.value
+        n = f"(n = {entry.n})" if entry.n else ""
+        return " ".join(filter(None, (value, entry.interval, n, entry.mark)))
 
     def escaped(*texts: str) -> list[str]:
         return [text.translate(MARKDOWN_ESCAPES) for text in texts]
 
-    head, lines = _grid(table, "**%s**", cell, cell)
-    pipe = [["", *escaped(*head)], [":--", *["--:"] * len(head)]]
-    pipe += [[*escaped(row), *cells] for row, *cells in lines]
+    head = ["", "", *escaped(*_head(table))]
+    pipe = [head, [":--", ":--", *["--:"] * (len(head) - 2)]]
+    for block in _blocks(table, entry_text):
+        pipe += [[*escaped(row), label, *cells] for row, label, *cells in block]
     body = "\n".join(f"| {' | '.join(line)} |" for line in pipe)
     heading, *below = escaped(_heading(name, title), *remarks)
     return "\n\n".join([f"**{heading}**", body, *below]) + "\n"
@@ -112,40 +129,40 @@ def _scoped(rule: str, name: str) -> str:
 def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
     """Render a table as a self-contained HTML fragment.
 
-    The mark of a verdict has the difference to the teacher as its tooltip.
+    The mark of a verdict has its p-value as its tooltip.
     """
 
-    def cell(texts: RenderedCell) -> str:
-        interval = f'<span class="interval">±{texts.interval}</span>' if texts.interval else ""
-        mark = ""
-        if texts.verdict:
-            attributes = f'class="{texts.verdict}" title="{texts.difference}"'
-            mark = f"&thinsp;<span {attributes}>{texts.mark}</span>"
-        paper = f'<span class="paper">{texts.reported}</span>{spread}</span>'
-        return f"{texts.mean}{spread}&thinsp;{interval}{mark}</span><br>{paper}"
-
-    def params(texts: RenderedCell) -> str:
-        return f'{texts.mean}<br><span class="paper">{texts.reported}</span>'
+    def entry_text(entry: Entry) -> str:
+        value = f"<b>{entry.value}</b>" if entry.bold else entry.value
+        interval = entry.interval + (f" (n = {entry.n})" if entry.n else "")
+        below = " between" if interval.startswith("[") else ""
+        shown = f' <span class="interval{below}">{interval}</span>' if interval else ""
+        attributes = f'class="{entry.verdict}" title="{entry.verdict}: {entry.p_value}"'
+        mark = f"&thinsp;<span {attributes}>{entry.mark}</span>" if entry.verdict else ""
+        return value + mark + shown
 
     def note_of_table_width(sentence: str) -> Any:
         return html(f'<div class="note">{escape(sentence)}</div>')
 
-    widest = max(len(texts.interval) for texts in table.cells.values())
-    marks = 0.3 + max(1, *(len(texts.mark) for texts in table.cells.values()))
-    spread = f'<span class="spread" style="width: calc({0.75 * (widest + 1)}ch + {marks}em)">'
-    head, lines = _grid(table, "<b>%s</b>", cell, params)
+    head = _head(table)
+    blocks = list(_blocks(table, entry_text))
+    lines = [[row, label, *texts] for block in blocks for row, label, *texts in block]
+    firsts = [sum(map(len, blocks[:place])) for place in range(len(blocks))]
     shown = (
-        GT(pd.DataFrame(lines, columns=["row", *head]), rowname_col="row", id=name)
+        GT(pd.DataFrame(lines, columns=["row", "line", *head]), rowname_col="row", id=name)
         .tab_header(note_of_table_width(_heading(name, title)))
+        .cols_label({"line": ""})
         .fmt_passthrough(columns=head, escape=False)
         .cols_align("right", columns=head)
+        .cols_align("left", columns="line")
+        .tab_style(style.borders("top", "#d3d3d3"), [loc.body(rows=firsts), loc.stub(rows=firsts)])
         .tab_options(
             **GT_STYLE,
             heading_align="left",
             heading_title_font_size="14px",
             source_notes_font_size="11px",
-            column_labels_padding_horizontal="4px",
-            data_row_padding_horizontal="4px",
+            column_labels_padding_horizontal="6px",
+            data_row_padding_horizontal="6px",
         )
         .opt_css("\n".join(_scoped(rule, name) for rule in CSS))
     )
@@ -155,33 +172,34 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
 
 
 def to_latex(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
-    """Render a table as a `booktabs` float, the paper's values on own lines."""
+    """Render a table as a `booktabs` float."""
 
-    def measured(texts: RenderedCell) -> str:
-        interval = rf"\,{{\scriptsize$\pm${texts.interval}}}" if texts.interval else ""
-        mark = " " + "".join(LATEX_MARKS[mark] for mark in texts.mark) if texts.mark else ""
-        return f"{texts.mean}{interval}{mark}"
+    def entry_text(entry: Entry) -> str:
+        value = rf"\textbf{{{entry.value}}}" if entry.bold else entry.value
+        interval = entry.interval + (f" (n = {entry.n})" if entry.n else "")
+        small = rf"{{\scriptsize {interval}}}" if interval else ""
+        mark = "".join(LATEX_MARKS[mark] for mark in entry.mark)
+        parts = [value, mark] if interval.startswith("[") else [value, small, mark]
+        text = r"\,".join(filter(None, parts))
+        return rf"\shortstack[r]{{{text}\\ {small}}}" if interval.startswith("[") else text
 
-    def reported(texts: RenderedCell) -> str:
-        return rf"\footnotesize\itshape {texts.reported}" if texts.reported else ""
-
-    def reported_params(texts: RenderedCell) -> str:
-        return rf"\footnotesize\itshape {texts.reported}"
-
-    head, ours = _grid(table, r"\textbf{%s}", measured, measured)
-    _, papers = _grid(table, r"\textbf{%s}", reported, reported_params)
-    body = []
-    for (row, *our), (_, *paper) in zip(ours, papers, strict=True):
-        line = [row.translate(LATEX_ESCAPES), *(value.replace(DASH, "--") for value in our)]
-        below = ["", *(value.replace(DASH, "") for value in paper)]
-        body.append(" & ".join(line) + " \\\\\n" + " & ".join(below) + r" \\")
+    head, body = _head(table), []
+    for block in _blocks(table, entry_text):
+        lines = []
+        for row, label, *texts in block:
+            names = [row.translate(LATEX_ESCAPES), rf"\footnotesize {label}"]
+            lines.append(" & ".join([*names, *texts]) + r" \\")
+        body.append("\n".join(lines))
+    text = "\n\\addlinespace\n".join(body)
+    for character, command in {"−": "$-$", "±": r"$\pm$", DASH: "--"}.items():
+        text = text.replace(character, command)
     caption = " ".join([f"{title}.", *remarks])
     return LATEX % {
         "caption": caption.translate(LATEX_ESCAPES),
         "label": name,
         "alignment": "r" * len(head),
-        "head": " & ".join(["", *(name.translate(LATEX_ESCAPES) for name in head)]) + r" \\",
-        "body": "\n\\addlinespace\n".join(body).replace("−", "$-$").replace("±", r"$\pm$"),
+        "head": " & ".join(["", "", *(name.translate(LATEX_ESCAPES) for name in head)]) + r" \\",
+        "body": text,
     }
 
 
@@ -191,18 +209,20 @@ def render(
     note: str,
     columns: Sequence[str] | None = None,
     transposed: bool = False,
+    printed: PrintedDifferences | None = None,
 ) -> dict[str, str]:
     """Render one table's tidy frame in every format, by file ending: `md`, `html` and `tex`.
 
     `frame` is `results/<scale>/tables/<name>.csv`; `note` describes the scale's data; `columns`
-    are those that are shown, in this order; `transposed` shows rows as columns.
+    are those that are shown, in this order; `transposed` shows rows as columns; `printed` has the
+    paper's differences to the teacher.
     """
     shown = frame if columns is None else frame[frame["column"].isin(columns)]
-    table = layout(shown)
+    table = layout(shown, printed)
     if columns is not None:
         table = replace(table, columns=[name for name in columns if name in table.columns])
     name = str(frame["table"].iloc[0])
-    remarks = notes(shown, note, transposed)
+    remarks = notes(shown, note)
     return render_layout(name, table.transposed() if transposed else table, title, remarks)
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
+from replication.report.publication_index import tables_by_seeds
 from replication.report.published_results import (
     Publications,
     difference_of,
@@ -34,7 +35,7 @@ def overview(publications: Publications) -> str:
         rows.append(
             [
                 f"[`{scale}`](../published/{scale}/README.md)",
-                _tables_by_seeds(publications.file(scale, "cells")),
+                tables_by_seeds(publications.file(scale, "cells")),
                 f"{len(runs):,}",
                 ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
                 f"{decided} of {len(primary)}",
@@ -43,17 +44,9 @@ def overview(publications: Publications) -> str:
     return markdown_table(header, rows)
 
 
-def _tables_by_seeds(cells: pd.DataFrame) -> str:
-    seeds = cells.groupby("table", sort=True)["seed"].nunique()
-    parts = []
-    for count, names in seeds.groupby(seeds, sort=True):
-        parts.append(f"{', '.join(names.index)}: {count}")
-    return "; ".join(reversed(parts))
-
-
 def primary_claims(publications: Publications) -> str:
     """Return the primary claims at all published scales."""
-    return claims_table(publications, publications.scales)
+    return claims_table(publications, publications.scales, "../published/")
 
 
 def other_decided_claims(publications: Publications) -> str:
@@ -73,7 +66,7 @@ def other_decided_claims(publications: Publications) -> str:
 
 
 def likelihood(publications: Publications) -> str:
-    """Return the claims on the metrics of ``quality.csv``, one column for each scale."""
+    """Return the claims on the metrics of ``quality.csv.gz``, one column for each scale."""
     by_scale = {scale: publications.claims(scale) for scale in publications.scales}
     header = ["claim", *(f"`{scale}`" for scale in by_scale)]
     first = next(iter(by_scale.values()))

@@ -68,7 +68,12 @@ def render_table(
     cells are empty.
     """
     spec, below = plan.tables[name], note(plan, name, frame["spread"], reasons)
-    return render(frame, spec.title, below, spec.shown, spec.transposed)
+    printed = {
+        (cell.row, cell.column): cell.reported_difference
+        for cell in plan.table_cells(name)
+        if cell.reported_difference is not None
+    }
+    return render(frame, spec.title, below, spec.shown, spec.transposed, printed)
 
 
 def note(plan: Plan, name: str, spreads: Iterable[object], reasons: Sequence[str] = ()) -> str:

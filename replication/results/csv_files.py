@@ -1,6 +1,9 @@
 """Reads and writes the csv files of a results folder as `schema` describes them."""
 
+import gzip
+import zlib
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 BUILD = "build it with: snakemake --cores 2"
 SEPARATOR = ";"
 """Between the members of an ensemble in a column ``run``."""
+PACKED = ".gz"
+"""The ending of csv files that are packed, because they have a line for each bin or metric."""
 DTYPES: dict[Kind, str] = {"integer": "Int64", "number": "float64", "flag": "boolean"}
 
 
@@ -33,12 +38,15 @@ def read_csv(file: Path, hint: str = BUILD, **options: Any) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        if not file.read_bytes().endswith(b"\n"):
+        content = file.read_bytes()
+        if file.suffix == PACKED:
+            content = gzip.decompress(content)
+        if not content.endswith(b"\n"):
             raise ValueError("empty or truncated")
-        frame: pd.DataFrame = pd.read_csv(file, **options)
+        frame: pd.DataFrame = pd.read_csv(BytesIO(content), **options)
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; {hint}") from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, EOFError, zlib.error) as problem:
         raise InputError(f"{file}: damaged ({problem}); delete it and {hint}") from None
     return frame
 
@@ -98,8 +106,13 @@ def write_csv_file(
     float_format: str | None = None,
 ) -> None:
     """Write a csv file of `CSV_FILES` whole or not at all; raises as `files.write_text`."""
-    text = csv_text(name, frame, float_format)
-    files.write_text(csv_path(folder, name, table), text)
+    text, file = csv_text(name, frame, float_format), csv_path(folder, name, table)
+    if file.suffix == PACKED:
+        # Without a time, so that the same lines give the same bytes.
+        packed = gzip.compress(text.encode("utf-8"), mtime=0)
+        files.write_atomically(file, lambda part: part.write_bytes(packed))
+    else:
+        files.write_text(file, text)
 
 
 def csv_text(name: str, frame: "pd.DataFrame", float_format: str | None = None) -> str:
@@ -139,7 +152,7 @@ def check_members(run_column: "pd.Series[str]", runs: "pd.DataFrame") -> None:
     members = {member for run in run_column for member in split_members(run)}
     if unknown := sorted(members - {*runs.index}):
         raise InputError(
-            f"runs.csv: no line of {unknown[0]}, which cells.csv or quality.csv has; delete them"
+            f"runs.csv: no line of {unknown[0]}, which cells.csv or quality.csv.gz has; delete them"
             " and call snakemake again"
         )
 

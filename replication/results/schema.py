@@ -85,7 +85,7 @@ CSV_FILES: dict[str, CsvFile] = {
         from_runs=("run.json", "history.csv", "predictions.safetensors"),
     ),
     "quality": CsvFile(
-        "quality.csv",
+        "quality.csv.gz",
         "Likelihood, calibration and agreement of every image cell and seed.",
         [*CELL_AND_SEED_KEY, "metric"],
         MEASUREMENT_COLUMNS,
@@ -93,7 +93,7 @@ CSV_FILES: dict[str, CsvFile] = {
         from_files=("cells",),
     ),
     "reliability": CsvFile(
-        "reliability.csv",
+        "reliability.csv.gz",
         "Reliability diagram of every image cell and seed; bins without an image are left out.",
         [*CELL_AND_SEED_KEY, "bin"],
         (
@@ -173,7 +173,7 @@ CSV_FILES: dict[str, CsvFile] = {
         (
             text("claim", "Name of the claim in `claims.yaml`."),
             text("family", "Primary claim that the claim belongs to."),
-            text("metric", "Metric of `quality.csv`; empty for error and perplexity.", True),
+            text("metric", "Metric of `quality.csv.gz`; empty for error and perplexity.", True),
             text("expect", "How the two sides are expected to compare."),
             integer("n", "Number of seeds."),
             integer("strata", "Independent parts of the comparison; 0 if it is not measured."),

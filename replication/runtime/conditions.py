@@ -52,7 +52,11 @@ def choose_precision(
         return scale.precision
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "tf32"
-    return "bfloat16" if kind == "image" and torch.cpu._is_amx_tile_supported() else "float32"
+    return "bfloat16" if kind == "image" and _processor_has_bfloat16() else "float32"
+
+
+def _processor_has_bfloat16() -> bool:
+    return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
 
 
 def configure_precision(precision: Precision, device: torch.device) -> Autocast:

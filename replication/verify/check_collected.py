@@ -2,8 +2,8 @@
 
 The lines that there have to be are planned from ``scale.json``. The numbers of ``runs.csv`` stand
 for the runs: the cell of a single run follows from them, that of an ensemble from
-``correct.safetensors``, or from ``reliability.csv`` where that file is not there. Likelihood
-follows from ``runs.csv``, calibration from ``reliability.csv``.
+``correct.safetensors``, or from ``reliability.csv.gz`` where that file is not there. Likelihood
+follows from ``runs.csv``, calibration from ``reliability.csv.gz``.
 """
 
 from collections.abc import Iterator, Mapping
@@ -129,7 +129,7 @@ def _read_correctness(plan: Plan, findings: Findings) -> Correctness:
     if not (plan.results / CORRECT).exists():
         findings.remarks.append(
             f"{plan.results / CORRECT}: no such file, so errors of ensembles were derived from"
-            " reliability.csv, and claims_items.csv cannot be recomputed"
+            " reliability.csv.gz, and claims_items.csv cannot be recomputed"
         )
         return {}
     correctness: Correctness = {}
@@ -190,7 +190,7 @@ def _check_quality(
     bins: pd.DataFrame,
     findings: Findings,
 ) -> None:
-    """Compare likelihood with ``runs.csv``, errors and calibration with ``reliability.csv``."""
+    """Compare likelihood with ``runs.csv``, errors and calibration with ``reliability.csv.gz``."""
     single = quality["run"].map(lambda run: len(split_members(run)) == 1).astype(bool)
     alone = quality[(quality["metric"] == "nll") & single]
     file = csv_path(folder, "quality")

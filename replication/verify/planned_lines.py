@@ -74,7 +74,7 @@ def planned_cells(plan: Plan) -> dict[Key, int]:
 
 
 def planned_quality(plan: Plan) -> dict[Key, int]:
-    """The keys of the lines of ``quality.csv`` with their metrics, each with its seed."""
+    """The keys of the lines of ``quality.csv.gz`` with their metrics, each with its seed."""
     return {
         (*cell_key(cell), seed, metric): seed
         for cell in plan.cells

@@ -20,6 +20,7 @@ from snakemake.settings.types import DeploymentMethod
 
 from replication.config.job_settings import Resources
 from replication.errors import InputError
+from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebook_catalogue import NOTEBOOKS
@@ -225,6 +226,15 @@ class Rules:
         Named as inputs so that a run which has lost one of them is trained again.
         """
         return self.run_files("table2", HISTORY, CONFIDENCE_WEIGHTS)
+
+    def claim_runs(self, wildcards: Wildcards) -> list[str]:
+        """The run.json and predictions of every run that a claim is measured on."""
+        try:
+            part = part_of_claim(self.plan, wildcards.claim)
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
+        folders = [self.plan.folder(run) for run in part.runs.values()]
+        return [str(folder / name) for folder in folders for name in (RECORD, PREDICTIONS)]
 
     def run_files(self, table: str, *names: str) -> list[str]:
         """These files of every run that a table shows; none where the scale lacks the table."""

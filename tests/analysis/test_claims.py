@@ -449,7 +449,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_all_files_are_written_with_a_line_for_every_claim(folder: Path) -> None:
     synthetic_results.write(folder, seeds=4)
-    (folder / "quality.csv").unlink()
+    (folder / "quality.csv.gz").unlink()
     frame = build_claims(tiny_plan(), ROOT / "tables")
     assert list(pd.read_csv(folder / "claims.csv")["claim"]) == list(CLAIMS.file.claims)
     assert set(frame["verdict"]) <= {*CLAIM_VERDICTS}

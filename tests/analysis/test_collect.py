@@ -53,7 +53,7 @@ def test_numbers_are_those_of_the_runs_files(small_plan: Plan) -> None:
     assert line["seconds"] == record["seconds"]
     assert line["commit"] == record["code"]["commit"]
     assert line["torch"] == record["versions"]["torch"]
-    quality = pd.read_csv(small_plan.results / "quality.csv").query("run == @BAN")
+    quality = pd.read_csv(small_plan.results / "quality.csv.gz").query("run == @BAN")
     assert line["nll"] == pytest.approx(quality.query("metric == 'nll'")["value"].iloc[0])
     language = runs[runs["test_perplexity"].notna()]
     assert language["error"].isna().all()

@@ -206,7 +206,7 @@ def test_no_language_model_has_a_version() -> None:
 
 def test_each_revision_gives_the_recipes_that_it_affects_another_hash() -> None:
     plain: dict[str, Any] = {"training": {"milestones": [3], "optimizer": "adamw"}}
-    assert [revision.affects(plain) for revision in REVISIONS] == [True, False, False]
+    assert [revision.affects(plain) for revision in REVISIONS] == [True, False, False, False]
     assert hash_recipe(plain) != hash_recipe(with_version(plain))
 
 
@@ -221,4 +221,15 @@ def test_recipes_of_the_papers_tables_keep_their_hashes() -> None:
 def test_cifars_order_gives_its_recipes_a_version() -> None:
     plan = Plan.read([ROOT / "config/paper.yaml"], ROOT / "tables")
     versions = {run.dataset.name: plan.recipe(run).get("version") for run in plan.runs.values()}
-    assert versions == {"cifar10": 2, "cifar100": 2, "penn_treebank": None}
+    # One of the two revisions is that of `precision: auto`.
+    assert plan.scale.precision == "auto"
+    assert versions == {"cifar10": 3, "cifar100": 3, "penn_treebank": None}
+
+
+@pytest.mark.parametrize(("precision", "version"), [("auto", 2), ("float32", None)])
+def test_the_choice_of_a_precision_gives_recipes_of_images_a_version(
+    precision: str, version: int | None
+) -> None:
+    plan = tiny_plan(tables=["table2", "table6"], precision=precision)
+    versions = {run.dataset.name: plan.recipe(run).get("version") for run in plan.runs.values()}
+    assert versions == {"two_digit_numbers": version, "python_reference": None}

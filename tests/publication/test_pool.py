@@ -38,7 +38,7 @@ def part_of_small_results(folder: Path, tables: Sequence[str], seeds: Sequence[i
     (Path("results/tiny") / SCALE_FILE).unlink(missing_ok=True)
     build_small_results(plan)
     folder.mkdir(parents=True)
-    for name in ("scale.json", "runs.csv", "cells.csv", "quality.csv", "reliability.csv"):
+    for name in ("scale.json", "runs.csv", "cells.csv", "quality.csv.gz", "reliability.csv.gz"):
         shutil.copy(plan.results / name, folder)
     shutil.copy(plan.results / "correct.safetensors", folder)
     return folder
@@ -111,7 +111,7 @@ def test_what_is_pooled_is_a_publication_that_verifies() -> None:
     assert findings.problems == []
     assert findings.checks["cells.csv"] == "recomputed"
     assert findings.checks["tables/table3.csv"] == "recomputed"
-    assert findings.checks["quality.csv"] == "checked against its checksum"
+    assert findings.checks["quality.csv.gz"] == "checked against its checksum"
     scale = json.loads(Path("published/both/scale.json").read_text(encoding="utf-8"))
     assert (scale["scale"], scale["seeds"], scale["table_seeds"]) == ("both", [0, 1], {})
     third = pool([Path("published/both"), Path("pooled/table3")], "again")

@@ -29,7 +29,7 @@ def test_the_same_results_give_the_same_bytes_wherever_they_are(
 def test_a_publication_has_the_frames_and_a_line_per_run_but_no_networks(published: Path) -> None:
     names = {name for name, content in contents(published).items() if content is not None}
     assert names >= {
-        *("cells.csv", "quality.csv", "reliability.csv", "claims.csv", "claims_power.csv"),
+        *("cells.csv", "quality.csv.gz", "reliability.csv.gz", "claims.csv", "claims_power.csv"),
         *("claims_items.csv", "criteria.csv", "criteria.html", "scale.json", "runs.csv"),
         "correct.safetensors",
         *(
@@ -58,7 +58,7 @@ def test_a_line_of_a_run_has_what_its_folder_has(published: Path) -> None:
     assert line["teacher"] == record["teacher"]["run"]
     assert line["commit"] == record["code"]["commit"]
     assert line["predictions_sha256"] == record["checksums"]["predictions.safetensors"]
-    quality = pd.read_csv(published / "quality.csv").query("run == @BAN and metric == 'nll'")
+    quality = pd.read_csv(published / "quality.csv.gz").query("run == @BAN and metric == 'nll'")
     assert line["nll"] == pytest.approx(quality["value"].iloc[0])
     assert 0 <= line["train_error"] <= 100
     words = runs[runs["dataset"] == "python_reference"]

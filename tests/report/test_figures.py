@@ -23,6 +23,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
 
 
 COMPARED_WITH_TEACHERS = {
+    "generations": figures.generations,
     "treatments": figures.treatments,
     "agreement": figures.agreement_with_paper,
 }

@@ -18,6 +18,7 @@ from replication.analysis.quality import measure_quality, reference_of, summaris
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
+from replication.report.paper_names import paper_name
 from replication.report.quality_table import build_quality
 from replication.results.run_folder import PREDICTIONS
 from replication.results.run_record import read_predictions
@@ -42,7 +43,7 @@ def test_a_run_is_compared_with_its_teacher_and_an_ensemble_with_generation_0() 
 
 
 def test_every_image_cell_has_its_metrics_and_no_language_cell_has(small_plan: Plan) -> None:
-    found = pd.read_csv(small_plan.results / "quality.csv")
+    found = pd.read_csv(small_plan.results / "quality.csv.gz")
     assert ",".join(found.columns) == COLUMNS
     cells = pd.read_csv(small_plan.results / "cells.csv").query(IMAGES)
     key = ["table", "row", "column", "seed"]
@@ -55,7 +56,7 @@ def test_every_image_cell_has_its_metrics_and_no_language_cell_has(small_plan: P
 
 
 def test_numbers_are_those_of_the_saved_predictions(small_plan: Plan) -> None:
-    found = pd.read_csv(small_plan.results / "quality.csv").query("row == 'wide' and seed == 1")
+    found = pd.read_csv(small_plan.results / "quality.csv.gz").query("row == 'wide' and seed == 1")
     for column in ("ban", "ens*2"):
         line = found[found["column"] == column].set_index("metric")
         members = [read_predictions(small_plan.results / "runs" / it)
@@ -81,7 +82,7 @@ def test_numbers_are_those_of_the_saved_predictions(small_plan: Plan) -> None:
 
 def test_bins_hold_every_item_and_give_the_calibration_error(small_plan: Plan) -> None:
     key = ["table", "row", "column", "seed"]
-    bins = pd.read_csv(small_plan.results / "reliability.csv")
+    bins = pd.read_csv(small_plan.results / "reliability.csv.gz")
     assert bins["bin"].between(1, 15).all()
     assert (bins["confidence"].between((bins["bin"] - 1) / 15, bins["bin"] / 15)).all()
     counts = bins.groupby(key)["count"].sum()
@@ -89,7 +90,7 @@ def test_bins_hold_every_item_and_give_the_calibration_error(small_plan: Plan) -
     gaps = (bins["count"] * (bins["accuracy"] - bins["confidence"]).abs()).groupby(
         [bins[name] for name in key]
     )
-    quality = pd.read_csv(small_plan.results / "quality.csv").query("metric == 'ece'")
+    quality = pd.read_csv(small_plan.results / "quality.csv.gz").query("metric == 'ece'")
     pd.testing.assert_series_equal(
         # The bins are written with six digits.
         gaps.sum(),
@@ -138,7 +139,7 @@ def test_differences_are_to_generation_0_of_the_same_seed_and_table_2_is_first()
 
 
 def test_the_table_has_a_row_per_cell_and_marks_intervals_that_exclude_zero() -> None:
-    numbers = {"mean": 0.5, "ci_low": 0.4, "ci_high": 0.6, "delta_vs_teacher": -0.02}
+    numbers = {"n": 3, "mean": 0.5, "ci_low": 0.4, "ci_high": 0.6, "delta_vs_teacher": -0.02}
     low = {**numbers, "delta_ci_low": -0.03, "delta_ci_high": -0.01}
     wide = {**numbers, "delta_ci_low": -0.05, "delta_ci_high": 0.01}
     frame = pd.DataFrame(
@@ -147,10 +148,13 @@ def test_the_table_has_a_row_per_cell_and_marks_intervals_that_exclude_zero() ->
     )  # fmt: skip
     table = quality_layout(frame)
     assert table.rows == ["a, ban", "a, dkpp"]
-    clear, unclear = (table.cells[row, "NLL (nats)"] for row in table.rows)
-    assert (clear.mean, clear.interval) == ("0.500", "0.100")
-    assert (clear.reported, clear.reported_best) == ("−0.020 ± 0.010", True)
-    assert (unclear.reported, unclear.reported_best) == ("−0.020 ± 0.030", False)
+    cells = [table.cells[row, "NLL (nats)"] for row in table.rows]
+    assert [(cell["ours"].value, cell["ours"].interval) for cell in cells] == [
+        ("0.500", "± 0.100")
+    ] * 2
+    clear, unclear = (cell["ours − teacher"] for cell in cells)
+    assert (clear.value, clear.interval, clear.bold) == ("−0.020", "[−0.030, −0.010]", True)
+    assert (unclear.interval, unclear.bold) == ("[−0.050, +0.010]", False)
 
 
 def test_the_table_is_written_in_four_formats(small_plan: Plan) -> None:
@@ -158,7 +162,7 @@ def test_the_table_is_written_in_four_formats(small_plan: Plan) -> None:
     rows = (cells["row"] + ", " + cells["column"]).unique()
     for ending in ("md", "html", "tex"):
         text = (small_plan.results / f"tables/quality.{ending}").read_text(encoding="utf-8")
-        assert all(row.split("*")[0] in text for row in rows)
+        assert all(paper_name(row).split("*")[0] in text for row in rows)
         assert "Predictions of Table 3" in text
         assert "perplexity" not in text
     tidy = pd.read_csv(small_plan.results / "tables/quality.csv")
@@ -169,7 +173,7 @@ def test_a_scale_without_image_cells_has_an_empty_table(small_plan: Plan) -> Non
     file = small_plan.results / "cells.csv"
     pd.read_csv(file).query("table == 'table6'").to_csv(file, index=False)
     build_quality(small_plan)
-    assert len(pd.read_csv(small_plan.results / "quality.csv")) == 0
+    assert len(pd.read_csv(small_plan.results / "quality.csv.gz")) == 0
     assert len(pd.read_csv(small_plan.results / "tables/quality.csv")) == 0
 
 

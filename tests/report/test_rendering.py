@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from support import synthetic_results
 
-from replication.report.layout import layout, notes
+from replication.report.layout import layout, notes, size
+from replication.report.paper_names import paper_name
 from replication.report.rendering import render
 
 TITLE = "CIFAR-100 & its 100 classes_of 50 %"
@@ -29,6 +30,38 @@ def test_every_mean_and_every_reported_number_is_printed(frame: pd.DataFrame) ->
             assert f"{value:.2f}" in text
 
 
+def test_the_difference_that_decides_is_in_every_format(frame: pd.DataFrame) -> None:
+    students = frame.dropna(subset="delta_vs_teacher")
+    texts = render(frame, TITLE, NOTE)
+    texts["tex"] = texts["tex"].replace("$-$", "−")
+    for text in texts.values():
+        for value in students[["delta_vs_teacher", "delta_ci_low", "delta_ci_high"]].to_numpy():
+            for each in value:
+                assert f"{each:+.2f}".replace("-", "−") in text
+        assert f"n = {frame['n'].iloc[0]}" in text
+
+
+def test_the_papers_difference_stands_above_ours() -> None:
+    printed = {("wide-resnet-28-1", "ban"): -0.05}
+    cell = layout(FRAMES["table1"], printed).cells["wide-resnet-28-1", "ban"]
+    assert list(cell) == ["paper", "ours", "paper − teacher", "ours − teacher"]
+    assert cell["paper − teacher"].value == "−0.05"
+    lines = render(FRAMES["table1"], TITLE, NOTE, printed=printed)["md"].splitlines()
+    (line,) = (line for line in lines if "| paper − teacher |" in line)
+    assert line == "|  | paper − teacher |  |  | −0.05 |"
+
+
+def test_a_row_whose_cells_have_other_seeds_says_so_in_each() -> None:
+    frame = FRAMES["table1"].copy()
+    frame.loc[1, "n"] += 1
+    lines = render(frame, TITLE, NOTE)["md"].splitlines()
+    ours = [line for line in lines if re.search(r"\| ours(, n = \d+)? \|", line)]
+    assert "| ours |" in ours[0]
+    assert f"(n = {frame.loc[0, 'n']})" in ours[0]
+    assert f"(n = {frame.loc[1, 'n']})" in ours[0]
+    assert all(f"| ours, n = {frame.loc[0, 'n']} |" in line for line in ours[1:])
+
+
 def test_rows_and_columns_keep_the_order_of_the_frame() -> None:
     table = layout(FRAMES["table2"])
     assert table.rows == list(synthetic_results.SPECS["table2"].rows)
@@ -36,69 +69,73 @@ def test_rows_and_columns_keep_the_order_of_the_frame() -> None:
 
 
 def test_params_are_shown_only_where_the_paper_prints_them() -> None:
-    shown = {name for name in FRAMES if "params" in render(FRAMES[name], TITLE, NOTE)["md"]}
+    shown = {name for name in FRAMES if "parameters" in render(FRAMES[name], TITLE, NOTE)["md"]}
     assert shown == {"table1", "table4", "table5", "table6"}
+
+
+def test_parameters_have_a_unit_in_which_they_can_be_read() -> None:
+    frame = FRAMES["table1"].assign(params=0.002927)
+    sizes = layout(frame).sizes["wide-resnet-28-1"]
+    assert (sizes["paper"].value, sizes["ours"].value) == ("0.38 M", "2.93 k")
+    assert size(36.5) == "36.5 M"
+
+
+def test_rows_and_columns_have_the_papers_names() -> None:
+    text = render(FRAMES["table2"], TITLE, NOTE)["md"]
+    head = next(line for line in text.splitlines() if line.startswith("|"))
+    assert head.split("|")[3:6] == [" Teacher ", " BAN ", " BAN+L "]
+    assert "| DenseNet-112-33 | paper |" in text
+    assert paper_name("ban-match-wide-resnet-2-1") == "BAN-Match-Wide-ResNet-2-1"
+    assert paper_name("ban+l val") == "BAN+L Val"
+    assert paper_name("my-network") == "my-network"
 
 
 def test_interval_is_the_half_width_and_missing_with_one_seed() -> None:
     frame = FRAMES["table3"]
-    cell = layout(frame).cells["wide-resnet-28-1", "ban"]
+    entry = layout(frame).cells["wide-resnet-28-1", "ban"]["ours"]
     line = frame.set_index(["row", "column"]).loc[("wide-resnet-28-1", "ban")]
-    assert cell.interval == f"{line['ci_high'] - line['mean']:.2f}"
+    assert entry.interval == f"± {line['ci_high'] - line['mean']:.2f}"
     single = synthetic_results.results(seeds=1)[1]["table3"]
-    assert layout(single).cells["wide-resnet-28-1", "ban"].interval == ""
-    assert "±" not in render(single, TITLE, NOTE)["md"]
-    assert "1 seed;" in render(single, TITLE, NOTE)["md"]
+    assert layout(single).cells["wide-resnet-28-1", "ban"]["ours"].interval == ""
+    text = render(single, TITLE, NOTE)["md"]
+    assert "±" not in text
+    assert "ours: one seed, which has no interval" in text
+    assert "| ours, n = 1 |" in text
 
 
-def test_bold_is_the_lowest_of_a_row_ours_and_the_papers_apart() -> None:
+def test_bold_is_a_difference_whose_interval_excludes_zero() -> None:
     frame = FRAMES["table1"].copy()
-    frame["mean"] = [2.0, 1.0] * 8
+    verdicts = ["better", "worse", "undecided", "better"] * 2
+    frame.loc[frame["column"] == "ban", "verdict"] = verdicts
     cells = layout(frame).cells
-    for row in frame["row"].unique():
-        teacher, ban = frame.loc[frame["row"] == row, "reported"]
-        assert (cells[row, "teacher"].best, cells[row, "ban"].best) == (False, True)
-        assert cells[row, "teacher"].reported_best == (teacher < ban)
-        assert cells[row, "ban"].reported_best == (ban < teacher)
-
-
-def test_ties_at_the_printed_precision_are_both_bold() -> None:
-    frame = FRAMES["table1"].copy()
-    frame["mean"] = [1.001, 1.002] * 8
-    assert all(cell.best for cell in layout(frame).cells.values())
-
-
-def test_a_single_column_has_its_best_down_the_column_and_a_lone_cell_none() -> None:
-    best = [key for key, cell in layout(FRAMES["table4"]).cells.items() if cell.reported_best]
-    assert best == [("2*depth", "error")]
-    assert not layout(FRAMES["table5"]).cells["pre-resnet-1001", "baseline"].best
-
-
-def test_validation_and_test_perplexity_do_not_compete() -> None:
-    cells = layout(FRAMES["table6"]).cells
-    best = {column for (row, column), cell in cells.items() if cell.best and row == "lstm"}
-    assert best == {"ban+l val", "ban+l test"}
+    rows = list(synthetic_results.SPECS["table1"].rows)
+    bold = [cells[row, "ban"]["ours − teacher"].bold for row in rows]
+    assert bold == [verdict != "undecided" for verdict in verdicts]
+    others = [
+        entry for cell in cells.values() for line, entry in cell.items() if line != "ours − teacher"
+    ]
+    assert not any(entry.bold for entry in others)
 
 
 def test_a_cell_that_the_paper_dashes_shows_a_dash() -> None:
     line = next(
         line
         for line in render(FRAMES["table2"], TITLE, NOTE)["md"].splitlines()
-        if line.startswith("| densenet-80-120")
+        if line.startswith("| DenseNet-80-120")
     )
-    assert line.split("|")[9].strip() == "–"
+    assert line.split("|")[10].strip() == "–"
 
 
-def test_a_mark_stands_for_its_verdict_and_carries_the_difference() -> None:
+def test_a_mark_stands_for_its_verdict_and_carries_its_p_value() -> None:
     frame = FRAMES["table1"].copy()
     frame.loc[1, ["verdict", "delta_vs_teacher", "delta_ci_low", "delta_ci_high", "p_value"]] = [
         *["worse", 0.5, 0.25, 1.25, 0.04]
     ]
     frame.loc[1, "agrees"] = "no"
     text = render(frame, TITLE, NOTE)["html"]
-    told = "worse: 0.50 [0.25, 1.25] to its teacher, p = 0.04"
-    assert f'<span class="worse" title="{told}">↑✗</span>' in text
-    assert layout(frame).cells["wide-resnet-28-1", "teacher"].verdict == ""
+    mark = '<b>+0.50</b>&thinsp;<span class="worse" title="worse: p = 0.04">↑✗</span>'
+    assert f'{mark} <span class="interval between">[+0.25, +1.25]</span>' in text
+    assert "ours − teacher" not in layout(frame).cells["wide-resnet-28-1", "teacher"]
 
 
 def test_notes_explain_the_marks_only_where_there_are_some() -> None:
@@ -119,45 +156,49 @@ def with_gains() -> pd.DataFrame:
 
 
 def test_a_contrast_has_a_sign_and_is_bold_where_it_excludes_zero() -> None:
-    cells, plain = layout(with_gains()).cells, layout(FRAMES["table1"]).cells
-    assert cells["wide-resnet-28-1", "gain"].mean == "−0.50"
-    assert [cells[row, "gain"].best for row in synthetic_results.SPECS["table1"].rows] == (
+    cells = layout(with_gains()).cells
+    entry = cells["wide-resnet-28-1", "gain"]["ours"]
+    assert (entry.value, entry.interval) == ("−0.50", "[−0.75, −0.25]")
+    assert [cells[row, "gain"]["ours"].bold for row in synthetic_results.SPECS["table1"].rows] == (
         [True, False] * 4
     )
-    # It does not compete with the cells.
-    assert all(cells[at].best == cell.best for at, cell in plain.items())
     sentences = notes(with_gains(), NOTE)
     assert sentences[0].startswith("Test error (%), lower is better.")
     assert any("Differences are paired by seed" in sentence for sentence in sentences)
-    assert not any("paired by seed" in sentence for sentence in notes(FRAMES["table1"], NOTE))
+    alone = notes(FRAMES["table1"], NOTE)
+    assert not any("Differences are paired by seed" in sentence for sentence in alone)
 
 
 def test_only_the_named_columns_are_shown_in_their_order() -> None:
     text = render(with_gains(), TITLE, NOTE, columns=["gain", "teacher"])["md"]
     head = next(line for line in text.splitlines() if line.startswith("|"))
-    assert [name.strip() for name in head.split("|")[2:-1]] == ["params (M)", "gain", "teacher"]
+    assert [name.strip() for name in head.split("|")[3:-1]] == ["parameters", "gain", "Teacher"]
 
 
 def test_a_transposed_table_has_rows_as_columns_and_the_same_cells() -> None:
     frame = with_gains()
     text = render(frame, TITLE, NOTE, transposed=True)["md"]
     head, _, *lines = (line for line in text.splitlines() if line.startswith("|"))
-    assert [name.strip() for name in head.split("|")[2:-1]] == [*frame["row"].unique()]
-    assert [line.split("|")[1].strip() for line in lines] == ["teacher", "ban", "gain"]
-    assert "Bold: the best of its column" in text
+    names = [paper_name(row) for row in frame["row"].unique()]
+    assert [name.strip() for name in head.split("|")[3:-1]] == names
+    rows = [name for line in lines if (name := line.split("|")[1].strip())]
+    assert rows == ["Teacher", "BAN", "gain"]
     straight = render(frame, TITLE, NOTE)["md"]
-    assert sorted(re.findall(r"\*\*\d[^|]*", text)) == sorted(re.findall(r"\*\*\d[^|]*", straight))
+    assert sorted(re.findall(r"\*\*[−+][^|]*", text)) == sorted(
+        re.findall(r"\*\*[−+][^|]*", straight)
+    )
 
 
 def test_markdown_lines_have_as_many_cells_as_the_head(frame: pd.DataFrame) -> None:
     lines = [x for x in render(frame, TITLE, NOTE)["md"].splitlines() if x.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
-    assert len(lines) == 2 + frame["row"].nunique()
+    named = [line for line in lines[2:] if not line.startswith("|  |")]
+    assert len(named) == frame["row"].nunique()
 
 
 def test_markdown_does_not_read_a_star_as_emphasis() -> None:
-    assert r"| 0.5\*depth |" in render(FRAMES["table4"], TITLE, NOTE)["md"]
-    assert r"ens\*2" in render(FRAMES["table2"], TITLE, NOTE)["md"]
+    assert r"| 0.5\*Depth |" in render(FRAMES["table4"], TITLE, NOTE)["md"]
+    assert r"Ens\*2" in render(FRAMES["table2"], TITLE, NOTE)["md"]
 
 
 class Reader(HTMLParser):
@@ -186,17 +227,17 @@ def test_html_is_a_whole_fragment_that_needs_nothing_from_outside(frame: pd.Data
     assert "CIFAR-100 &amp; its" in text
 
 
-def test_html_leaves_the_same_room_behind_our_value_and_the_papers(frame: pd.DataFrame) -> None:
-    room = re.findall(r'<span class="spread" style="(.*?)"', render(frame, TITLE, NOTE)["html"])
-    assert len(room) == 2 * len(frame)
-    assert len(set(room)) == 1
+def test_html_has_numbers_and_their_headers_at_the_same_edge(frame: pd.DataFrame) -> None:
+    text = render(frame, TITLE, NOTE)["html"]
+    assert len(re.findall(r"<th class=\"[^\"]*gt_right\"", text)) >= frame["column"].nunique()
+    assert "gt_center" not in text.split("<thead>")[1].split("</thead>")[0].split("</tr>")[-2]
 
 
 def test_html_styles_reach_no_other_table_of_the_page(frame: pd.DataFrame) -> None:
     style = render(frame, TITLE, NOTE)["html"].split("<style>")[1].split("</style>")[0]
-    selectors = re.findall(r"\.(?:note|interval|paper|better|gt_table t[dhr])\b.*?\{", style)
+    selectors = re.findall(r"\.(?:note|interval|between|better|gt_table t[dhr])\b.*?\{", style)
     assert selectors
-    for rule in re.findall(r"^.*\.(?:note|interval|paper|better) \{", style, re.MULTILINE):
+    for rule in re.findall(r"^.*\.(?:note|interval|between|better) \{", style, re.MULTILINE):
         assert rule.startswith(f"#{frame['table'].iloc[0]} ")
 
 

@@ -13,20 +13,28 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.mark.parametrize(
-    ("device", "fast", "kind", "expected"),
+    ("device", "units", "kind", "expected"),
     [
-        (CPU, True, "image", "bfloat16"),
-        (CPU, True, "language", "float32"),
-        (CPU, False, "image", "float32"),
-        (CUDA, True, "language", "bfloat16"),
-        (CUDA, False, "image", "tf32"),
+        (CPU, {"amx"}, "image", "bfloat16"),
+        (CPU, {"avx512_bf16"}, "image", "bfloat16"),
+        (CPU, {"amx", "avx512_bf16"}, "language", "float32"),
+        (CPU, {"cuda"}, "image", "float32"),
+        (CUDA, {"cuda"}, "language", "bfloat16"),
+        (CUDA, {"amx"}, "image", "tf32"),
     ],
 )
 def test_auto_is_what_the_device_is_fast_in(
-    device: torch.device, fast: bool, kind: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    device: torch.device,
+    units: set[str],
+    kind: str,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: fast)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: fast)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: "amx" in units)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: "avx512_bf16" in units)
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation: "cuda" in units
+    )
     scale = tiny_plan(precision="auto").scale
     assert conditions.choose_precision(scale, device, kind) == expected  # type: ignore[arg-type]
     for fixed in ("float32", "bfloat16", "tf32"):

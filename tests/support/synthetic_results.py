@@ -125,7 +125,7 @@ def _predictions(n: int, side: int, generator: np.random.Generator) -> dict[str,
 
 
 def quality(cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """`quality.csv` and `reliability.csv` of these cells: noise around a curve."""
+    """`quality.csv.gz` and `reliability.csv.gz` of these cells: noise around a curve."""
     generator = np.random.default_rng(2)
     cells = cells[cells["metric"] == "test error (%)"]
     frames = [

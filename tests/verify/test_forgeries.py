@@ -463,7 +463,7 @@ def test_a_table_with_fewer_seeds_is_built_from_them_and_hides_no_run(small_plan
     for run in hidden:
         shutil.rmtree(plan.results / "runs" / run, ignore_errors=True)
     assert problems() == []
-    quality = pd.read_csv(plan.results / "quality.csv")
+    quality = pd.read_csv(plan.results / "quality.csv.gz")
     for name in ("table3", "treatments"):
         seeds = {0} if name == "table3" else {0, 1}
         assert set(pd.read_csv(plan.results / f"tables/{name}.csv")["n"]) == {len(seeds)}

@@ -47,7 +47,7 @@ def set_value(file: str, query: str, column: str, value: object) -> Callable[[Pa
 
 def remove_seed(place: Path, seed: int = 1) -> None:
     """Leave out a seed wherever a number of it stands."""
-    for name in ("cells.csv", "quality.csv", "reliability.csv"):
+    for name in ("cells.csv", "quality.csv.gz", "reliability.csv.gz"):
         change_lines(place / name, lambda lines: lines[lines["seed"] != seed])
     change_lines(place / "runs.csv", lambda lines: lines[lines["lineage_seed"] != seed])
 
@@ -107,12 +107,12 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
         "criteria.csv: two_digit_numbers, wide_resnet_28_2: test_error is 20.0, not",
     ),
     "a likelihood": (
-        set_value("quality.csv", f"{BAN_CELL} and metric == 'nll'", "value", 0.1),
-        "quality.csv: treatments, wide, ban, 0, nll: value is 0.1, not",
+        set_value("quality.csv.gz", f"{BAN_CELL} and metric == 'nll'", "value", 0.1),
+        "quality.csv.gz: treatments, wide, ban, 0, nll: value is 0.1, not",
     ),
     "a calibration error": (
-        set_value("quality.csv", f"{ENSEMBLE} and metric == 'ece'", "value", 0.1),
-        "quality.csv: treatments, wide, ens*2, 0, ece: value is 0.1, not",
+        set_value("quality.csv.gz", f"{ENSEMBLE} and metric == 'ece'", "value", 0.1),
+        "quality.csv.gz: treatments, wide, ens*2, 0, ece: value is 0.1, not",
     ),
     "an agreement in the table of quality": (
         set_value("tables/quality.csv", "metric == 'agreement'", "mean", 99.5),
@@ -128,7 +128,7 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a line listed twice": (
         lambda place: change_lines(
-            place / "quality.csv", lambda lines: lines.iloc[[0, *range(len(lines))]]
+            place / "quality.csv.gz", lambda lines: lines.iloc[[0, *range(len(lines))]]
         ),
         "is listed twice",
     ),
@@ -200,7 +200,7 @@ def test_a_removed_seed_is_a_line_for_each_file(place: Path) -> None:
     renew_checksums(place)
     problems = verify(place).problems
     assert [line.split(": ")[:2] for line in problems] == [
-        [str(place / name), "seed 1"] for name in ("runs.csv", "cells.csv", "quality.csv")
+        [str(place / name), "seed 1"] for name in ("runs.csv", "cells.csv", "quality.csv.gz")
     ]
 
 
@@ -233,7 +233,8 @@ def test_there_are_no_networks_to_run(place: Path) -> None:
 
 @pytest.mark.parametrize("damage", [bytes(range(256)), b"a,b\n1,2\n"], ids=["binary", "other"])
 @pytest.mark.parametrize(
-    "name", ["runs.csv", "ro-crate-metadata.json", "cells.csv", "quality.csv", "reliability.csv"]
+    "name",
+    ["runs.csv", "ro-crate-metadata.json", "cells.csv", "quality.csv.gz", "reliability.csv.gz"],
 )
 def test_a_damaged_file_that_others_follow_from_is_refused(
     name: str, damage: bytes, place: Path, capfd: pytest.CaptureFixture[str]

@@ -134,16 +134,16 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         lambda r: change_csv(r / "cells.csv", "value", 3.25),
         "cells.csv: table3, wide-resnet-28-1, teacher, 0: value is 3.25, not",
     ),
-    "a number of quality.csv edited": (
-        lambda r: change_csv(r / "quality.csv", "value", 0.25),
-        "quality.csv: table3, wide-resnet-28-1, teacher, 0, nll: value is 0.25, not",
+    "a number of quality.csv.gz edited": (
+        lambda r: change_csv(r / "quality.csv.gz", "value", 0.25),
+        "quality.csv.gz: table3, wide-resnet-28-1, teacher, 0, nll: value is 0.25, not",
     ),
-    "a line of quality.csv left out": (
-        lambda r: pd.read_csv(r / "quality.csv")[1:].to_csv(r / "quality.csv", index=False),
-        "quality.csv: table3, wide-resnet-28-1, teacher, 0, nll: has no line",
+    "a line of quality.csv.gz left out": (
+        lambda r: pd.read_csv(r / "quality.csv.gz")[1:].to_csv(r / "quality.csv.gz", index=False),
+        "quality.csv.gz: table3, wide-resnet-28-1, teacher, 0, nll: has no line",
     ),
     "a reliability bin edited": (
-        lambda r: change_csv(r / "reliability.csv", "accuracy", 0.123),
+        lambda r: change_csv(r / "reliability.csv.gz", "accuracy", 0.123),
         "accuracy is 0.123, not",
     ),
     "an interval of quality edited": (
@@ -158,9 +158,9 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         lambda r: change_csv(r / "cells.csv", "run", "two_digit_numbers/none.label.0"),
         "run is two_digit_numbers/none.label.0, not two_digit_numbers/",
     ),
-    "a run of quality.csv invented": (
-        lambda r: change_csv(r / "quality.csv", "run", "two_digit_numbers/none.label.0"),
-        "runs.csv: no line of two_digit_numbers/none.label.0, which cells.csv or quality.csv has",
+    "a run of quality.csv.gz invented": (
+        lambda r: change_csv(r / "quality.csv.gz", "run", "two_digit_numbers/none.label.0"),
+        "runs.csv: no line of two_digit_numbers/none.label.0, which cells.csv or quality.csv.gz ",
     ),
     "a mean edited": (
         lambda r: change_csv(r / "tables/table3.csv", "mean", 1.5),
@@ -272,7 +272,7 @@ def flip(file: Path, where: float) -> None:
 FLIPPED = [
     *(f"runs/{BAN}/{name}" for name in (MODEL, PREDICTIONS, HISTORY, CONFIG)),
     f"runs/{LABEL}/teacher_logits.1-view.safetensors",
-    *("cells.csv", "cells/table3.csv", "quality.csv", "claims.csv", "claims_power.csv"),
+    *("cells.csv", "cells/table3.csv", "quality.csv.gz", "claims.csv", "claims_power.csv"),
     "tables/table6.csv",
 ]
 

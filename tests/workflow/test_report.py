@@ -1,25 +1,19 @@
 """The report: one file that opens in a browser without a network, with everything in it."""
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from support.browser import launch_chromium
 from support.plans import tiny_plan
 from support.workplace import Workplace
 
 from replication.report.notebook_catalogue import NOTEBOOKS
 
-CHROMIUM = shutil.which("chromium")
 TABLES = [f"table{number}" for number in range(1, 7)]
 FIGURES = [name for notebook in NOTEBOOKS.values() for name in notebook.figures]
-
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no browser to open the report in: install Debian's package chromium"
-)
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +27,8 @@ def report(built: Workplace) -> Path:
 def page(report: Path) -> Iterator[Page]:
     """The opened report; a request that fails or leaves the file fails the test."""
     problems: list[str] = []
-    arguments = ["--disable-background-networking"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=[*arguments, "--no-sandbox"] if os.geteuid() == 0 else arguments,
-        )
+        browser = launch_chromium(playwright)
         page = browser.new_context(offline=True).new_page()
         page.on("requestfailed", lambda request: problems.append(f"failed: {request.url[:200]}"))
         page.on("request", lambda request: problems.extend(_outside(request.url)))

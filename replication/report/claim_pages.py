@@ -1,0 +1,228 @@
+"""A page for each primary claim: what the paper says, what was tested, and what was found."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from replication.config.paper_claims import Claims, read_claims
+from replication.config.paper_tables import TABLES
+from replication.report.claim_evidence_tables import (
+    CORES,
+    cells_table,
+    data_table,
+    runs_of_claim,
+    runs_table,
+    seeds_table,
+)
+from replication.report.claim_figure import claim_figure
+from replication.report.plotting import draw
+from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
+from replication.report.published_results import (
+    Publications,
+    difference_of,
+    escaped,
+    line_of,
+    markdown_table,
+    reported_of,
+    seeds_of,
+    signed,
+    verdict_of,
+)
+
+ABSTRACT = "https://arxiv.org/abs/1805.04770"
+OUTPERFORM = (
+    "Surprisingly, these Born-Again Networks (BANs), outperform their teachers significantly, both"
+    " on computer vision and language modeling tasks."
+)
+BOTH_METHODS = (
+    "Both methods elucidate the essential components of KD, demonstrating the effect of the teacher"
+    " outputs on both predicted and non-predicted classes."
+)
+QUOTATIONS = {
+    "ban-all": OUTPERFORM,
+    "cwtm-weaker-than-ban": BOTH_METHODS,
+    "dkpp-all": BOTH_METHODS,
+    "language-models": OUTPERFORM,
+}
+"""Sentences of the paper's abstract on primary claims."""
+
+
+def claim_pages(publications: Publications) -> dict[Path, str | bytes]:
+    """Return the pages of all primary claims with their figures, by file.
+
+    Raises:
+        InputError: a csv file or ``claims.yaml`` is missing or damaged.
+    """
+    claims = read_claims(TABLES)
+    pages: dict[Path, str | bytes] = {}
+    for name in CLAIM_WORDS:
+        if name == CONTROL or not publications.scales_of(name):
+            continue
+        page = publications.folder / page_file(name)
+        pages[page] = "\n\n".join(_blocks(publications, claims, name)) + "\n"
+        controls = _controls(publications, claims, name)
+        pages[page.with_suffix(".png")] = draw(claim_figure(publications, name, controls), "png")
+    return pages
+
+
+def _controls(publications: Publications, claims: Claims, name: str) -> list[str]:
+    """The claims of ours in the family of a claim that are measured on its own metric."""
+    specs = claims.file.claims
+    family = [other for other in specs if claims.file.primary_of(other) == name]
+    ours = [other for other in family if specs[other].source == "ours" and not specs[other].metric]
+    return [other for other in ours if publications.scales_of(other)]
+
+
+def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[str]:
+    claim, scales = claims.file.claims[name], publications.scales_of(name)
+    words = CLAIM_WORDS[name]
+    yield f"# {escaped(words[0].upper() + words[1:])}"
+    yield (
+        "`replication docs` writes this page from the [published results](../README.md);"
+        " [how to read a verdict](../../docs/explanation/reading-a-verdict.md) explains the words."
+    )
+    yield "## What the paper says"
+    if name in QUOTATIONS:
+        yield f"> {QUOTATIONS[name]}\n>\n> — [abstract]({ABSTRACT})"
+    yield (
+        f"In our words, as [`tables/claims.yaml`](../../tables/claims.yaml) has it: *"
+        f"{escaped(claim.statement)}* (section {claim.section} of the paper)"
+    )
+    yield "## What was found"
+    yield _results_table(publications, [name, *_controls(publications, claims, name)], scales)
+    yield (
+        "![The paper's relative difference, ours with 95 % intervals, and the controls]"
+        f"({name}.png)"
+    )
+    yield (
+        "Differences are left side minus right side, in points of test error or in perplexity, with"
+        " 95 % intervals over n seeds. The figure shows them in percent of the right side. Controls"
+        " are claims of our own, which the paper does not have."
+    )
+    yield "## What was tested"
+    yield data_table(publications, claims, name)
+    yield "The cells that are compared; each side is the mean of its cells:"
+    yield cells_table(publications, claims, name)
+    yield "## What would change the verdict"
+    yield "\n".join(f"- **`{scale}`**: {_tipping(publications, scale, name)}" for scale in scales)
+    yield "## Repeat it"
+    yield (
+        "These commands train only the runs that the claim needs, with the seeds that were"
+        " published, and end with the verdict. Times are those of the published runs on"
+        f" {CORES} cores."
+    )
+    for scale in scales:
+        yield _command(publications, scale, name)
+    yield (
+        "A single claim is corrected as if the other primary claims were not measured, so that its"
+        " verdict can be more cautious than the one above."
+    )
+    yield "## The runs behind it"
+    for scale in scales:
+        yield from _runs(publications, scale, claims, name)
+
+
+def _results_table(publications: Publications, names: list[str], scales: list[str]) -> str:
+    header = ["claim", "scale", "the paper", "ours", "in % of the right side", "n", "verdict; size"]
+    rows = []
+    for name in names:
+        for scale in scales:
+            line = line_of(publications.claims(scale), name)
+            if pd.isna(line["n"]):
+                continue
+            title = ("" if name == names[0] else "control: ") + str(line["title"])
+            relative = signed(100 * line["difference"] / line["level"], 1)
+            if pd.notna(line["reported_difference"]):
+                printed = 100 * line["reported_difference"] / line["reported_level"]
+                relative += f" (the paper {signed(printed, 1)})"
+            texts = [escaped(title), f"`{scale}`", reported_of(line), difference_of(line)]
+            rows.append([*texts, relative, seeds_of(line), verdict_of(line)])
+    return markdown_table(header, rows)
+
+
+def _tipping(publications: Publications, scale: str, name: str) -> str:
+    """What other numbers would have led to another verdict, from the rules of the verdicts."""
+    line = line_of(publications.claims(scale), name)
+    margin = f"{line['smallest_effect']:.2f}"
+    sentences = [
+        f"half of the paper's effect is {margin} here, and the difference is {difference_of(line)}."
+    ]
+    seeds = line["seeds_needed_corrected"]
+    needed = "more than 10,000" if seeds > 10_000 else f"{seeds:.0f}"
+    chance = (
+        f"With the paper's effect and the spread measured here, {needed} seeds decide the direction"
+        f" with a chance of 80 %; these n = {seeds_of(line)} do with one of"
+        f" {100 * line['power_corrected']:.0f} %."
+    )
+    verdict, size = str(line["verdict"]), str(line["size"])
+    if verdict == "replicated":
+        sentences.append(
+            "The effect is shown to be larger than that half; it would read *weaker* if it were"
+            " shown to be smaller."
+            if size == "at least half"
+            else "It would read *weaker* if the effect were shown to be smaller than that half;"
+            " neither that nor the opposite is shown."
+        )
+    elif verdict == "weaker":
+        sentences.append(
+            "It would read *replicated* if the effect could be as large as that half with these"
+            " intervals."
+        )
+    elif verdict == "small":
+        sentences.append(
+            "The direction is open. It would read *weaker* or *contradicted* if the corrected"
+            " interval excluded zero."
+        )
+    elif verdict == "contradicted":
+        sentences.append(
+            "It would read *undecided* if the corrected interval contained zero, and *replicated*"
+            " only with a difference of the other sign."
+        )
+    if verdict in ("undecided", "small"):
+        sentences.append(chance)
+    return " ".join([*sentences, *_other_sides(publications, scale)])
+
+
+def _other_sides(publications: Publications, scale: str) -> Iterator[str]:
+    """What a reader has to know of the scale itself."""
+    lines = publications.file(scale, "criteria").dropna(subset="fit")
+    failing = int((lines["fit"] == "not met").sum())
+    if failing:
+        yield (
+            f"At this scale {failing} of {len(lines)} label-trained networks do not fit their"
+            " training data ([criteria](../../docs/results.md#was-it-a-fair-test)); the verdict"
+            " may differ where they do."
+        )
+
+
+def _command(publications: Publications, scale: str, name: str) -> str:
+    behind = runs_of_claim(publications, scale, name)
+    source = f"{publications.folder.name}/{scale}/scale.json"
+    return (
+        f"```sh\n# {len(behind.part.runs)} trainings, {behind.wall_time}\n"
+        f"snakemake --cores {CORES} --configfile {source} results/{scale}/claims/{name}.txt\n```"
+    )
+
+
+def _runs(publications: Publications, scale: str, claims: Claims, name: str) -> Iterator[str]:
+    behind = runs_of_claim(publications, scale, name)
+    line = line_of(publications.claims(scale), name)
+    yield f"### `{scale}`"
+    yield runs_table(behind.lines)
+    reference = line["reference"]
+    if isinstance(reference, str):
+        yield (
+            "Label-trained networks for each seed in the reference: "
+            + reference.replace("_", r"\_")
+            + "."
+        )
+    yield (
+        "<details><summary>Each seed</summary>\n\n"
+        + seeds_table(publications, scale, claims, name)
+        + "\n\n</details>"
+    )
+    yield (
+        f"[`runs.csv`](../{scale}/runs.csv) lists every run with its checksums, and"
+        f" [`cells.csv`](../{scale}/cells.csv) which run stands behind which cell."
+    )

@@ -1,0 +1,59 @@
+"""The index of the publications: what was trained on what, and what was found."""
+
+import pandas as pd
+
+from replication.analysis.tested_data import describe_data_sets
+from replication.report.primary_claims import claims_table
+from replication.report.published_results import Publications, markdown_table
+from replication.report.table_files import PRINTED_DATASETS
+
+
+def scales_table(publications: Publications) -> str:
+    """Return a row for each publication: data, tables, seeds, trainings, time, verdicts."""
+    header = [
+        "folder",
+        "data",
+        "tables: seeds",
+        "trainings",
+        "core hours",
+        "of commits",
+        "verdicts",
+    ]
+    rows = []
+    for scale in publications.scales:
+        runs = publications.file(scale, "runs")
+        words = describe_data_sets(publications.plan(scale).scale)
+        data = [f"{PRINTED_DATASETS.get(role, role)}: {text}" for role, text in words.items()]
+        rows.append(
+            [
+                f"[{scale}]({scale}/README.md)",
+                "; ".join(data),
+                tables_by_seeds(publications.file(scale, "cells")),
+                f"{len(runs):,}",
+                f"{runs['seconds'].sum() / 3600:.1f}",
+                ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
+                _verdicts(publications.claims(scale)),
+            ]
+        )
+    return markdown_table(header, rows)
+
+
+def primary_claims_table(publications: Publications) -> str:
+    """Return the primary claims at all published scales, with links to their pages."""
+    return claims_table(publications, publications.scales, "")
+
+
+def tables_by_seeds(cells: pd.DataFrame) -> str:
+    """Return the tables of a scale by their numbers of seeds: ``table2: 10; table1: 5``."""
+    seeds = cells.groupby("table", sort=True)["seed"].nunique()
+    parts = [
+        f"{', '.join(names.index)}: {count}" for count, names in seeds.groupby(seeds, sort=True)
+    ]
+    return "; ".join(reversed(parts))
+
+
+def _verdicts(claims: pd.DataFrame) -> str:
+    """The number of primary claims of each verdict."""
+    primary = claims[claims["claim"] == claims["family"]]
+    counts = primary["verdict"].value_counts()
+    return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

@@ -1,0 +1,1 @@
+"""The documentation and the published results as a static site."""
