@@ -24,6 +24,10 @@ endif
 
 # The console commands of the environment come first for make, Snakemake and their jobs alike.
 export PATH := $(BIN):$(PATH)
+# Snakemake and others keep files in a home that can be written.
+ifneq ($(shell test -w "$(HOME)" && echo writable),writable)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+endif
 SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 
 .PHONY: help environment tables study report site test test-all benchmark benchmark-gpu gpu-lineage lint tutorial schemas clean

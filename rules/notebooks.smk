@@ -57,7 +57,8 @@ for name, spec in NOTEBOOKS.items():
         shell:
             # Not Snakemake's `notebook:`, whose progress bars and warnings cannot be kept from the
             # terminal. Without mathematics and widgets the page needs nothing from the network.
-            "(papermill --no-progress-bar --log-level ERROR -p scale {wildcards.scale}"
+            # -r: the name of a scale is text, also where it looks like a number.
+            "(papermill --no-progress-bar --log-level ERROR -r scale {wildcards.scale:q}"
             " {input.notebook:q} {log.notebook:q}"
             " && jupyter nbconvert --to html --log-level ERROR --HTMLExporter.mathjax_url="
             " --HTMLExporter.require_js_url= --HTMLExporter.jquery_url= {log.notebook:q})"

@@ -160,7 +160,7 @@ def test_a_table_is_built_by_its_number(folder: Path, call: Call) -> None:
     assert status == 0, stderr
     assert stdout.strip() == "results/tiny/tables/table1.md"
     text = (folder / "results/tiny/tables/table1.md").read_text(encoding="utf-8")
-    assert "wide-resnet-28-10" in text
+    assert "Wide-ResNet-28-10" in text
 
 
 def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path, call: Call) -> None:

@@ -1,14 +1,16 @@
 """A new study: a folder with a scale, a table, claims and an objective, to be edited."""
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from replication.config.study_proposal import StudyProposal, example_study, fill_template
+from replication.config.study_proposal import StudyProposal, example_study, placeholders
 from replication.errors import InputError
 from replication.files import write_text
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "templates" / "study"
+SUITE = Path(__file__).resolve().parents[2]
+TEMPLATE = SUITE / "templates" / "study"
 
 
 def create_study(folder: Path, propose: Callable[[], StudyProposal] | None = None) -> list[Path]:
@@ -20,19 +22,45 @@ def create_study(folder: Path, propose: Callable[[], StudyProposal] | None = Non
             called once the folder is known to be new.
 
     Raises:
-        InputError: the folder is not empty or cannot be written, or its name is no name of a scale.
+        InputError: the folder is not empty or cannot be written, or its name is no name of a scale,
+            or that of a scale or publication that is there.
     """
     name = folder.resolve().name
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
         raise InputError(f"{folder}: name it in lower-case letters, digits, - and _")
+    if not folder.as_posix().isprintable():
+        raise InputError(f"{folder}: has characters that cannot be printed; choose another folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; choose another name")
-    proposal = propose() if propose else example_study(folder.as_posix())
+    if owner := _owner_of(name):
+        raise InputError(
+            f"{folder}: `{name}` is the name of {owner}, whose results would get mixed up with the"
+            " study's; choose another name"
+        )
+    # In YAML the name stands in double quotes: without them, 2024 is a number and no is false.
+    path = folder.as_posix()
+    values = {
+        "SHELL": shlex.quote(f"{path}/study.yaml"),
+        "STUDY": path,
+        "NAME": name,
+        **placeholders(propose() if propose else example_study(path)),
+    }
+    pattern = "|".join(map(re.escape, values))
     written = []
     for source in sorted(path for path in TEMPLATE.rglob("*.*") if path.is_file()):
         text = source.read_text(encoding="utf-8")
-        text = text.replace("STUDY", folder.as_posix()).replace("NAME", name)
         target = folder / source.relative_to(TEMPLATE)
-        write_text(target, fill_template(text, proposal))
+        write_text(target, re.sub(pattern, lambda match: values[match[0]], text))
         written.append(target)
     return written
+
+
+def _owner_of(name: str) -> str | None:
+    """The scale or publication that has a name already, in words; None where there is none."""
+    for root in dict.fromkeys((SUITE, Path().resolve())):
+        if (root / "config" / f"{name}.yaml").exists():
+            return f"the scale config/{name}.yaml"
+        for kind, place in (("the publication", "published"), ("the results", "results")):
+            if (root / place / name).exists():
+                return f"{kind} {place}/{name}"
+    return None

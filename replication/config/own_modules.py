@@ -20,6 +20,8 @@ NEVER_OWN = {__name__.partition(".")[0], "numpy", "timm", "torch", "torchvision"
 """Packages that are not one's own wherever they lie, such as in a folder on Python's path."""
 NOT_IN_FILES = (PathFinder, BuiltinImporter, FrozenImporter)
 """Finders of modules that are asked otherwise, or find none that has a file."""
+IMPORTING = ("import_module", "__import__")
+"""Functions that import the module that they are called with the name of."""
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages."""
 
@@ -78,15 +80,16 @@ def import_module(module: str, folder: Path) -> ModuleType:
     The folder becomes the first of Python's path, as that of a script is, and stays there, because
     a function may import a module when it is called. Modules of another study, which may have the
     same names, are forgotten; so are earlier versions of this one's.
+
+    Raises:
+        ImportError: it imports a module of the folder in a way that its source does not show, so
+            that a change of that module would train nothing again.
     """
     if not _in_folder(module, folder) or module.partition(".")[0] in NEVER_OWN:
         return importlib.import_module(module)
     place = folder.resolve()
-    names = [
-        name
-        for name, file in own_modules(module, folder).items()
-        if file.resolve().is_relative_to(place)
-    ]
+    hashed = {file.resolve(): name for name, file in own_modules(module, folder).items()}
+    names = [name for file, name in hashed.items() if file.is_relative_to(place)]
     _forget()
     for name in names:
         sys.modules.pop(name, None)
@@ -95,7 +98,18 @@ def import_module(module: str, folder: Path) -> ModuleType:
     sys.path.insert(0, str(place))
     _IMPORTED.append((str(place), names))
     importlib.invalidate_caches()
-    return importlib.import_module(module)
+    before = {*sys.modules}
+    imported = importlib.import_module(module)
+    for name in {*sys.modules} - before:
+        file = Path(getattr(sys.modules[name], "__file__", None) or "")
+        if file.resolve().is_relative_to(place) and file.is_file() and _is_own(name, file):
+            names.append(name)
+            if file.resolve() not in hashed:
+                raise ImportError(
+                    f"it imports {name} from {file}, which its source does not show; import it by a"
+                    f" name that is found from {folder}, or put its folder on PYTHONPATH"
+                )
+    return imported
 
 
 _IMPORTED: list[tuple[str, list[str]]] = []
@@ -167,3 +181,9 @@ def _imported_names(node: ast.AST, package: str) -> Iterator[str]:
         # What is imported from a package may be one of its modules.
         yield from (f"{module}.{alias.name}" for alias in node.names)
         yield module
+    elif isinstance(node, ast.Call) and len(node.args) == 1:
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else node.func
+        name = called.id if isinstance(called, ast.Name) else called
+        argument = node.args[0]
+        if name in IMPORTING and isinstance(argument, ast.Constant):
+            yield str(argument.value)

@@ -41,7 +41,8 @@ DEFAULT = Path("config/digits.yaml")
 class ImageRecipe(StrictModel):
     """How image networks are trained: by default SGD with Nesterov momentum and a step schedule.
 
-    What is left at its default of the keys in `OPEN` is not in a recipe, whose hash stays the same.
+    What is left at its default of the keys in `OPEN`, or has no effect without another of them, is
+    not in a recipe, whose hash stays the same.
     """
 
     OPEN: ClassVar = {
@@ -95,12 +96,20 @@ class ImageRecipe(StrictModel):
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields, dumped = type(self).model_fields, handler(self)
+        open_keys = self._chosen_keys
         return {
             key: value
-            for key, value in dumped.items()
-            if key not in self.OPEN or getattr(self, key) != fields[key].default
+            for key, value in handler(self).items()
+            if key not in self.OPEN or key in open_keys
         }
+
+    @property
+    def _chosen_keys(self) -> set[str]:
+        """The keys of `OPEN` that are not at their defaults and have an effect."""
+        unused = set() if self.warmup_epochs else {"warmup_learning_rate"}
+        unused |= set() if self.schedule == "cosine" else {"minimum_learning_rate"}
+        fields = type(self).model_fields
+        return {key for key in self.OPEN - unused if getattr(self, key) != fields[key].default}
 
     @property
     def views(self) -> int:
@@ -111,9 +120,7 @@ class ImageRecipe(StrictModel):
     @property
     def is_the_papers(self) -> bool:
         """Whether optimiser and schedule are those of the paper's recipe."""
-        return not any(
-            getattr(self, key) != type(self).model_fields[key].default for key in self.OPEN
-        )
+        return not self._chosen_keys
 
     @model_validator(mode="after")
     def _milestones_rise(self) -> Self:

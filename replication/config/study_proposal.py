@@ -6,7 +6,6 @@ docs/explanation/fair-test.md. They are a start, and meant to be edited.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import Template
 from typing import TypeVar
 
 from replication.data.specs import ImageSpec, Source
@@ -68,7 +67,7 @@ _RESNET = "{network: timm:resnet18, arguments: {channels: [16, 32, 64, 128]}}"
 def example_study(folder: str) -> StudyProposal:
     """A study whose data are not known yet and will be in its folder, to be edited."""
     return StudyProposal(
-        dataset=f"{{folder: {folder}/images, size: [8, 8], channels: 1}}",
+        dataset=f"{{folder: {_quoted(f'{folder}/images')}, size: [8, 8], channels: 1}}",
         sizes="",
         row="resnet18",
         network=_RESNET,
@@ -110,19 +109,22 @@ def propose_study(source: Source, images: ImageSpec) -> StudyProposal:
     )
 
 
-def fill_template(text: str, proposal: StudyProposal) -> str:
-    """A template with the proposal in the place of ``$DATASET``, ``$SIZES``, ``$ROW`` and so on."""
+def placeholders(proposal: StudyProposal) -> dict[str, str]:
+    """What stands in the templates of a study, and what of the proposal replaces it."""
     names = ("dataset", "sizes", "row", "network", "recipe")
-    values = {name.upper(): getattr(proposal, name) for name in names}
-    return Template(text).safe_substitute(values)
+    return {f"${name.upper()}": getattr(proposal, name) for name in names}
 
 
 def _place(source: Source) -> str:
-    place = source.place.replace("'", "''")
-    shown = f"{source.kind}: '{place}'"
+    shown = f"{source.kind}: {_quoted(source.place)}"
     if source.kind != "folder":
         return shown
     return f"{shown}, size: {list(source.size or ())}, channels: {source.channels}"
+
+
+def _quoted(text: str) -> str:
+    """The text between single quotes, in which YAML reads no character but the quote itself."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _pool(height: int, width: int) -> int:

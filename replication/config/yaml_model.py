@@ -1,5 +1,6 @@
 """Strict YAML: the base of every model that a person writes by hand, with one-line errors."""
 
+import codecs
 import difflib
 import json
 import math
@@ -72,14 +73,16 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: the file is missing, unreadable, not YAML, or not a mapping of plain values.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(_read_text(path))
         json.dumps(data, default=str)  # finds what contains itself, and dates as keys
         if isinstance(data, dict):
             return data
         problem = f"a mapping `key: value` is expected, not {_short(data)}"
     except FileNotFoundError:
         problem = "no such file; name an existing one, from the root of the repository"
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        problem = f"not text in UTF-8 ({error.reason}); save it in UTF-8"
+    except OSError as error:
         problem = f"cannot be read ({error}); it has to be a text file"
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -91,6 +94,18 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         problem = f"not a file of plain values ({error}); correct the syntax"
     raise InputError(f"{path}: {problem}")
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file, which may begin with the mark that editors put before UTF-8.
+
+    Raises:
+        UnicodeDecodeError: it is not in UTF-8; one in UTF-16, as Windows writes it, is named so.
+    """
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:2]:
+        raise UnicodeDecodeError("utf-8", content[:2], 0, 2, "it is in UTF-16")
+    return content.decode("utf-8-sig")
 
 
 def merge(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,12 @@ from replication.config.paper_tables import TableSpec
 from replication.config.scale import Scale
 from replication.errors import InputError
 
+STEPS = {
+    *("all", "data", "train", "scale", "table", "tables", "collect", "quality", "claims"),
+    *("criteria", "frames", "notebooks"),
+}
+"""Names of rules of the workflow. A table has a rule, and files, of its own name beside them."""
+
 
 def check_table(scale: Scale, table: TableSpec, file: Path) -> None:
     """Check that every row has a data set, that its networks fit, and its teachers are on it.
@@ -15,10 +21,14 @@ def check_table(scale: Scale, table: TableSpec, file: Path) -> None:
     ``file`` is the table's, for the message.
 
     Raises:
-        InputError: the scale lacks the data set of a row, or recipes for its kind of network; a
-            network is of another kind than the data; or a teacher is on other data than its
-            student.
+        InputError: a step of the workflow has the table's name; the scale lacks the data set of a
+            row, or recipes for its kind of network; a network is of another kind than the data; or
+            a teacher is on other data than its student.
     """
+    if file.stem in STEPS or file.stem.startswith("notebook_"):
+        raise InputError(
+            f"{file}: `{file.stem}` is the name of a step of the workflow; rename the table"
+        )
     for row in table.rows:
         dataset = _dataset_of(scale, table, row, file)
         kind: Kind = "language" if isinstance(dataset, TextDataset | OwnText) else "image"

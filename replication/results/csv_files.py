@@ -21,6 +21,8 @@ SEPARATOR = ";"
 """Between the members of an ensemble in a column ``run``."""
 PACKED = ".gz"
 """The ending of csv files that are packed, because they have a line for each bin or metric."""
+EMPTY_IS_MISSING: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
+"""Options of `pandas.read_csv` by which only an empty entry is a missing one."""
 DTYPES: dict[Kind, str] = {"integer": "Int64", "number": "float64", "flag": "boolean"}
 
 
@@ -43,7 +45,8 @@ def read_csv(file: Path, hint: str = BUILD, **options: Any) -> "pd.DataFrame":
             content = gzip.decompress(content)
         if not content.endswith(b"\n"):
             raise ValueError("empty or truncated")
-        frame: pd.DataFrame = pd.read_csv(BytesIO(content), **options)
+        # Only what is empty is missing: a row of a table may be called NA, null or nan.
+        frame: pd.DataFrame = pd.read_csv(BytesIO(content), **EMPTY_IS_MISSING, **options)
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; {hint}") from None
     except (OSError, ValueError, EOFError, zlib.error) as problem:

@@ -26,6 +26,10 @@ from pathlib import Path
 from replication.errors import STOPPING_SIGNALS
 
 OPTION = "--worker"
+LONGEST_PATH = 100
+"""Bytes of a socket's path; systems allow 103 or 107."""
+SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - for folders with random names
+"""Where a socket can lie if the folder of temporary files does not do."""
 
 
 class ForkServer:
@@ -35,8 +39,19 @@ class ForkServer:
         self.socket: Path | None = None
 
     def start(self) -> None:
-        """Start the server; it ends when this process does."""
-        self.socket = Path(tempfile.mkdtemp(prefix="replication-")) / "socket"
+        """Start the server; it ends when this process does.
+
+        Where there is no folder for its socket, commands do their work themselves, which a line on
+        standard error says.
+        """
+        self.socket = make_socket_path()
+        if self.socket is None:
+            print(
+                "note: no folder for a socket, so that every job imports torch for itself, which"
+                " takes seconds; name a short writable folder in TMPDIR",
+                file=sys.stderr,
+            )
+            return
         subprocess.Popen(
             [sys.executable, "-m", "replication.worker", str(self.socket)],
             stdin=subprocess.PIPE,
@@ -47,6 +62,34 @@ class ForkServer:
 
     def __str__(self) -> str:
         return f"{OPTION} {self.socket}" if self.socket else ""
+
+
+def make_socket_path() -> Path | None:
+    """The path of a socket in a new folder that only its user can enter; None if there is none.
+
+    Where the folder of temporary files has a path that is too long for a socket, another one is
+    taken.
+    """
+    places = [tempfile.gettempdir(), os.environ.get("XDG_RUNTIME_DIR"), *SHORT_FOLDERS]
+    for place in filter(None, places):
+        with contextlib.suppress(OSError):
+            folder = Path(tempfile.mkdtemp(prefix="replication-", dir=place))
+            path = folder / "socket"
+            if len(os.fsencode(path)) <= LONGEST_PATH and _takes_sockets(path):
+                return path
+            folder.rmdir()
+    return None
+
+
+def _takes_sockets(path: Path) -> bool:
+    """Whether the file system takes sockets, which not every shared one does."""
+    with socket.socket(socket.AF_UNIX) as trial:
+        try:
+            trial.bind(str(path))
+        except OSError:
+            return False
+    path.unlink()
+    return True
 
 
 def serve(path: Path, work: Callable[[Sequence[str]], int]) -> None:

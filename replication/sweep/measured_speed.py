@@ -11,7 +11,7 @@ from replication.networks.counting import build_network
 from replication.plan.plan import Plan
 from replication.sweep.flops import forward_flops
 
-STEPS = 5
+TIMED_STEPS = 5
 """Steps that are timed, after one that is not."""
 
 
@@ -33,7 +33,7 @@ def measure_tflops(plan: Plan) -> float:
             network = network.to(memory_format=torch.channels_last)
             batch = torch.randn(recipe.batch_size, *images.shape)
             labels = torch.randint(images.classes, (recipe.batch_size,))
-            seconds = [_step(network, batch, labels) for _ in range(STEPS + 1)]
+            seconds = [_step(network, batch, labels) for _ in range(TIMED_STEPS + 1)]
     finally:
         torch.set_num_threads(threads)
     return 3 * forward_flops(plan, run) * recipe.batch_size / min(seconds[1:]) / 1e12

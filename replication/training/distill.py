@@ -171,7 +171,7 @@ class Call:
             stream=f"distill/{stream}",
             objective_name=name,
             objective=chosen,
-            parameters=dict(parameters),
+            parameters={key: float(value) for key, value in parameters.items()},
             seed=seed,
             recipe=validate(ImageRecipe, {**DEFAULT_RECIPE, **recipe}, "distill"),
             data=read_data(train, test, classes),
@@ -232,7 +232,8 @@ def _left_as_found(teacher: nn.Module | None, device: torch.device) -> Iterator[
     """The teacher on a device, in evaluation mode; afterwards it and torch are as they were.
 
     That is the teacher's device and the mode of each of its modules, torch's global generators, and
-    whether CUDA computes in TF32.
+    whether CUDA computes in TF32. Gradients are computed also where the caller has switched that
+    off.
     """
     units: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     number_formats = [unit.fp32_precision for unit in units]
@@ -241,7 +242,12 @@ def _left_as_found(teacher: nn.Module | None, device: torch.device) -> Iterator[
     initialised = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     generators = range(torch.cuda.device_count()) if initialised else ()
     try:
-        with torch.random.fork_rng(devices=generators), _teacher_at_work(teacher, device):
+        with (
+            torch.inference_mode(mode=False),
+            torch.enable_grad(),
+            torch.random.fork_rng(devices=generators),
+            _teacher_at_work(teacher, device),
+        ):
             yield
     finally:
         for unit, number_format in zip(units, number_formats, strict=True):

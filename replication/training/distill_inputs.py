@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any, get_args
 
 import torch
@@ -39,9 +40,9 @@ def read_data(train: object, test: object, classes: int | None) -> ImageData:
             f" {tuple(second.shape[1:])} in {second.dtype}; give both in the same form"
         )
     needed = int(max(first_labels.max(), second_labels.max())) + 1
-    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, int)):
+    if classes is not None and (isinstance(classes, bool) or not isinstance(classes, Integral)):
         raise InputError(f"classes: {classes!r} is no whole number")
-    classes = needed if classes is None else classes
+    classes = needed if classes is None else int(classes)
     if classes < max(needed, 2):
         raise InputError(f"labels go up to {needed - 1}, which does not fit {classes} classes")
     items = [Items(_unit(images), labels.long()) for images, labels in parts.values()]
@@ -117,7 +118,7 @@ def find_objective(
         if known is not None and key not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
             raise InputError(f"the objective `{name}` has no parameter `{key}`; {takes}")
-        number = isinstance(value, int | float) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
             raise InputError(f"the parameter `{key}` is {value!r}, which is no finite number")
     return name, chosen
@@ -174,6 +175,13 @@ def check_modules(network: object, teacher: object) -> None:
             has_one = isinstance(getattr(module, "network", None), nn.Module)
             advice = "give its `network`" if has_one else "give a network"
             raise InputError(f"{name}: {type(module).__name__} is no torch.nn.Module; {advice}")
+    if isinstance(network, nn.Module) and any(
+        parameter.is_inference() for parameter in network.parameters()
+    ):
+        raise InputError(
+            "network: was built under torch.inference_mode, so that it cannot be trained; build it"
+            " outside"
+        )
     if isinstance(network, nn.Module) and isinstance(teacher, nn.Module):
         if network is teacher:
             raise InputError(

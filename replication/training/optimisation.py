@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from timm.optim._optim_factory import create_optimizer_v2
+from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_info
 from torch import nn
 
 from replication.config.scale import ImageRecipe, LanguageRecipe
@@ -82,6 +82,7 @@ def make_optimiser(network: nn.Module, recipe: ImageRecipe) -> torch.optim.Optim
             nesterov=recipe.momentum > 0,
             fused=True,
         )
+    _check_order(recipe.optimizer)
     try:
         return create_optimizer_v2(
             network,
@@ -91,9 +92,28 @@ def make_optimiser(network: nn.Module, recipe: ImageRecipe) -> torch.optim.Optim
             momentum=recipe.momentum,
             **recipe.optimizer_arguments,
         )
-    except (AssertionError, TypeError, ValueError) as error:
+    except (AssertionError, ImportError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"`images.optimizer`: timm cannot make {recipe.optimizer} ({reason}); see"
             " timm.optim.list_optimizers() and `optimizer_arguments`"
         ) from None
+
+
+def _check_order(optimiser: str) -> None:
+    """Check that an optimiser of timm needs no more than gradients.
+
+    Raises:
+        InputError: it needs second derivatives, for which every step would have to keep its graph.
+    """
+    # As in timm, a prefix such as lookahead_ wraps the optimiser that is named last.
+    name = optimiser.lower().rpartition("_")[2]
+    try:
+        second_order = get_optimizer_info(name).second_order
+    except ValueError:
+        return  # reported when it is made
+    if second_order:
+        raise InputError(
+            f"`images.optimizer`: {optimiser} needs second derivatives, which trainings here do not"
+            " compute; choose one that needs gradients alone, such as adamw"
+        )

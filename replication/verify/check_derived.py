@@ -11,7 +11,7 @@ import pandas as pd
 from replication.analysis.table_statistics import missing_cells
 from replication.plan.plan import Plan
 from replication.report.derived_files import DERIVATIONS
-from replication.results.csv_files import csv_path, read_cells
+from replication.results.csv_files import EMPTY_IS_MISSING, csv_path, read_cells
 from replication.results.schema import CSV_FILES, CsvFile
 from replication.verify.compare_frames import compare_csv
 from replication.verify.findings import Findings
@@ -31,7 +31,7 @@ def check_derived(plan: Plan, tables: Path, findings: Findings) -> None:
                     continue
                 if file.suffix == ".csv":
                     with findings.noting():
-                        expected = pd.read_csv(StringIO(text), dtype=str)
+                        expected = pd.read_csv(StringIO(text), dtype=str, **EMPTY_IS_MISSING)
                         compare_csv(file, _description(plan, file), expected, findings)
                 elif file.stem in incomplete:
                     # The reasons for empty cells are those of the runs, and name their folders.

@@ -12,7 +12,14 @@ from replication.analysis.frames import frame_files
 from replication.analysis.quality import SIX_DIGITS, measure_quality
 from replication.plan.plan import Plan
 from replication.results.correctness import CORRECT, Correctness, read_correctness
-from replication.results.csv_files import BUILD, csv_path, csv_text, read_cells, read_csv
+from replication.results.csv_files import (
+    BUILD,
+    EMPTY_IS_MISSING,
+    csv_path,
+    csv_text,
+    read_cells,
+    read_csv,
+)
 from replication.results.schema import CSV_FILES
 from replication.verify.compare_frames import compare_csv, compare_lines
 from replication.verify.findings import Findings
@@ -77,7 +84,10 @@ def _check_quality(plan: Plan, findings: Findings) -> None:
     with findings.noting(f"{quality}: "):
         measured = measure_quality(plan)
         rounded = StringIO(csv_text("reliability", measured.reliability, SIX_DIGITS))
-        frames = {"quality": measured.quality, "reliability": pd.read_csv(rounded)}
+        frames = {
+            "quality": measured.quality,
+            "reliability": pd.read_csv(rounded, **EMPTY_IS_MISSING),
+        }
         for name, frame in frames.items():
             with findings.noting():
                 file = csv_path(plan.results, name)

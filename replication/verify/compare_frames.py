@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from replication.errors import InputError
-from replication.results.csv_files import read_csv
+from replication.results.csv_files import EMPTY_IS_MISSING, read_csv
 from replication.results.schema import CsvFile
 from replication.verify.findings import Findings, differences
 
@@ -47,7 +47,7 @@ def compare_lines(
     key = description.key
     text = {column.name: str for column in description.columns if column.kind == "text"}
     # Through text, so that both have the same types.
-    expected = pd.read_csv(StringIO(expected.to_csv(index=False)), dtype=text)
+    expected = pd.read_csv(StringIO(expected.to_csv(index=False)), dtype=text, **EMPTY_IS_MISSING)
     if list(stored.columns) != list(expected.columns) or stored[key].isna().any(axis=None):
         raise InputError(f"{file}: wrong columns, or a line without {', '.join(key)}")
     repeated = _by_name(stored[stored.duplicated(key)], key)

@@ -1,7 +1,9 @@
 """Snakemake's progress as one line with the time left, instead of a description of every job."""
 
 import logging
+import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,6 +13,10 @@ from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
 SECONDS_BETWEEN_LINES = 60  # without a terminal
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+"""The colours of a traceback."""
+WARNING = "warning: "
+"""How a line of a log begins that is shown although its job has succeeded."""
 PER_JOB = (LogEvent.PROGRESS, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.JOB_ERROR)
 
 
@@ -26,9 +32,10 @@ def show_progress(workflow: Any) -> None:
 
 
 class ProgressLine(logging.Handler):
-    """Shows the steps done, the time left and each failed job; passes other messages on.
+    """Shows the steps done, the time left, each failed job, and what finished jobs warn of.
 
-    On a terminal the line stays at the bottom; elsewhere it is printed every minute.
+    Other messages are passed on. A job warns by a line of its log that begins with ``warning:``. On
+    a terminal the line stays at the bottom; elsewhere it is printed every minute.
     """
 
     def __init__(self, messages: "logging.StreamHandler[TextIO]") -> None:
@@ -38,14 +45,20 @@ class ProgressLine(logging.Handler):
         self.started = self.printed = time.monotonic()
         self.line = ""
         self.failed = 0
+        self.logs: dict[object, list[str]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Update the line, or print a message above it."""
         event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO:
+            self.logs[record.__dict__["jobid"]] = record.__dict__["log"]
         if event == LogEvent.RUN_INFO:
             self.started = self.printed = time.monotonic()
         if event == LogEvent.PROGRESS:
             self._update(record.__dict__["done"], record.__dict__["total"])
+        elif event == LogEvent.JOB_FINISHED:
+            for warning in warnings_in(self.logs.pop(record.__dict__.get("job_id"), [])):
+                self._print(warning)
         elif event == LogEvent.JOB_ERROR:
             self.failed += 1
             self._print(describe_failure(record.__dict__))
@@ -87,14 +100,26 @@ class ProgressLine(logging.Handler):
 
 
 def describe_failure(job: dict[str, Any]) -> str:
-    """The rule and the log of a failed job, with the last line of the log, which says why."""
+    """The rule and the logs of a failed job, with the last line of its text, which says why."""
     text = f"failed: {job['rule_name']}"
     for log in map(Path, job["log"]):
         text += f": {log}"
         with suppress(OSError, IndexError):
             if log.suffix == ".log":
-                text += ": " + log.read_text(encoding="utf-8", errors="replace").split("\n")[-2]
+                lines = ANSI.sub("", log.read_text(encoding="utf-8", errors="replace")).split("\n")
+                text += ": " + [line.strip() for line in lines if line.strip()][-1]
     return text
+
+
+def warnings_in(logs: Sequence[str]) -> list[str]:
+    """The lines of a job's logs that warn of something."""
+    warnings = []
+    for log in map(Path, logs):
+        if log.suffix == ".log":
+            with suppress(OSError):
+                lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+                warnings += [line for line in lines if line.startswith(WARNING)]
+    return warnings
 
 
 def format_seconds(seconds: float) -> str:

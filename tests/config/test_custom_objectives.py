@@ -103,10 +103,38 @@ def test_a_moved_study_keeps_its_hash(tmp_path: Path) -> None:
     assert len({source_hash("losses:match", place) for place in places}) == 1
 
 
+HIDDEN = {
+    "a folder that the loss adds to the path": "import sys, pathlib\n"
+    "sys.path.insert(0, str(pathlib.Path(__file__).parent / 'lib'))\nimport hidden\n",
+    "a name that is computed": "import importlib\n"
+    "hidden = importlib.import_module('.'.join(['lib', 'hidden']))\n",
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_helper_that_the_source_does_not_show_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    files = {
+        "losses.py": HIDDEN[name] + MATCH.format(scale="hidden.scale"),
+        "lib/hidden.py": "def scale(x):\n    return 2 * x**2\n",
+    }
+    with pytest.raises(InputError, match="which its source does not show; import it by a name"):
+        find_objective("losses:match", write_all(tmp_path, files))
+    # On Python's path it is found, and hashed.
+    monkeypatch.syspath_prepend(tmp_path / "lib")
+    if "path" in name:
+        find_objective("losses:match", tmp_path)
+        assert "hidden" in own_modules("losses", tmp_path)
+
+
 OF_HELPER = MATCH.format(scale="helper.scale")
 IMPORTS = {
     "in a function": OF_HELPER.replace("return", "import helper\n    return"),
     "with another name": "import helper as h\n" + MATCH.format(scale="h.scale"),
+    "by a function": "import importlib\nhelper = importlib.import_module('helper')\n" + OF_HELPER,
+    "by the lowest function": "helper = __import__('helper')\n" + OF_HELPER,
     "everything": "from helper import *\n" + MATCH.format(scale="scale"),
     "if it is there": "try:\n    import helper\nexcept ImportError:\n    helper = None\n"
     + OF_HELPER,

@@ -1,5 +1,6 @@
 """A new study is valid as it is, has its own names, and replaces nothing."""
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from replication.config.new_study import create_study
 from replication.config.paper_claims import read_claims
 from replication.errors import InputError
-from replication.plan.plan import Plan
+from replication.plan.plan import Plan, read_scale
+from replication.results.scale_file import write_scale
 
 
 def test_a_new_study_is_planned_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,6 +32,66 @@ def test_a_new_study_is_planned_as_it_is(tmp_path: Path, monkeypatch: pytest.Mon
     text = "".join(file.read_text() for file in written)
     assert "STUDY" not in text
     assert "NAME" not in text
+
+
+NAMES = ["2024", "no", "null", "1e3", "08", "true", "nan", "0x10", "1_000", "12-24", "y", "1e999"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_that_yaml_reads_as_something_else_stays_text(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create_study(Path(name))
+    plan = Plan.read([Path(name, "study.yaml")])
+    assert plan.scale.scale == name
+    assert plan.results == Path("results", name)
+    (plan.results).mkdir(parents=True)
+    write_scale(plan)
+    assert read_scale(plan.results / "scale.json") == plan.scale
+
+
+PATHS = [
+    "a, b/study",
+    "with blank/study",
+    "it's/study",
+    'say "no"/study',
+    "{a: b}/study",
+    "#1/study",
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_study_may_lie_in_a_folder_of_any_name(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create_study(Path(path))
+    plan = Plan.read([Path(path, "study.yaml")])
+    assert plan.scale.datasets["images"].model_dump()["folder"] == f"{path}/images"
+    assert plan.files == {"study": Path(path, "tables/study.yaml")}
+    readme = Path(path, "README.md").read_text(encoding="utf-8")
+    command = next(line for line in readme.splitlines() if line.startswith("snakemake"))
+    assert f"{path}/study.yaml" in shlex.split(command, comments=True)
+
+
+@pytest.mark.parametrize("name", ["fashion", "digits", "cifar", "paper", "fashion-gpu"])
+def test_a_name_of_the_suites_scales_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=rf"`{name}` is the name of the scale config/{name}.yaml"):
+        create_study(tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "says"), [("published", "the publication"), ("results", "the results")]
+)
+def test_a_name_with_results_is_refused(
+    place: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / place / "pets").mkdir(parents=True)
+    with pytest.raises(InputError, match=rf"the name of {says} {place}/pets.*choose another name"):
+        create_study(Path("pets"))
 
 
 @pytest.mark.parametrize("name", ["My Study", "..", "study.1"])

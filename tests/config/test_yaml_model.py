@@ -1,11 +1,12 @@
-"""Factors of a scale's numbers."""
+"""Factors of a scale's numbers, and files that are not text in UTF-8."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from replication.config.yaml_model import multiply
+from replication.config.yaml_model import multiply, read_yaml
 from replication.errors import InputError
 
 BASE: dict[str, Any] = {
@@ -44,3 +45,24 @@ def test_without_factors_nothing_changes() -> None:
 def test_what_cannot_be_multiplied_is_named(factors: Any, says: str) -> None:
     with pytest.raises(InputError, match=re.escape(says)):
         multiply(BASE, factors)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf_16_is_named_so(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("scale: pets\n", encoding=encoding)
+    with pytest.raises(InputError, match=r"not text in UTF-8 \(it is in UTF-16\); save it"):
+        read_yaml(file)
+
+
+def test_a_file_with_a_mark_of_utf_8_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text("scale: pets\n", encoding="utf-8-sig")
+    assert read_yaml(file) == {"scale": "pets"}
+
+
+def test_a_file_of_bytes_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_bytes(b"scale: caf\xe9\n")
+    with pytest.raises(InputError, match=r"not text in UTF-8 \(.*\); save it in UTF-8"):
+        read_yaml(file)

@@ -1,6 +1,7 @@
 """The id of a run is a legal path of its own for every network, objective and argument."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,24 @@ def test_a_parameter_that_no_function_can_have_is_refused(tmp_path: Path) -> Non
     path.write_text(yaml.safe_dump(table), encoding="utf-8")
     with refused(str(path), "`../up` is no name of a parameter"):
         read_table("table1", tmp_path)
+
+
+STEP = re.compile(r"^(?:    )?rule (\w+):", re.M)
+
+
+def test_a_table_may_not_have_the_name_of_a_step_of_the_workflow(tmp_path: Path) -> None:
+    files = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+    steps = {name for file in files for name in STEP.findall(file.read_text(encoding="utf-8"))}
+    assert {"train", "all"} <= steps
+    for name in sorted(steps | {"notebook_claims"}):
+        table = {
+            "title": "Own",
+            "dataset": "cifar10",
+            "columns": {"label": {"objective": "label"}},
+            "rows": {"wide": {"network": "wide_resnet_28_1"}},
+        }
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(table), encoding="utf-8")
+        config = read_config([ROOT / "config/digits.yaml"])
+        scale = check_scale({**config, "tables": [name], "seeds": [0]}, "test")
+        with refused(f"{name}.yaml: `{name}` is the name of a step", "rename the table"):
+            Plan.make(scale, tmp_path)

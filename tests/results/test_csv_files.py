@@ -32,6 +32,13 @@ def test_names_of_rows_stay_text_and_numbers_numbers(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(cells, CELLS)
 
 
+@pytest.mark.parametrize("name", ["NA", "null", "nan", "None", "n/a", "NULL", "2024", "1e3", "08"])
+def test_a_row_may_be_called_like_a_missing_value_or_a_number(name: str, tmp_path: Path) -> None:
+    cells = CELLS.assign(row=name, table=name)
+    write_csv_file(tmp_path, "cells", cells)
+    pd.testing.assert_frame_equal(read_cells(tmp_path), cells)
+
+
 def test_a_table_has_a_file_of_its_own(tmp_path: Path) -> None:
     write_csv_file(tmp_path, "table_cells", CELLS, table="table1")
     assert csv_path(tmp_path, "table_cells", "table1") == tmp_path / "cells/table1.csv"

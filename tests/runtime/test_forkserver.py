@@ -1,10 +1,12 @@
 """The fork server: same results, exit statuses and signals, and it ends with its owner."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,9 @@ import yaml
 from support.checks import wait_until
 from support.plans import ROOT, TINY
 from support.sockets import listening
+
+from replication.runtime import forkserver
+from replication.runtime.forkserver import ForkServer, make_socket_path
 
 RUN = "digits/wide_resnet_28_1.label.0"
 FILES = ["--configfile", str(ROOT / "config/digits.yaml"), "--configfile", "tiny.yaml"]
@@ -137,3 +142,45 @@ def test_the_server_is_its_users_alone_and_ends_with_its_owner() -> None:
     assert folder.stat().st_uid == os.getuid()
     owner.end()
     wait_until(lambda: not folder.exists())
+
+
+@pytest.mark.parametrize("length", [10, 90, 150, 240])
+def test_a_long_folder_of_temporary_files_gets_a_socket_elsewhere(
+    length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("x" * length)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    path = make_socket_path()
+    assert path is not None
+    assert len(str(path)) <= 100
+    assert path.parent.stat().st_mode & 0o077 == 0
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+    shutil.rmtree(path.parent)
+    assert not list(long.iterdir()) or path.is_relative_to(long)
+
+
+def test_a_server_with_a_long_folder_serves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = folder / ("x" * 120)
+    long.mkdir()
+    monkeypatch.setenv("TMPDIR", str(long))
+    owner = Owner()
+    try:
+        done = subprocess.run(
+            command(owner.socket), cwd=folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert RUN in done.stdout
+    finally:
+        owner.end()
+
+
+def test_without_any_folder_a_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(forkserver, "make_socket_path", lambda: None)
+    server = ForkServer()
+    server.start()
+    assert str(server) == ""
+    assert "name a short writable folder in TMPDIR" in capfd.readouterr().err

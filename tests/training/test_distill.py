@@ -1,11 +1,13 @@
 """A training by one call: as a run of a study, in memory."""
 
 import copy
+import itertools
 import re
 import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -90,6 +92,11 @@ def conv(outputs: int = 3, seed: int = 0) -> nn.Sequential:
         nn.BatchNorm1d(4),
         nn.Linear(4, outputs),
     )
+
+
+def conv_without_seed() -> nn.Sequential:
+    """A network from torch's global random state, as it is."""
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
 
 
 class Pair(nn.Module):
@@ -194,6 +201,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"train": (IMAGES[:49], LABELS[:49])},
         "the last batch of an epoch has one image, too few for batch normalisation; change",
     ),
+    "one-hot labels": (
+        {"train": (IMAGES, torch.eye(3)[LABELS])},
+        "train: images of shape (64, 1, 8, 8) with labels of shape (64, 3)",
+    ),
+    "a batch of images alone": ({"test": (IMAGES[0], LABELS[0])}, "have to be (n, channels, hei"),
+    "complex labels": ({"train": (IMAGES, LABELS + 0j)}, "labels in torch.complex64"),
+    "no tensors": ({"train": ("images", "labels")}, "train: the images are a str, not a tensor"),
+    "data that are a dictionary": ({"train": {"x": IMAGES}}, "train: dict is no pair"),
+    "outputs of another teacher": ({"teacher": Pair()}, "teacher: returns a tuple instead of a"),
+    "double precision": ({"network": conv().double()}, "network: fails on images of shape"),
+    "infinite parameter": (
+        {"teacher": TEACHER, "objective": "kd", "parameters": {"alpha": float("inf")}},
+        "the parameter `alpha` is inf, which is no finite number",
+    ),
+    "second-order optimiser": ({"optimizer": "adahessian"}, "adahessian needs second derivatives"),
+    "built without gradients": (
+        {"network": torch.inference_mode()(conv)()},
+        "network: was built under torch.inference_mode, so that it cannot be trained",
+    ),
     "divergence": ({"learning_rate": 1e30}, "is not finite"),
 }
 
@@ -230,6 +256,34 @@ def test_the_callers_random_numbers_go_on_as_if_there_had_been_no_training() -> 
     torch.manual_seed(3)
     distill(student, data(), data(48), **RECIPE)
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_networks_that_are_built_in_a_loop_start_from_different_weights() -> None:
+    torch.manual_seed(5)
+    firsts = []
+    for _ in range(3):
+        student = conv_without_seed()
+        firsts.append(student[0].weight.detach().clone())
+        distill(student, data(), data(48), **RECIPE)
+    assert not any(torch.equal(one, two) for one, two in itertools.pairwise(firsts))
+
+
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_a_caller_without_gradients_gets_the_same_student(switched_off: Any) -> None:
+    expected = distill(conv(), data(), data(48), TEACHER, **RECIPE)
+    student = conv()
+    with switched_off():
+        found = distill(student, data(), data(48), TEACHER, **RECIPE)
+        assert not torch.is_grad_enabled()
+    assert torch.equal(found.logits, expected.logits)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    found = distill(
+        conv(), data(), data(48), TEACHER, "kd", classes=np.int64(3),  # type: ignore[arg-type]
+        parameters={"alpha": np.float32(0.5), "temperature": np.int64(2)}, **RECIPE,
+    )  # fmt: skip
+    assert found.record["parameters"] == {"alpha": 0.5, "temperature": 2.0}
 
 
 def test_every_part_of_the_teacher_comes_back_in_its_mode(teacher: replication.Trained) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from timm.optim._optim_factory import get_optimizer_info, list_optimizers
 from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -187,6 +188,9 @@ def test_timms_optimiser_leaves_norms_and_biases_without_decay() -> None:
     ("keys", "says"),
     [
         ({"optimizer": "adamv"}, "timm cannot make adamv"),
+        ({"optimizer": "adahessian"}, "adahessian needs second derivatives"),
+        ({"optimizer": "lookahead_AdaHessian"}, "lookahead_AdaHessian needs second derivatives"),
+        ({"optimizer": "lbfgs"}, "timm cannot make lbfgs"),
         (
             {"optimizer": "adamw", "optimizer_arguments": {"beta": 1}},
             "timm cannot make adamw",
@@ -198,6 +202,29 @@ def test_an_optimiser_that_cannot_be_made_is_one_line(keys: dict[str, Any], says
         make_optimiser(nn.Linear(2, 2), recipe(**keys))
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+SECOND_ORDER = {name for name in list_optimizers() if get_optimizer_info(name).second_order}
+
+
+def test_every_optimiser_that_needs_second_derivatives_is_refused() -> None:
+    assert {"adahessian"} <= SECOND_ORDER
+    for name in SECOND_ORDER:
+        with pytest.raises(InputError, match=f"{name} needs second derivatives.* such as adamw"):
+            make_optimiser(nn.Linear(2, 2), recipe(optimizer=name))
+
+
+def test_keys_without_an_effect_leave_the_optimiser_the_papers() -> None:
+    chosen = recipe(warmup_learning_rate=0.0, minimum_learning_rate=0.01)
+    assert chosen.is_the_papers
+    assert isinstance(make_optimiser(nn.Linear(2, 2), chosen), torch.optim.SGD)
+    assert chosen.model_dump() == recipe().model_dump()
+    warm = recipe(warmup_learning_rate=0.0, warmup_epochs=1)
+    assert not warm.is_the_papers
+    assert warm.model_dump()["warmup_learning_rate"] == 0
+    assert recipe(schedule="cosine", minimum_learning_rate=0.01).model_dump()[
+        "minimum_learning_rate"
+    ]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])

@@ -98,6 +98,25 @@ def test_a_failed_job_is_shown_and_counted(clock: Clock, tmp_path: Path) -> None
     ]
 
 
+def test_a_finished_job_shows_what_it_warns_of(clock: Clock, tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text("epoch 1\nwarning: another normalisation\nnote: fine\n", encoding="utf-8")
+    stream = Output(terminal=False)
+    line = show(stream)
+    send(line, "", LogEvent.JOB_INFO, jobid=7, log=[str(log), "missing.log"])
+    assert "warning" not in stream.getvalue()
+    send(line, "", LogEvent.JOB_FINISHED, job_id=7)
+    assert stream.getvalue().splitlines()[-1] == "warning: another normalisation"
+
+
+def test_the_reason_of_a_failed_notebook_is_its_last_line_without_colours(tmp_path: Path) -> None:
+    log = tmp_path / "tables.log"
+    log.write_text("Traceback\n\x1b[31mInputError\x1b[39m: no such file\n\n", encoding="utf-8")
+    notebook = str(log.with_suffix(".ipynb"))
+    text = describe_failure({"rule_name": "notebook_tables", "log": [notebook, str(log)]})
+    assert text == f"failed: notebook_tables: {notebook}: {log}: InputError: no such file"
+
+
 @pytest.mark.parametrize("log", [[], ["missing.log"], ["notebook.ipynb"]])
 def test_a_failed_job_without_a_text_to_show(log: list[str]) -> None:
     expected = ": ".join(["failed: table", *log])
