@@ -66,6 +66,7 @@ tables: $(ENVIRONMENT)
 
 study: $(ENVIRONMENT)
 	@test -n "$(STUDY)" || { echo "error: name the folder of the study: make study STUDY=my-study"; exit 1; }
+	@test -f "$(STUDY)/study.yaml" || { echo "error: $(STUDY)/study.yaml: no such file; write it by: replication new $(STUDY)"; exit 1; }
 	@echo "== training and measuring the study $(STUDY); what is there already is kept"
 	snakemake --cores $(CORES) --configfile "$(STUDY)/study.yaml"
 	@echo "== done"

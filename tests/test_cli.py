@@ -201,6 +201,8 @@ def test_a_new_study_of_given_images_is_described_with_its_time(folder: Path, ca
     assert "Data: 40 training and 20 test images of 8 × 8 pixels (1 channel), 4 classes." in lines
     assert any(line.startswith("Time: 18 trainings, about ") for line in lines)
     assert lines[-1] == "Next: make study STUDY=mine"
+    # Or the name would belong to results, and the command could not be called again.
+    assert not (folder / "results").exists()
 
 
 def test_a_new_study_takes_its_images_from_one_place(folder: Path, call: Call) -> None:
@@ -211,3 +213,9 @@ def test_a_new_study_takes_its_images_from_one_place(folder: Path, call: Call) -
     status, _, stderr = call("new", "mine", "--npz", "images.npz")
     check_refusal(status, stderr, "images.npz: no such file")
     assert not (folder / "mine").exists()
+
+
+def test_images_in_the_folder_of_a_study_that_is_new_are_named(folder: Path, call: Call) -> None:
+    (folder / "mine/images").mkdir(parents=True)
+    status, _, stderr = call("new", "mine", "--images", "mine/images")
+    check_refusal(status, stderr, "mine/images: lies in mine, which is to be written")

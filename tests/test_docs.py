@@ -129,6 +129,13 @@ def test_every_command_and_option_that_a_document_names_exists(document: Path) -
     assert missing == []
 
 
+@documents
+def test_every_target_of_make_that_a_document_names_exists(document: Path) -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    named = re.findall(r"(?:^ *|`)make ([a-z-]+)", document.read_text("utf-8"), re.M)
+    assert set(named) <= set(phony.split())
+
+
 def test_the_code_map_lists_every_package_and_module() -> None:
     _, _, code_map = CONTRIBUTING.read_text("utf-8").partition("## Code map")
     first_cells = re.findall(r"^\| (`.*?) \|", code_map.partition("\n## ")[0], re.M)

@@ -61,3 +61,15 @@ def test_a_python_that_is_named_has_to_run(folder: Path) -> None:
     assert named.returncode != 0
     assert "error: python3.13 does not run here" in named.stdout
     assert not (folder / ".venv").exists()
+
+
+def test_a_study_that_is_not_there_is_named(folder: Path) -> None:
+    for name in ("requirements.txt", "pyproject.toml", ".venv/installed"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    without = call(folder, "study")
+    assert without.returncode != 0
+    assert "error: name the folder of the study: make study STUDY=my-study" in without.stdout
+    missing = call(folder, "study", "STUDY=mine")
+    assert missing.returncode != 0
+    assert "error: mine/study.yaml: no such file; write it by: replication new" in missing.stdout

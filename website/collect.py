@@ -18,8 +18,11 @@ SECTIONS = {
     "How to": "how-to",
     "Reference": "reference",
     "Explanation": "explanation",
+    "Appendices": "appendix",
 }
 """Titles of the folders of ``docs``."""
+TUTORIAL = "notebooks/tutorial.ipynb"
+"""The notebook that is committed with its outputs, to which the page of the tutorial links."""
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "controls")
 """The tables that a page shows first, in this order."""
@@ -49,7 +52,10 @@ def collect_sources(root: Path, to: Path) -> Navigation:
         # Markdown within this element is otherwise left as it is.
         place.write_text(text.replace("<details>", '<details markdown="1">'), encoding="utf-8")
         for linked in _linked_files(page, text):
-            _copy(linked, to / linked.resolve().relative_to(root.resolve()))
+            copy = to / linked.resolve().relative_to(root.resolve())
+            _copy(linked, copy)
+            if linked.suffix == ".ipynb":
+                copy.write_text(_with_links_to_html(copy.read_text("utf-8")), encoding="utf-8")
     scales = [name for name in TESTED_ON if (root / "published" / name / "README.md").is_file()]
     for scale in scales:
         _collect_scale(root / "published" / scale, to / "published" / scale)
@@ -63,6 +69,15 @@ def _linked_files(page: Path, text: str) -> Iterator[Path]:
         file = page.parent / unquote(target.partition("#")[0])
         if "://" not in target and file.is_file() and file.suffix != ".md":
             yield file
+
+
+def _with_links_to_html(notebook: str) -> str:
+    """A notebook whose links lead to the pages that are made of Markdown files.
+
+    In Markdown pages the builder of the site does this, in notebooks it does not.
+    """
+    indexes = re.sub(r"(\]\((?!https?:)[^)\s]*)README\.md", r"\1index.html", notebook)
+    return re.sub(r"(\]\((?!https?:)[^)\s#]*)\.md", r"\1.html", indexes)
 
 
 def _copy(file: Path, place: Path) -> None:
@@ -112,11 +127,12 @@ def _navigation(to: Path, scales: list[str]) -> Navigation:
     guide: list[Any] = ["docs/README.md"]
     tutorials = sorted((to / "docs" / "tutorial").glob("*.md"))
     guide += [f"docs/tutorial/{file.name}" for file in tutorials]
+    guide += [file for file in (TUTORIAL,) if (to / file).is_file()]
     guide.append("docs/faq.md")
     navigation.append({"Start": guide})
     for title, folder in SECTIONS.items():
         files = sorted((to / "docs" / folder).glob("*.md"))
-        navigation.append({title: [f"docs/{folder}/{file.name}" for file in files]})
-    navigation[-2]["Reference"].append("config/README.md")
+        pages = [f"docs/{folder}/{file.name}" for file in files]
+        navigation.append({title: [*pages, *(["config/README.md"] * (folder == "reference"))]})
     navigation.append({"Project": ["CONTRIBUTING.md", "CHANGELOG.md"]})
     return navigation

@@ -1,6 +1,7 @@
 """The commands that help to write a study, a scale or a table."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -36,11 +37,17 @@ def new(
     """
     from replication.config.new_study import create_study
 
+    if images and images.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{images}: lies in {folder}, which is to be written; move the images out of it, or"
+            " give the study another name"
+        )
+    run_it = f"make study STUDY={shlex.quote(folder.as_posix())}"
     source = _one_source(images, npz, torchvision)
     if source is None:
         print(*create_study(folder), sep="\n")
         print(f"Next: edit {folder}/study.yaml, or put images into {folder}/images; then call")
-        print(f"  make study STUDY={folder}")
+        print(f"  {run_it}")
         return
     from replication.config.study_proposal import propose_study
     from replication.data.own_image_source import look_at_images
@@ -51,7 +58,7 @@ def new(
     written = create_study(folder, lambda: propose_study(source, look_at_images(source, root)))
     print(*written, sep="\n")
     print(describe_new_study(Plan.read([folder / "study.yaml"])))
-    print(f"Next: make study STUDY={folder}")
+    print(f"Next: {run_it}")
 
 
 def _one_source(images: Path | None, npz: Path | None, torchvision: str | None) -> Source | None:

@@ -105,7 +105,7 @@ def propose_study(source: Source, images: ImageSpec) -> StudyProposal:
         network="{network: densenet_90_60}" if small else _RESNET,
         epochs=epochs,
         batch_size=batch_size,
-        learning_rate=0.2 * batch_size / 64,
+        learning_rate=float(f"{0.2 * batch_size / 64:.2g}"),
     )
 
 

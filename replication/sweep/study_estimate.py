@@ -1,6 +1,9 @@
 """What a new study will train, and how long that takes on this machine, before it is trained."""
 
 import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 from replication.data.specs import ImageSpec
 from replication.networks.counting import parameters
@@ -23,7 +26,10 @@ def describe_new_study(plan: Plan) -> str:
     assert isinstance(images, ImageSpec)
     channels, height, width = images.shape
     recipe, cores = plan.training(run), len(os.sched_getaffinity(0))
-    hours = summarise_costs(plan, [cores], measure_tflops(plan)).least_hours[cores]
+    with tempfile.TemporaryDirectory() as folder:
+        # FLOPs are kept beside results, of which a new study has none.
+        apart = replace(plan, results=Path(folder))
+        hours = summarise_costs(apart, [cores], measure_tflops(apart)).least_hours[cores]
     return "\n".join(
         [
             f"Data: {images.train:,} training and {images.test:,} test images of"

@@ -51,3 +51,10 @@ def test_a_palette_is_named(tmp_path: Path) -> None:
     palette.save(folder / "train/cat/0.png")
     with refused(f"{folder}/train/cat/0.png: pixels of mode P", "convert all images"):
         folder_source(folder)
+
+
+def test_photographs_of_several_sizes_are_refused_with_their_sizes(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "images")
+    Image.new("L", (640, 480)).save(folder / "test/dog/1.png")
+    with refused(f"{folder}: images of 2 sizes, from 4 × 6 to 480 × 640 pixels", "resize all"):
+        folder_source(folder)

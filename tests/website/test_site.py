@@ -136,3 +136,11 @@ def test_every_page_of_the_repository_is_collected_with_what_it_links_to(tmp_pat
     assert "published/claims/ban-all.md" in text
     assert (tmp_path / "published/claims/ban-all.png").is_file()
     assert (tmp_path / "LICENSE").is_file()
+
+
+def test_the_tutorial_is_a_page_whose_links_lead_to_pages(tmp_path: Path) -> None:
+    assert "notebooks/tutorial.ipynb" in str(collect_sources(ROOT, tmp_path))
+    text = (tmp_path / "notebooks/tutorial.ipynb").read_text("utf-8")
+    assert "(../index.html#use-your-own-data)" in text
+    assert "(../docs/explanation/reading-a-verdict.html)" in text
+    assert ".md)" not in text
