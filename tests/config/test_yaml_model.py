@@ -51,7 +51,7 @@ def test_what_cannot_be_multiplied_is_named(factors: Any, says: str) -> None:
 def test_a_file_in_utf_16_is_named_so(encoding: str, tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_text("scale: pets\n", encoding=encoding)
-    with pytest.raises(InputError, match=r"not text in UTF-8 \(it is in UTF-16\); save it"):
+    with pytest.raises(InputError, match=r"not a text file in UTF-8 \(it is in UTF-16\); save it"):
         read_yaml(file)
 
 
@@ -64,5 +64,5 @@ def test_a_file_with_a_mark_of_utf_8_is_read(tmp_path: Path) -> None:
 def test_a_file_of_bytes_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_bytes(b"scale: caf\xe9\n")
-    with pytest.raises(InputError, match=r"not text in UTF-8 \(.*\); save it in UTF-8"):
+    with pytest.raises(InputError, match=r"not a text file in UTF-8 \(.*\); save it in UTF-8"):
         read_yaml(file)
