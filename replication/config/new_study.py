@@ -49,10 +49,10 @@ def create_study(folder: Path) -> list[Path]:
 
 def _owner_of(name: str) -> str | None:
     """The scale or publication that has a name already, in words; None where there is none."""
-    for root in dict.fromkeys((SUITE, Path().resolve())):
+    for root in (SUITE, Path()):
         if (root / "config" / f"{name}.yaml").exists():
             return f"the scale config/{name}.yaml"
-        for kind, place in (("the publication", "published"), ("the results", "results")):
-            if (root / place / name).exists():
-                return f"{kind} {place}/{name}"
-    return None
+        if (root / "published" / name).exists():
+            return f"the publication published/{name}"
+    # Results go to the current directory.
+    return f"the results results/{name}" if Path("results", name).exists() else None
