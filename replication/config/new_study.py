@@ -23,6 +23,10 @@ def create_study(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: name it in lower-case letters, digits, - and _")
     if not folder.as_posix().isprintable():
         raise InputError(f"{folder}: has characters that cannot be printed; choose another folder")
+    if {"{", "}"} & {*folder.as_posix()}:
+        raise InputError(
+            f"{folder}: has braces, which Snakemake takes for wildcards; choose another folder"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; choose another name")
     if owner := _owner_of(name):
