@@ -33,7 +33,7 @@ rule claims:
         "results/{scale}/runs.csv",
         "results/{scale}/quality.csv.gz",
         "results/{scale}/correct.safetensors",
-        RULES.claims_file,
+        PLAN.claims_file,
     output:
         "results/{scale}/claims.csv",
         "results/{scale}/claims_power.csv",

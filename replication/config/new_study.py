@@ -30,6 +30,10 @@ def create_study(folder: Path, propose: Callable[[], StudyProposal] | None = Non
         raise InputError(f"{folder}: name it in lower-case letters, digits, - and _")
     if not folder.as_posix().isprintable():
         raise InputError(f"{folder}: has characters that cannot be printed; choose another folder")
+    if {"{", "}"} & {*folder.as_posix()}:
+        raise InputError(
+            f"{folder}: has braces, which Snakemake takes for wildcards; choose another folder"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: exists already; choose another name")
     if owner := _owner_of(name):
@@ -57,10 +61,10 @@ def create_study(folder: Path, propose: Callable[[], StudyProposal] | None = Non
 
 def _owner_of(name: str) -> str | None:
     """The scale or publication that has a name already, in words; None where there is none."""
-    for root in dict.fromkeys((SUITE, Path().resolve())):
+    for root in (SUITE, Path()):
         if (root / "config" / f"{name}.yaml").exists():
             return f"the scale config/{name}.yaml"
-        for kind, place in (("the publication", "published"), ("the results", "results")):
-            if (root / place / name).exists():
-                return f"{kind} {place}/{name}"
-    return None
+        if (root / "published" / name).exists():
+            return f"the publication published/{name}"
+    # Results go to the current directory.
+    return f"the results results/{name}" if Path("results", name).exists() else None

@@ -24,9 +24,15 @@ def check_before_training(plan: Plan, options: Sequence[str] | None) -> None:
     that process; with None the runs are not checked.
 
     Raises:
-        InputError: a claim does not fit the tables, a notebook cannot be executed, or as
-            `training.own_parts.check_parts`.
+        InputError: a path has braces, a claim does not fit the tables, a notebook cannot be
+            executed, or as `training.own_parts.check_parts`.
     """
+    for file in (*plan.files.values(), plan.claims_file):
+        if {"{", "}"} & {*str(file)}:
+            raise InputError(
+                f"{file}: its path has braces, which Snakemake takes for wildcards; rename the"
+                " folder"
+            )
     read_claims(TABLES, plan.scale.study)
     check_notebooks(plan)
     if options is not None and runs_to_check(plan):

@@ -217,13 +217,6 @@ class Rules:
         """The file of a table: the suite's, or a study's."""
         return str(self.plan.files[wildcards.table])
 
-    def claims_file(self, wildcards: Wildcards) -> str:
-        """The file of the claims: the suite's, or a study's.
-
-        As a function, because Snakemake takes braces in the text of an input for wildcards.
-        """
-        return str(self.plan.claims_file)
-
     def table_hash(self, wildcards: Wildcards) -> str:
         """A hash of a table's cells: other seeds, runs or ensembles measure the table again."""
         cells = repr(self.plan.table_cells(wildcards.table))

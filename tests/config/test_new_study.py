@@ -101,6 +101,11 @@ def test_a_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
         create_study(tmp_path / "Upper" / name)
 
 
+def test_braces_which_are_wildcards_of_snakemake_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has braces, which Snakemake takes for wildcards"):
+        create_study(tmp_path / "{a}" / "study")
+
+
 def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("keep")

@@ -159,6 +159,14 @@ def test_claims_are_compared_with_the_tables_first(name: str) -> None:
     assert says in str(caught.value)
 
 
+def test_a_path_with_braces_is_one_line() -> None:
+    write_study()
+    folder = Path("{a}")
+    shutil.move(STUDY, folder)
+    with pytest.raises(InputError, match=r"has braces, which Snakemake takes for wildcards"):
+        check_before_training(Plan.read([folder / "study.yaml"]), None)
+
+
 def test_a_notebook_without_its_kernel_is_one_line() -> None:
     plan = Plan.read([write_study()])
     check_notebooks(plan)
