@@ -7,6 +7,7 @@ from typing import Any
 
 from replication.errors import InputError
 from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.rendering import compact_html
 
 INJECTED = {"injected-parameters", "snakemake-job-properties"}
 """Tags of the cells that papermill and Snakemake add: other parameters, the job, its paths."""
@@ -60,8 +61,17 @@ def _clean(cell: dict[str, Any], scale: str) -> dict[str, Any]:
     if cell["cell_type"] == "code":
         # What a library warns of depends on the machine, and names its files.
         outputs = [output for output in cell["outputs"] if output.get("name") != "stderr"]
-        cleaned["outputs"] = [_link_figure(output) for output in outputs]
+        cleaned["outputs"] = [_compact_tables(_link_figure(output)) for output in outputs]
     return cleaned
+
+
+def _compact_tables(output: dict[str, Any]) -> dict[str, Any]:
+    """An output whose tables are as small as they can be."""
+    shown = output.get("data", {})
+    if "text/html" not in shown:
+        return output
+    text = compact_html("".join(shown["text/html"]))
+    return {**output, "data": {**shown, "text/html": text.splitlines(keepends=True)}}
 
 
 def _link_figure(output: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from replication.report.claim_evidence_tables import (
     seeds_table,
 )
 from replication.report.claim_figure import claim_figure
-from replication.report.plotting import draw
+from replication.report.plotting import draw_small
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
 from replication.report.published_results import (
     Publications,
@@ -62,7 +62,7 @@ def claim_pages(publications: Publications) -> dict[Path, str | bytes]:
         page = publications.folder / page_file(name)
         pages[page] = "\n\n".join(_blocks(publications, claims, name)) + "\n"
         controls = _controls(publications, claims, name)
-        pages[page.with_suffix(".png")] = draw(claim_figure(publications, name, controls), "png")
+        pages[page.with_suffix(".png")] = draw_small(claim_figure(publications, name, controls))
     return pages
 
 

@@ -1,12 +1,13 @@
 """A table of results as Markdown, HTML and LaTeX, in the paper's layout with its numbers."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from html import escape
 from typing import Any
 
 import pandas as pd
-from great_tables import GT, html, loc, style
+from great_tables import GT, html
 
 from replication.report.layout import (
     GT_STYLE,
@@ -29,12 +30,14 @@ LATEX_MARKS = {
     "✗": r"$\times$",
 }
 DASH = "–"
+HEADERS = re.compile(r' headers="[^"]*"')
 
 CSS = (
     ".gt_table td, .gt_table th { white-space: nowrap; font-variant-numeric: tabular-nums; }",
     # Jupyter stripes every table, also between the lines of a row.
     ".gt_table tr { background: none; }",
     ".gt_table td, .gt_table .gt_stub { border-top-style: none; border-bottom-style: none; }",
+    ".gt_table tr:has(.gt_stub:not(:empty)) > * { border-top: 1px solid #d3d3d3; }",
     ".note { white-space: normal; width: 0; min-width: max(100%, 38em); }",
     ".interval { font-size: 85%; color: #4b5563; font-weight: normal; }",
     # Below its difference, so that a table of ten columns fits a page.
@@ -147,7 +150,6 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
     head = _head(table)
     blocks = list(_blocks(table, entry_text))
     lines = [[row, label, *texts] for block in blocks for row, label, *texts in block]
-    firsts = [sum(map(len, blocks[:place])) for place in range(len(blocks))]
     shown = (
         GT(pd.DataFrame(lines, columns=["row", "line", *head]), rowname_col="row", id=name)
         .tab_header(note_of_table_width(_heading(name, title)))
@@ -155,7 +157,6 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
         .fmt_passthrough(columns=head, escape=False)
         .cols_align("right", columns=head)
         .cols_align("left", columns="line")
-        .tab_style(style.borders("top", "#d3d3d3"), [loc.body(rows=firsts), loc.stub(rows=firsts)])
         .tab_options(
             **GT_STYLE,
             heading_align="left",
@@ -168,7 +169,12 @@ def to_html(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str
     )
     for sentence in remarks:
         shown = shown.tab_source_note(note_of_table_width(sentence))
-    return str(shown.as_raw_html()) + "\n"
+    return compact_html(str(shown.as_raw_html())) + "\n"
+
+
+def compact_html(text: str) -> str:
+    """A table without the attribute that repeats its headers in each cell: they have scopes."""
+    return HEADERS.sub("", text)
 
 
 def to_latex(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:
