@@ -18,11 +18,14 @@ CODE = """
 import json, sys
 from pathlib import Path
 import replication
+from replication.data.prepare import prepare
 from replication.plan.plan import Plan
 from replication.training.train_run import train
 
 package = str(Path(replication.__file__).parent)
 plan = Plan.read([Path(file) for file in sys.argv[3:]])
+(dataset,) = {plan.run(run).dataset for run in sys.argv[1:3]}
+prepare(dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on)
 for run in sys.argv[1:3]:
     called = set()
 
@@ -57,6 +60,8 @@ def test_a_training_crosses_few_modules(folder: Path) -> None:
     label, ban = (set(json.loads(line)) for line in done.stdout.splitlines())
     # What is planned, and how its data are read, a training shares with other commands.
     own = {name for name in label if not name.startswith(("config/", "plan/", "data/"))}
+    of_data = {name for name in label if name.startswith("data/")}
+    assert of_data == {"data/images.py", "data/prepared.py"}
     assert {"training/train_run.py", "training/loop.py", "networks/families.py"} <= own
     assert len(own) < 20, sorted(own)
     # Nothing of language models is needed, nor what only a student needs.
