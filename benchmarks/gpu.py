@@ -25,7 +25,7 @@ from benchmarks.turns import Worker
 from replication.config.decisions import Decisions
 from replication.config.scale import check_scale
 from replication.config.yaml_model import merge, read_yaml
-from replication.data.prepare import load
+from replication.data.prepare import prepare
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
 from replication.training.loop import TrainingContext
@@ -195,7 +195,7 @@ def lineage(folder: Path, device: torch.device, quick: bool) -> Iterator[tuple[s
     config["datasets"] = {"cifar100": noise}
     plan = Plan.make(check_scale(config, "benchmark"), ROOT / "tables", folder / "results")
     dataset = plan.scale.datasets["cifar100"]
-    load(dataset.name, plan.scale.data_root, dataset.sizes, download=True)
+    prepare(dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on)
     teacher = f"{dataset.name}/densenet_90_60.label.0"
     for name, run in (("generation 0", teacher), ("student", f"{teacher}/densenet_90_60.ban.0")):
         started = time.monotonic()

@@ -91,7 +91,7 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
     "data that cannot be downloaded": (
         ["data", "--configfile", "config/paper.yaml"],
         lambda f: (f / "data").write_text("a file", encoding="utf-8"),
-        "data/prepared/cifar10: the prepared images cannot be written",
+        "data/prepared/cifar10: the prepared data cannot be written",
     ),
     # These are refused with the usage of the command.
     "unknown command": (["tran", RUN], nothing, "tran"),
@@ -169,7 +169,8 @@ def test_the_data_of_a_scale_are_checked_before_its_runs(folder: Path, call: Cal
     status, stdout, stderr = call("data", *TINY_FILES)
     assert status == 0, stderr
     digits, reference = stdout.splitlines()
-    assert digits.startswith("digits: classes 10, train 200, evaluation 100; sha256 ")
+    assert digits.startswith("digits: ")
+    assert "(height × width × channels), classes 10, train 200, evaluation 100; sha256 " in digits
     assert reference.startswith("python_reference: words 500, train 10,000, validation ")
 
 

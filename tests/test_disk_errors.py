@@ -21,7 +21,7 @@ from support.project import (
     contents,
 )
 
-from replication.data.images import load_images
+from replication.data.used_images import load_images
 from replication.errors import InputError
 from replication.files import ABANDONED_SECONDS, checksum, write_atomically, write_text
 

@@ -33,22 +33,30 @@ def data(
         )
     if output and name is None:
         raise InputError(f"--output {output}: describes one data set; name it before the options")
-    from replication.data.prepare import describe, load, remark_on
+    from replication.data.prepare import prepare, remark_on
+    from replication.data.prepared import describe
+    from replication.results.prepared_data import runs_on_other_data
     from replication.training.own_parts import check_parts_on
 
+    root, evaluate_on = plan.scale.data_root, plan.scale.evaluate_on
     for dataset in [datasets[name]] if name else datasets.values():
-        loaded = load(
-            dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on, download=True
-        )
-        description = describe(dataset.name, loaded)
+        prepared = prepare(dataset.name, root, dataset.sizes, evaluate_on)
+        description = describe(dataset.name, prepared)
         counts = ", ".join(
             f"{key} {number:,}" for key, number in description.items() if isinstance(number, int)
         )
-        print(f"{description['name']}: {counts}; sha256 {description['sha256']}")
-        for remark in remark_on(dataset.name, loaded):
+        size = f"{prepared.size}, " if prepared.size else ""
+        print(f"{description['name']}: {size}{counts}; sha256 {description['sha256']}")
+        for remark in remark_on(dataset.name, root, dataset.sizes, prepared):
             print(remark)
         # What is wrong with a network or its weights is said here, and not after other trainings.
-        check_parts_on(plan, dataset.name, loaded)
+        check_parts_on(plan, dataset.name, prepared)
+        if stale := runs_on_other_data(plan, dataset.name, description["sha256"]):
+            print(
+                f"{dataset.name}: {len(stale):,} finished runs were trained on other data than"
+                " these and are stale; restore the data, or delete the run.json of each and call"
+                f" snakemake again, which trains them anew: {', '.join(run.id for run in stale)}"
+            )
         if output:
             write_text(output, json.dumps(description, indent=2) + "\n")
 

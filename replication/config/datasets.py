@@ -8,7 +8,16 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from replication.config.yaml_model import Count, Line, OneOf, StrictModel
 from replication.data import specs
 from replication.data.image_folders import ARCHIVED, file_state, source_state
-from replication.data.specs import Source
+from replication.data.prepared import (
+    UsedDescription,
+    expand_root,
+    own_folder,
+    own_image_spec,
+    read_used,
+    used_folder,
+)
+from replication.data.specs import STREAMS, Source
+from replication.errors import InputError
 
 Part = Literal["test", "validation"]
 PLACES = ("folder", "npz", "torchvision")
@@ -58,7 +67,7 @@ class ImageDataset(Dataset):
 
     def state(self, root: str = "data") -> str:
         """As of every data set; of one that can be a folder of images."""
-        folder, path = specs.IMAGE_DATASETS[self.name].folder, specs.expand_root(root)
+        folder, path = specs.IMAGE_DATASETS[self.name].folder, expand_root(root)
         if not folder:
             return ""
         return source_state(path / folder, path / "prepared" / self.name, otherwise=ARCHIVED)
@@ -78,8 +87,19 @@ class OwnImages(Dataset):
         None, description="With x_train, y_train, x_test, y_test: (n, height, width[, channels])."
     )
     torchvision: Line | None = Field(None, description="A class of torchvision.datasets: SVHN.")
-    size: tuple[Count, Count] | None = Field(None, description="Of a folder's: height, width.")
-    channels: Literal[1, 3, 4] | None = Field(None, description="Of a folder's images.")
+    size: tuple[Count, Count] | None = Field(
+        None, description="Height and width of a folder's images, or what images are resized to."
+    )
+    resize: Literal["crop", "pad", "stretch"] | None = Field(
+        None,
+        description="How images of other sizes are brought to `size`: cut at two sides, filled with"
+        " zeros at two sides, or stretched. Without it they are refused.",
+    )
+    channels: Count | None = Field(
+        None,
+        description="Of a folder's images: 1, 3 or 4. Of an npz file's, where it is not clear which"
+        " axis has the channels.",
+    )
     train: Count | None = Field(None, description="Training images; all of them without this key.")
     test: Count | None = Field(None, description="Test images, likewise.")
     pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
@@ -89,18 +109,31 @@ class OwnImages(Dataset):
     def _is_one_place(self) -> Self:
         if sum(map(bool, (self.folder, self.npz, self.torchvision))) != 1:
             raise ValueError("name one of `folder`, `npz` and `torchvision`")
-        if bool(self.folder) != bool(self.size and self.channels):
-            raise ValueError("`size` and `channels` belong to a `folder`, which needs both")
+        if self.folder and not (self.size and self.channels):
+            raise ValueError("a `folder` needs `size`, which is [height, width], and `channels`")
+        if self.folder and self.channels not in (1, 3, 4):
+            raise ValueError("`channels` of a `folder` are 1 (grey), 3 (colour) or 4 (with alpha)")
+        if self.npz and (self.size or self.resize):
+            raise ValueError("`size` and `resize` belong to a `folder` or a class of torchvision")
+        if self.torchvision and self.channels:
+            raise ValueError("`channels` belong to a `folder` or an `npz` file")
+        if self.torchvision and bool(self.size) != bool(self.resize):
+            raise ValueError("`size` and `resize` of a class of torchvision belong together")
+        if not self.name:
+            raise ValueError(
+                f"`{self.folder or self.npz}` has no name, which its runs are named after; name a"
+                " folder below it"
+            )
         return self
 
     @property
     def source(self) -> Source:
         """Where the images are."""
         if self.folder:
-            return Source("folder", self.folder, self.size, self.channels)
-        return (
-            Source("npz", self.npz) if self.npz else Source("torchvision", self.torchvision or "")
-        )
+            return Source("folder", self.folder, self.size, self.channels, self.resize)
+        if self.npz:
+            return Source("npz", self.npz, channels=self.channels)
+        return Source("torchvision", self.torchvision or "", self.size, resize=self.resize)
 
     @property
     def name(self) -> str:
@@ -118,14 +151,12 @@ class OwnImages(Dataset):
 
     def state(self, root: str = "data") -> str:
         """As of every data set."""
-        place, prepared = self.folder or self.npz, self.source.prepared(specs.expand_root(root))
+        place, prepared = self.folder or self.npz, own_folder(self.source, expand_root(root))
         return source_state(Path(place), prepared) if place else ""
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used; raises InputError where it is not prepared."""
-        from replication.data.own_images import own_image_spec
-
-        whole = own_image_spec(self.source, specs.expand_root(root))
+        whole = own_image_spec(self.source, expand_root(root))
         return specs.used(whole, evaluate_on=evaluate_on, **self._used)
 
 
@@ -165,12 +196,14 @@ class OwnText(Dataset):
         return file_state(Path(self.text))
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.TextSpec:
-        """The data set with the numbers of words that are used, read from the file."""
-        from replication.data.text import load_corpus
-
-        corpus = load_corpus(self.name, Path(root), **self.sizes)
-        parts = len(corpus.train), len(corpus.validation), len(corpus.test)
-        return specs.TextSpec(self.name, "", len(corpus.vocabulary), *parts)
+        """The data set with the numbers of words that are used; raises InputError where it is not
+        prepared."""
+        description = prepared_description(self, evaluate_on, root)
+        if description is None:
+            raise InputError(f"{self.text}: this text is not prepared yet; {specs.PREPARE}")
+        words = len(description.facts["vocabulary"])
+        parts = [description.arrays[part][0][0] for part in STREAMS]
+        return specs.TextSpec(self.name, "", words, *parts)
 
 
 def _kind_of(value: object) -> str | None:
@@ -200,3 +233,13 @@ AnyDataset = Annotated[
         " `torchvision` and `text` for your own; keep one of them",
     ),
 ]
+
+
+def prepared_description(
+    dataset: AnyDataset, evaluate_on: Part, root: str = "data"
+) -> UsedDescription | None:
+    """The description of a data set as it is used; None where it is not prepared.
+
+    ``root`` is the folder of all data sets.
+    """
+    return read_used(used_folder(expand_root(root), dataset.name, dataset.sizes, evaluate_on))

@@ -119,7 +119,8 @@ def _place(source: Source) -> str:
     shown = f"{source.kind}: {_quoted(source.place)}"
     if source.kind != "folder":
         return shown
-    return f"{shown}, size: {list(source.size or ())}, channels: {source.channels}"
+    resize = f", resize: {source.resize}" if source.resize else ""
+    return f"{shown}, size: {list(source.size or ())}, channels: {source.channels}{resize}"
 
 
 def _quoted(text: str) -> str:

@@ -21,21 +21,14 @@ from replication.data.image_folders import (
     ARCHIVED,
     Listing,
     list_images,
-    listed_files,
-    read_image,
     source_state,
     state_of,
 )
-from replication.data.images import Items
-from replication.data.prepared import (
-    PARTS,
-    Collected,
-    RawImages,
-    find_description,
-    prepare,
-    read_arrays,
-)
-from replication.data.specs import IMAGE_DATASETS, ImageSpec
+from replication.data.image_reading import Wanted, read_image
+from replication.data.images import Items, parts_of
+from replication.data.prepared import find_description, read_arrays
+from replication.data.specs import IMAGE_DATASETS, PARTS, ImageSpec
+from replication.data.write_prepared import Collected, RawImages, prepare_whole
 from replication.errors import InputError
 
 Name = Literal["cifar10", "cifar100"]
@@ -61,13 +54,12 @@ def cifar(name: Name, root: Path, download: bool = False) -> tuple[Items, Items]
         description = find_description(folder, str(place))
     elif place.is_dir():
         listing = list_images(place)
-        state = state_of(place, listed_files(listing))
-        description = prepare(folder, state, lambda: _from_folder(name, place, listing))
+        state = state_of(place, listing.files())
+        description = prepare_whole(folder, state, lambda: _from_folder(name, place, listing))
     else:
         state = source_state(place, folder, otherwise=ARCHIVED)
-        description = prepare(folder, state, lambda: _from_archive(name, root))
-    parts = read_arrays(folder, description)
-    train, test = (Items.from_arrays(*parts[part]) for part in PARTS)
+        description = prepare_whole(folder, state, lambda: _from_archive(name, root))
+    train, test = parts_of(read_arrays(folder, description))
     return train, test
 
 
@@ -85,8 +77,10 @@ def _from_folder(name: Name, place: Path, listing: Listing) -> Collected:
     """Read a folder of images, which have to be CIFAR's in number, classes and size."""
     spec, each = _expected(name)
     channels, height, width = spec.shape
+    remedy = "unpack the images again"
+    wanted = Wanted((height, width), channels, None, False, remedy, remedy)
     parts = {}
-    for part, classes in listing.items():
+    for part, classes in listing.parts.items():
         if unknown := sorted(set(classes) - set(spec.class_names)):
             raise InputError(
                 f"{place / part / unknown[0]}: {spec.label} has no class of this name; move the"
@@ -101,7 +95,7 @@ def _from_folder(name: Name, place: Path, listing: Listing) -> Collected:
                     f" {each[part]:,} of this class; unpack the images again"
                 )
             files += of_class
-        images = (read_image(file.path, (height, width), channels) for file in files)
+        images = (read_image(file.path, wanted) for file in files)
         labels = [label for label in range(spec.classes) for _ in range(each[part])]
         parts[part] = RawImages(images, labels)
     return Collected(spec.class_names, spec.shape, "uint8", parts)

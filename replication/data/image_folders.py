@@ -1,24 +1,25 @@
-"""Folders of images, ``train/<class>/<file>`` and ``test/<class>/<file>``: listed and read."""
+"""Folders of images, ``train/<class>/<file>`` and ``test/<class>/<file>``: what is in them."""
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
+from unicodedata import category, normalize
 
-from replication.data.prepared import PARTS, read_description
+from replication.data.prepared import read_description
+from replication.data.specs import PARTS
 from replication.errors import InputError
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+SKIPPED = (".", "@", "__MACOSX")
+"""How the names of files and folders begin that other programs leave among images."""
 NO_FILES = "missing"
 """State of files that are not there."""
 ARCHIVED = "archive"
 """State of images that come from an archive, which has checksums."""
-MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's mode of images with so many channels."""
 
 
 class ListedFile(NamedTuple):
@@ -29,34 +30,158 @@ class ListedFile(NamedTuple):
     modified: int
 
 
-Listing = dict[str, dict[str, list[ListedFile]]]
-"""The images of each class of each part, all in the order of their names."""
+@dataclass(frozen=True)
+class Listing:
+    """What is in a folder of images.
+
+    Attributes:
+        parts: the images of each class of each part, all in the order of their names. Names of
+            classes are in the composed form of Unicode (NFC), which disks may differ in.
+        skipped: the names of files and folders that were left out as other programs' (`SKIPPED`).
+        unread: how many other files there are, by the end of their names.
+        outside: how many images of each part are in no folder of a class.
+    """
+
+    parts: dict[str, dict[str, list[ListedFile]]] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    unread: Counter[str] = field(default_factory=Counter)
+    outside: Counter[str] = field(default_factory=Counter)
+
+    def files(self) -> Iterator[ListedFile]:
+        """All images, in their order."""
+        for classes in self.parts.values():
+            for files in classes.values():
+                yield from files
+
+    def remarks(self, place: Path) -> list[str]:
+        """What was passed over in the folder ``place``, each in a sentence on one line."""
+        sentences = []
+        if self.skipped:
+            names = ", ".join(sorted(self.skipped)[:3])
+            sentences.append(
+                f"{place}: {self.skipped.total()} files or folders were skipped, because their"
+                f" names begin with {', '.join(SKIPPED[:-1])} or {SKIPPED[-1]}: {names}"
+                + (" and others" if len(self.skipped) > 3 else "")
+            )
+        if self.unread:
+            kinds = ", ".join(f"{number} {end}" for end, number in sorted(self.unread.items()))
+            sentences.append(
+                f"{place}: {self.unread.total()} files were not read, because their names do not"
+                f" end in {', '.join(EXTENSIONS)}: {kinds}; convert those that are images"
+            )
+        for part, number in self.outside.items():
+            sentences.append(
+                f"{place / part}: {number} images were not read, because they are in no folder of"
+                " a class"
+            )
+        return sentences
 
 
-def list_images(place: Path, extensions: tuple[str, ...] = EXTENSIONS) -> Listing:
+def list_images(place: Path) -> Listing:
     """List the images of a folder; parts that are missing have no classes.
 
     Links are followed. Images may be in subfolders of their class.
 
     Raises:
-        InputError: a folder cannot be listed.
+        InputError: a folder cannot be listed, a link is broken or leads in a circle, or the name of
+            a class cannot be used.
     """
-    listing: Listing = {}
+    listing = Listing()
     for part in PARTS:
+        classes: dict[str, list[ListedFile]] = {}
+        listing.parts[part] = classes
         try:
-            folders = sorted(entry.name for entry in os.scandir(place / part) if entry.is_dir())
+            entries = sorted(os.scandir(place / part), key=lambda entry: _composed(entry.name))
         except (FileNotFoundError, NotADirectoryError):
-            folders = []
+            continue
         except OSError as error:
             raise InputError(f"{place / part}: cannot be listed ({error.strerror})") from None
         try:
-            listing[part] = {
-                name: sorted(_walk(str(place / part / name), extensions), key=_order)
-                for name in folders
-            }
+            for entry in entries:
+                if _is_skipped(entry, listing):
+                    continue
+                if not entry.is_dir():
+                    _note_file(entry, listing, listing.outside, part)
+                    continue
+                name = _class_name(entry)
+                if name in classes:
+                    raise InputError(
+                        f"{entry.path}: another folder's name differs from this one's only in how"
+                        " its accents are encoded; put their images into one folder"
+                    )
+                classes[name] = sorted(_walk(entry.path, listing), key=_order)
         except OSError as error:
             raise InputError(f"{error.filename}: cannot be listed ({error.strerror})") from None
     return listing
+
+
+def _walk(folder: str, listing: Listing) -> Iterator[ListedFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if _is_skipped(entry, listing):
+                continue
+            if entry.is_dir():
+                if entry.is_symlink() and _contains(os.path.realpath(entry.path), folder):
+                    raise InputError(
+                        f"{entry.path}: this link leads to a folder that it is in; delete it"
+                    )
+                yield from _walk(entry.path, listing)
+            elif entry.name.lower().endswith(EXTENSIONS):
+                status = entry.stat()
+                yield ListedFile(entry.path, status.st_size, status.st_mtime_ns)
+            else:
+                _note_file(entry, listing)
+
+
+def _is_skipped(entry: "os.DirEntry[str]", listing: Listing) -> bool:
+    """Whether an entry is other programs'; raises InputError for a broken link among the others."""
+    if entry.name.startswith(SKIPPED):
+        listing.skipped[entry.name] += 1
+        return True
+    if entry.is_symlink() and not os.path.exists(entry.path):
+        raise InputError(
+            f"{entry.path}: this link leads to nothing ({os.readlink(entry.path)}); restore what it"
+            " led to, or delete it"
+        )
+    return False
+
+
+def _note_file(
+    entry: "os.DirEntry[str]",
+    listing: Listing,
+    outside: Counter[str] | None = None,
+    part: str = "",
+) -> None:
+    """Count a file that is not read."""
+    end = os.path.splitext(entry.name)[1].lower()
+    if outside is not None and end in EXTENSIONS:
+        outside[part] += 1
+    else:
+        listing.unread[end or "without an extension"] += 1
+
+
+def _contains(folder: str, inner: str) -> bool:
+    inner = os.path.realpath(inner)
+    return inner == folder or inner.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _class_name(entry: "os.DirEntry[str]") -> str:
+    name = _composed(entry.name)
+    if any(category(letter) in ("Cc", "Cs") for letter in name):
+        raise InputError(
+            f"{entry.path!a}: the name of this folder, and so of a class, is not UTF-8 or has"
+            " control characters; rename it"
+        )
+    return name
+
+
+def _composed(name: str) -> str:
+    return normalize("NFC", name)
+
+
+def _order(file: ListedFile) -> tuple[str, str]:
+    folder, name = os.path.split(_composed(file.path))
+    return folder, name
 
 
 def state_of(place: Path, files: Iterable[ListedFile]) -> str:
@@ -70,7 +195,7 @@ def state_of(place: Path, files: Iterable[ListedFile]) -> str:
 
 def folder_state(place: Path) -> str:
     """The state of a folder of images; raises InputError as `list_images`."""
-    return state_of(place, listed_files(list_images(place)))
+    return state_of(place, list_images(place).files())
 
 
 def file_state(file: Path) -> str:
@@ -101,53 +226,3 @@ def source_state(place: Path, prepared: Path, otherwise: str = NO_FILES) -> str:
         return file_state(place)
     description = read_description(prepared)
     return description.state if description else otherwise
-
-
-def listed_files(listing: Listing) -> Iterator[ListedFile]:
-    """All files of a listing in its order."""
-    for classes in listing.values():
-        for files in classes.values():
-            yield from files
-
-
-def read_image(file: str, size: tuple[int, int] | None, channels: int | None) -> "NDArray[Any]":
-    """Read an image of this size (height, width): (channels, height, width) in uint8.
-
-    Raises:
-        InputError: the file cannot be read, or has another size or other channels.
-    """
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image)
-            mode = image.mode
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise InputError(f"{file}: cannot be read as an image ({error}); replace it") from None
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    height, width, depth = pixels.shape
-    if mode != MODES.get(channels or 0):
-        raise InputError(
-            f"{file}: {depth} channels (mode {mode}), not {channels}; convert it, or"
-            " change `channels`"
-        )
-    if (height, width) != size:
-        wanted = " × ".join(map(str, size or ()))
-        raise InputError(f"{file}: {height} × {width} pixels, not {wanted}; resize all images")
-    return pixels.transpose(2, 0, 1)
-
-
-def _walk(folder: str, extensions: tuple[str, ...]) -> Iterator[ListedFile]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir():
-                yield from _walk(entry.path, extensions)
-            elif entry.name.lower().endswith(extensions):
-                status = entry.stat()
-                yield ListedFile(entry.path, status.st_size, status.st_mtime_ns)
-
-
-def _order(file: ListedFile) -> tuple[str, str]:
-    folder, name = os.path.split(file.path)
-    return folder, name

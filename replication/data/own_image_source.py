@@ -2,61 +2,70 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from replication.data.image_folders import MODES, list_images, listed_files
-from replication.data.own_images import own_image_spec, read_own_images
+from replication.data.image_folders import list_images
+from replication.data.image_reading import ORIENTATION, READING_ERRORS
+from replication.data.own_images import read_own_images
+from replication.data.prepared import own_image_spec
 from replication.data.specs import ImageSpec, Source
 from replication.errors import InputError
 
+LONGEST_RESIZED_SIDE = 32
+"""Pixels of a side to which images of several sizes are brought: the paper's."""
+GREY = ("L", "1", "I")
+"""How Pillow's modes of grey images begin."""
+ON_THEIR_SIDE = range(5, 9)
+"""EXIF orientations of images whose height and width are exchanged when they are turned."""
+
+Header = tuple[int, int, str]
+"""Height and width of an image as viewers show it, and Pillow's mode of its pixels."""
+
 
 def folder_source(place: Path) -> Source:
-    """A folder of images, with their height and width, and the channels of the first one.
+    """A folder of images, with the height, width and channels of a data set that has them all.
 
-    Whether all images have these channels is checked when the images are prepared.
+    Images of several sizes are resized and cropped to squares of at most `LONGEST_RESIZED_SIDE`
+    pixels, as large as the shortest side of all. There is one channel if all images are grey, four
+    if all have transparency, and else three. Whether all of them can be brought to these channels
+    is checked when they are prepared.
 
     Raises:
-        InputError: there is no image in ``train/<class>/`` or ``test/<class>/``, one of them cannot
-            be read, the first one is neither grey nor in colour, or their sizes differ.
+        InputError: there is no image in ``train/<class>/`` or ``test/<class>/``, or one of them
+            cannot be read.
     """
-    files = [file.path for file in listed_files(list_images(place))]
-    if not files:
+    headers = [_read_header(file.path) for file in list_images(place).files()]
+    if not headers:
         raise InputError(
             f"{place}: no images; put them into {place}/train/<class>/ and {place}/test/<class>/"
         )
-    headers = [_read_header(file) for file in files]
-    mode = headers[0][1]
-    channels = {name: number for number, name in MODES.items()}.get(mode)
-    if channels is None:
-        raise InputError(
-            f"{files[0]}: pixels of mode {mode}; convert all images to grey or to colour ({mode}"
-            f" is none of {', '.join(MODES.values())})"
-        )
-    return Source(
-        "folder", str(place), _common_size(place, [size for size, _ in headers]), channels
-    )
+    sizes = {(height, width) for height, width, _ in headers}
+    size = sizes.pop()
+    resize: Literal["crop"] | None = None
+    if sizes:
+        side = min(LONGEST_RESIZED_SIDE, *(min(header[:2]) for header in headers))
+        size, resize = (side, side), "crop"
+    return Source("folder", str(place), size, _channels([mode for *_, mode in headers]), resize)
 
 
-def _read_header(file: str) -> tuple[tuple[int, int], str]:
-    """The size (height, width) of an image, and Pillow's mode of it, without its pixels."""
-    from PIL import Image, UnidentifiedImageError
+def _channels(modes: Sequence[str]) -> Literal[1, 3, 4]:
+    if all(mode.startswith(GREY) for mode in modes):
+        return 1
+    return 4 if all(mode == "RGBA" for mode in modes) else 3
+
+
+def _read_header(file: str) -> Header:
+    """What is known of an image without reading its pixels."""
+    from PIL import Image
 
     try:
         with Image.open(file) as image:
-            return (image.height, image.width), image.mode
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise InputError(f"{file}: cannot be read as an image ({error}); replace it") from None
-
-
-def _common_size(place: Path, sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The size that all images have; photographs of several sizes are refused."""
-    different = sorted(set(sizes))
-    if len(different) == 1:
-        return different[0]
-    smallest, largest = (" × ".join(map(str, size)) for size in (different[0], different[-1]))
-    raise InputError(
-        f"{place}: images of {len(different)} sizes, from {smallest} to {largest} pixels; resize"
-        " all of them to one size"
-    )
+            height, width, mode = image.height, image.width, image.mode
+            turned = image.getexif().get(ORIENTATION) in ON_THEIR_SIDE
+    except (Image.DecompressionBombError, *READING_ERRORS) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{file}: cannot be read as an image ({reason}); replace it") from None
+    return (width, height, mode) if turned else (height, width, mode)
 
 
 def look_at_images(source: Source, root: Path) -> ImageSpec:

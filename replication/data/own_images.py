@@ -5,42 +5,37 @@ a question about their number, reads what was prepared and does not look at the 
 `config.datasets` says whether these have changed.
 """
 
-import inspect
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from replication.data.image_checks import NAMED
 from replication.data.image_folders import (
     EXTENSIONS,
     Listing,
     list_images,
-    listed_files,
-    read_image,
     source_state,
     state_of,
 )
+from replication.data.image_reading import MODES, Notes, Wanted, list_changes, read_image
 from replication.data.memory import check_bytes
-from replication.data.prepared import (
-    PARTS,
-    Collected,
-    RawImages,
-    find_description,
-    prepare,
-    read_arrays,
-)
-from replication.data.specs import ImageSpec, Source
+from replication.data.prepared import find_description, own_folder, read_arrays, read_description
+from replication.data.specs import PARTS, Source
+from replication.data.torchvision_images import read_torchvision
+from replication.data.write_prepared import Collected, RawImages, prepare_whole
 from replication.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Arrays = dict[str, tuple["NDArray[Any]", "NDArray[Any]"]]
-"""Images (n, channels, height, width) and labels (n,) in int64 by part."""
+    from replication.data.prepared import Arrays
+
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
-def read_own_images(source: Source, root: Path, download: bool = False) -> Arrays:
+def read_own_images(source: Source, root: Path, download: bool = False) -> "Arrays":
     """Map prepared images of one's own into memory; with ``download`` prepare them where due.
 
     Args:
@@ -51,10 +46,10 @@ def read_own_images(source: Source, root: Path, download: bool = False) -> Array
     Raises:
         InputError: they are not prepared, or cannot be used.
     """
-    folder = source.prepared(root)
+    folder = own_folder(source, root)
     if download:
-        listing = list_images(Path(source.place)) if source.kind == "folder" else {}
-        description = prepare(
+        listing = list_images(Path(source.place)) if source.kind == "folder" else Listing()
+        description = prepare_whole(
             folder, _state(source, listing, folder), lambda: _collect(source, listing, root)
         )
     else:
@@ -62,26 +57,23 @@ def read_own_images(source: Source, root: Path, download: bool = False) -> Array
     return read_arrays(folder, description)
 
 
-def own_image_spec(source: Source, root: Path) -> ImageSpec:
-    """Classes, shape and sizes of prepared images; raises InputError if they are not prepared."""
-    description = find_description(source.prepared(root), source.place)
-    return ImageSpec(
-        label=source.name,
-        loader="",
-        classes=len(description.classes),
-        shape=description.shape,
-        train=description.train,
-        test=description.test,
-        class_names=description.classes,
-    )
+def remark_on_source(source: Source, root: Path) -> list[str]:
+    """What was passed over and changed in images of one's own, each in a sentence on one line."""
+    listing = list_images(Path(source.place)) if source.kind == "folder" else Listing()
+    description = read_description(own_folder(source, root))
+    read = description.remarks if description else ()
+    return [
+        *listing.remarks(Path(source.place)),
+        *(f"{source.place}: {remark}" for remark in read),
+    ]
 
 
 def _state(source: Source, listing: Listing, prepared: Path) -> str:
     if source.kind == "torchvision":  # it checks its own files
         return source.kind
     place = Path(source.place)
-    if any(listing.values()):
-        return state_of(place, listed_files(listing))
+    if any(listing.parts.values()):
+        return state_of(place, listing.files())
     return source_state(place, prepared)
 
 
@@ -89,45 +81,58 @@ def _collect(source: Source, listing: Listing, root: Path) -> Collected:
     if source.kind == "folder":
         return _from_folder(source, listing)
     if source.kind == "npz":
-        return _from_arrays(source.place, _read_npz(Path(source.place)))
-    return _from_arrays(source.place, _read_torchvision(source.place, root))
+        return _from_arrays(source, _read_npz(Path(source.place)), Counter())
+    notes: Notes = Counter()
+    return _from_arrays(source, read_torchvision(source, root, notes), notes)
 
 
 def _from_folder(source: Source, listing: Listing) -> Collected:
-    place = Path(source.place)
+    place, parts = Path(source.place), listing.parts
     for part in PARTS:
-        if not listing[part]:
+        if not parts[part]:
             raise InputError(
                 f"{place / part}: no such folder, or no folder in it; `folder` needs train/ and"
                 " test/, each with a folder of images for every class"
             )
-        if empty := [name for name, files in listing[part].items() if not files]:
+        if empty := [name for name, files in parts[part].items() if not files]:
             raise InputError(
                 f"{place / part / empty[0]}: no images (names end in {', '.join(EXTENSIONS)});"
                 " add some, or move the folder away"
             )
-    train, test = (set(listing[part]) for part in PARTS)
-    if train != test:
-        one = sorted(train ^ test)[0]
-        has, lacks = PARTS if one in train else PARTS[::-1]
-        raise InputError(
-            f"{place}: {has}/ has a class `{one}` and {lacks}/ has not; both need the same classes"
-        )
-    classes = tuple(sorted(train))
+    _check_same_classes(place, *(set(parts[part]) for part in PARTS))
+    classes = tuple(sorted(parts["train"]))
     assert source.size is not None
     assert source.channels is not None
-    parts = {
+    wanted, notes = Wanted(source.size, source.channels, source.resize), Counter[str]()
+    raw = {
         part: RawImages(
-            (
-                read_image(file.path, source.size, source.channels)
-                for files in listing[part].values()
-                for file in files
-            ),
-            [label for label, name in enumerate(classes) for _ in listing[part][name]],
+            _read_all([file.path for name in classes for file in parts[part][name]], wanted, notes),
+            [label for label, name in enumerate(classes) for _ in parts[part][name]],
         )
         for part in PARTS
     }
-    return Collected(classes, (source.channels, *source.size), "uint8", parts)
+    shape = (source.channels, *source.size)
+    return Collected(classes, shape, "uint8", raw, lambda: list_changes(notes))
+
+
+def _read_all(files: list[str], wanted: Wanted, notes: Notes) -> Iterator["NDArray[Any]"]:
+    for file in files:
+        yield read_image(file, wanted, notes)
+
+
+def _check_same_classes(place: Path, train: set[str], test: set[str]) -> None:
+    """Raise InputError, which names them, if some classes are in one part alone."""
+    only = {"train": sorted(train - test), "test": sorted(test - train)}
+    lacking = [
+        f"{part}/ alone has {', '.join(names[:NAMED])}"
+        + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        for part, names in only.items()
+        if names
+    ]
+    if lacking:
+        raise InputError(
+            f"{place}: train/ and test/ need the same classes, but {', and '.join(lacking)}"
+        )
 
 
 def _read_npz(file: Path) -> dict[str, "NDArray[Any]"]:
@@ -153,51 +158,7 @@ def _read_npz(file: Path) -> dict[str, "NDArray[Any]"]:
     return arrays
 
 
-def _read_torchvision(name: str, root: Path) -> dict[str, "NDArray[Any]"]:
-    """The arrays by `KEYS` of a class of torchvision, which downloads what is missing."""
-    import numpy as np
-    import torchvision.datasets
-
-    kind: Any = getattr(torchvision.datasets, name, None)
-    taken = inspect.signature(kind).parameters if inspect.isclass(kind) else {}
-    if not taken.keys() & {"train", "split"}:
-        raise InputError(
-            f"`torchvision: {name}`: no class of torchvision.datasets with a training and a test"
-            " part; see its documentation"
-        )
-    arrays: dict[str, NDArray[Any]] = {}
-    for part in PARTS:
-        choice: dict[str, Any] = {"train": part == "train"} if "train" in taken else {"split": part}
-        if "download" in taken:
-            choice["download"] = True
-        try:
-            samples = list(_samples(kind(str(root), **choice)))
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise InputError(
-                f"`torchvision: {name}`: cannot be read or downloaded ({reason}); check the"
-                f" network, or put its files into {root}"
-            ) from None
-        if len({image.shape for image, _ in samples}) > 1:
-            raise InputError(
-                f"`torchvision: {name}`: images of several sizes; write them as one size into a"
-                " folder"
-            )
-        images, labels = zip(*samples, strict=True)
-        arrays |= {f"x_{part}": np.stack(images), f"y_{part}": np.array(labels)}
-    return arrays
-
-
-def _samples(dataset: Any) -> Iterator[tuple["NDArray[Any]", int]]:
-    import numpy as np
-
-    for index in range(len(dataset)):
-        image, label = dataset[index]
-        pixels = np.asarray(image)
-        yield pixels if pixels.ndim == 3 else pixels[..., None], int(label)
-
-
-def _from_arrays(place: str, arrays: dict[str, "NDArray[Any]"]) -> Collected:
+def _from_arrays(source: Source, arrays: dict[str, "NDArray[Any]"], notes: Notes) -> Collected:
     """Check arrays by `KEYS`.
 
     Raises:
@@ -205,6 +166,7 @@ def _from_arrays(place: str, arrays: dict[str, "NDArray[Any]"]) -> Collected:
     """
     import numpy as np
 
+    place = source.place
     shapes = {arrays[f"x_{part}"].shape[1:] for part in PARTS}
     if len(shapes) != 1 or len(next(iter(shapes))) != 3:
         shown = " and ".join(str(arrays[f"x_{part}"].shape) for part in PARTS)
@@ -217,6 +179,7 @@ def _from_arrays(place: str, arrays: dict[str, "NDArray[Any]"]) -> Collected:
         unit = images.dtype.kind == "f" and images.size and 0 <= images.min() <= images.max() <= 1
         if images.dtype != np.uint8 and not unit:
             raise InputError(f"{place}: x_{part}: {images.dtype}; uint8, or floats from 0 to 1")
+        _check_axes(f"{place}: x_{part}", images.shape, source.channels, len(labels))
         if labels.dtype.kind not in "iu" or labels.shape != (len(images),) or not len(labels):
             raise InputError(
                 f"{place}: y_{part}: {labels.dtype} of shape {labels.shape}; one whole"
@@ -238,7 +201,34 @@ def _from_arrays(place: str, arrays: dict[str, "NDArray[Any]"]) -> Collected:
     }
     names = tuple(str(label) for label in range(len(classes)))
     pixels = "uint8" if kinds == {"u"} else "float32"
-    return Collected(names, (channels, height, width), pixels, parts)
+    shape = (channels, height, width)
+    return Collected(names, shape, pixels, parts, lambda: list_changes(notes))
+
+
+def _check_axes(what: str, shape: tuple[int, ...], channels: int | None, labels: int) -> None:
+    """Raise InputError if images of this shape (n, height, width, channels) look transposed.
+
+    ``channels`` is the number that their owner says they have, ``labels`` the number of labels.
+    """
+    number, first, second, last = shape
+    if channels is not None:
+        if last != channels:
+            raise InputError(
+                f"{what}: {last} channels in shape {shape}, which is read as (n, height, width,"
+                f" channels), and not the {channels} of `channels`; transpose the array"
+            )
+        return
+    if number != labels and last == labels:
+        order, permutation = "(height, width, channels, n)", (3, 0, 1, 2)
+    elif last > max(MODES) and (first <= max(MODES) or (second == last != first)):
+        order, permutation = "(n, channels, height, width)", (0, 2, 3, 1)
+    else:
+        return
+    raise InputError(
+        f"{what}: shape {shape} looks like {order}, and is read as (n, height, width, channels);"
+        f" save numpy.transpose(x, {permutation}), or add `channels: {last}` to the data set if the"
+        f" images do have {last} channels"
+    )
 
 
 def _unit(images: "NDArray[Any]", kinds: set[str]) -> "NDArray[Any]":

@@ -1,11 +1,15 @@
-"""Images that were read and checked once, and are kept as arrays from which every training reads.
+"""Data that were prepared once, in folders of arrays from which every training reads.
 
-They are in a folder of ``<data_root>/prepared``, one for each data set:
+They are in ``<data_root>/prepared``, which can be deleted at any time and is then made again. A
+folder has ``description.json``, which is small and all that a plan reads, and one file
+``<digest>-<name>.npy`` for each array. Trainings map these into memory, so that several of them
+share one copy. There are two kinds of folders:
 
-- ``description.json``: what is there, in a few hundred bytes. A plan reads only this file.
-- ``<digest>-<part>-images.npy`` (n, channels, height, width), in uint8 or in float32 from 0 to 1,
-  and ``<digest>-<part>-labels.npy`` (n,) in int64, for the parts ``train`` and ``test``. They are
-  mapped into memory, so that a training touches only the images that it uses.
+- a whole data set of images, as they were read from their files: its pixels (n, channels, height,
+  width) in uint8, or in float32 from 0 to 1, and its labels (n,) in int64, for the parts ``train``
+  and ``test`` (`Description`);
+- a data set as a scale uses it, ``<name>-used-<digest>``: normalised images, or streams of words
+  (`UsedDescription`).
 
 Importing this module loads no numpy, because Snakemake does so at every start.
 """
@@ -13,28 +17,38 @@ Importing this module loads no numpy, because Snakemake does so at every start.
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Literal
 
-from replication.data.specs import PREPARE
+from replication.data.specs import PARTS, PREPARE, ImageSpec, Source
 from replication.errors import InputError
-from replication.files import write_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-PARTS = ("train", "test")
+    from replication.data.images import ImageData
+    from replication.data.text import Corpus
+
+    Arrays = dict[str, NDArray[Any]]
+
 PREPARED_FORMAT = 1
+USED_FORMAT = 1
 DESCRIPTION = "description.json"
+ArrayTypes = dict[str, tuple[tuple[int, ...], str]]
+"""The shapes and types of arrays, by their names."""
+DATA_KINDS = {
+    "images": "replication.data.images:ImageData",
+    "text": "replication.data.text:Corpus",
+}
+"""The classes of data as they are used, by what their description calls them."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What ``description.json`` says of prepared images.
+    """What ``description.json`` says of a whole data set of images.
 
     Attributes:
         sha256: fingerprint of the pixels and labels of both parts, in order.
@@ -44,6 +58,7 @@ class Description:
         train: number of training images.
         test: number of test images.
         pixels: ``uint8``, or ``float32`` for values from 0 to 1.
+        remarks: what was found and done when the files were read, which their owner should know.
         format: version of these files.
     """
 
@@ -54,37 +69,55 @@ class Description:
     train: int
     test: int
     pixels: str
+    remarks: tuple[str, ...] = ()
     format: int = PREPARED_FORMAT
 
+    @property
+    def arrays(self) -> ArrayTypes:
+        """The arrays that belong to it."""
+        types: ArrayTypes = {}
+        for part in PARTS:
+            count: int = getattr(self, part)
+            types[f"{part}-images"] = (count, *self.shape), self.pixels
+            types[f"{part}-labels"] = (count,), "int64"
+        return types
 
-class RawImages(NamedTuple):
-    """A part of a data set that is to be prepared.
 
-    ``images`` yields arrays (channels, height, width) in uint8, or in a floating type from 0 to 1,
-    all of one shape; ``labels`` has their classes.
+@dataclass(frozen=True)
+class UsedDescription:
+    """What ``description.json`` says of a data set as a scale uses it.
+
+    Attributes:
+        kind: one of `DATA_KINDS`.
+        sha256: fingerprint of the images before they were normalised, or of the words; runs record
+            it.
+        arrays: the shapes and types of the arrays.
+        facts: what else belongs to the data, such as the constants of their normalisation.
+        format: version of these files.
     """
 
-    images: Iterable["NDArray[Any]"]
-    labels: list[int]
+    kind: str
+    sha256: str
+    arrays: ArrayTypes
+    facts: dict[str, Any]
+    format: int = USED_FORMAT
 
 
-class Collected(NamedTuple):
-    """A data set that is to be prepared: the names of its classes, an image's shape and type, and
-    its parts by name."""
-
-    classes: tuple[str, ...]
-    shape: tuple[int, int, int]
-    pixels: str
-    parts: dict[str, RawImages]
+def expand_root(root: str | Path) -> Path:
+    """The folder of all data sets, where ``~`` is a home; raises InputError for an unknown one."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
 
 
 def read_description(folder: Path) -> Description | None:
-    """The description of prepared images; None if there is none of this version."""
+    """The description of a whole data set; None if there is none of this version."""
     try:
         fields = json.loads((folder / DESCRIPTION).read_bytes())
         if fields["format"] != PREPARED_FORMAT:
             return None
-        lists = {key: tuple(fields[key]) for key in ("classes", "shape")}
+        lists = {key: tuple(fields.get(key, ())) for key in ("classes", "shape", "remarks")}
         return Description(**{**fields, **lists})
     except (OSError, ValueError, LookupError, TypeError):
         return None
@@ -98,125 +131,119 @@ def find_description(folder: Path, place: str) -> Description:
     return description
 
 
-def prepare(folder: Path, state: str, collect: Callable[[], Collected]) -> Description:
-    """Prepare what ``collect`` gives, unless that was done in this ``state`` of the files.
+def own_folder(source: Source, root: Path) -> Path:
+    """The folder of prepared images of one's own, in the folder of all data sets."""
+    digest = hashlib.sha256(repr(_placed(source)).encode(errors="surrogateescape"))
+    return root / "prepared" / f"{source.name}-{digest.hexdigest()[:12]}"
 
-    Processes that prepare the same data set wait for each other. Arrays that another process has
-    mapped stay as they are.
 
-    Raises:
-        InputError: the images cannot be used, or the folder cannot be written.
+def _placed(value: Any) -> Any:
+    """A choice with the absolute place of a source or file, so that other folders have others."""
+    if isinstance(value, Source) and value.kind != "torchvision":
+        return replace(value, place=os.path.abspath(value.place))
+    return os.path.abspath(value) if isinstance(value, Path) else value
+
+
+def own_image_spec(source: Source, root: Path) -> ImageSpec:
+    """Classes, shape and sizes of prepared images; raises InputError if they are not prepared."""
+    description = find_description(own_folder(source, root), source.place)
+    return ImageSpec(
+        label=source.name,
+        loader="",
+        classes=len(description.classes),
+        shape=description.shape,
+        train=description.train,
+        test=description.test,
+        class_names=description.classes,
+    )
+
+
+def used_folder(
+    root: Path,
+    name: str,
+    sizes: Mapping[str, Any],
+    evaluate_on: Literal["test", "validation"] = "test",
+) -> Path:
+    """The folder of a data set as a scale uses it, by what is chosen of which files.
+
+    The arguments are those of `load`. Whether the files have changed since, only preparing the data
+    again can tell; trainings use what was prepared.
     """
-    from filelock import FileLock
+    chosen = name, sorted((key, _placed(value)) for key, value in sizes.items()), evaluate_on
+    digest = hashlib.sha256(repr(chosen).encode(errors="surrogateescape")).hexdigest()[:12]
+    return root / "prepared" / f"{name}-used-{digest}"
 
+
+def read_used(folder: Path) -> UsedDescription | None:
+    """The description of a data set as it is used; None if there is none of this version."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
-            description = read_description(folder)
-            if description is None or description.state != state or not _is_whole(folder):
-                description = _write(folder, state, collect())
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"{folder}: the prepared images cannot be written ({reason}); free disk space, or give"
-            " write permission"
-        ) from None
-    return description
+        fields = json.loads((folder / DESCRIPTION).read_bytes())
+        if fields["format"] != USED_FORMAT or fields["kind"] not in DATA_KINDS:
+            return None
+        types = {key: (tuple(shape), kind) for key, (shape, kind) in fields["arrays"].items()}
+        return UsedDescription(**{**fields, "arrays": types})
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
-def read_arrays(
-    folder: Path, description: Description
-) -> dict[str, tuple["NDArray[Any]", "NDArray[Any]"]]:
-    """Map images and labels of each part into memory.
+def read_arrays(folder: Path, description: Description | UsedDescription) -> "Arrays":
+    """Map the arrays of a folder into memory.
 
     Raises:
         InputError: a file is missing or damaged.
     """
     import numpy as np
 
-    parts = {}
-    for part in PARTS:
-        arrays = []
-        count = getattr(description, part)
-        expected = {
-            "images": ((count, *description.shape), description.pixels),
-            "labels": ((count,), "int64"),
-        }
-        for content, (shape, kind) in expected.items():
-            file = folder / _file_name(description.sha256, part, content)
-            try:
-                # Copy on write: torch warns of memory that it must not write.
-                array = np.load(file, mmap_mode="c")
-            except (OSError, ValueError, EOFError) as error:
-                raise InputError(
-                    f"{file}: cannot be read ({error}); delete {folder} and {PREPARE}"
-                ) from None
-            if array.shape != shape or array.dtype != kind:
-                raise InputError(
-                    f"{file}: has {array.dtype} of shape {array.shape} instead of {kind} of shape"
-                    f" {shape}; delete {folder} and {PREPARE}"
-                )
-            arrays.append(array)
-        parts[part] = (arrays[0], arrays[1])
-    return parts
+    arrays = {}
+    for name, (shape, kind) in description.arrays.items():
+        file = folder / array_file(description.sha256, name)
+        try:
+            # Copy on write: torch warns of memory that it must not write.
+            array = np.load(file, mmap_mode="c")
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(
+                f"{file}: cannot be read ({error}); delete {folder} and {PREPARE}"
+            ) from None
+        if array.shape != shape or array.dtype != kind:
+            raise InputError(
+                f"{file}: has {array.dtype} of shape {array.shape} instead of {kind} of shape"
+                f" {shape}; delete {folder} and {PREPARE}"
+            )
+        arrays[name] = array
+    return arrays
 
 
-def _is_whole(folder: Path) -> bool:
-    description = read_description(folder)
-    try:
-        return description is not None and bool(read_arrays(folder, description))
-    except InputError:
-        return False
+def array_file(sha256: str, name: str) -> str:
+    """The name of the file of an array, which other contents do not share."""
+    return f"{sha256[:16]}-{name}.npy"
 
 
-def _file_name(sha256: str, part: str, content: str) -> str:
-    return f"{sha256[:16]}-{part}-{content}.npy"
+def load(
+    name: str,
+    root: str | Path,
+    sizes: Mapping[str, Any],
+    evaluate_on: Literal["test", "validation"] = "test",
+) -> "ImageData | Corpus":
+    """A data set as a scale uses it: mapped as it was prepared, else read from its files.
+
+    The arguments are those of `prepare.read`, which this does not let download anything.
+
+    Raises:
+        InputError: what was prepared is damaged; or it is not prepared, and its files are missing,
+            damaged, or have to be prepared first.
+    """
+    folder = used_folder(expand_root(root), name, sizes, evaluate_on)
+    description = read_used(folder)
+    data: ImageData | Corpus
+    if description is None:
+        data = resolve_name("replication.data.prepare:read")(name, root, sizes, evaluate_on)
+    else:
+        arrays = read_arrays(folder, description)
+        kind = resolve_name(DATA_KINDS[description.kind])
+        data = kind.from_arrays(arrays, description.facts, description.sha256)
+    return data
 
 
-def _write(folder: Path, state: str, collected: Collected) -> Description:
-    import numpy as np
-
-    digest = hashlib.sha256()
-    with _temporary_folder(folder) as temporary:
-        for part in PARTS:
-            images, labels = collected.parts[part]
-            digest.update(f"{part} {len(labels)} {collected.shape} {collected.pixels}\n".encode())
-            file = temporary / f"{part}-images.npy"
-            shape = (len(labels), *collected.shape)
-            array = np.lib.format.open_memmap(file, "w+", collected.pixels, shape)
-            for number, image in enumerate(images):
-                array[number] = image
-                digest.update(array[number].data)
-            array.flush()
-            of_labels = np.asarray(labels, "<i8")
-            digest.update(of_labels.data)
-            np.save(temporary / f"{part}-labels.npy", of_labels)
-        description = Description(
-            sha256=digest.hexdigest(),
-            state=state,
-            classes=collected.classes,
-            shape=collected.shape,
-            train=len(collected.parts["train"].labels),
-            test=len(collected.parts["test"].labels),
-            pixels=collected.pixels,
-        )
-        for file in temporary.iterdir():
-            file.replace(folder / f"{description.sha256[:16]}-{file.name}")
-    write_text(folder / DESCRIPTION, json.dumps(asdict(description), indent=2) + "\n")
-    for file in folder.glob("*.npy"):
-        if not file.name.startswith(description.sha256[:16]):
-            file.unlink()
-    return description
-
-
-@contextmanager
-def _temporary_folder(folder: Path) -> Iterator[Path]:
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=folder))
-    try:
-        yield temporary
-    finally:
-        for file in temporary.iterdir():
-            with suppress(OSError):
-                file.unlink()
-        with suppress(OSError):
-            os.rmdir(temporary)
+def describe(name: str, data: "ImageData | Corpus") -> dict[str, Any]:
+    """What a run records of its data: name, counts, and a SHA-256 of every item in order."""
+    return {"name": name, **data.counts, "sha256": data.fingerprint}

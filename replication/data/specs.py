@@ -1,11 +1,9 @@
 """The registry of data sets: one entry each, readable without torch."""
 
-import hashlib
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-
-from replication.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,11 @@ class TextSpec:
 
 
 def name_of(place: str) -> str:
-    """What the runs on a folder or file are named after: its own name, in letters of run ids."""
-    stem = Path(place).stem.lower()
+    """What the runs on a folder or file are named after: its own name, in letters of run ids.
+
+    That of ``.`` is the name of the current folder.
+    """
+    stem = Path(os.path.abspath(place)).stem.lower()
     return "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in stem)
 
 
@@ -59,24 +60,21 @@ def name_of(place: str) -> str:
 class Source:
     """Where images of one's own are: ``place`` is a folder, an npz file, or the name of a class.
 
-    Images in a folder have this ``size`` (height, width) and number of ``channels``; arrays and
-    classes have their own.
+    Images in a folder have this ``size`` (height, width) and number of ``channels``, or are brought
+    to this size as ``resize`` says. Those of a class of torchvision can be brought to a size as
+    well. Of an npz file, ``channels`` says how many there are where that is not clear.
     """
 
     kind: Literal["folder", "npz", "torchvision"]
     place: str
     size: tuple[int, int] | None = None
     channels: int | None = None
+    resize: Literal["crop", "pad", "stretch"] | None = None
 
     @property
     def name(self) -> str:
         """What runs and files are named after: the place's own name."""
         return name_of(self.place)
-
-    def prepared(self, root: Path) -> Path:
-        """The folder of its prepared arrays, in the folder of all data sets."""
-        digest = hashlib.sha256(repr(self).encode()).hexdigest()[:12]
-        return root / "prepared" / f"{self.name}-{digest}"
 
 
 def _pairs_of(spec: ImageSpec, label: str) -> ImageSpec:
@@ -161,19 +159,15 @@ DATASETS: dict[str, ImageSpec | TextSpec] = {
 IMAGE_DATASETS = {name: spec for name, spec in DATASETS.items() if isinstance(spec, ImageSpec)}
 TEXT_DATASETS = {name: spec for name, spec in DATASETS.items() if isinstance(spec, TextSpec)}
 
+PARTS = ("train", "test")
+"""The parts of a data set of images."""
+STREAMS = ("train", "validation", "test")
+"""The parts of a text."""
 PREPARE = "run `replication data`, or call snakemake, which prepares the data first"
 """How to get a missing data set, as error messages say it."""
 
 HELD_OUT = 5
 """One in so many training images is held out for validation."""
-
-
-def expand_root(root: str | Path) -> Path:
-    """The folder of all data sets, where ``~`` is a home; raises InputError for an unknown one."""
-    try:
-        return Path(root).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
 
 
 def image_spec(name: str, **sizes: Any) -> ImageSpec:
@@ -192,7 +186,7 @@ def used(
 ) -> ImageSpec:
     """A data set with the numbers of images, and their size, that are used of it.
 
-    The arguments are those of `data.images.load_images`; ``balanced`` changes no number.
+    The arguments are those of `data.used_images.load_images`; ``balanced`` changes no number.
     """
     channels, height, width = spec.shape
     spec = replace(spec, shape=(channels, height // pool, width // pool))

@@ -1,16 +1,18 @@
 """Word-level corpora as tensors: loaded, spelled, and cut into windows (Table 6)."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from pkgutil import resolve_name
+from typing import Any, Self
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from replication.data.specs import TEXT_DATASETS
+from replication.data.specs import STREAMS, TEXT_DATASETS
 from replication.errors import InputError
 
 END_OF_SENTENCE = "<eos>"
@@ -39,6 +41,35 @@ class Corpus:
             digest.update(f"\n{len(stream)}\n".encode())
             digest.update(stream.numpy().astype("<i8").tobytes())
         return digest.hexdigest()
+
+    @property
+    def size(self) -> str:
+        """Nothing, where a data set of images has the size of an image."""
+        return ""
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What a run records of the corpus beside its name and fingerprint."""
+        streams = {part: len(stream) for part, stream in self.arrays.items()}
+        return {"words": len(self.vocabulary), **streams}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is kept beside the arrays of a prepared corpus, as plain data."""
+        return {"vocabulary": [*self.vocabulary]}
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The three streams, by names that `from_arrays` takes back."""
+        return {part: getattr(self, part).numpy() for part in STREAMS}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], facts: Mapping[str, Any], fingerprint: str
+    ) -> Self:
+        """The corpus with these `arrays` and `facts`, in the same memory."""
+        train, validation, test = (torch.from_numpy(arrays[part]) for part in STREAMS)
+        return cls(train, validation, test, tuple(facts["vocabulary"]))
 
 
 def load_corpus(

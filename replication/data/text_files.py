@@ -10,7 +10,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -18,7 +17,6 @@ from filelock import FileLock
 
 from replication.data.download import UNREADABLE
 from replication.data.download import download as fetch
-from replication.data.image_folders import file_state
 from replication.data.specs import PREPARE
 from replication.data.text import END_OF_SENTENCE, UNKNOWN, Corpus
 from replication.errors import InputError
@@ -86,13 +84,6 @@ def own_text(file: Path, words: int) -> Corpus:
     Raises:
         InputError: it cannot be read, or is too short.
     """
-    return _own_text(file, words, file_state(file))
-
-
-@lru_cache(maxsize=4)
-def _own_text(file: Path, words: int, state: str) -> Corpus:
-    """As `own_text`; a plan asks for the sizes of one text many times, so that it is kept as long
-    as the ``state`` of its file stays the same."""
     try:
         words_in_order = [*_words(file.read_text(encoding="utf-8"))]
     except FileNotFoundError:

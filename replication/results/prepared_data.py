@@ -8,9 +8,45 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from replication.config.datasets import AnyDataset, prepared_description
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.run_folder import RECORD
+
+
+def described_fingerprint(plan: Plan, dataset: str) -> str | None:
+    """The fingerprint of the data set of this name that was prepared for the results.
+
+    None where there is no description beside the results, or a damaged one.
+    """
+    try:
+        fingerprint = json.loads(plan.prepared_data_file(dataset).read_bytes())["sha256"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return fingerprint if isinstance(fingerprint, str) else None
+
+
+def is_lost(plan: Plan, dataset: AnyDataset) -> bool:
+    """Whether data were prepared for these results, and are not there any more, or are others."""
+    described = described_fingerprint(plan, dataset.name)
+    prepared = prepared_description(dataset, plan.scale.evaluate_on, plan.scale.data_root)
+    return described is not None and (prepared is None or prepared.sha256 != described)
+
+
+def runs_on_other_data(plan: Plan, dataset: str, fingerprint: str) -> list[Run]:
+    """The finished runs on the data set of this name that were trained on other data than these."""
+    stale = []
+    for run in plan.runs.values():
+        if run.dataset.name != dataset:
+            continue
+        try:
+            record = json.loads((plan.folder(run) / RECORD).read_bytes())
+            trained_on = record["dataset"]["sha256"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            continue
+        if trained_on != fingerprint:
+            stale.append(run)
+    return stale
 
 
 def data_problem(plan: Plan, run: Run, record: Mapping[str, Any]) -> str | None:
@@ -18,15 +54,15 @@ def data_problem(plan: Plan, run: Run, record: Mapping[str, Any]) -> str | None:
 
     None where they are, or where nothing says what is prepared, as with results from elsewhere.
     """
-    file = plan.prepared_data_file(run.dataset.name)
+    prepared = described_fingerprint(plan, run.dataset.name)
     try:
-        prepared = json.loads(file.read_bytes())["sha256"]
         trained_on = record["dataset"]["sha256"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (LookupError, TypeError):
         return None
-    if prepared == trained_on:
+    if prepared in (None, trained_on):
         return None
     return (
-        f"{plan.folder(run)}: trained on other data than {file} describes; restore the data, or"
-        f" delete its {RECORD} and call snakemake again, which trains it anew"
+        f"{plan.folder(run)}: trained on other data than"
+        f" {plan.prepared_data_file(run.dataset.name)} describes; restore the data, or delete its"
+        f" {RECORD} and call snakemake again, which trains it anew"
     )

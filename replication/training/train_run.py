@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from replication.architectures.catalogue import kind_of
 from replication.config.custom_objectives import find_objective
 from replication.data.images import ImageData
-from replication.data.prepare import describe, load
+from replication.data.prepared import describe, load
 from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
 from replication.networks import create_network, hub_config_of, network_arguments

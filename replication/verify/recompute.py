@@ -14,7 +14,7 @@ from torch.distributions import Categorical
 
 from replication.config.scale import LanguageRecipe
 from replication.data.images import ImageData
-from replication.data.prepare import describe
+from replication.data.prepared import describe
 from replication.networks import network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run

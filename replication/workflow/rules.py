@@ -25,6 +25,7 @@ from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.results.csv_files import csv_path
+from replication.results.prepared_data import is_lost
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
 from replication.workflow.preflight import check_before_training
@@ -125,8 +126,24 @@ class Rules:
             raise WorkflowError(str(error)) from None
 
     def source_state(self, wildcards: Wildcards) -> str:
-        """The state of the files of a data set: it is prepared again when they have changed."""
-        return self._source_states[wildcards.dataset]
+        """The state of the files of a data set: it is prepared again when they have changed.
+
+        It is also prepared again when what was prepared is gone, and some run needs it.
+        """
+        name = wildcards.dataset
+        return self._source_states[name] + (" lost" if name in self._needed_again else "")
+
+    @cached_property
+    def _needed_again(self) -> set[str]:
+        """The names of data sets that were prepared and are gone, although a run needs them."""
+        runs = self.plan.runs.values()
+        datasets = {run.dataset.name: run.dataset for run in runs}
+        lost = {name for name, dataset in datasets.items() if is_lost(self.plan, dataset)}
+        return {
+            run.dataset.name
+            for run in runs
+            if run.dataset.name in lost and state_of(self.plan, run).name != "done"
+        }
 
     def run(self, wildcards: Wildcards) -> Run:
         """The run that a job of the rule `train` trains."""

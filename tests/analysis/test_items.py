@@ -12,9 +12,10 @@ from support.small_results import copy_small_results, train_small_results
 from replication.analysis.items import bootstrap, difference_by_item, item_intervals, items_of
 from replication.config.datasets import OwnImages
 from replication.config.paper_claims import read_claims
-from replication.data.images import Items, _choose, _Selection
+from replication.data.images import Items
 from replication.data.sampling import pair_items
 from replication.data.specs import IMAGE_DATASETS
+from replication.data.used_images import _choose, _Selection
 
 CLAIMS = read_claims(ROOT / "tables")
 STUDENT, TEACHER = ("t", "r", "ban"), ("t", "r", "teacher")

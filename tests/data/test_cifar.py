@@ -14,9 +14,9 @@ from torchvision import datasets
 
 from replication.config.datasets import ImageDataset
 from replication.data import cifar
-from replication.data.images import load_images
 from replication.data.prepared import read_description
 from replication.data.specs import IMAGE_DATASETS
+from replication.data.used_images import load_images
 
 NAMES = ["cifar10", "cifar100"]
 
@@ -141,7 +141,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "an image without colour": (
         lambda place: Image.new("L", (32, 32)).save(first_image(place)),
-        "1 channels (mode L), not 3",
+        "a grey image (mode L), and not an image in colour (mode RGB) of 3 channels; unpack",
     ),
     "a damaged image": (
         lambda place: first_image(place).write_bytes(b"no image"),

@@ -12,7 +12,7 @@ from torchvision import datasets
 
 from replication.data import image_files, images
 from replication.data.image_files import digits
-from replication.data.images import load_images
+from replication.data.used_images import load_images
 
 DEAD = "http://127.0.0.1:9/"
 

@@ -8,9 +8,9 @@ import torch
 from support.checks import refused
 from torch.nn.functional import avg_pool2d
 
-from replication.data import images, memory
-from replication.data.images import load_images
+from replication.data import images, memory, used_images
 from replication.data.specs import IMAGE_DATASETS, image_spec
+from replication.data.used_images import load_images
 
 
 def unnormalised(part: images.Items, data: images.ImageData) -> torch.Tensor:
@@ -45,9 +45,9 @@ def test_validation_items_come_from_the_training_part() -> None:
 @pytest.mark.parametrize("balanced", [False, True])
 def test_the_class_of_a_pair_is_its_number(balanced: bool) -> None:
     items = images.Items(torch.arange(10.0).view(10, 1, 1, 1), torch.arange(10))
-    single = images._Selection(items, torch.arange(10))
+    single = used_images._Selection(items, torch.arange(10))
     spec = IMAGE_DATASETS["two_digit_numbers"]
-    pairs = images._choose("numbers", spec, single, "train", 200, balanced).load(1)
+    pairs = used_images._choose("numbers", spec, single, "train", 200, balanced).load(1)
     tens, units = pairs.images[:, 0, 0].unbind(-1)
     assert torch.equal(pairs.labels, (10 * tens + units).long())
 
@@ -107,7 +107,7 @@ def test_pairs_are_made_of_the_chosen_items_only() -> None:
 
 def test_squares_of_pixels_are_averaged() -> None:
     items = images.Items(torch.tensor([[[[1.0, 2, 0, 0], [3, 6, 0, 4]]]]), torch.tensor([7]))
-    averaged = images._Selection(items, torch.tensor([0])).load(2)
+    averaged = used_images._Selection(items, torch.tensor([0])).load(2)
     assert averaged.images.tolist() == [[[[3.0, 1.0]]]]
     assert averaged.labels.tolist() == [7]
 
@@ -115,7 +115,7 @@ def test_squares_of_pixels_are_averaged() -> None:
 @pytest.mark.parametrize("pool", [1, 2, 4, 7])
 def test_averages_have_the_bytes_of_torchs(pool: int) -> None:
     pixels = torch.randint(256, (30, 3, 28, 56), generator=torch.Generator().manual_seed(0)) / 255
-    assert torch.equal(images._averaged(pixels, pool), avg_pool2d(pixels, pool))
+    assert torch.equal(used_images._averaged(pixels, pool), avg_pool2d(pixels, pool))
 
 
 def test_squares_have_to_divide_the_image() -> None:

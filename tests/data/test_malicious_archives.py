@@ -14,7 +14,7 @@ from support.archives import Payload, cifar_archive, fashion_files
 from torchvision import datasets
 
 from replication.data import image_files
-from replication.data.images import load_images
+from replication.data.used_images import load_images
 from replication.errors import InputError
 
 

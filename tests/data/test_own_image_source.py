@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from support.checks import refused
 
+from replication.data.image_reading import ORIENTATION
 from replication.data.own_image_source import folder_source, look_at_images
 from replication.data.specs import Source
 
@@ -45,16 +45,33 @@ def test_a_file_that_is_no_image_is_named(tmp_path: Path) -> None:
         folder_source(folder)
 
 
-def test_a_palette_is_named(tmp_path: Path) -> None:
-    folder = write_images(tmp_path / "images")
-    palette = Image.fromarray(np.zeros((4, 6), np.uint8)).convert("P")
-    palette.save(folder / "train/cat/0.png")
-    with refused(f"{folder}/train/cat/0.png: pixels of mode P", "convert all images"):
-        folder_source(folder)
+@pytest.mark.parametrize(
+    ("modes", "channels"),
+    [(("L", "1"), 1), (("L", "P"), 3), (("L", "RGB"), 3), (("RGBA", "RGBA"), 4), (("I;16",), 1)],
+)
+def test_the_channels_are_those_that_all_images_can_have(
+    modes: tuple[str, ...], channels: int, tmp_path: Path
+) -> None:
+    folder = write_images(tmp_path / "images", modes[0])
+    Image.new(modes[-1], (6, 4)).save(folder / "train/cat/0.png")
+    source = folder_source(folder)
+    assert source.channels == channels
+    assert look_at_images(source, tmp_path / "data").shape == (channels, 4, 6)
 
 
-def test_photographs_of_several_sizes_are_refused_with_their_sizes(tmp_path: Path) -> None:
-    folder = write_images(tmp_path / "images")
+def test_photographs_of_several_sizes_are_cropped_to_squares(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "images", size=(50, 40))
     Image.new("L", (640, 480)).save(folder / "test/dog/1.png")
-    with refused(f"{folder}: images of 2 sizes, from 4 × 6 to 480 × 640 pixels", "resize all"):
-        folder_source(folder)
+    source = folder_source(folder)
+    assert source == Source("folder", str(folder), (32, 32), 1, "crop")
+    assert look_at_images(source, tmp_path / "data").shape == (1, 32, 32)
+    Image.new("L", (9, 12)).save(folder / "test/dog/0.png")
+    assert folder_source(folder).size == (9, 9)
+
+
+def test_photographs_that_lie_on_their_side_have_the_size_that_viewers_show(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "images", size=(6, 4))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.new("L", (4, 6)).save(folder / "train/cat/0.png", exif=exif)
+    assert folder_source(folder) == Source("folder", str(folder), (4, 6), 1)

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from PIL import Image
 
 from replication.config.datasets import OwnImages
 from replication.data import own_images
-from replication.data.own_images import own_image_spec, read_own_images
-from replication.data.prepare import load
+from replication.data.own_images import read_own_images
+from replication.data.prepare import prepare, remark_on
+from replication.data.prepared import load, own_folder, own_image_spec
 from replication.data.specs import Source
 from replication.errors import InputError
 
@@ -50,7 +52,7 @@ def write_npz(place: Path, **changed: np.ndarray) -> Source:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_folder_of_images_is_loaded(channels: int, tmp_path: Path) -> None:
     source = write_folder(tmp_path / "Pets", channels)
-    data = load("pets", tmp_path / "data", {"source": source}, download=True)
+    data = prepare("pets", tmp_path / "data", {"source": source})
     assert data.train.images.shape == (6, channels, SIDE, SIDE + 2)
     assert data.train.labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.classes == 2
@@ -69,7 +71,7 @@ def test_arrays_are_loaded(scaled: bool, name: str, tmp_path: Path) -> None:
     images = arrays()["x_train"]
     changed = {"x_train": images / 255, "x_test": images / 255} if scaled else {}
     source = write_npz(tmp_path / f"{name}.npz", **changed)
-    data = load(name, tmp_path / "data", {"source": source, "train": 5}, download=True)
+    data = prepare(name, tmp_path / "data", {"source": source, "train": 5})
     assert data.train.images.shape == (5, 1, SIDE, SIDE)
     assert data.classes == 4
 
@@ -89,16 +91,16 @@ def test_a_class_of_torchvision_is_loaded(tmp_path: Path, monkeypatch: pytest.Mo
             return Image.fromarray(np.full((4, 4, 3), index, np.uint8)), index % 3
 
     monkeypatch.setattr(torchvision.datasets, "Fake", Fake, raising=False)
-    data = load("fake", tmp_path, {"source": Source("torchvision", "Fake")}, download=True)
+    data = prepare("fake", tmp_path, {"source": Source("torchvision", "Fake")})
     assert data.train.images.shape == (6, 3, 4, 4)
     assert data.evaluation.labels.tolist() == [0, 1, 2]
 
 
 def test_files_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write_folder(tmp_path / "pets")
-    first = load("pets", tmp_path / "data", {"source": source}, download=True)
+    first = prepare("pets", tmp_path / "data", {"source": source})
     monkeypatch.setattr(Image, "open", None)
-    again = load("pets", tmp_path / "data", {"source": source}, download=True)
+    again = prepare("pets", tmp_path / "data", {"source": source})
     assert again.fingerprint == first.fingerprint
 
 
@@ -108,7 +110,7 @@ def test_trainings_and_plans_do_not_list_the_folder(
     source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
     with pytest.raises(InputError, match="not prepared yet; run `replication data`"):
         own_image_spec(source, root)
-    first = load("pets", root, {"source": source}, download=True)
+    first = prepare("pets", root, {"source": source})
     monkeypatch.setattr(own_images, "list_images", lambda *_: pytest.fail("a listing"))
     assert load("pets", root, {"source": source}).fingerprint == first.fingerprint
     assert own_image_spec(source, root).train == 6
@@ -124,8 +126,8 @@ def test_a_plan_of_prepared_images_imports_no_torch() -> None:
 
 def test_a_plan_reads_no_arrays(tmp_path: Path) -> None:
     source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
-    load("pets", root, {"source": source}, download=True)
-    for file in source.prepared(root).glob("*.npy"):
+    prepare("pets", root, {"source": source})
+    for file in own_folder(source, root).glob("*.npy"):
         file.unlink()
     assert own_image_spec(source, root).shape == (3, SIDE, SIDE + 2)
 
@@ -140,9 +142,9 @@ def test_changed_files_are_noticed_and_prepared_again(tmp_path: Path) -> None:
     (tmp_path / "pets/train/cat/0.png").unlink()
     assert dataset.state() != before
     # A training goes on with what was prepared.
-    assert len(read_own_images(source, root)["train"][1]) == 6
-    assert len(read_own_images(source, root, download=True)["train"][1]) == 5
-    assert len(list(source.prepared(root).glob("*.npy"))) == 4
+    assert len(read_own_images(source, root)["train-labels"]) == 6
+    assert len(read_own_images(source, root, download=True)["train-labels"]) == 5
+    assert len(list(own_folder(source, root).glob("*.npy"))) == 4
 
 
 @pytest.mark.parametrize("kind", ["folder", "npz"])
@@ -166,7 +168,7 @@ def test_prepared_images_are_used_when_their_files_are_gone(kind: str, tmp_path:
 
 def test_arrays_that_are_in_use_outlive_a_change(tmp_path: Path) -> None:
     source, root = write_folder(tmp_path / "pets"), tmp_path / "data"
-    images, _ = read_own_images(source, root, download=True)["train"]
+    images = read_own_images(source, root, download=True)["train-images"]
     (tmp_path / "pets/train/cat/0.png").unlink()
     read_own_images(source, root, download=True)
     assert images[:, 0, 0, 0].tolist() == [0, 40, 80, 0, 40, 80]
@@ -179,7 +181,7 @@ def test_files_behind_a_link_are_followed(tmp_path: Path) -> None:
         (tmp_path / "linked" / part).symlink_to(tmp_path / "pets" / part)
     source = Source("folder", str(tmp_path / "linked"), (SIDE, SIDE + 2), 3)
     dataset = OwnImages(folder=source.place, size=(SIDE, SIDE + 2), channels=3)
-    assert len(read_own_images(source, tmp_path / "data", download=True)["train"][1]) == 6
+    assert len(read_own_images(source, tmp_path / "data", download=True)["train-labels"]) == 6
     before = dataset.state()
     (tmp_path / "pets/train/cat/0.png").unlink()
     assert dataset.state() != before
@@ -189,10 +191,10 @@ def test_files_behind_a_link_are_followed(tmp_path: Path) -> None:
 def test_damaged_prepared_files_are_prepared_again(damage: str, tmp_path: Path) -> None:
     source, root = write_npz(tmp_path / "mine.npz"), tmp_path / "data"
     read_own_images(source, root, download=True)
-    next(source.prepared(root).glob(damage)).write_bytes(b"PK")
+    next(own_folder(source, root).glob(damage)).write_bytes(b"PK")
     with pytest.raises(InputError, match="run `replication data`"):
         read_own_images(source, root)
-    assert len(read_own_images(source, root, download=True)["train"][1]) == 8
+    assert len(read_own_images(source, root, download=True)["train-labels"]) == 8
 
 
 def resized(place: Path) -> None:
@@ -200,10 +202,14 @@ def resized(place: Path) -> None:
 
 
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "other size": (resized, "dog/1.png: 6 × 6 pixels, not 6 × 8; resize all images"),
+    "other size": (
+        resized,
+        "dog/1.png: 6 × 6 pixels, not 6 × 8; add `resize: crop` to the data set, or `pad`",
+    ),
     "other channels": (
-        lambda p: Image.new("L", (SIDE + 2, SIDE)).save(p / "test/cat/2.png"),
-        "cat/2.png: 1 channels (mode L), not 3; convert it",
+        lambda p: Image.new("RGBA", (SIDE + 2, SIDE)).save(p / "test/cat/2.png"),
+        "cat/2.png: an image in colour with transparency (mode RGBA), and not an image in colour"
+        " (mode RGB) of 3 channels; convert it, or change `channels`",
     ),
     "not an image": (
         lambda p: (p / "train/cat/0.png").write_text("cat"),
@@ -219,7 +225,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other classes": (
         lambda p: (p / "test/dog").rename(p / "test/wolf"),
-        "train/ has a class `dog` and test/ has not",
+        "need the same classes, but train/ alone has dog, and test/ alone has wolf",
     ),
 }
 
@@ -281,6 +287,152 @@ def test_an_npz_file_that_is_none_is_one_line(content: object, says: str, tmp_pa
     assert says in str(caught.value)
 
 
+def images_of(*shape: int) -> dict[str, np.ndarray]:
+    """Images of this shape in both parts, with eight labels."""
+    return {f"x_{part}": np.zeros(shape, np.uint8) for part in ("train", "test")}
+
+
+@pytest.mark.parametrize(
+    ("shape", "says"),
+    [
+        ((8, 3, 6, 6), "looks like (n, channels, height, width)"),
+        ((8, 1, 6, 6), "save numpy.transpose(x, (0, 2, 3, 1))"),
+        ((8, 4, 6, 9), "or add `channels: 9` to the data set if the images do have 9 channels"),
+        ((8, 13, 6, 6), "looks like (n, channels, height, width)"),
+        ((6, 6, 3, 8), "looks like (height, width, channels, n)"),
+        ((6, 7, 1, 8), "save numpy.transpose(x, (3, 0, 1, 2))"),
+    ],
+)
+def test_axes_in_another_order_are_refused(
+    shape: tuple[int, ...], says: str, tmp_path: Path
+) -> None:
+    source = write_npz(tmp_path / "mine.npz", **images_of(*shape))
+    with pytest.raises(InputError) as caught:
+        read_own_images(source, tmp_path / "data", download=True)
+    assert f"shape {shape}" in str(caught.value)
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "shape", [(8, 6, 6, 3), (8, 3, 3, 3), (8, 3, 6, 1), (8, 6, 7, 13), (8, 9, 9, 9), (8, 4, 6)]
+)
+def test_axes_in_the_order_that_is_asked_for_are_read(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    source = write_npz(tmp_path / "mine.npz", **images_of(*shape))
+    images = read_own_images(source, tmp_path / "data", download=True)["train-images"]
+    height, width, channels = (*shape[1:], 1)[:3]
+    assert images.shape == (8, channels, height, width)
+
+
+def test_channels_say_which_axis_has_them(tmp_path: Path) -> None:
+    source = write_npz(tmp_path / "mine.npz", **images_of(8, 1, 12, 9))
+    images = read_own_images(replace(source, channels=9), tmp_path / "data", download=True)
+    assert images["train-images"].shape == (8, 9, 1, 12)
+    with pytest.raises(InputError, match=r"9 channels in shape .* not the 3 of `channels`"):
+        read_own_images(replace(source, channels=3), tmp_path / "data", download=True)
+
+
+def test_a_class_that_only_one_part_has_is_named(tmp_path: Path) -> None:
+    source = write_npz(tmp_path / "mine.npz", y_test=np.arange(8) % 3)
+    with pytest.raises(InputError, match="mine: no test image of class 3; add images of it"):
+        prepare("mine", tmp_path / "data", {"source": source})
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+def test_a_held_out_part_without_a_class_is_refused(balanced: bool, tmp_path: Path) -> None:
+    source = write_npz(tmp_path / "mine.npz")
+    sizes = {"source": source, "balanced": balanced}
+    with pytest.raises(InputError, match=r"mine: no validation image of class .*; add images of"):
+        prepare("mine", tmp_path / "data", sizes, "validation")
+    few = write_npz(tmp_path / "few.npz", x_train=arrays()["x_train"][:4], y_train=np.arange(4))
+    with pytest.raises(InputError, match="no validation image of class 0, 1, 2, 3; add images"):
+        prepare("few", tmp_path / "data", {"source": few, "balanced": balanced}, "validation")
+
+
+def test_images_of_several_sizes_are_resized(tmp_path: Path) -> None:
+    source = write_folder(tmp_path / "pets")
+    Image.new("RGB", (40, 20), (9, 9, 9)).save(tmp_path / "pets/train/dog/1.png")
+    Image.new("RGB", (2, 2), (9, 9, 9)).save(tmp_path / "pets/test/dog/1.png")
+    fingerprints, root = set(), tmp_path / "data"
+    for resize in ("crop", "pad", "stretch"):
+        sizes = {"source": replace(source, resize=resize)}
+        data = prepare("pets", root, sizes)
+        assert data.size == f"{SIDE} × {SIDE + 2} × 3 (height × width × channels)"
+        fingerprints.add(data.fingerprint)
+        assert remark_on("pets", root, sizes, data)[:2] == [
+            f"{source.place}: 2 images were resized",
+            f"{source.place}: 1 images were smaller than `size`, and were enlarged",
+        ]
+    assert len(fingerprints) == 2  # crop and stretch fill one colour alike
+
+
 def test_an_unknown_class_of_torchvision_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="`torchvision: SHVN`: no class of torchvision"):
         read_own_images(Source("torchvision", "SHVN"), tmp_path, download=True)
+
+
+class Splits:
+    """A class of torchvision with other parts."""
+
+    def __init__(self, root: str, split: str, download: bool = False) -> None:
+        if split not in ("byclass", "letters"):
+            raise ValueError(f"Unknown value {split!r} for argument split.")
+
+
+class NeedsMore:
+    """One that has to be told what its labels are."""
+
+    def __init__(self, root: str, classes: list[str], train: bool = True) -> None:
+        raise AssertionError
+
+
+class Boxes(list):  # type: ignore[type-arg]
+    """One whose labels are no numbers."""
+
+    def __init__(self, root: str, train: bool = True) -> None:
+        super().__init__([(Image.new("L", (4, 4)), {"boxes": []})])
+
+
+class Videos(list):  # type: ignore[type-arg]
+    """One whose samples are no images."""
+
+    def __init__(self, root: str, split: str = "train") -> None:
+        super().__init__([(np.zeros((2, 3, 4, 4)), 0)])
+
+
+class NoParts:
+    """One without parts."""
+
+    def __init__(self, root: str, transform: object = None) -> None: ...
+
+
+@pytest.mark.parametrize("kind", [Splits, NeedsMore, Boxes, Videos, NoParts])
+def test_a_class_of_torchvision_with_other_parts_says_how_to_export_it(
+    kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torchvision.datasets
+
+    monkeypatch.setattr(torchvision.datasets, "Odd", kind, raising=False)
+    with pytest.raises(InputError) as caught:
+        read_own_images(Source("torchvision", "Odd"), tmp_path, download=True)
+    assert str(caught.value).startswith("`torchvision: Odd`: takes (root, ")
+    assert "write its images into a folder as train/<class>/" in str(caught.value)
+    assert "network" not in str(caught.value)
+
+
+def test_images_of_torchvision_are_resized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torchvision.datasets
+
+    class Photographs(list):  # type: ignore[type-arg]
+        def __init__(self, root: str, split: str = "train") -> None:
+            super().__init__([(Image.new("RGB", (9 + n, 8)), n % 2) for n in range(4)])
+
+    monkeypatch.setattr(torchvision.datasets, "Photographs", Photographs, raising=False)
+    source = Source("torchvision", "Photographs")
+    with pytest.raises(InputError, match="several sizes or channels; add `size` and `resize: cr"):
+        read_own_images(source, tmp_path, download=True)
+    arrays_of_size = read_own_images(
+        replace(source, size=(4, 5), resize="crop"), tmp_path, download=True
+    )
+    assert arrays_of_size["train-images"].shape == (4, 3, 4, 5)

@@ -10,7 +10,8 @@ from support.checks import refused
 from support.plans import ROOT
 
 from replication.cli import run_command
-from replication.data.prepare import describe, load
+from replication.data.prepare import prepare
+from replication.data.prepared import describe, load
 
 
 def test_the_description_has_names_counts_and_a_fingerprint() -> None:
@@ -28,7 +29,7 @@ def test_several_processes_prepare_a_data_set_once(
 ) -> None:
     cifar_archive(tmp_path, "cifar10", monkeypatch)
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda _: load("cifar10", tmp_path, {}, download=True), range(4))
+        found = pool.map(lambda _: prepare("cifar10", tmp_path, {}), range(4))
         prints = [data.fingerprint for data in found]
     assert prints == [load("cifar10", tmp_path, {}).fingerprint] * 4
 
@@ -47,7 +48,10 @@ def test_the_command_writes_the_description_of_a_data_set(
     found = json.loads(output.read_text(encoding="utf-8"))
     assert found["train"] == 300
     shown = capsys.readouterr().out.splitlines()
-    assert shown == [f"digits: classes 10, train 300, evaluation 1,497; sha256 {found['sha256']}"]
+    assert shown == [
+        "digits: 4 × 4 × 1 (height × width × channels), classes 10, train 300, evaluation 1,497;"
+        f" sha256 {found['sha256']}"
+    ]
 
 
 def test_a_data_set_that_the_scale_does_not_use_is_refused(

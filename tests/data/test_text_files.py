@@ -18,7 +18,8 @@ from support.checks import refused
 
 from replication.config.datasets import OwnText
 from replication.data import text_files
-from replication.data.prepare import load
+from replication.data.prepare import prepare
+from replication.data.prepared import load
 from replication.data.text import Corpus
 from replication.data.text_files import penn_treebank, python_reference, read_topics
 from replication.errors import InputError
@@ -219,21 +220,24 @@ class TestPythonReference:
         assert any(name.endswith(f"licenses/{folder}/LICENSE.txt") for name in names)
 
 
-def test_a_text_of_ones_own_is_read_once_until_it_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = tmp_path / "story.txt"
+def test_a_plan_reads_the_sizes_of_a_prepared_text_without_torch(tmp_path: Path) -> None:
+    file, root = tmp_path / "story.txt", tmp_path / "data"
     file.write_text("a b a c a b a d e f", encoding="utf-8")
     dataset = OwnText(text=str(file), words=3)
-    assert dataset.spec("test").train == 8
-    read = []
-    words = text_files._words
-    monkeypatch.setattr(text_files, "_words", lambda text: read.append(text) or words(text))
-    assert [dataset.spec("test").train for _ in range(3)] == [8] * 3
-    assert read == []
+    with refused(str(file), "this text is not prepared yet; run `replication data`"):
+        dataset.spec("test", str(root))
+    prepare(dataset.name, root, dataset.sizes)
     file.write_text("a b a c a b a d e f g h i j", encoding="utf-8")
-    assert dataset.spec("test").train == 12
-    assert len(read) == 1
+    code = (
+        "import sys; from replication.config.datasets import OwnText;"
+        f" spec = OwnText(text={str(file)!r}, words=3).spec('test', {str(root)!r});"
+        " print(spec.words, spec.train, spec.validation, spec.test, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    # Until the data step is called again, the sizes are those of the text that was prepared.
+    assert done.stdout.split() == ["3", "8", "1", "2", "False"]
+    prepare(dataset.name, root, dataset.sizes)
+    assert dataset.spec("test", str(root)).train == 12
 
 
 @pytest.mark.parametrize("name", ["story", "digits"])  # the second is one of the suite's, too

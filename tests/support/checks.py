@@ -17,16 +17,17 @@ def wait_until(done: Callable[[], Any], seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-def check_line(line: str, begins: str, says: str) -> None:
+def check_line(line: str, begins: str, *says: str) -> None:
     """See that what was said is one line, how it begins and what it says."""
     assert line.startswith(begins), line
-    assert says in line, line
+    for part in says:
+        assert part in line, line
     assert "\n" not in line
 
 
 @contextmanager
-def refused(begins: str, says: str) -> Iterator[None]:
+def refused(begins: str, *says: str) -> Iterator[None]:
     """See that what is done within is refused, in one line that begins so and says this."""
     with pytest.raises(InputError) as caught:
         yield
-    check_line(str(caught.value), begins, says)
+    check_line(str(caught.value), begins, *says)

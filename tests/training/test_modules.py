@@ -13,27 +13,37 @@ from support.plans import ROOT, TINY
 LABEL = "digits/wide_resnet_28_1.label.0"
 BAN = f"{LABEL}/wide_resnet_28_1.ban.0"
 FILES = [str(ROOT / "config/digits.yaml"), "tiny.yaml"]
-# Trains two runs as `replication train` does, and prints the modules whose functions each calls.
+# Trains two runs as `replication train` does, and prints the modules whose functions each calls,
+# but not what the plan and the configuration call to answer a question.
 CODE = """
 import json, sys
 from pathlib import Path
 import replication
+from replication.data.prepare import prepare
 from replication.plan.plan import Plan
 from replication.training.train_run import train
 
-package = str(Path(replication.__file__).parent)
+package = Path(replication.__file__).parent
+planning = str(package / "config"), str(package / "plan")
 plan = Plan.read([Path(file) for file in sys.argv[3:]])
+(dataset,) = {plan.run(run).dataset for run in sys.argv[1:3]}
+prepare(dataset.name, plan.scale.data_root, dataset.sizes, plan.scale.evaluate_on)
 for run in sys.argv[1:3]:
     called = set()
 
     def note(frame, event, argument):
-        if event == "call" and frame.f_code.co_name != "<module>":
-            called.add(frame.f_code.co_filename)
+        file = frame.f_code.co_filename
+        if event != "call" or frame.f_code.co_name == "<module>" or file in called:
+            return
+        while frame and not frame.f_code.co_filename.startswith(planning):
+            frame = frame.f_back
+        if frame is None:
+            called.add(file)
 
     sys.setprofile(note)
     train(plan, plan.run(run))
     sys.setprofile(None)
-    own = [Path(file) for file in called if file.startswith(package)]
+    own = [Path(file) for file in called if file.startswith(str(package))]
     print(json.dumps(sorted(file.relative_to(package).as_posix() for file in own)))
 """
 
@@ -55,14 +65,15 @@ def test_a_training_crosses_few_modules(folder: Path) -> None:
         check=True,
     )
     label, ban = (set(json.loads(line)) for line in done.stdout.splitlines())
-    # What is planned, and how its data are read, a training shares with other commands.
-    own = {name for name in label if not name.startswith(("config/", "plan/", "data/"))}
-    assert {"training/train_run.py", "training/loop.py", "networks/families.py"} <= own
-    assert len(own) < 20, sorted(own)
+    assert {"training/train_run.py", "training/loop.py", "networks/families.py"} <= label
+    assert {name for name in label if name.startswith("data/")} == {
+        "data/images.py",
+        "data/prepared.py",
+    }
+    assert len(label) < 20, sorted(label)
     # Nothing of language models is needed, nor what only a student needs.
     assert not any("language" in name for name in label)
-    besides = {name for name in ban - label if not name.startswith(("config/", "plan/", "data/"))}
-    assert besides == {
+    assert ban - label == {
         "gradients.py",
         "results/run_record.py",
         "training/teacher.py",

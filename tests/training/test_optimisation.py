@@ -16,7 +16,7 @@ from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from replication.config.scale import ImageRecipe, LanguageRecipe
-from replication.data.prepare import load
+from replication.data.prepare import prepare
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.results.run_folder import HISTORY
@@ -72,7 +72,7 @@ def plan_of(folder: Path, **keys: Any) -> Plan:
     (folder / "study.yaml").write_text(yaml.safe_dump(scale), encoding="utf-8")
     plan = Plan.read([folder / "study.yaml"], folder, folder / "results")
     (dataset,) = plan.scale.datasets.values()
-    load(dataset.name, plan.scale.data_root, dataset.sizes, download=True)
+    prepare(dataset.name, plan.scale.data_root, dataset.sizes)
     return plan
 
 

@@ -14,7 +14,8 @@ import yaml
 
 from replication.analysis.collect import describe_finished_run
 from replication.analysis.measure import Measurements
-from replication.data.prepare import load
+from replication.data.prepare import prepare
+from replication.data.prepared import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run, network_tag
@@ -88,7 +89,7 @@ def write(folder: Path, table: dict[str, Any] = TABLE, **scale: Any) -> Plan:
     (folder / "study.yaml").write_text(yaml.safe_dump(scale), encoding="utf-8")
     plan = Plan.read([folder / "study.yaml"], folder, folder / "results")
     for dataset in plan.scale.datasets.values():
-        load(dataset.name, plan.scale.data_root, dataset.sizes, download=True)
+        prepare(dataset.name, plan.scale.data_root, dataset.sizes)
     return plan
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,16 @@ def test_changed_files_are_prepared_again(tmp_path: Path) -> None:
     write_images(tmp_path / "pets.npz", 44)
     place.build(DESCRIPTION)
     assert json.loads((tmp_path / DESCRIPTION).read_text())["train"] == 44
+
+
+def test_data_that_were_prepared_and_deleted_are_prepared_again(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    place.configure({**TINY, "tables": ["table1"], "datasets": {"cifar10": {"npz": "pets.npz"}}})
+    write_images(tmp_path / "pets.npz", 40)
+    place.build(DESCRIPTION)
+    first = json.loads((tmp_path / DESCRIPTION).read_text())
+    shutil.rmtree(tmp_path / "data/prepared")
+    assert place.jobs(DESCRIPTION) == {"data": 1, "total": 1}
+    place.build(DESCRIPTION)
+    assert len([*(tmp_path / "data/prepared").glob("pets-used-*/description.json")]) == 1
+    assert json.loads((tmp_path / DESCRIPTION).read_text()) == first
