@@ -81,7 +81,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         problem = "no such file; name an existing one, from the root of the repository"
     except UnicodeDecodeError as error:
-        problem = f"not text in UTF-8 ({error.reason}); save it in UTF-8"
+        problem = f"not text in UTF-8 ({error.reason}); save it as a text file in UTF-8"
     except OSError as error:
         problem = f"cannot be read ({error}); it has to be a text file"
     except yaml.YAMLError as error:
@@ -103,7 +103,8 @@ def _read_text(path: Path) -> str:
         UnicodeDecodeError: it is not in UTF-8; one in UTF-16, as Windows writes it, is named so.
     """
     content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:2]:
+    has_mark = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if has_mark or b"\0\0" in (content[:4:2], content[1:4:2]):
         raise UnicodeDecodeError("utf-8", content[:2], 0, 2, "it is in UTF-16")
     return content.decode("utf-8-sig")
 

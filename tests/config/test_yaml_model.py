@@ -64,5 +64,5 @@ def test_a_file_with_a_mark_of_utf_8_is_read(tmp_path: Path) -> None:
 def test_a_file_of_bytes_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "study.yaml"
     file.write_bytes(b"scale: caf\xe9\n")
-    with pytest.raises(InputError, match=r"not text in UTF-8 \(.*\); save it in UTF-8"):
+    with pytest.raises(InputError, match=r"not text in UTF-8 \(.*\); save it as a text file"):
         read_yaml(file)
