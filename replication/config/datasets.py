@@ -11,9 +11,12 @@ from replication.data.image_folders import ARCHIVED, file_state, source_state
 from replication.data.prepared import (
     UsedDescription,
     expand_root,
+    image_spec,
     own_folder,
     own_image_spec,
     read_used,
+    text_spec,
+    used,
     used_folder,
 )
 from replication.data.specs import STREAMS, Source
@@ -74,7 +77,7 @@ class ImageDataset(Dataset):
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used: its numbers of images and their size."""
-        return specs.image_spec(self.name, evaluate_on=evaluate_on, **self.sizes)
+        return image_spec(self.name, evaluate_on=evaluate_on, **self.sizes)
 
 
 class OwnImages(Dataset):
@@ -157,7 +160,7 @@ class OwnImages(Dataset):
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.ImageSpec:
         """The data set as it is used; raises InputError where it is not prepared."""
         whole = own_image_spec(self.source, expand_root(root))
-        return specs.used(whole, evaluate_on=evaluate_on, **self._used)
+        return used(whole, evaluate_on=evaluate_on, **self._used)
 
 
 class TextDataset(Dataset):
@@ -169,7 +172,7 @@ class TextDataset(Dataset):
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.TextSpec:
         """The data set with the numbers of words that are used, wherever it is evaluated."""
-        return specs.text_spec(self.name, self.words, self.train)
+        return text_spec(self.name, self.words, self.train)
 
 
 class OwnText(Dataset):

@@ -23,7 +23,16 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
-from replication.data.specs import PARTS, PREPARE, ImageSpec, Source
+from replication.data.specs import (
+    HELD_OUT,
+    IMAGE_DATASETS,
+    PARTS,
+    PREPARE,
+    TEXT_DATASETS,
+    ImageSpec,
+    Source,
+    TextSpec,
+)
 from replication.errors import InputError
 
 if TYPE_CHECKING:
@@ -156,6 +165,41 @@ def own_image_spec(source: Source, root: Path) -> ImageSpec:
         test=description.test,
         class_names=description.classes,
     )
+
+
+def image_spec(name: str, **sizes: Any) -> ImageSpec:
+    """An image data set as a scale uses it; ``sizes`` are the arguments of `used`."""
+    return used(IMAGE_DATASETS[name], **sizes)
+
+
+def used(
+    spec: ImageSpec,
+    train: int | None = None,
+    test: int | None = None,
+    items: int | None = None,
+    pool: int = 1,
+    balanced: bool = False,
+    evaluate_on: Literal["test", "validation"] = "test",
+) -> ImageSpec:
+    """A data set with the numbers of images, and their size, that are used of it.
+
+    The arguments are those of `used_images.load_images`; ``balanced`` changes no number.
+    """
+    channels, height, width = spec.shape
+    spec = replace(spec, shape=(channels, height // pool, width // pool))
+    if items:
+        rest = spec.train - items if spec.one_source else 0
+        spec = replace(spec, train=items, test=spec.test + rest)
+    if evaluate_on == "validation":
+        held_out = spec.train // HELD_OUT
+        spec = replace(spec, train=spec.train - held_out, test=held_out)
+    return replace(spec, train=train or spec.train, test=test or spec.test)
+
+
+def text_spec(name: str, words: int | None = None, train: int | None = None) -> TextSpec:
+    """A text data set as a scale uses it: with its vocabulary and number of training words."""
+    spec = TEXT_DATASETS[name]
+    return replace(spec, words=words or spec.words, train=train or spec.train)
 
 
 def used_folder(

@@ -3,7 +3,7 @@
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -168,38 +168,3 @@ PREPARE = "run `replication data`, or call snakemake, which prepares the data fi
 
 HELD_OUT = 5
 """One in so many training images is held out for validation."""
-
-
-def image_spec(name: str, **sizes: Any) -> ImageSpec:
-    """An image data set as a scale uses it; ``sizes`` are the arguments of `used`."""
-    return used(IMAGE_DATASETS[name], **sizes)
-
-
-def used(
-    spec: ImageSpec,
-    train: int | None = None,
-    test: int | None = None,
-    items: int | None = None,
-    pool: int = 1,
-    balanced: bool = False,
-    evaluate_on: Literal["test", "validation"] = "test",
-) -> ImageSpec:
-    """A data set with the numbers of images, and their size, that are used of it.
-
-    The arguments are those of `data.used_images.load_images`; ``balanced`` changes no number.
-    """
-    channels, height, width = spec.shape
-    spec = replace(spec, shape=(channels, height // pool, width // pool))
-    if items:
-        rest = spec.train - items if spec.one_source else 0
-        spec = replace(spec, train=items, test=spec.test + rest)
-    if evaluate_on == "validation":
-        held_out = spec.train // HELD_OUT
-        spec = replace(spec, train=spec.train - held_out, test=held_out)
-    return replace(spec, train=train or spec.train, test=test or spec.test)
-
-
-def text_spec(name: str, words: int | None = None, train: int | None = None) -> TextSpec:
-    """A text data set as a scale uses it: with its vocabulary and number of training words."""
-    spec = TEXT_DATASETS[name]
-    return replace(spec, words=words or spec.words, train=train or spec.train)

@@ -15,8 +15,8 @@ from replication.data.image_checks import check_classes, check_count, check_pool
 from replication.data.images import CHUNK, ImageData, Items, normalise, parts_of
 from replication.data.memory import check_memory
 from replication.data.own_images import read_own_images
-from replication.data.prepared import own_image_spec
-from replication.data.specs import IMAGE_DATASETS, ImageSpec, Source, used
+from replication.data.prepared import own_image_spec, used
+from replication.data.specs import IMAGE_DATASETS, ImageSpec, Source
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from support.checks import refused
 from torch.nn.functional import avg_pool2d
 
 from replication.data import images, memory, used_images
-from replication.data.specs import IMAGE_DATASETS, image_spec
+from replication.data.prepared import image_spec
+from replication.data.specs import IMAGE_DATASETS
 from replication.data.used_images import load_images
 
 

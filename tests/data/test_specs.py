@@ -6,7 +6,8 @@ from pkgutil import resolve_name
 
 import pytest
 
-from replication.data.specs import DATASETS, image_spec
+from replication.data.prepared import image_spec
+from replication.data.specs import DATASETS
 
 
 @pytest.mark.parametrize("name", DATASETS)

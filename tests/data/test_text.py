@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.checks import refused
 
-from replication.data.specs import text_spec
+from replication.data.prepared import text_spec
 from replication.data.text import IGNORED, Corpus, batchify, characters, load_corpus, windows
 
 

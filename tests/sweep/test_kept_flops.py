@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from replication.data.specs import image_spec, text_spec
+from replication.data.prepared import image_spec, text_spec
 from replication.sweep import flop_counter, kept_flops
 from replication.sweep.kept_flops import FILE, forward_flops_of
 
