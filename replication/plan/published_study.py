@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from replication.config.datasets import AnyDataset, OwnImages, OwnText, Part
-from replication.data.specs import ImageSpec, TextSpec, used
+from replication.data.prepared import used
+from replication.data.specs import ImageSpec, TextSpec
 
 STUDY = "study"
 """The folder of a publication with the files of its study."""
