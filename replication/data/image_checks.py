@@ -1,12 +1,13 @@
 """Checks that what a scale asks of an image data set is there."""
 
 from collections.abc import Sequence
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from replication.data.specs import ImageSpec
 from replication.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NAMED = 5
 """So many classes are named in a message."""
@@ -29,7 +30,7 @@ def check_count(name: str, key: str, count: int, total: int) -> None:
         )
 
 
-def check_classes(name: str, part: str, labels: Tensor, spec: ImageSpec, remedy: str) -> None:
+def check_classes(name: str, part: str, labels: "Tensor", spec: ImageSpec, remedy: str) -> None:
     """Check that a part of a data set has images of every class.
 
     Args:
@@ -42,7 +43,7 @@ def check_classes(name: str, part: str, labels: Tensor, spec: ImageSpec, remedy:
     Raises:
         InputError: with the names of the classes that have none.
     """
-    numbers = torch.bincount(labels, minlength=spec.classes)
+    numbers = labels.bincount(minlength=spec.classes)
     missing = [
         spec.class_names[label] if spec.class_names else str(label)
         for label in (numbers == 0).nonzero().flatten().tolist()

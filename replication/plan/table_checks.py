@@ -10,7 +10,7 @@ from replication.errors import InputError
 
 STEPS = {
     *("all", "data", "train", "scale", "table", "tables", "collect", "quality", "claims"),
-    *("criteria", "frames", "notebooks"),
+    *("claim", "criteria", "frames", "notebooks"),
 }
 """Names of rules of the workflow. A table has a rule, and files, of its own name beside them."""
 

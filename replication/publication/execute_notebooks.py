@@ -7,10 +7,8 @@ from replication import files
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.publication.clean_notebooks import clean_notebook
-from replication.report.notebook_catalogue import NOTEBOOKS, Notebook
+from replication.report.notebook_catalogue import NOTEBOOKS, NOTEBOOKS_FOLDER, Notebook
 from replication.results.csv_files import csv_path
-
-NOTEBOOKS_FOLDER = Path("notebooks")
 
 
 def shown_notebooks(plan: Plan) -> dict[str, Notebook]:

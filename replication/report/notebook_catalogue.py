@@ -4,7 +4,10 @@ Snakemake's rules read this, so it imports nothing heavy.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+NOTEBOOKS_FOLDER = Path("notebooks")
+"""The folder of the notebooks as they are written, in the suite."""
 NOTEBOOK_FRAMES = ("learning_curves", "confidence_weights", "class_similarity")
 
 

@@ -11,8 +11,7 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.plan.uncertain_runs import needs_check
-from replication.publication.execute_notebooks import NOTEBOOKS_FOLDER
-from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.notebook_catalogue import NOTEBOOKS, NOTEBOOKS_FOLDER
 from replication.results.run_status import state_of
 
 

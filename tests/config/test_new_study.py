@@ -56,7 +56,6 @@ PATHS = [
     "with blank/study",
     "it's/study",
     'say "no"/study',
-    "{a: b}/study",
     "#1/study",
 ]
 

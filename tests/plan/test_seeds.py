@@ -91,7 +91,10 @@ def test_students_of_one_network_from_elsewhere_are_told_apart_by_their_seeds(
 
 def test_two_networks_from_elsewhere_need_scales_of_their_own(tmp_path: Path) -> None:
     columns = {name: {"weights": f"{name}.safetensors"} for name in ("one", "two")}
-    with refused(str(tmp_path / "own.yaml"), "with other `weights`; evaluate the two in scales"):
+    with refused(
+        str(tmp_path / "own.yaml"),
+        "with other `weights`, or another normalisation of them; evaluate the two in scales",
+    ):
         plan_of(tmp_path, columns, [0])
 
 

@@ -8,7 +8,7 @@ import yaml
 
 from replication.analysis.claims import build_claims
 from replication.analysis.collect import collect
-from replication.data.prepare import load
+from replication.data.prepare import prepare
 from replication.plan.plan import Plan
 from replication.report.quality_table import build_quality
 from replication.report.table_files import build_table
@@ -78,7 +78,7 @@ def write_study(table: dict[str, Any] = TABLE, claim: dict[str, Any] = CLAIM, **
 def prepare_data(plan: Plan) -> None:
     """Prepare the data sets of a plan."""
     for dataset in plan.scale.datasets.values():
-        load(dataset.name, plan.scale.data_root, dataset.sizes, download=True)
+        prepare(dataset.name, plan.scale.data_root, dataset.sizes)
 
 
 def train_study(file: Path) -> Plan:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from replication.config.paper_tables import read_table
-from replication.data.prepare import load
+from replication.data.prepare import prepare
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.results.run_folder import CONFIG, MODEL
@@ -120,7 +120,7 @@ def study_with(folder: Path, file: Path, contrast: float = 1.0, **cell: Any) -> 
     (folder / "study.yaml").write_text(yaml.safe_dump(scale), encoding="utf-8")
     plan = Plan.read([folder / "study.yaml"], folder, folder / "results")
     for dataset in plan.scale.datasets.values():
-        load(dataset.name, plan.scale.data_root, dataset.sizes, download=True)
+        prepare(dataset.name, plan.scale.data_root, dataset.sizes)
     return plan
 
 

@@ -11,7 +11,8 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from replication.data.prepare import load
+from replication.data.prepare import prepare
+from replication.data.prepared import load
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.results.run_folder import CONFIG, MODEL, PREDICTIONS, RECORD
@@ -61,7 +62,7 @@ def study(folder: Path, row: dict[str, Any]) -> Plan:
     (folder / "study.yaml").write_text(yaml.safe_dump(scale), encoding="utf-8")
     plan = Plan.read([folder / "study.yaml"], folder, folder / "results")
     for dataset in plan.scale.datasets.values():
-        load(dataset.name, plan.scale.data_root, dataset.sizes, download=True)
+        prepare(dataset.name, plan.scale.data_root, dataset.sizes)
     return plan
 
 
