@@ -32,7 +32,9 @@ def check_before_training(plan: Plan, options: Sequence[str] | None) -> None:
                 f"{file}: its path has braces, which Snakemake takes for wildcards; rename the"
                 " folder"
             )
-    read_claims(TABLES, plan.scale.study)
+    # A table alone needs no claims.
+    if plan.claims_file.exists():
+        read_claims(TABLES, plan.scale.study)
     check_notebooks(plan)
     if options is not None and runs_to_check(plan):
         command = [sys.executable, "-m", "replication", "check", *options]

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any, Literal
 
 from snakemake.exceptions import WorkflowError
+from snakemake.io import ancient
 from snakemake.settings.types import DeploymentMethod
 
 from replication.config.job_settings import Resources
@@ -142,8 +143,13 @@ class Rules:
         return {
             run.dataset.name
             for run in runs
-            if run.dataset.name in lost and state_of(self.plan, run).name != "done"
+            if run.dataset.name in lost and not self._is_finished(run)
         }
+
+    def _is_finished(self, run: Run) -> bool:
+        """Whether a run is not trained again, as far as its folder tells."""
+        is_there = (self.plan.folder(run) / MODEL).exists()
+        return is_there and state_of(self.plan, run).name == "done"
 
     def run(self, wildcards: Wildcards) -> Run:
         """The run that a job of the rule `train` trains."""
@@ -152,13 +158,18 @@ class Rules:
     def data(self, wildcards: Wildcards) -> list[str]:
         """The description of a run's prepared data set.
 
-        None for a finished run that came without it: Snakemake would prepare the data, and train
-        every run again whose input that is.
+        A finished run is not trained again when its data are prepared again: it has no such input
+        where it came without the description, or where the data are only prepared for other runs.
+        A run that has yet to be trained needs the data as they will be. Snakemake would forget it
+        if the description were ancient and written in the same call.
         """
         run = self.run(wildcards)
-        file = self.plan.prepared_data_file(run.dataset.name)
-        finished = (self.plan.folder(run) / RECORD).exists()
-        return [] if finished and not file.exists() else [str(file)]
+        file, name = self.plan.prepared_data_file(run.dataset.name), run.dataset.name
+        if name in self._needed_again:
+            return [] if self._is_finished(run) else [str(file)]
+        if not (self.plan.folder(run) / RECORD).exists():
+            return [str(file)]
+        return [ancient(str(file))] if file.exists() else []
 
     def pages(self) -> list[str]:
         """The pages of the notebooks whose tables this scale has."""

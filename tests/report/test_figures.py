@@ -118,12 +118,13 @@ def test_reported_differences_are_to_the_cell_that_teaches(
     assert reported[table, row, column] == pytest.approx(difference)
 
 
-def test_means_stand_where_the_table_has_them(results: Results) -> None:
+def test_differences_of_generations_stand_relative_to_the_teachers_error(results: Results) -> None:
     frame = results.table("table2")
-    axes = figures.generations(frame, results.cells()).axes[0]
-    values = frame.set_index(["row", "column"])["mean"]["densenet-112-33"]
-    drawn = axes.lines[0].get_ydata()
-    assert list(drawn) == list(values[["teacher", "ban-1", "ban-2", "ban-3"]])
+    axes = figures.generations(frame, results.cells(), results.runs()).axes[0]
+    network = frame.set_index(["row", "column"]).loc["densenet-112-33"]
+    (drawn,) = (line.get_ydata() for line in axes.lines if line.get_marker() == "o")
+    of_generations = network["delta_vs_teacher"][["ban-1", "ban-2", "ban-3"]]
+    assert list(drawn) == pytest.approx(list(100 * of_generations / network["mean"]["teacher"]))
 
 
 @pytest.mark.parametrize(("half_width", "drawn"), [(0.2, (9.8, 10.2)), (50.0, (9.4, 11.6))])
@@ -156,7 +157,7 @@ def test_a_diagram_pools_the_items_of_all_seeds_and_leaves_nearly_empty_bins_out
 
 def test_no_error_is_drawn_below_zero(results: Results) -> None:
     frame = results.tables().assign(ci_low=-5.0)
-    for axes in figures.generations(frame[frame["table"] == "table2"], results.cells()).axes[:4]:
+    for axes in figures.sweeps(frame, results.cells()).axes[:4]:
         assert axes.get_ylim()[0] >= 0
 
 
