@@ -147,9 +147,10 @@ class Rules:
         }
 
     def _is_finished(self, run: Run) -> bool:
-        """Whether a run is not trained again, as far as its folder tells."""
-        is_there = (self.plan.folder(run) / MODEL).exists()
-        return is_there and state_of(self.plan, run).name == "done"
+        """Whether a run is not trained again, as far as its folder tells: it may be damaged."""
+        folder = self.plan.folder(run)
+        is_there = (folder / RECORD).exists() and (folder / MODEL).exists()
+        return is_there and state_of(self.plan, run).name != "missing"
 
     def run(self, wildcards: Wildcards) -> Run:
         """The run that a job of the rule `train` trains."""

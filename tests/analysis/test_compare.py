@@ -218,9 +218,9 @@ def rename_runs(folder: Path) -> None:
     new_ids = {run: f"{folder.parent}.x{n}" for run, n in zip(ids, numbers, strict=True)}
     columns = ["run", "teacher", "root_teacher"]
     change_runs(folder, lambda runs: runs.replace(dict.fromkeys(columns, new_ids)))
-    for name in ("cells", "quality"):
-        frame = pd.read_csv(folder / f"{name}.csv")
-        frame.replace({"run": new_ids}).to_csv(folder / f"{name}.csv", index=False)
+    for name in ("cells.csv", "quality.csv.gz"):
+        frame = pd.read_csv(folder / name)
+        frame.replace({"run": new_ids}).to_csv(folder / name, index=False)
 
 
 def test_ids_of_runs_are_names_and_nothing_more(results: Path) -> None:
