@@ -21,6 +21,8 @@ from replication.plan.plan import Plan
 
 # A shell that starts a command in the background has it ignore SIGINT, and children inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# nohup has a command and its children ignore SIGHUP.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 LONG_TIMEOUT = 1200
 SLOW = ("workflow", "verify", "report", "training", "networks", "analysis")

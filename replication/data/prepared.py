@@ -142,15 +142,22 @@ def find_description(folder: Path, place: str) -> Description:
 
 def own_folder(source: Source, root: Path) -> Path:
     """The folder of prepared images of one's own, in the folder of all data sets."""
-    digest = hashlib.sha256(repr(_placed(source)).encode(errors="surrogateescape"))
+    digest = hashlib.sha256(repr(_placed(source, root)).encode(errors="surrogateescape"))
     return root / "prepared" / f"{source.name}-{digest.hexdigest()[:12]}"
 
 
-def _placed(value: Any) -> Any:
-    """A choice with the absolute place of a source or file, so that other folders have others."""
+def _placed(value: Any, root: Path) -> Any:
+    """A choice with the place of a source or file as seen from the folder of all data sets.
+
+    So other files have others, and a study that is moved or copied with its data keeps its own.
+    """
     if isinstance(value, Source) and value.kind != "torchvision":
-        return replace(value, place=os.path.abspath(value.place))
-    return os.path.abspath(value) if isinstance(value, Path) else value
+        return replace(value, place=_seen_from(root, value.place))
+    return _seen_from(root, value) if isinstance(value, Path) else value
+
+
+def _seen_from(root: Path, place: str | Path) -> str:
+    return os.path.relpath(os.path.abspath(place), os.path.abspath(root))
 
 
 def own_image_spec(source: Source, root: Path) -> ImageSpec:
@@ -213,7 +220,7 @@ def used_folder(
     The arguments are those of `load`. Whether the files have changed since, only preparing the data
     again can tell; trainings use what was prepared.
     """
-    chosen = name, sorted((key, _placed(value)) for key, value in sizes.items()), evaluate_on
+    chosen = name, sorted((key, _placed(value, root)) for key, value in sizes.items()), evaluate_on
     digest = hashlib.sha256(repr(chosen).encode(errors="surrogateescape")).hexdigest()[:12]
     return root / "prepared" / f"{name}-used-{digest}"
 

@@ -89,11 +89,9 @@ def test_seeds_or_tables_that_are_pooled_are_as_if_built_together(names: tuple[s
     folders = [Path("pooled", name) for name in names]
     pooled = pool(folders, "all")
     expected = Path("pooled/all")
-    for name in ("cells", "quality", "reliability"):
-        frame = getattr(pooled, name).reset_index(drop=True)
-        pd.testing.assert_frame_equal(
-            frame, pd.read_csv(expected / f"{name}.csv"), check_dtype=False
-        )
+    for name in ("cells.csv", "quality.csv.gz", "reliability.csv.gz"):
+        frame = getattr(pooled, name.partition(".")[0]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(frame, pd.read_csv(expected / name), check_dtype=False)
     runs = pd.read_csv(expected / "runs.csv").set_index("run")
     own = pooled.runs.set_index("run").loc[runs.index]
     assert len(pooled.runs) == len(runs)
@@ -229,12 +227,12 @@ def test_ids_of_runs_are_only_names() -> None:
         for column in ("run", "teacher", "root_teacher"):
             runs[column] = runs[column].map(names)
         runs.to_csv(folder / "runs.csv", index=False)
-        for name in ("cells", "quality"):
-            frame = pd.read_csv(folder / f"{name}.csv", dtype={"run": str})
+        for name in ("cells.csv", "quality.csv.gz"):
+            frame = pd.read_csv(folder / name, dtype={"run": str})
             frame["run"] = [
                 ";".join(names[member] for member in run.split(";")) for run in frame["run"]
             ]
-            frame.to_csv(folder / f"{name}.csv", index=False)
+            frame.to_csv(folder / name, index=False)
     pooled = pool([FIRST, SECOND], "both")
     pd.testing.assert_frame_equal(pooled.cells, expected.cells)
     pd.testing.assert_frame_equal(
