@@ -1,7 +1,8 @@
 """Image data sets as tensors: no loader workers, batches by indexing."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
@@ -112,6 +113,17 @@ class ImageData:
         return cls(train, evaluation, facts["classes"], fingerprint=fingerprint, **constants)
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Sums of many numbers in an order that does not depend on the number of threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def normalise(train: Items, test: Items, classes: int, *, overwrite: bool = False) -> ImageData:
     """Both parts with mean 0 and variance 1 per channel over the training images.
 
@@ -127,8 +139,9 @@ def normalise(train: Items, test: Items, classes: int, *, overwrite: bool = Fals
         if low == high:
             constant_channels.append(number)
         values = channel.double()
-        means.append(low.item() if low == high else values.mean().item())
-        deviations.append(1.0 if low == high else values.std(correction=0).item())
+        with _one_thread():
+            means.append(low.item() if low == high else values.mean().item())
+            deviations.append(1.0 if low == high else values.std(correction=0).item())
     # In double precision: rounded constants would change every pixel, and so every result.
     mean, std = (torch.tensor(values, dtype=torch.float64) for values in (means, deviations))
 

@@ -9,6 +9,7 @@ from support.checks import refused
 from torch.nn.functional import avg_pool2d
 
 from replication.data import images, memory, used_images
+from replication.data.images import Items, normalise
 from replication.data.prepared import image_spec
 from replication.data.specs import IMAGE_DATASETS
 from replication.data.used_images import load_images
@@ -214,3 +215,18 @@ def test_images_are_normalised_in_double_precision() -> None:
     mean, std = (values[:, None, None] for values in constants)
     assert torch.equal(normalised.train.images, ((exact[:40] - mean) / std).float())
     assert torch.equal(normalised.evaluation.images, ((exact[40:] - mean) / std).float())
+
+
+def test_the_constants_of_the_normalisation_do_not_depend_on_the_number_of_threads() -> None:
+    images = torch.rand(4000, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    items, threads = Items(images, torch.arange(4000) % 2), torch.get_num_threads()
+    constants = set()
+    try:
+        for number in (1, 2, 3):
+            torch.set_num_threads(number)
+            data = normalise(items, items, 2)
+            constants.add((data.mean, data.std))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(threads)
+    assert len(constants) == 1
