@@ -185,6 +185,11 @@ def _primary(claims: pd.DataFrame) -> pd.DataFrame:
 
 def _verdicts_sentence(claims: pd.DataFrame, scale: str) -> str:
     primary = _primary(claims)
+    if len(primary) == 1:
+        return (
+            f"One of the paper's primary claims was tested on {TESTED_ON[scale]} (scale"
+            f" `{scale}`) so far; it is *{primary['verdict'].iloc[0]}*."
+        )
     counts = primary["verdict"].value_counts().to_dict()
     counts.setdefault("contradicted", 0)
     parts = [
@@ -200,6 +205,12 @@ def _verdicts_sentence(claims: pd.DataFrame, scale: str) -> str:
 def _sizes_sentence(claims: pd.DataFrame) -> str:
     primary = _primary(claims)
     fractions = primary["fraction"].dropna()
+    if len(fractions) < 2:
+        known = [
+            f"In proportion to the error, its effect is {each:.2f} times the paper's."
+            for each in fractions
+        ]
+        return "".join(known).replace("-", "−")
     counts = primary["size"].value_counts()
     at_least, below = (int(counts.get(size, 0)) for size in ("at least half", "below half"))
     sentence = (

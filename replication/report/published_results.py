@@ -52,6 +52,14 @@ class Publications:
         """The lines of ``tables/<name>.csv``."""
         return read_csv_file(self.folder / scale, "table", table=name)
 
+    def scales_with(self, table: str) -> list[str]:
+        """The published scales that have a table; one that is published early may lack some."""
+        return [
+            scale
+            for scale in self.scales
+            if (self.folder / scale / "tables" / f"{table}.csv").is_file()
+        ]
+
     def file(self, scale: str, name: str) -> pd.DataFrame:
         """The lines of another csv file, by its name in `replication.results.schema`."""
         return _read_file(self.folder / scale, name).copy()
@@ -136,4 +144,5 @@ def verdict_of(line: "pd.Series[float]") -> str:
         return verdict
     numbers = [line["fraction"], line["fraction_low"], line["fraction_high"]]
     fraction, low, high = (f"{number:.2f}".replace("-", "−") for number in numbers)
-    return f"{verdict}; {fraction} [{low}, {high}] of the paper's effect, {line['size']}"
+    interval = "" if pd.isna(line["fraction_low"]) else f" [{low}, {high}]"
+    return f"{verdict}; {fraction}{interval} of the paper's effect, {line['size']}"

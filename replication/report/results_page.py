@@ -83,7 +83,7 @@ def likelihood(publications: Publications) -> str:
 def contrasts(publications: Publications, table: str) -> str:
     """Return the contrasts of a table with 95 % intervals, one column for each scale."""
     frames = {}
-    for scale in publications.scales:
+    for scale in publications.scales_with(table):
         lines = publications.table(scale, table)
         of_contrasts = lines[lines["metric"].str.startswith(CONTRAST)]
         frames[scale] = of_contrasts.set_index(["column", "row"])
@@ -103,7 +103,7 @@ def contrasts(publications: Publications, table: str) -> str:
 def levels(publications: Publications, table: str) -> str:
     """Return the means of a table's cells with 95 % intervals, a column per scale and network."""
     columns: dict[str, dict[str, str]] = {}
-    for scale in publications.scales:
+    for scale in publications.scales_with(table):
         lines = publications.table(scale, table)
         for _, line in lines[~lines["metric"].str.startswith(CONTRAST)].iterrows():
             name = f"{line['row']}, `{scale}`"
@@ -127,7 +127,7 @@ def gains(publications: Publications, table: str = "sensitivity") -> str:
     ]
     columns = ["gain taken", "gain other", "effect on gain"]
     rows = []
-    for scale in publications.scales:
+    for scale in publications.scales_with(table):
         lines = publications.table(scale, table)
         lines = lines[lines["metric"].str.startswith(CONTRAST)]
         for decision, of_decision in lines.groupby("row", sort=False):
@@ -143,7 +143,7 @@ def effects(publications: Publications, table: str = "sensitivity") -> str:
     header = ["decision", "scale", "effect on the teacher", "effect on the student"]
     columns = ["effect on teacher", "effect on student"]
     rows = []
-    for scale in publications.scales:
+    for scale in publications.scales_with(table):
         lines = publications.table(scale, table)
         lines = lines[lines["metric"].str.startswith(CONTRAST)]
         for decision, of_decision in lines.groupby("row", sort=False):
