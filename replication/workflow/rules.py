@@ -26,9 +26,9 @@ from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.results.csv_files import csv_path
-from replication.results.prepared_data import is_lost
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
+from replication.workflow.needed_data import is_finished, needed_again
 from replication.workflow.preflight import check_before_training
 
 # At least these multiples of the median of the finished runs.
@@ -136,21 +136,7 @@ class Rules:
 
     @cached_property
     def _needed_again(self) -> set[str]:
-        """The names of data sets that were prepared and are gone, although a run needs them."""
-        runs = self.plan.runs.values()
-        datasets = {run.dataset.name: run.dataset for run in runs}
-        lost = {name for name, dataset in datasets.items() if is_lost(self.plan, dataset)}
-        return {
-            run.dataset.name
-            for run in runs
-            if run.dataset.name in lost and not self._is_finished(run)
-        }
-
-    def _is_finished(self, run: Run) -> bool:
-        """Whether a run is not trained again, as far as its folder tells: it may be damaged."""
-        folder = self.plan.folder(run)
-        is_there = (folder / RECORD).exists() and (folder / MODEL).exists()
-        return is_there and state_of(self.plan, run).name != "missing"
+        return needed_again(self.plan)
 
     def run(self, wildcards: Wildcards) -> Run:
         """The run that a job of the rule `train` trains."""
@@ -167,7 +153,7 @@ class Rules:
         run = self.run(wildcards)
         file, name = self.plan.prepared_data_file(run.dataset.name), run.dataset.name
         if name in self._needed_again:
-            return [] if self._is_finished(run) else [str(file)]
+            return [] if is_finished(self.plan, run) else [str(file)]
         if not (self.plan.folder(run) / RECORD).exists():
             return [str(file)]
         return [ancient(str(file))] if file.exists() else []
