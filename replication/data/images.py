@@ -114,8 +114,8 @@ class ImageData:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """Sums of many numbers in an order that does not depend on the number of threads."""
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread, on which sums have the same order everywhere."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -139,7 +139,7 @@ def normalise(train: Items, test: Items, classes: int, *, overwrite: bool = Fals
         if low == high:
             constant_channels.append(number)
         values = channel.double()
-        with _one_thread():
+        with one_thread():
             means.append(low.item() if low == high else values.mean().item())
             deviations.append(1.0 if low == high else values.std(correction=0).item())
     # In double precision: rounded constants would change every pixel, and so every result.

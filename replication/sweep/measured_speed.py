@@ -6,6 +6,7 @@ import time
 import torch
 
 from replication.config.scale import ImageRecipe
+from replication.data.images import one_thread
 from replication.data.specs import ImageSpec
 from replication.networks.counting import build_network
 from replication.plan.plan import Plan
@@ -25,17 +26,12 @@ def measure_tflops(plan: Plan) -> float:
     images, recipe = plan.data_spec(run.dataset), plan.training(run)
     assert isinstance(images, ImageSpec)
     assert isinstance(recipe, ImageRecipe)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=()):
-            network = build_network(run.network, json.dumps(plan.options(run)), images)
-            network = network.to(memory_format=torch.channels_last)
-            batch = torch.randn(recipe.batch_size, *images.shape)
-            labels = torch.randint(images.classes, (recipe.batch_size,))
-            seconds = [_step(network, batch, labels) for _ in range(TIMED_STEPS + 1)]
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), torch.random.fork_rng(devices=()):
+        network = build_network(run.network, json.dumps(plan.options(run)), images)
+        network = network.to(memory_format=torch.channels_last)
+        batch = torch.randn(recipe.batch_size, *images.shape)
+        labels = torch.randint(images.classes, (recipe.batch_size,))
+        seconds = [_step(network, batch, labels) for _ in range(TIMED_STEPS + 1)]
     return 3 * forward_flops(plan, run) * recipe.batch_size / min(seconds[1:]) / 1e12
 
 
