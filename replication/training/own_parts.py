@@ -41,7 +41,7 @@ def check_parts(plan: Plan, runs: Iterable[Run]) -> None:
     """
     checked: set[tuple[object, ...]] = set()
     for run in runs:
-        kind = run.dataset, run.network, run.arguments, run.weights, run.variant, run.share_ends
+        kind = _network_kind(run)
         shape = image_shape(plan, run)
         loss = run.objective, run.parameters, run.teacher is None, shape
         if is_custom(run.objective) and loss not in checked:
@@ -64,10 +64,15 @@ def check_parts_on(plan: Plan, dataset: str, data: object) -> None:
     images = ImageSpec(dataset, "", data.classes, (shape[0], shape[1], shape[2]), 1, 1)
     seen: set[tuple[object, ...]] = set()
     for run in runs:
-        kind = run.network, run.arguments, run.weights, run.variant, run.share_ends
+        kind = _network_kind(run)
         if kind not in seen and needs_check(plan, run):
             seen.add(kind)
             _check_network(plan, run, blank_images(images))
+
+
+def _network_kind(run: Run) -> tuple[object, ...]:
+    """What runs have in common whose networks are built, filled and trained alike."""
+    return run.dataset, run.network, run.arguments, run.weights, run.variant, run.share_ends
 
 
 def image_shape(plan: Plan, run: Run) -> ImageSpec | None:
