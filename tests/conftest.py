@@ -23,6 +23,9 @@ from replication.plan.plan import Plan
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # nohup has a command and its children ignore SIGHUP.
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# A make that a test calls would inherit the options of `make test`, and print more than for a user.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)
 
 LONG_TIMEOUT = 1200
 SLOW = ("workflow", "verify", "report", "training", "networks", "analysis")
