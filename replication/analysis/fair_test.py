@@ -52,7 +52,7 @@ CAPACITY = Criterion(
 FIT = Criterion(
     "fit",
     (1,),
-    "generation 0 errs on less than {0:g} % of its training images in the last epoch",
+    "generation 0 has an error of less than {0:g} % on its training images in the last epoch",
     "training error below {0:g} %",
     "the paper’s teachers fit their training images; an underfitted student is worse than its"
     " teacher for another reason",
@@ -60,8 +60,8 @@ FIT = Criterion(
 ROOM = Criterion(
     "error",
     (8, 80),
-    "generation 0 errs on at least {0:g} % of the test images, and at most {1:g} % as often as"
-    " guessing, which errs on (C − 1)/C of the images of C classes",
+    "generation 0 has a test error of at least {0:g} %, and of at most {1:g} % of that of guessing,"
+    " whose error is (C − 1)/C for C classes",
     "test error of at least {0:g} %, and at most {1:g} % of that of guessing",
     "below there is little to gain; above labels are hardly learnt",
 )
@@ -93,7 +93,7 @@ def judge_fit(train_error: float) -> str | None:
 def judge_error(test_error: float, classes: int) -> str | None:
     """Whether a test error in percent leaves something to gain and is far below guessing.
 
-    Guessing one of C balanced classes errs on (C − 1)/C of the images.
+    Guessing one of C balanced classes has an error of (C − 1)/C.
     """
     lowest, percent_of_guessing = ROOM.thresholds
     guessing = 100 * (classes - 1) / classes

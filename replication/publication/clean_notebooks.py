@@ -66,12 +66,16 @@ def _clean(cell: dict[str, Any], scale: str) -> dict[str, Any]:
 
 
 def _compact_tables(output: dict[str, Any]) -> dict[str, Any]:
-    """An output whose tables are as small as they can be."""
+    """An output whose tables are as small as they can be.
+
+    A table's plain text is left out: it can hold addresses in memory, which differ at each call.
+    """
     shown = output.get("data", {})
     if "text/html" not in shown:
         return output
-    text = compact_html("".join(shown["text/html"]))
-    return {**output, "data": {**shown, "text/html": text.splitlines(keepends=True)}}
+    html = compact_html("".join(shown["text/html"])).splitlines(keepends=True)
+    others = {kind: data for kind, data in shown.items() if kind != "text/plain"}
+    return {**output, "data": {**others, "text/html": html}}
 
 
 def _link_figure(output: dict[str, Any]) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def _execute(plan: Plan, source: Path) -> str:
                 str(copy),
                 parameters={"scale": scale, "results_folder": folder},
                 progress_bar=False,
+                # A kernel's warnings about its own connection are no help to who calls this.
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             )
         except PapermillExecutionError as problem:
             raise InputError(

@@ -52,12 +52,17 @@ FOREST_TICKS = (-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50, 100)
 MEASURED_POINTS: dict[str, Any] = {"fmt": "o", "markersize": 3, "elinewidth": 1}
 
 
-def _table(frame: pd.DataFrame, verdicts: "pd.Series[str] | None" = None, **options: Any) -> GT:
-    """A table of claims; the column `verdict` has marks and colours, and why it is undecided."""
+def _table(
+    name: str, frame: pd.DataFrame, verdicts: "pd.Series[str] | None" = None, **options: Any
+) -> GT:
+    """A table of claims; the column `verdict` has marks and colours, and why it is undecided.
+
+    The name is the id of its HTML element: a random one would change the notebook at each call.
+    """
     if verdicts is not None:
         marked = verdicts.map(lambda verdict: f"{CLAIM_MARKS[verdict]}\N{NO-BREAK SPACE}{verdict}")
         frame = frame.assign(verdict=marked)
-    table = GT(frame, **options).tab_options(**GT_STYLE, row_group_font_weight="bold")
+    table = GT(frame, id=name, **options).tab_options(**GT_STYLE, row_group_font_weight="bold")
     for verdict, colour in CLAIM_COLOURS.items() if verdicts is not None else ():
         if rows := [int(row) for row in np.flatnonzero(verdicts == verdict)]:
             table = table.tab_style(style.text(color=colour), loc.body("verdict", rows))
@@ -111,7 +116,7 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         "alone": "the paper’s single runs",
     }
     return (
-        _table(shown, frame["verdict"])
+        _table("primary-claims", shown, frame["verdict"])
         .cols_label(**names)
         .fmt_number(["difference", "paper", "fraction"], decimals=2)
         .sub_missing(missing_text="–")
@@ -128,7 +133,8 @@ def statements(claims: pd.DataFrame) -> GT:
     ordered["family"] = ordered["family"].map(titles)
     columns = ["family", "statement", "tested_on", "source", "section", "verdict", "size"]
     first = [int(row) for row in np.flatnonzero(~ordered["secondary"])]
-    shown = _table(ordered[[*columns, "evidence"]], ordered["verdict"], groupname_col="family")
+    evidence = ordered[[*columns, "evidence"]]
+    shown = _table("claims", evidence, ordered["verdict"], groupname_col="family")
     shown = shown.cols_label(tested_on="tested on").sub_missing(missing_text="")
     return shown.tab_style(style.text(weight="bold"), loc.body(rows=first))
 
@@ -159,7 +165,7 @@ def power_table(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
     titled = power.merge(claims[["claim", "title"]], on="claim", validate="one_to_one")
     numbers = ["difference", "to the own teacher", "the paper’s", "of the paper’s effect"]
     return (
-        _table(titled[[*columns]].rename(columns=columns))
+        _table("claims-power", titled[[*columns]].rename(columns=columns))
         .fmt_number([*numbers, "std over seeds", "power now"], decimals=2)
         .fmt_number(["p", "p corrected"], n_sigfig=2)
         .fmt_integer(["seeds for this claim alone", "seeds for all claims"])

@@ -38,7 +38,7 @@ def side(cell: CellKey, **more: Any) -> dict[str, Any]:
 def claim(expect: str = "lower", **keys: Any) -> dict[str, Any]:
     return {
         "section": "Table 1",
-        "statement": "Students err less.",
+        "statement": "Students have a lower error.",
         "left": side(BAN),
         "right": side(TEACHER),
         "expect": expect,
@@ -326,7 +326,7 @@ def test_a_claim_is_decided_only_if_its_primary_claim_is(read: Callable[..., Cla
     ]  # fmt: skip
     assert (
         "Undecided, because the direction of the family's main claim is undecided"
-        " (Students err less.)." in frame["evidence"][2]
+        " (Students have a lower error.)." in frame["evidence"][2]
     )
     assert numbers["p_direction_corrected"][2] == numbers["p_direction_corrected"][0]
     assert list(frame["family"]) == ["a", "b", "a", "b"]

@@ -121,7 +121,8 @@ def test_histories_without_a_column_leave_its_criterion_open(
 
 
 def test_the_bound_on_the_test_error_is_that_of_guessing_among_balanced_classes() -> None:
-    # Guessing errs on 90 % with ten classes and on 99 % with a hundred; 80 % of it are 72 and 79.2.
+    # The error of guessing is 90 % with ten classes and 99 % with a hundred: 80 % of it are 72
+    # and 79.2 %.
     assert [judge_error(72.0, 10), judge_error(72.1, 10)] == ["met", "not met"]
     assert [judge_error(79.2, 100), judge_error(79.3, 100)] == ["met", "not met"]
     assert [judge_error(8.0, 10), judge_error(7.9, 10)] == ["met", "not met"]
@@ -203,7 +204,7 @@ def test_the_criteria_are_printed_and_written(measured: tuple[Plan, pd.DataFrame
     text = shown(frame)
     assert "two_digit_numbers: 100 test images" in text
     assert "0.7 ✓ 25.0 ✓ 0.240 -4.0% ✓" in text
-    assert "on at least 8 % of the test images" in text
+    assert "a test error of at least 8 %" in text
     assert "not met: densenet_112_33: " in text
     write_criteria(plan, frame)
     again = pd.read_csv(plan.results / "criteria.csv")

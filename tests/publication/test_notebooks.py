@@ -35,6 +35,15 @@ def test_cleaning_again_changes_nothing(tmp_path: Path) -> None:
     assert cleaned(tmp_path, json.loads(text)) == text
 
 
+def test_a_table_is_kept_as_html_alone(tmp_path: Path) -> None:
+    """Its plain text can hold an address in memory, which differs between executions."""
+    notebook = executed_notebook()
+    output = notebook["cells"][-1]["outputs"][-1]
+    output["data"] = {"text/plain": ["<Table object at 0x7f21>"], "text/html": ["<p>3</p>"]}
+    (output,) = json.loads(cleaned(tmp_path, notebook))["cells"][-1]["outputs"]
+    assert output["data"] == {"text/html": ["<p>3</p>"]}
+
+
 def test_a_failed_notebook_is_refused(tmp_path: Path) -> None:
     notebook = executed_notebook()
     notebook["cells"][-1]["outputs"].append({"output_type": "error", "ename": "KeyError"})

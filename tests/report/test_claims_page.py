@@ -41,6 +41,9 @@ def test_the_page_shows_every_claim_at_any_number_of_seeds(seeds: int) -> None:
     assert labels[0] == "BAN against its teachers, eight networks (Table 1) ↓"
     assert len(labels) == (numbers["n"] > 0).sum()
     assert len(draw(figure, "png")) > 5_000
+    # A random id would change the notebook whenever it is executed.
+    assert shown == html.unescape(claims_page.statements(frame).as_raw_html())
+    assert power == html.unescape(claims_page.power_table(frame, numbers).as_raw_html())
     # The names of claims are for machines.
     texts = [shown, first, power, *map(str, counts.index), *labels]
     assert not [name for name in frame["claim"] for text in texts if f"{name}<" in text]
