@@ -202,6 +202,18 @@ def _command(publications: Publications, scale: str, name: str) -> str:
     return (
         f"```sh\n# {len(behind.part.runs)} trainings, {behind.wall_time}\n"
         f"snakemake --cores {CORES} --configfile {source} results/{scale}/claims/{name}.txt\n```"
+        + _second_runs(scale, len(behind.lines) - len(behind.part.runs))
+    )
+
+
+def _second_runs(scale: str, number: int) -> str:
+    """Why the command gives another number than the published one, where it does."""
+    if number <= 0:
+        return ""
+    return (
+        f"\n\nThis command gives a slightly different number: {number} of the runs behind the"
+        f" published one are second trainings of the same network and seed, which `{scale}` has"
+        " because results of several machines were pooled. All of them count there."
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.report.paper_names import paper_name
 from replication.report.published_results import escaped, signed, with_interval
 
@@ -46,7 +47,7 @@ def describe_claims(claims: pd.DataFrame, names: Sequence[str]) -> str:
     by_name = claims.set_index("claim")
     lines = []
     for name in names:
-        if name in by_name.index and by_name.loc[name, "reason"] != "not measured":
+        if name in by_name.index and by_name.loc[name, "reason"] != NOT_MEASURED:
             line = by_name.loc[name]
             lines.append(
                 f"- {escaped(str(line['title']))}: **{line['verdict']}**."

@@ -7,6 +7,7 @@ from typing import cast
 
 import pandas as pd
 
+from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.csv_files import read_csv_file
@@ -125,8 +126,8 @@ def difference_of(line: "pd.Series[float]") -> str:
 
 
 def seeds_of(line: "pd.Series[float]") -> str:
-    """Return the number of seeds of a claim or a cell."""
-    return "–" if pd.isna(line["n"]) else f"{line['n']:.0f}"
+    """Return the number of seeds of a claim or a cell; a dash if there is none."""
+    return f"{line['n']:.0f}" if line["n"] > 0 else "–"
 
 
 def reported_of(line: "pd.Series[float]") -> str:
@@ -137,6 +138,8 @@ def reported_of(line: "pd.Series[float]") -> str:
 
 def verdict_of(line: "pd.Series[float]") -> str:
     """Return the verdict in bold, why it is undecided, and the size of the effect."""
+    if line["reason"] == NOT_MEASURED:
+        return NOT_MEASURED
     verdict = f"**{line['verdict']}**"
     if isinstance(line["reason"], str):
         verdict += f" ({line['reason']})"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from replication.report.primary_claims import _sizes_sentence, _verdicts_sentence
-from replication.report.published_results import Publications, verdict_of
+from replication.report.published_results import Publications, seeds_of, verdict_of
 
 ONE_SEED = {"verdict": "undecided", "reason": "too few seeds", "size": "open", "fraction": 0.354}
 
@@ -15,6 +15,11 @@ def test_an_effect_without_an_interval_has_none() -> None:
     assert verdict_of(line) == "**undecided** (too few seeds); 0.35 of the paper's effect, open"
     line = pd.Series({**ONE_SEED, "fraction_low": -0.1, "fraction_high": 0.8})
     assert verdict_of(line).endswith("; 0.35 [−0.10, 0.80] of the paper's effect, open")
+
+
+def test_a_claim_that_was_not_measured_has_neither_seeds_nor_a_verdict() -> None:
+    line = pd.Series({**ONE_SEED, "reason": "not measured", "n": 0})
+    assert (seeds_of(line), verdict_of(line)) == ("–", "not measured")
 
 
 def test_a_single_claim_that_was_tested_is_one_claim() -> None:
