@@ -198,14 +198,18 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     figure, grid = canvas(1, 1, 0.9 + 0.125 * len(frame))
     axes = grid[0, 0]
     axes.axvline(0, **REFERENCE)
-    reach = 1.1 * float(np.nanmax([1, *frame["mean"].abs(), *frame["paper"].abs()]))
+    # The claims of a study have no values of the paper: their whole intervals are shown.
+    of_study = frame["paper"].isna().all()
+    shown = frame[["mean", "ci_low", "ci_high"] if of_study else ["mean", "paper"]].abs()
+    reach = 1.1 * float(np.nanmax([1, *shown.to_numpy().ravel()]))
     axes.barh(frame["y"], 2 * frame["smallest"], left=-frame["smallest"], **SMALLEST_EFFECTS)
     for verdict, colour in CLAIM_COLOURS.items():
         of_verdict = frame[frame["verdict"] == verdict]
         if not of_verdict.empty:
             limits = (-reach, reach)
             intervals(axes, of_verdict, limits, color=colour, label=verdict, **MEASURED_POINTS)
-    axes.plot(frame["paper"], frame["y"], label="the paper’s single runs", **PAPER)
+    if not of_study:
+        axes.plot(frame["paper"], frame["y"], label="the paper’s single runs", **PAPER)
     axes.set(
         ylim=(max(len(frame), 1) - 0.5, -0.5),
         xlabel="difference in % of what it is compared with",

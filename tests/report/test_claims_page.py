@@ -2,6 +2,7 @@
 
 import html
 
+import numpy as np
 import pandas as pd
 import pytest
 from support import synthetic_results
@@ -81,6 +82,22 @@ def test_the_page_shows_claims_that_are_not_measured_or_measured_at_no_error() -
     claims_page.power_table(frame, numbers).as_raw_html()
     frame, numbers = decide_claims(CLAIMS, measured[:0], runs)
     assert not claims_page.forest(frame, numbers).axes[0].get_yticklabels()
+
+
+def test_the_intervals_of_a_study_are_shown_whole_and_without_the_paper() -> None:
+    """Three seeds give intervals that are several times as wide as the differences."""
+    frame = pd.DataFrame({"claim": ["a", "b"], "title": ["A", "B"], "verdict": "undecided"})
+    frame = frame.assign(family=frame["claim"], expect="lower")
+    numbers = frame.drop(columns=["verdict", "title"]).assign(
+        difference=[0.3, 0.1], ci_low=[-2.8, -2.7], ci_high=[3.4, 2.9], smallest_effect=0.1, level=8
+    )
+    numbers = numbers.assign(reported_difference=np.nan, reported_level=np.nan)
+    figure = claims_page.forest(frame, numbers)
+    low, high = figure.axes[0].get_xlim()
+    assert low < -100 * 2.8 / 8
+    assert high > 100 * 3.4 / 8
+    _, labels = figure.axes[0].get_legend_handles_labels()
+    assert not [label for label in labels if "paper" in label or "goes on" in label]
 
 
 def test_every_verdict_has_a_colour_and_a_mark() -> None:
