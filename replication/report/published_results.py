@@ -138,7 +138,7 @@ def reported_of(line: "pd.Series[float]") -> str:
 
 def verdict_of(line: "pd.Series[float]") -> str:
     """Return the verdict in bold, why it is undecided, and the size of the effect."""
-    if line["reason"] == NOT_MEASURED:
+    if str(line["reason"]) == NOT_MEASURED:
         return NOT_MEASURED
     verdict = f"**{line['verdict']}**"
     if isinstance(line["reason"], str):
