@@ -59,20 +59,20 @@ class Listing:
         if self.skipped:
             names = ", ".join(sorted(self.skipped)[:3])
             sentences.append(
-                f"{place}: {self.skipped.total()} files or folders were skipped, because their"
-                f" names begin with {', '.join(SKIPPED[:-1])} or {SKIPPED[-1]}: {names}"
+                f"{place}: files and folders whose names begin with {', '.join(SKIPPED[:-1])} or"
+                f" {SKIPPED[-1]} are skipped, {self.skipped.total()} in all: {names}"
                 + (" and others" if len(self.skipped) > 3 else "")
             )
         if self.unread:
             kinds = ", ".join(f"{number} {end}" for end, number in sorted(self.unread.items()))
             sentences.append(
-                f"{place}: {self.unread.total()} files were not read, because their names do not"
-                f" end in {', '.join(EXTENSIONS)}: {kinds}; convert those that are images"
+                f"{place}: files whose names do not end in {', '.join(EXTENSIONS)} are not read:"
+                f" {kinds}; convert those that are images"
             )
         for part, number in self.outside.items():
             sentences.append(
-                f"{place / part}: {number} images were not read, because they are in no folder of"
-                " a class"
+                f"{place / part}: images outside of the folders of classes are not read; there"
+                f" {'is' if number == 1 else 'are'} {number}"
             )
         return sentences
 

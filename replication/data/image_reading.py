@@ -147,7 +147,13 @@ def fitted(place: str, image: "Image", wanted: Wanted, notes: Notes) -> "Image":
 
 def list_changes(notes: Notes) -> list[str]:
     """What was done to how many images, each in a sentence."""
-    return [f"{notes[what]:,} images {change}" for what, change in CHANGES.items() if notes[what]]
+    return [
+        f"1 image {change.replace('were', 'was')}"
+        if notes[what] == 1
+        else f"{notes[what]:,} images {change}"
+        for what, change in CHANGES.items()
+        if notes[what]
+    ]
 
 
 def _turned(image: "Image", notes: Notes) -> "Image":

@@ -96,7 +96,8 @@ def test_files_and_folders_of_other_programs_are_no_images_and_no_classes(pets: 
         "test": ["cat", "dog"],
     }
     (skipped,) = [line for line in remarks(pets) if "skipped" in line]
-    assert skipped.startswith(f"{pets}: 8 files or folders were skipped, because their names begin")
+    assert skipped.startswith(f"{pets}: files and folders whose names begin with ")
+    assert "are skipped, 8 in all: " in skipped
     assert skipped.endswith(": .DS_Store.png, ._1.png, .ipynb_checkpoints and others")
 
 
@@ -105,10 +106,11 @@ def test_files_that_are_not_read_are_counted_by_their_kind(pets: Path) -> None:
         (pets / "train/cat" / name).write_text("x")
     (pets / "train/list.csv").write_text("x")
     save(pets / "test/alone.jpg")
-    (unread, outside) = [line for line in remarks(pets) if "were not read" in line]
-    assert unread.startswith(f"{pets}: 6 files were not read, because their names do not end in")
+    (unread, outside) = [line for line in remarks(pets) if "not read" in line]
+    assert unread.startswith(f"{pets}: files whose names do not end in .jpg, ")
     assert "1 .avif, 1 .csv, 2 .heic, 1 .txt, 1 without an extension" in unread
-    assert outside.startswith(f"{pets / 'test'}: 1 images were not read, because they are in no")
+    assert outside.startswith(f"{pets / 'test'}: images outside of the folders of classes are not")
+    assert outside.endswith("; there is 1")
 
 
 def test_classes_are_the_same_in_every_form_of_unicode(pets: Path) -> None:

@@ -95,8 +95,8 @@ def test_palettes_one_bit_and_grey_are_converted_and_counted(file: Path) -> None
     assert read_image(str(file), ALPHA, notes)[3].min() == 0
     assert list_changes(notes) == [
         "3 images had a palette, and were converted to its colours",
-        "1 images had one bit a pixel, and were converted to black and white",
-        "1 images were grey, and were repeated in three channels",
+        "1 image had one bit a pixel, and was converted to black and white",
+        "1 image was grey, and was repeated in three channels",
     ]
 
 

@@ -362,7 +362,7 @@ def test_images_of_several_sizes_are_resized(tmp_path: Path) -> None:
         fingerprints.add(data.fingerprint)
         assert remark_on("pets", root, sizes, data)[:2] == [
             f"{source.place}: 2 images were resized",
-            f"{source.place}: 1 images were smaller than `size`, and were enlarged",
+            f"{source.place}: 1 image was smaller than `size`, and was enlarged",
         ]
     assert len(fingerprints) == 2  # crop and stretch fill one colour alike
 

@@ -104,11 +104,11 @@ def test_a_folder_of_photographs_becomes_a_table(
     log = (tmp_path / "results/photographs/data/my_photos.log").read_text()
     for line in (
         "my_photos: 8 × 12 × 3 (height × width × channels), classes 2, train 49, evaluation 24;",
-        "My Photos: 4 files or folders were skipped",
-        "My Photos: 2 files were not read, because their names do not end in",
+        "My Photos: files and folders whose names begin with",
+        "My Photos: files whose names do not end in",
         "My Photos: 24 images were turned, as their EXIF orientation says",
-        "My Photos: 1 images had 16 bits a pixel, and were scaled to 8",
-        "My Photos: 1 images were grey, and were repeated in three channels",
+        "My Photos: 1 image had 16 bits a pixel, and was scaled to 8",
+        "My Photos: 1 image was grey, and was repeated in three channels",
         "My Photos: 73 images were resized",
     ):
         assert line in log
