@@ -24,10 +24,15 @@ SPREADS = (OWN, POOLED, POOLED_BY_KIND)
 
 
 class Samples(NamedTuple):
-    """The values of one cell by seed, with the kind of its networks, such as their family."""
+    """The values of one cell by seed, with the kind of its networks, such as their family.
+
+    ``is_one_run``: all seeds show the same run, as those of a teacher from elsewhere do. Such a
+    cell has no spread over seeds, and lends none to others.
+    """
 
     kind: str
     values: Mapping[int, float]
+    is_one_run: bool = False
 
 
 class SpreadInterval(NamedTuple):
@@ -43,7 +48,7 @@ def summarise_together(cells: Sequence[Samples]) -> list[SpreadInterval]:
     Cells with fewer than five seeds share one spread: the root of the sum of their squared
     residuals over the sum of their degrees of freedom. Where the spreads of two kinds of networks
     differ by more than a factor of two, every kind has its own. Cells with the same values, because
-    they show the same runs, count once.
+    they show the same runs, count once. A cell that shows one run at all seeds has no interval.
     """
     few = [cell for cell in cells if _is_few(cell)]
     distinct = {tuple(sorted(cell.values.items())): cell for cell in few}
@@ -68,7 +73,7 @@ def summarise_together(cells: Sequence[Samples]) -> list[SpreadInterval]:
 
 def _is_few(cell: Samples) -> bool:
     """Whether a cell has too few seeds for an interval of its own, and one to speak of."""
-    return 1 < len(cell.values) < FEW_SEEDS
+    return 1 < len(cell.values) < FEW_SEEDS and not cell.is_one_run
 
 
 def _pool(cells: Sequence[Samples]) -> Spread:

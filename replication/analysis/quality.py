@@ -23,7 +23,12 @@ from numpy.typing import NDArray
 
 from replication import metrics
 from replication.analysis.measure import Average, Measurements, Predictions, combine
-from replication.analysis.summary import CellSamples, network_kind, statistics_of_cells
+from replication.analysis.summary import (
+    CellSamples,
+    network_kind,
+    show_one_run,
+    statistics_of_cells,
+)
 from replication.ensemble import average_logits, log_average
 from replication.errors import InputError
 from replication.plan.cells import Cell
@@ -204,4 +209,5 @@ def _samples(of_cell: pd.DataFrame, runs: pd.DataFrame) -> CellSamples:
         network_kind(str(runs["network"][members[-1]]), len(members)),
         values,
         teachers if of_cell["teacher"].notna().all() else {},
+        show_one_run(of_cell),
     )

@@ -24,21 +24,27 @@ DIFFERENCE = "difference of "
 class CellSamples(NamedTuple):
     """The values of a cell by seed, and those of its generation-0 teachers; empty if there is none.
 
-    ``kind`` says what kind of network it shows, for the spread that cells share.
+    ``kind`` says what kind of network it shows, for the spread that cells share, and ``is_one_run``
+    whether all of its seeds show the same run.
     """
 
     kind: str
     values: Mapping[int, float]
     teachers: Mapping[int, float]
+    is_one_run: bool = False
 
 
 class MeasuredCell(NamedTuple):
-    """A cell with its values by seed, its teachers', and its parameters in millions."""
+    """A cell with its values by seed, its teachers', and its parameters in millions.
+
+    ``is_one_run``: all of its seeds show the same run.
+    """
 
     cell: Cell
     values: Mapping[int, float] = {}
     teachers: Mapping[int, float] = {}
     params: float | None = None
+    is_one_run: bool = False
 
 
 def statistics_of_cells(cells: Sequence[CellSamples]) -> list[dict[str, Any]]:
@@ -54,13 +60,19 @@ def statistics_of_cells(cells: Sequence[CellSamples]) -> list[dict[str, Any]]:
     ]
     measured = [place for place, cell in enumerate(cells) if cell.values]
     levels = summarise_together(
-        [Samples(cells[place].kind, cells[place].values) for place in measured]
+        [
+            Samples(cells[place].kind, cells[place].values, cells[place].is_one_run)
+            for place in measured
+        ]
     )
     for place, (summary, spread) in zip(measured, levels, strict=True):
         lines[place] |= {"spread": spread, **dict(zip(LEVELS, summary[:4], strict=True))}
     students = [place for place in measured if cells[place].teachers]
     differences = summarise_together(
-        [Samples(cells[place].kind, _differences(cells[place])) for place in students]
+        [
+            Samples(cells[place].kind, _differences(cells[place]), cells[place].is_one_run)
+            for place in students
+        ]
     )
     for place, (summary, _) in zip(students, differences, strict=True):
         numbers = (summary.mean, summary.low, summary.high, summary.p_value)
@@ -78,10 +90,10 @@ def summary_lines(cells: Sequence[MeasuredCell]) -> list[dict[str, Any]]:
         places = [place for place, measured in enumerate(cells) if measured.cell.metric == metric]
         samples = []
         for place in places:
-            cell, values, teachers, _ = cells[place]
+            cell, values, teachers, _, is_one_run = cells[place]
             members = next(iter(cell.members.values()))
             kind = network_kind(members[-1].network, len(members))
-            samples.append(CellSamples(kind, values, teachers))
+            samples.append(CellSamples(kind, values, teachers, is_one_run))
         for place, statistics in zip(places, statistics_of_cells(samples), strict=True):
             lines[place] = _summary_line(cells[place], statistics)
     return lines
@@ -114,6 +126,11 @@ def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, Any]]
         line | {name: numbers[name] for name in own}
         for line, numbers in zip(lines, statistics, strict=True)
     ]
+
+
+def show_one_run(lines: pd.DataFrame) -> bool:
+    """Whether a cell's lines, one per seed, all show one run, as for weights from elsewhere."""
+    return len(lines) > 1 and lines["run"].nunique() == 1
 
 
 def network_kind(network: str, members: int = 1) -> str:

@@ -3,7 +3,13 @@
 import pandas as pd
 
 from replication.analysis.collect import result_column
-from replication.analysis.summary import NUMBERS, MeasuredCell, contrast_lines, summary_lines
+from replication.analysis.summary import (
+    NUMBERS,
+    MeasuredCell,
+    contrast_lines,
+    show_one_run,
+    summary_lines,
+)
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.results.csv_files import root_teachers, split_members
@@ -58,4 +64,5 @@ def _measured_cell(cell: Cell, of_cell: pd.DataFrame | None, runs: pd.DataFrame)
         dict(zip(seeds, of_cell["value"].tolist(), strict=True)),
         dict(zip(seeds, teacher_values.tolist(), strict=True)) if teachers.notna().all() else {},
         float(runs["parameters"][last_member]) / 1e6,
+        show_one_run(of_cell),
     )

@@ -65,6 +65,17 @@ def test_cells_of_the_same_runs_count_once() -> None:
     assert once == twice
 
 
+def test_a_cell_of_one_run_has_no_interval_and_lends_no_spread() -> None:
+    """A teacher from elsewhere is the same network at every seed."""
+    students = [samples("wide", 1.0, 3.0), samples("wide", 4.0, 5.0)]
+    teacher = Samples("wide", {0: 2.0, 1: 2.0}, is_one_run=True)
+    *alone, _ = summarise_together([*students, samples("wide", 2.0, 2.0)])
+    *beside, (summary, spread) = summarise_together([*students, teacher])
+    assert beside == summarise_together(students) != alone
+    assert (summary.mean, summary.std, spread) == (2.0, 0.0, OWN)
+    assert np.isnan([summary.low, summary.high]).all()
+
+
 def test_a_tie_among_cells_that_vary_has_an_interval() -> None:
     (tie, _), _ = summarise_together([samples("wide", 2.0, 2.0), samples("wide", 5.0, 6.0)])
     assert tie.std == 0

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
@@ -14,6 +15,7 @@ from replication.analysis.summary import (
     MeasuredCell,
     contrast_lines,
     network_kind,
+    show_one_run,
     summary_lines,
     verdict_counts,
 )
@@ -117,6 +119,26 @@ def test_the_kind_of_a_cell_is_a_family_and_whether_it_is_an_ensemble() -> None:
     assert network_kind("densenet_90_60") == network_kind("densenet_80_80") == "densenet"
     assert network_kind("densenet_90_60", 2) == "ensemble of densenet"
     assert network_kind("timm:resnet18") == "timm:resnet18"
+
+
+def test_a_cell_shows_one_run_if_all_of_its_seeds_do() -> None:
+    lines = pd.DataFrame({"seed": [0, 1], "run": ["a", "a"]})
+    assert show_one_run(lines)
+    assert not show_one_run(lines.assign(run=["a", "b"]))
+    assert not show_one_run(lines[:1])
+
+
+def test_a_teacher_that_is_one_network_has_no_interval() -> None:
+    cells = tiny_plan(tables=["table6"], seeds=[0, 1]).cells
+    lines = summary_lines(
+        [
+            MeasuredCell(cells[0], {0: 90.0, 1: 90.0}, is_one_run=True),
+            MeasuredCell(cells[0], {0: 90.0, 1: 92.0}, {0: 90.0, 1: 90.0}),
+        ]
+    )
+    assert (lines[0]["mean"], lines[0]["n"], lines[0]["spread"]) == (90.0, 2, "own")
+    assert np.isnan([lines[0]["ci_low"], lines[0]["ci_high"]]).all()
+    assert lines[1]["ci_high"] > 91
 
 
 def test_the_cells_of_a_table_share_their_spread_by_metric_below_five_seeds() -> None:
