@@ -18,7 +18,8 @@ EXAMPLE = "ban-all"
 
 def example_verdict(publications: Publications) -> str:
     """Return the steps from the printed numbers to the verdict, each with its number."""
-    scale = evidence_scales(publications)[0]
+    measured = publications.scales_of(EXAMPLE)
+    scale = next(scale for scale in evidence_scales(publications) if scale in measured)
     line = line_of(publications.claims(scale), EXAMPLE)
     printed, printed_level = line["reported_difference"], line["reported_level"]
     relative = printed / printed_level

@@ -79,9 +79,15 @@ def findings(publications: Publications) -> str:
     blocks = []
     for scale in scales:
         claims = publications.claims(scale)
+        primary = _primary(claims)
+        if primary.empty:
+            continue
+        if len(primary) == 1:
+            blocks.append(_single_claim(primary.iloc[0], scale))
+            continue
         sentences = [
-            _verdicts_sentence(claims, scale),
-            _sizes_sentence(claims),
+            _verdicts_sentence(primary, scale),
+            _sizes_sentence(primary),
             *_alternatives_sentences(claims),
         ]
         blocks.append(" ".join(sentences))
@@ -188,13 +194,21 @@ def _primary(claims: pd.DataFrame) -> pd.DataFrame:
     return claims[is_primary & claims["difference"].notna()]
 
 
-def _verdicts_sentence(claims: pd.DataFrame, scale: str) -> str:
-    primary = _primary(claims)
-    if len(primary) == 1:
-        return (
-            f"One of the paper's primary claims was tested on {TESTED_ON[scale]} (scale"
-            f" `{scale}`) so far; it is *{primary['verdict'].iloc[0]}*."
-        )
+def _single_claim(line: "pd.Series[float]", scale: str) -> str:
+    """What is known at a scale that has been trained for one primary claim so far."""
+    words = CLAIM_WORDS[str(line["claim"])]
+    sentence = (
+        f"On {TESTED_ON[scale]} (scale `{scale}`), one of the paper's primary claims has been"
+        f" tested so far: {words}. It is *{line['verdict']}*: the difference is"
+        f" {difference_of(line)} points, where the paper prints {reported_of(line)}."
+    )
+    if pd.isna(line["fraction"]):
+        return sentence
+    fraction = f"{line['fraction']:.2f}".replace("-", "−")
+    return f"{sentence} In proportion to the error, this is {fraction} times the paper's effect."
+
+
+def _verdicts_sentence(primary: pd.DataFrame, scale: str) -> str:
     counts = primary["verdict"].value_counts().to_dict()
     counts.setdefault("contradicted", 0)
     parts = [
@@ -207,15 +221,10 @@ def _verdicts_sentence(claims: pd.DataFrame, scale: str) -> str:
     )
 
 
-def _sizes_sentence(claims: pd.DataFrame) -> str:
-    primary = _primary(claims)
+def _sizes_sentence(primary: pd.DataFrame) -> str:
     fractions = primary["fraction"].dropna()
-    if len(fractions) < 2:
-        known = [
-            f"In proportion to the error, its effect is {each:.2f} times the paper's."
-            for each in fractions
-        ]
-        return "".join(known).replace("-", "−")
+    if fractions.empty:
+        return ""
     counts = primary["size"].value_counts()
     at_least, below = (int(counts.get(size, 0)) for size in ("at least half", "below half"))
     sentence = (

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
 from replication.report.primary_claims import claims_table
 from replication.report.published_results import Publications, markdown_table
@@ -22,8 +23,13 @@ def scales_table(publications: Publications) -> str:
     rows = []
     for scale in publications.scales:
         runs = publications.file(scale, "runs")
-        words = describe_data_sets(publications.plan(scale).scale)
-        data = [f"{PRINTED_DATASETS.get(role, role)}: {text}" for role, text in words.items()]
+        published = publications.plan(scale).scale
+        words, trained_on = describe_data_sets(published), {*runs["dataset"]}
+        data = [
+            f"{PRINTED_DATASETS.get(role, role)}: {words[role]}"
+            for role, dataset in published.datasets.items()
+            if dataset.name in trained_on
+        ]
         rows.append(
             [
                 f"[{scale}]({scale}/README.md)",
@@ -53,7 +59,8 @@ def tables_by_seeds(cells: pd.DataFrame) -> str:
 
 
 def _verdicts(claims: pd.DataFrame) -> str:
-    """The number of primary claims of each verdict."""
+    """The number of primary claims of each verdict, and of those that are not measured."""
     primary = claims[claims["claim"] == claims["family"]]
-    counts = primary["verdict"].value_counts()
+    is_measured = primary["reason"] != NOT_MEASURED
+    counts = primary["verdict"].where(is_measured, NOT_MEASURED).value_counts()
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

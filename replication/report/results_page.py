@@ -74,7 +74,10 @@ def likelihood(publications: Publications) -> str:
     for claim, title in first.loc[first["metric"].notna(), "title"].items():
         lines = [line_of(claims, claim) for claims in by_scale.values()]
         shown = [
-            f"{difference_of(line)}, n = {seeds_of(line)}, {verdict_of(line)}" for line in lines
+            f"{difference_of(line)}, n = {seeds_of(line)}, {verdict_of(line)}"
+            if line["n"] > 0
+            else verdict_of(line)
+            for line in lines
         ]
         rows.append([escaped(title), *shown])
     return markdown_table(header, rows)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from replication.report.primary_claims import _sizes_sentence, _verdicts_sentence
+from replication.report.primary_claims import _single_claim, _sizes_sentence
 from replication.report.published_results import Publications, seeds_of, verdict_of
 
 ONE_SEED = {"verdict": "undecided", "reason": "too few seeds", "size": "open", "fraction": 0.354}
@@ -22,18 +22,28 @@ def test_a_claim_that_was_not_measured_has_neither_seeds_nor_a_verdict() -> None
     assert (seeds_of(line), verdict_of(line)) == ("–", "not measured")
 
 
-def test_a_single_claim_that_was_tested_is_one_claim() -> None:
-    claims = pd.DataFrame(
-        [
-            {**ONE_SEED, "claim": "a", "family": "a", "difference": -5.0},
-            {**ONE_SEED, "claim": "b", "family": "b", "difference": float("nan")},
-        ]
+def test_a_scale_with_one_tested_claim_says_which_and_by_how_much() -> None:
+    line = pd.Series(
+        {
+            **ONE_SEED,
+            "claim": "densenet-students-beat-wide-resnet-teachers",
+            "difference": -5.0,
+            "ci_low": -6.0,
+            "ci_high": -4.0,
+            "reported_difference": -4.4,
+        }
     )
-    sentence = _verdicts_sentence(claims, "cifar")
-    assert sentence.startswith("One of the paper's primary claims was tested on CIFAR-100")
-    assert sentence.endswith("so far; it is *undecided*.")
-    assert _sizes_sentence(claims).endswith("its effect is 0.35 times the paper's.")
-    assert _sizes_sentence(claims.assign(fraction=float("nan"))) == ""
+    sentences = _single_claim(line, "cifar")
+    assert sentences.startswith("On CIFAR-100 at 16×16 pixels (scale `cifar`), one of the paper's")
+    assert "DenseNet-90-60 students have a lower error than their Wide-ResNet teachers" in sentences
+    assert "It is *undecided*: the difference is −5.00 [−6.00, −4.00] points" in sentences
+    assert "where the paper prints −4.40" in sentences
+    assert sentences.endswith("In proportion to the error, this is 0.35 times the paper's effect.")
+    assert "In proportion" not in _single_claim(line.replace(0.354, float("nan")), "cifar")
+
+
+def test_claims_whose_size_is_unknown_have_no_sentence_on_sizes() -> None:
+    assert _sizes_sentence(pd.DataFrame([{**ONE_SEED, "fraction": float("nan")}])) == ""
 
 
 def test_scales_that_lack_a_table_are_left_out(tmp_path: Path) -> None:
