@@ -15,7 +15,7 @@ from replication.analysis.claim_verdicts import (
     OPEN,
     TIES,
 )
-from replication.analysis.hypothesis_tests import DIRECTION, LARGE, SMALL
+from replication.analysis.hypothesis_tests import DIRECTION, LARGE, LEVEL, SMALL
 from replication.analysis.single_runs import NOT_APPLICABLE, paper_alone
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_claims import Claims
@@ -120,10 +120,11 @@ def _reason(
         return "Undecided, because one seed gives no interval."
     seeds = decision.seeds_to_decide
     needed = "more than 10,000" if np.isinf(seeds) else f"about {seeds:.0f}"
-    direction = _p_value(decision.corrected[DIRECTION])
-    return (
-        f"Undecided, because these are too few seeds (corrected {direction}); {needed} are needed."
-    )
+    alone, corrected = measurement.tests.p_values[DIRECTION], decision.corrected[DIRECTION]
+    shown = f"corrected {_p_value(corrected)}"
+    if alone < LEVEL:
+        shown = f"{_p_value(alone)} by itself, {_p_value(corrected)} corrected for all claims"
+    return f"Undecided, because these are too few seeds ({shown}); {needed} are needed."
 
 
 def _missing(measurement: ClaimMeasurement) -> str:

@@ -21,6 +21,7 @@ class Criterion:
         template: when it is met, with a place for each threshold.
         short_template: the same in a few words, with places for some of the thresholds.
         reason: why a result says little about the paper where the criterion is not met.
+        needs: what has to be trained for it to be measured.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Criterion:
     template: str
     short_template: str
     reason: str
+    needs: str
 
     @property
     def sentence(self) -> str:
@@ -48,6 +50,7 @@ CAPACITY = Criterion(
     " where their sizes in the paper differ by more than {1:g} times",
     "sizes of networks in the paper's proportions",
     "the claims are about small and large networks",
+    "networks of the paper",
 )
 FIT = Criterion(
     "fit",
@@ -56,6 +59,7 @@ FIT = Criterion(
     "training error below {0:g} %",
     "the paper’s teachers fit their training images; an underfitted student is worse than its"
     " teacher for another reason",
+    "a network that is trained on labels",
 )
 ROOM = Criterion(
     "error",
@@ -64,6 +68,7 @@ ROOM = Criterion(
     " whose error is (C − 1)/C for C classes",
     "test error of at least {0:g} %, and at most {1:g} % of that of guessing",
     "below there is little to gain; above labels are hardly learnt",
+    "a network that is trained on labels",
 )
 SCHEDULE = Criterion(
     "schedule",
@@ -73,6 +78,7 @@ SCHEDULE = Criterion(
     " epochs",
     "students that change by less than {0:g} % at the end of their training",
     "a student needs longer than its teacher; single epochs differ too much to be compared",
+    "a student that is trained by BAN",
 )
 FAIR_TEST = (CAPACITY, FIT, ROOM, SCHEDULE)
 """The criteria in the order of the columns of ``criteria.csv``."""

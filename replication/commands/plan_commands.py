@@ -94,4 +94,5 @@ def check(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> Non
     check_before_training(planned, None)
     runs = runs_to_check(planned)
     check_parts(planned, runs)
-    print(f"scale {planned.scale.scale}: no mistake found; {len(runs)} runs have parts of your own")
+    tried = f"; the networks, losses or weights of {len(runs)} runs were tried" if runs else ""
+    print(f"scale {planned.scale.scale}: no mistake found{tried}")

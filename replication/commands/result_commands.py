@@ -84,7 +84,7 @@ def derive(
     changed = derive_results(results, notebooks=notebooks)
     for file in changed:
         print(file)
-    print(f"{results}: {len(changed)} files have changed")
+    print(f"{results}: files that have changed: {len(changed)}")
 
 
 def pool(
@@ -168,7 +168,7 @@ def docs(
     """Write the published results into README.md, docs/results.md and their figure.
 
     Call it in a clone of the repository after published results have changed. What stands between
-    two markers of a document is replaced. The command prints the files that it has written.
+    two markers of a document is replaced. The command prints the files that have changed.
     """
     from replication.report.documents import write_documents
 

@@ -36,7 +36,7 @@ def find_objective(name: str, folder: Path = Path()) -> Objective:
         reason = " ".join(str(error).split()) or "no reason given"
         raise InputError(
             f"objective `{name}`: {source} cannot be imported"
-            f" ({type(error).__name__}: {reason}); correct it"
+            f" ({type(error).__name__}: {reason}); correct it, or what it imports"
         ) from None
     if not callable(own_function := getattr(imported, function, None)):
         raise InputError(

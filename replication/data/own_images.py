@@ -97,7 +97,7 @@ def _from_folder(source: Source, listing: Listing) -> Collected:
         if empty := [name for name, files in parts[part].items() if not files]:
             raise InputError(
                 f"{place / part / empty[0]}: no images (names end in {', '.join(EXTENSIONS)});"
-                " add some, or move the folder away"
+                " add some, or take this class out of train/ and test/"
             )
     _check_same_classes(place, *(set(parts[part]) for part in PARTS))
     classes = tuple(sorted(parts["train"]))

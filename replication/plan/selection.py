@@ -32,7 +32,7 @@ def read_part(
     if seeds:
         keys |= {"seeds": parse_numbers("--seeds", seeds), "table_seeds": {}}
     plan = Plan.read(files, root=root, keys=keys)
-    return _with_rows(plan, _listed(rows)) if rows else plan
+    return _with_rows(plan, _listed(rows), keys.get("tables", [])) if rows else plan
 
 
 def table_name(name: str) -> str:
@@ -56,7 +56,8 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _with_rows(plan: Plan, patterns: Sequence[str]) -> Plan:
+def _with_rows(plan: Plan, patterns: Sequence[str], named_tables: Sequence[str]) -> Plan:
+    """The plan of the rows that match; each pattern and each named table has one at least."""
     names = dict.fromkeys(cell.row for cell in plan.cells)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
@@ -64,6 +65,13 @@ def _with_rows(plan: Plan, patterns: Sequence[str]) -> Plan:
     cells = tuple(
         cell for cell in plan.cells if any(fnmatchcase(cell.row, pattern) for pattern in patterns)
     )
+    for table in named_tables:
+        if not any(cell.table == table for cell in cells):
+            of_table = dict.fromkeys(cell.row for cell in plan.cells if cell.table == table)
+            raise InputError(
+                f"--rows {','.join(patterns)}: no row of {table} matches; there are:"
+                f" {', '.join(of_table)}"
+            )
     needed = {run.id for cell in cells for run in cell.needed()}
     runs = {name: run for name, run in plan.runs.items() if name in needed}
     return replace(plan, cells=cells, runs=runs)

@@ -46,11 +46,12 @@ def publish(
         InputError: the results have inconsistencies or are not finished, a source is missing, or
             the folder ``to`` has something else.
     """
-    _refuse(results, verify(results, tables, deep=deep))
     plan = read_plan(results, tables, (), Findings())
     if to is None:
         to = PUBLISHED / plan.scale.scale
         _check_is_not_anothers(to, plan)
+    _check_can_be_replaced(to)
+    _refuse(results, verify(results, tables, deep=deep))
     return to, write_publication(results, to, tables, lambda part: _write(part, plan))
 
 
@@ -72,6 +73,14 @@ def _check_is_not_anothers(to: Path, plan: Plan) -> None:
         )
 
 
+def _check_can_be_replaced(to: Path) -> None:
+    if to.exists() and not (to / CRATE).is_file() and any(to.iterdir()):
+        raise InputError(
+            f"{to}: has files, but no {CRATE}, so it is no publication that may be replaced; name"
+            " another folder with --to"
+        )
+
+
 def write_publication(
     source: Path, to: Path, tables: Path, write: Callable[[Path], None]
 ) -> Findings:
@@ -83,8 +92,7 @@ def write_publication(
         InputError: ``to`` has something else than a publication, what was written has
             inconsistencies, or it cannot be written.
     """
-    if to.exists() and not (to / CRATE).is_file() and any(to.iterdir()):
-        raise InputError(f"{to}: has no {CRATE}, so it is no publication; name a folder with --to")
+    _check_can_be_replaced(to)
     part = to.with_name(f".{to.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:

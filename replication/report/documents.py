@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from replication.errors import InputError
-from replication.files import write_text
+from replication.files import write_atomically
 from replication.report import publication_index, results_page
 from replication.report.claim_pages import claim_pages
 from replication.report.example_verdict import example_verdict
@@ -71,7 +71,7 @@ def fill_document(text: str, publications: Publications) -> str:
 
 
 def write_documents(root: Path, published: Path) -> list[Path]:
-    """Write the documents, the claims' pages and the figures; return the files that were written.
+    """Write the documents, the claims' pages and the figures; return the files that have changed.
 
     The documents lie below ``root``, and the pages in the folder of the publications.
 
@@ -79,7 +79,7 @@ def write_documents(root: Path, published: Path) -> list[Path]:
         InputError: a document or a csv file is missing or damaged.
     """
     publications = Publications(published)
-    written = []
+    contents: dict[Path, str | bytes] = {}
     for name in DOCUMENTS:
         document = root / name
         try:
@@ -88,14 +88,17 @@ def write_documents(root: Path, published: Path) -> list[Path]:
             raise InputError(
                 f"{document}: no such file; call the command in a clone of the repository"
             ) from None
-        write_text(document, fill_document(text, publications))
-        written.append(document)
-    drawings = {root / FIGURE: draw(findings_figure(publications), "svg")}
-    for file, content in (claim_pages(publications) | drawings).items():
-        file.parent.mkdir(exist_ok=True)
-        if isinstance(content, str):
-            write_text(file, content)
-        else:
-            file.write_bytes(content)
-        written.append(file)
-    return written
+        contents[document] = fill_document(text, publications)
+    contents |= claim_pages(publications)
+    contents[root / FIGURE] = draw(findings_figure(publications), "svg")
+    return [file for file, content in contents.items() if _write_if_changed(file, content)]
+
+
+def _write_if_changed(file: Path, content: str | bytes) -> bool:
+    """Write a file unless it has this content; returns whether it was written."""
+    new = content.encode() if isinstance(content, str) else content
+    if file.is_file() and file.read_bytes() == new:
+        return False
+    file.parent.mkdir(exist_ok=True)
+    write_atomically(file, lambda part: part.write_bytes(new))
+    return True

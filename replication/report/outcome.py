@@ -7,6 +7,7 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import compress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,6 +24,9 @@ UNTESTED = ("not measured", "network excepted")
 
 PAGE = "README.md"
 """The first page of a publication."""
+
+NOTHING = "–"
+"""What a table of claims shows where there is no number."""
 
 Lines = list[dict[str, str]]
 
@@ -78,6 +82,10 @@ def describe_in_markdown(plan: Plan) -> str:
     measured = [line for line in tested if line["reason"] != "not measured"]
     primary = [line for line in tested if line["claim"] == line["family"]]
     shown = [line for line in primary if line in measured]
+    of_paper = (
+        " *Of the paper's* is the effect as a fraction of the paper's, both relative to what they"
+        " are compared with."
+    )
     blocks = [
         f"# {_title(plan)}",
         f"{_size(plan)} `runs.csv` has a line for each network, `tables/` the tables, `figures/`"
@@ -88,18 +96,30 @@ def describe_in_markdown(plan: Plan) -> str:
         _claims_in_markdown(shown),
         f"{len(shown)} of {len(primary)} are measured. Differences are in points of test error,"
         " perplexity or the metric in brackets. p is that of the direction, corrected by Holm over"
-        " the primary claims, and within their family for the others. *Of the paper's* is the"
-        " effect as a fraction of the paper's, both relative to what they are compared with.",
+        " the primary claims, and within their family for the others."
+        + of_paper
+        * any(_paper(line) != NOTHING for line in shown),
+    ]
+    families = {
+        claim["statement"]: [line for line in measured if line["family"] == claim["claim"]]
+        for claim in primary
+    }
+    families = {
+        title: family
+        for title, family in families.items()
+        if any(line["claim"] != line["family"] for line in family)
+    }
+    if not families:
+        return "\n\n".join(blocks) + "\n"
+    blocks += [
         "## All claims",
         f"{count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
         " *reading*: this suite's interpretation; *ours*: not in the paper. Each family begins with"
-        " its primary claim. Claims that are not measured are left out.",
+        " its primary claim. Families of one claim and claims that are not measured are left out.",
     ]
-    for claim in primary:
-        family = [line for line in measured if line["family"] == claim["claim"]]
-        if family:
-            family.sort(key=lambda line: line["claim"] != line["family"])
-            blocks += [f"### {claim['statement']}", _claims_in_markdown(family)]
+    for title, family in families.items():
+        family.sort(key=lambda line: line["claim"] != line["family"])
+        blocks += [f"### {title}", _claims_in_markdown(family)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -131,17 +151,22 @@ def _claims_in_markdown(lines: Lines) -> str:
                 line["source"],
                 _paper(line),
                 _difference(line),
-                f"{float(p):.2g}" if p else "–",
-                seeds or "–",
+                f"{float(p):.2g}" if p else NOTHING,
+                seeds or NOTHING,
                 _verdict(line),
                 _fraction(line),
             ]
         )
+    # A study has nothing of the paper to show.
+    has_entries = [{*column[2:]} != {NOTHING} for column in zip(*rows, strict=True)]
+    rows = [list(compress(row, has_entries)) for row in rows]
     # Names such as Ens*2 would begin italics.
     return "\n".join(f"| {' | '.join(row)} |" for row in rows).replace("*", r"\*")
 
 
 def _title(plan: Plan) -> str:
+    if plan.claims_file.parent == plan.scale.study:
+        return f"The study {plan.scale.scale}"
     return f"Born-Again Neural Networks at scale {plan.scale.scale}"
 
 
@@ -199,7 +224,7 @@ def _difference(line: dict[str, str]) -> str:
     try:
         value, low, high = (_signed(line[key]) for key in ("difference", "ci_low", "ci_high"))
     except (KeyError, ValueError):
-        return "–"
+        return NOTHING
     metric = f" ({line['metric']})" if line.get("metric") else ""
     return f"{value} [{low}, {high}]{metric}"
 
@@ -209,7 +234,7 @@ def _fraction(line: dict[str, str]) -> str:
     try:
         numbers = [float(line[f"fraction{end}"]) for end in ("", "_low", "_high")]
     except (KeyError, ValueError):
-        return "–"
+        return NOTHING
     fraction, low, high = (f"{number:.2f}".replace("-", "−") for number in numbers)
     return f"{fraction} [{low}, {high}]: {line['size']}"
 
@@ -218,7 +243,7 @@ def _paper(line: dict[str, str]) -> str:
     try:
         return _signed(line["reported_difference"])
     except (KeyError, ValueError):
-        return "–"
+        return NOTHING
 
 
 def _signed(number: str) -> str:
@@ -235,7 +260,8 @@ def _criteria(lines: Lines) -> Iterator[str]:
         counts = Counter(verdict for line in lines if (verdict := line.get(name)))
         excepted = f", {counts['exception']} stated exceptions" if counts["exception"] else ""
         met = f"{counts['met']} of {counts.total()}" if counts else "not measured"
-        yield f"  {met}: {meaning}{excepted}"
+        missing = "" if counts else f" (needs {criterion.needs})"
+        yield f"  {met}: {meaning}{excepted}{missing}"
 
 
 def _claims(lines: Lines, seeds: int) -> Iterator[str]:

@@ -11,6 +11,8 @@ from replication.report.outcome import (
     read_lines,
     tested_claims,
 )
+from replication.results.run_folder import RECORD
+from replication.results.run_record import read_record
 
 LINE_WIDTH = 100
 """Columns of the text."""
@@ -26,16 +28,25 @@ def describe_study(plan: Plan) -> str:
     """The study's tables with their intervals, what became of each claim, and where all of it lies.
 
     Raises:
-        InputError: a csv file is damaged.
+        InputError: a csv file or the record of a run is damaged.
     """
     claims = tested_claims(plan)
     blocks = [
         *(_table(plan, name) for name in plan.tables),
         [f"Claims: {count_verdicts(claims) or 'not tested'}", *_claims(claims)],
         criteria_met(plan),
+        *([warnings] if (warnings := list(_warnings(plan))) else []),
         list(_next_steps(plan, claims)),
     ]
     return "\n\n".join("\n".join(lines) for lines in blocks)
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
+    """What speaks against weights from elsewhere, by the evaluation of each."""
+    for run in plan.runs.values():
+        if run.weights and (plan.folder(run) / RECORD).is_file():
+            for warning in read_record(plan.folder(run)).get("warnings", ()):
+                yield from _wrapped(f"WARNING: {warning}", "")
 
 
 def _table(plan: Plan, name: str) -> list[str]:

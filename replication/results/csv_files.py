@@ -16,7 +16,7 @@ from replication.results.schema import CSV_FILES, CsvFile
 if TYPE_CHECKING:
     import pandas as pd
 
-BUILD = "build it with: snakemake --cores 2"
+BUILD = "build it by calling snakemake with the file of its scale"
 SEPARATOR = ";"
 """Between the members of an ensemble in a column ``run``."""
 PACKED = ".gz"

@@ -61,12 +61,15 @@ def load_given_weights(network: nn.Module, file: Path, run_id: str) -> None:
     differing = sorted(
         key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape
     )
-    for names, what in ((in_one_only, "is not in both"), (differing, "has another shape")):
-        if names:
-            raise InputError(
-                f"{file}: does not fit {run_id}: {names[0]} {what}; name its network, its"
-                " `arguments` and a data set with as many classes"
-            )
+    problems = [f"{name} is not in both" for name in in_one_only] + [
+        f"{name} has the shape {tuple(weights[name].shape)}, here {tuple(own[name].shape)}"
+        for name in differing
+    ]
+    if problems:
+        raise InputError(
+            f"{file}: does not fit {run_id}: {problems[0]}; name its network, its `arguments` and a"
+            " data set with as many classes and channels"
+        )
     with torch.no_grad():
         network.load_state_dict(weights)
 
@@ -239,9 +242,9 @@ def _warnings(
     elif is_poor:
         yield (
             f"{run.id}: its error on the training images is {trials.error(chosen):.3g} %, by"
-            f" guessing it is {guessing:.3g} %: its own images may have been normalised otherwise"
-            f" than by {chosen} ({source}), or its classes be others or in another order; write"
-            " its `mean` and `std` into its cell, or check its classes"
+            f" guessing it is {guessing:.3g} %: it may have been trained with another"
+            f" normalisation than {chosen} ({source}), or with other classes or another order of"
+            " them; check `mean` and `std` in its cell, and its classes"
         )
 
 

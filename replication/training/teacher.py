@@ -129,9 +129,14 @@ class Teacher:
         (_, result), *_ = self.record["result"].items()
         problem = chance_problem(result, data)
         if problem and self.plan.scale.teacher_at_chance == "stop":
+            fix = (
+                "check its weights, classes and normalisation"
+                if self.run.weights
+                else "change its recipe"
+            )
             raise TrainingError(
-                f"{self.run.id}: no better than chance ({problem}), so it cannot teach; change its"
-                " recipe, or set `teacher_at_chance: allow`"
+                f"{self.run.id}: no better than chance ({problem}), so it cannot teach; {fix}, or"
+                " set `teacher_at_chance: allow`"
             )
 
     def check_unchanged(self, network: nn.Module) -> None:

@@ -50,7 +50,8 @@ class Findings:
     @property
     def counted(self) -> str:
         """How much was checked, in words."""
-        text = f"{self.runs} runs, {self.cells} numbers of cells.csv, {self.tables} tables checked"
+        tables = "1 table" if self.tables == 1 else f"{self.tables} tables"
+        text = f"{self.runs} runs, {self.cells} numbers of cells.csv, {tables} checked"
         if self.recomputed_runs:
             share = f"{self.recomputed_runs} runs ({self.recomputed_runs / self.runs:.0%})"
             text += f", predictions of {share} recomputed"

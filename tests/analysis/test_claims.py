@@ -202,6 +202,9 @@ def test_every_primary_claim_of_the_file_counts_whether_it_is_measured_or_not(
     assert set(frame["verdict"]) == {"undecided"}
     assert numbers["p_direction_corrected"][0] == pytest.approx(20 * alone["p_direction"])
     assert list(frame["reason"]) == ["too few seeds"] + 19 * ["not measured"]
+    p_alone, p_corrected = alone["p_direction"], numbers["p_direction_corrected"][0]
+    words = f"(p = {p_alone:.2g} by itself, p = {p_corrected:.2g} corrected for all claims)"
+    assert f"Undecided, because these are too few seeds {words}; about" in frame["evidence"][0]
     assert (
         frame["evidence"][1] == "Not measured at this scale: table6 / lstm / ban+l val and 1 more."
     )
@@ -479,7 +482,9 @@ def test_a_damaged_or_missing_cells_csv_is_one_line(folder: Path) -> None:
         r"cells\.csv: damaged \(.* is listed twice": pd.concat([frame, frame[:1]]),
         r"cells\.csv: damaged \(`value` has something": frame.assign(value="good"),
     }
-    with pytest.raises(InputError, match=r"cells\.csv: no such file; build it with: snakemake"):
+    with pytest.raises(
+        InputError, match=r"cells\.csv: no such file; build it by calling snakemake"
+    ):
         build_claims(tiny_plan(), ROOT / "tables")
     for message, wrong in cases.items():
         wrong.to_csv(folder / "cells.csv", index=False)

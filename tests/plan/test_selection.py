@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.checks import refused
 from support.plans import ROOT, TINY
 
 from replication.errors import InputError
@@ -36,6 +37,12 @@ def test_a_selection_has_its_tables_rows_and_seeds_and_the_teachers_they_need() 
     assert len(plan.runs) == 2 * (8 + 2)
     for run in plan.runs.values():
         assert run.teacher is None or run.teacher.id in plan.runs
+
+
+def test_a_named_table_without_a_matching_row_is_refused() -> None:
+    with refused("--rows densenet-9*: no row of sensitivity matches; there are: ", "BAN+L"):
+        read_part(FILES, tables="2,sensitivity", rows="densenet-9*")
+    assert {cell.table for cell in read_part(FILES, rows="densenet-9*").cells} >= {"table2"}
 
 
 def test_seeds_of_a_selection_are_those_of_every_table(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_publishing_again_replaces_a_publication_and_nothing_else(finished_plan:
     assert run_command(["publish", str(finished_plan.results)]) == 0
     assert contents(to) == before
     (Path("thesis") / "chapter").mkdir(parents=True)
-    with refused("thesis", "is no publication"):
+    with refused("thesis: has files, but no ro-crate-metadata.json", "is no publication"):
         publish(finished_plan.results, Path("thesis"))
     assert verify(to).problems == []
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
+from support.checks import refused
 from support.plans import ROOT
 from support.published_results import SOURCES, finish
 from support.studies import STUDY, TABLE, train_study, write_study
@@ -61,6 +62,17 @@ def test_a_publication_has_tables_claims_and_losses_and_verifies_elsewhere(elsew
     assert {"tables/own.csv", "claims.csv", "cells.csv"} <= {
         name for name, check in findings.checks.items() if check == "recomputed"
     }
+
+
+def test_results_whose_study_was_moved_away_are_not_blamed_on_the_suites_tables(made: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        STUDY.rename("moved")
+        try:
+            with refused(f"{STUDY}: no such folder; the study pets has its table own there"):
+                verify(Path("results/pets"))
+        finally:
+            Path("moved").rename(STUDY)
 
 
 @pytest.mark.parametrize("name", ["losses.py", "distances/square.py", "claims.yaml"])

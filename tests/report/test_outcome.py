@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.plans import tiny_plan
 
+from replication.config.new_study import create_study
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.outcome import describe_in_markdown, describe_in_rst, describe_outcome
@@ -123,6 +124,29 @@ def test_the_page_of_a_publication_has_every_measured_claim_in_its_family(plan: 
     )
 
 
+def test_the_page_of_a_study_shows_its_claims_once_and_nothing_of_the_paper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    create_study(Path("mine"))
+    study = Plan.read([Path("mine/study.yaml")])
+    study.results.mkdir(parents=True)
+    write(study, [])
+    lines = {
+        "claims": "claim,family,statement,tested_on,verdict,size,reason,source\n"
+        "a,a,BAN helps.,photographs,holds,,,ours\n",
+        "claims_power": "claim,metric,n,difference,ci_low,ci_high,p_direction_corrected\n"
+        "a,,10,-1.25,-2,-0.5,0.00123\n",
+    }
+    for name, text in lines.items():
+        (study.results / f"{name}.csv").write_text(text)
+    page = describe_in_markdown(study)
+    assert page.startswith("# The study mine\n")
+    assert page.count("BAN helps.") == 1
+    assert "| claim | tested on | source | here, 95 % interval | p | seeds | verdict |" in page
+    assert "of the paper's" not in page.lower()
+
+
 def test_the_page_says_which_tables_have_fewer_seeds(plan: Plan) -> None:
     write(plan, VERDICTS)
     keys = {"seeds": [0, 1, 2], "table_seeds": {plan.scale.tables[0]: [0, 1]}}
@@ -144,8 +168,9 @@ def test_a_criterion_that_nothing_measures_is_named(plan: Plan) -> None:
     (plan.results / "criteria.csv").write_text("capacity,fit\nmet,\n")
     text = describe_outcome(plan)
     assert "1 of 1: sizes of networks" in text
-    assert "not measured: training error below 1 %" in text
+    assert "not measured: training error below 1 % (needs a network that is trained on" in text
     assert "not measured: students that change" in text
+    assert text.count("(needs ") == 3
 
 
 def test_what_is_not_built_is_named_with_its_command(plan: Plan) -> None:
