@@ -24,6 +24,7 @@ from benchmarks.figure import draw
 from benchmarks.gpu import measure as gpu_measurements
 from benchmarks.lineage import SCALE, train_lineage
 from benchmarks.measure import machine
+from benchmarks.precision import PAIRS, pair_runs, precision_table
 from replication.errors import InputError
 
 RESULTS = Path(__file__).parent / "results"
@@ -174,6 +175,18 @@ def unpack_data(
 ) -> None:
     """Write the images of parts of CIFAR-100 into the folder that the suite reads."""
     print(f"{data}: {unpack(parts, data):,} images")
+
+
+@app.command()
+def precision(
+    float32: Annotated[Path, typer.Argument(help="Results in float32, such as results/cifar.")],
+    bfloat16: Annotated[Path, typer.Argument(help="The same runs in bfloat16.")],
+    pairs: Annotated[Path, typer.Option(help="File of the errors by run.")] = PAIRS,
+) -> None:
+    """Compare the test errors of the same runs in two precisions; print the appendix's table."""
+    frame = pair_runs(float32, bfloat16)
+    frame.to_csv(pairs, index=False, float_format="%.2f")
+    print(precision_table(frame), end="")
 
 
 def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:
