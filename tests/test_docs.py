@@ -315,8 +315,8 @@ def test_the_deviations_are_those_of_the_scale_files() -> None:
     assert rows["learning rate"] == [f"{recipe.learning_rate:g}" for recipe in recipes]
     networks = [scale.networks for scale in scales]
     dropouts = [f"{sizes.wide_resnet.dropout:g}" for sizes in networks]
-    assert rows["drop-out in Wide-ResNets"] == dropouts
-    assert rows["drop-out of the LSTM"] == [f"{sizes.lstm.dropout:g}" for sizes in networks]
+    assert rows["dropout in Wide-ResNets"] == dropouts
+    assert rows["dropout of the LSTM"] == [f"{sizes.lstm.dropout:g}" for sizes in networks]
     assert rows["layers of the LSTM"][1:] == [f"{sizes.lstm.layers}" for sizes in networks[1:]]
     assert rows["epochs, LSTM"] == [f"{scale.language.lstm.epochs}" for scale in scales]
     augmented = [recipe.flip or recipe.crop_padding > 0 for recipe in recipes]

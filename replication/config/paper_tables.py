@@ -201,9 +201,20 @@ class TableSpec(StrictModel):
 
 
 def find_tables(name: str, study: Path | None, folder: Path = TABLES) -> Path:
-    """The folder of a table: ``tables/`` of a study that has it, else the suite's ``folder``."""
-    own = study / "tables" if study else folder
-    return own if (own / f"{name}.yaml").is_file() else folder
+    """The folder of a table: ``tables/`` of a study that has it, else the suite's ``folder``.
+
+    Raises:
+        InputError: neither has it, and the study's folder is not there.
+    """
+    own, file = study / "tables" if study else folder, f"{name}.yaml"
+    if (own / file).is_file():
+        return own
+    if study and not study.is_dir() and not (folder / file).is_file():
+        raise InputError(
+            f"{study}: no such folder; the study has its table {name} there; put it back, or call"
+            " this from the folder that it lies in"
+        )
+    return folder
 
 
 def read_table(name: str, folder: Path = TABLES) -> TableSpec:

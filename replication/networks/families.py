@@ -37,7 +37,7 @@ class Shortcut(nn.Conv2d):
 
 
 class WideBlock(nn.Module):
-    """Two 3×3 convolutions with drop-out between them (Zagoruyko & Komodakis 2016).
+    """Two 3×3 convolutions with dropout between them (Zagoruyko & Komodakis 2016).
 
     The shortcut is a 1×1 convolution where shapes before and after differ. Maps (n, in_chs, h, w)
     to (n, out_chs, h / stride, w / stride).

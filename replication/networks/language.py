@@ -176,5 +176,5 @@ def create_language_model(name: str, vocabulary: Sequence[str], **options: Any) 
 
 
 def _lstm(inputs: int, width: int, layers: int, dropout: float) -> nn.LSTM:
-    # PyTorch warns when there is no connection between layers for its drop-out to act on.
+    # PyTorch warns when there is no connection between layers for its dropout to act on.
     return nn.LSTM(inputs, width, layers, dropout=dropout if layers > 1 else 0.0)

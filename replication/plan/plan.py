@@ -92,7 +92,6 @@ class Plan:
                 )
         folders = {name: find_tables(name, scale.study, tables) for name in scale.tables}
         files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
-        _check_study_is_there(scale, files)
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
             check_table(scale, spec, files[name])
@@ -266,16 +265,6 @@ def read_scale(file: Path) -> Scale:
     if (study := file.parent / STUDY).is_dir():
         config["folder"] = str(study)
     return check_scale(config, str(file))
-
-
-def _check_study_is_there(scale: Scale, files: Mapping[str, Path]) -> None:
-    """Check that a study whose tables are missing has not been moved away as a whole."""
-    missing = [name for name, file in files.items() if not file.is_file()]
-    if missing and scale.study and not scale.study.is_dir():
-        raise InputError(
-            f"{scale.study}: no such folder; the study {scale.scale} has its table {missing[0]}"
-            " there; put it back, or call this from the folder that it lies in"
-        )
 
 
 def _variants(

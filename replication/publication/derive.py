@@ -14,7 +14,7 @@ from replication.plan.plan import Plan
 from replication.publication.crate import describe
 from replication.publication.execute_notebooks import execute_notebooks
 from replication.report.derived_files import DERIVATIONS
-from replication.report.outcome import PAGE
+from replication.report.first_pages import PAGE
 from replication.results.csv_files import csv_path, read_runs
 from replication.verify.check_publication import CRATE, check_files
 from replication.verify.findings import Findings

@@ -19,7 +19,7 @@ from replication.publication.clean_notebooks import clean_notebook
 from replication.publication.derive import write_crate
 from replication.publication.execute_notebooks import shown_notebooks
 from replication.publication.study_files import write_study
-from replication.report.outcome import PAGE, describe_in_markdown
+from replication.report.first_pages import PAGE, describe_in_markdown
 from replication.results.correctness import CORRECT
 from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings

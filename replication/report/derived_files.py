@@ -14,7 +14,7 @@ from replication.analysis.criteria import derive_criteria
 from replication.analysis.table_statistics import missing_cells, table_statistics
 from replication.plan.plan import Plan
 from replication.report.criteria_page import criteria_html
-from replication.report.outcome import PAGE, describe_in_markdown
+from replication.report.first_pages import PAGE, describe_in_markdown
 from replication.report.quality_table import quality_tables
 from replication.report.table_files import render_table
 from replication.results.correctness import CORRECT

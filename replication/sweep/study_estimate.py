@@ -5,6 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from replication.data.prepare import prepare, remark_on
 from replication.data.specs import ImageSpec
 from replication.networks.counting import parameters
 from replication.plan.plan import Plan
@@ -13,7 +14,7 @@ from replication.sweep.measured_speed import measure_tflops
 
 
 def describe_new_study(plan: Plan) -> str:
-    """The data, the network, the trainings and their time, in a line for each.
+    """The data and what is unusual in them, the network, the trainings and their time, in lines.
 
     The time follows from the FLOPs of all trainings and the speed of a few steps, which are timed
     here. Tables and notebooks are not included.
@@ -25,6 +26,8 @@ def describe_new_study(plan: Plan) -> str:
     images = plan.data_spec(run.dataset)
     assert isinstance(images, ImageSpec)
     channels, height, width = images.shape
+    root = plan.scale.data_root
+    data = prepare(run.dataset.name, root, run.dataset.sizes, plan.scale.evaluate_on)
     recipe, cores = plan.training(run), len(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         # FLOPs are kept beside results, of which a new study has none.
@@ -35,6 +38,7 @@ def describe_new_study(plan: Plan) -> str:
             f"Data: {images.train:,} training and {images.test:,} test images of"
             f" {height} × {width} pixels ({channels} channel{'s' * (channels > 1)}),"
             f" {images.classes} classes.",
+            *remark_on(run.dataset.name, root, run.dataset.sizes, data),
             f"Network: {run.network} with {parameters(plan, run):,} parameters, trained for"
             f" {recipe.epochs} epochs in batches of {recipe.batch_size}.",
             f"Time: {len(plan.runs)} trainings, {_about(60 * hours)} on the"

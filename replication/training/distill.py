@@ -97,7 +97,7 @@ def distill(
     ``recipe`` are keys of the scale's `images`: epochs, learning_rate, optimizer and so on. The
     teacher is run in evaluation mode at every step and left as it was.
 
-    The order of images, their views, permutations and drop-out are drawn from streams that follow
+    The order of images, their views, permutations and dropout are drawn from streams that follow
     from ``seed``, the objective with its parameters, and the teacher's weights: generations with
     one seed have streams of their own. The global random state of torch stays as it was.
 

@@ -237,7 +237,7 @@ def restore_generator(generator: torch.Generator, saved: GeneratorState) -> None
 
 
 def global_generator_states(device: torch.device) -> list[GeneratorState]:
-    """The states of torch's global generators, from which drop-out draws."""
+    """The states of torch's global generators, from which dropout draws."""
     states = [{"device": "cpu", "state": torch.get_rng_state()}]
     if device.type == "cuda":
         states.append({"device": "cuda", "state": torch.cuda.get_rng_state(device)})

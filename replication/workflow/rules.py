@@ -94,7 +94,7 @@ class ReportOpening:
     plan: Plan
 
     def __str__(self) -> str:
-        from replication.report.outcome import describe_in_rst
+        from replication.report.first_pages import describe_in_rst
 
         return describe_in_rst(self.plan)
 

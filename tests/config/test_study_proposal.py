@@ -3,9 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
+from replication.cli import run_command
 from replication.config.new_study import create_study
 from replication.config.study_proposal import StudyProposal, propose_study
 from replication.data.specs import ImageSpec, Source
@@ -71,3 +74,24 @@ def test_no_batch_is_a_single_image(train: int) -> None:
 def test_arrays_and_torchvision_need_no_size() -> None:
     for source in (Source("npz", "digits.npz"), Source("torchvision", "SVHN")):
         assert yaml.safe_load(propose_study(source, SMALL).dataset) == {source.kind: source.place}
+
+
+def test_the_command_says_what_it_skipped_and_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(0)
+    for part, count in (("train", 12), ("test", 6)):
+        for label in ("cat", "dog"):
+            folder = Path("pictures", part, label)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = random.integers(0, 256, (8, 8), np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+    Image.new("1", (8, 8)).save("pictures/train/cat/0.png")
+    Path("pictures/train/cat/.thumbnails").mkdir()
+    assert run_command(["new", "mine", "--images", "pictures"]) == 0
+    printed = capfd.readouterr().out
+    assert "pictures: files and folders whose names begin with ., @ or __MACOSX are" in printed
+    assert "1 image had one bit a pixel, and was converted to black and white" in printed
+    assert printed.endswith("Next: make study STUDY=mine\n")

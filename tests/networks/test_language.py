@@ -1,4 +1,4 @@
-"""The language models of Table 6: structure, drop-out, state, and that they learn."""
+"""The language models of Table 6: structure, dropout, state, and that they learn."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def states_in_training_and_evaluation(model: Lstm | CnnLstm) -> tuple[Tensor, Te
 
 def test_drop_out_leaves_the_recurrent_connections_alone() -> None:
     model = Lstm(VOCABULARY, width_ratio="1/50", dropout=0.9)
-    nn.init.zeros_(model.embedding.weight)  # drop-out on the input then changes nothing
+    nn.init.zeros_(model.embedding.weight)  # dropout on the input then changes nothing
     trained, evaluated = states_in_training_and_evaluation(model)
     torch.testing.assert_close(trained[0], evaluated[0])
     assert not torch.allclose(trained[1], evaluated[1])

@@ -1,4 +1,4 @@
-"""The table of Wide-ResNets with and without drop-out, which shares one half with Table 3."""
+"""The table of Wide-ResNets with and without dropout, which shares one half with Table 3."""
 
 import pytest
 from support.plans import ROOT

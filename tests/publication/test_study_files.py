@@ -69,7 +69,7 @@ def test_results_whose_study_was_moved_away_are_not_blamed_on_the_suites_tables(
         patch.chdir(made)
         STUDY.rename("moved")
         try:
-            with refused(f"{STUDY}: no such folder; the study pets has its table own there"):
+            with refused(f"{STUDY}: no such folder; the study has its table own there"):
                 verify(Path("results/pets"))
         finally:
             Path("moved").rename(STUDY)

@@ -10,7 +10,8 @@ from support.plans import tiny_plan
 from replication.config.new_study import create_study
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.report.outcome import describe_in_markdown, describe_in_rst, describe_outcome
+from replication.report.first_pages import describe_in_markdown, describe_in_rst
+from replication.report.outcome import describe_outcome
 
 CRITERIA = """network,capacity,fit,error,schedule
 one,met,met,met,

@@ -80,7 +80,7 @@ def test_a_function_is_an_objective(teacher: replication.Trained) -> None:
 
 
 def conv(outputs: int = 3, seed: int = 0) -> nn.Sequential:
-    """A small network with batch normalisation and drop-out."""
+    """A small network with batch normalisation and dropout."""
     torch.manual_seed(seed)
     return nn.Sequential(
         nn.Conv2d(1, 4, 3, padding=1),
