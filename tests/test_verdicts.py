@@ -127,7 +127,7 @@ def test_the_page_on_statistics_says_in_short_what_the_tables_say() -> None:
         entries("width, own", "few seeds"), entries("width, pooled", "few seeds"), strict=True
     )
     ratios = [own / pooled for own, pooled in pairs]
-    assert f"intervals {min(ratios):.1f} to {max(ratios):.1f} times as narrow" in page
+    assert f"narrower by a factor of {min(ratios):.1f} to {max(ratios):.1f}" in page
     kinds = ("means covered, pooled", "differences covered, pooled")
     covered = [value for kind in kinds for value in entries(kind, "few seeds")]
     assert f"{min(covered):.0f} to {max(covered):.0f} % of the cases" in page

@@ -119,9 +119,8 @@ def _from_archive(name: Name, root: Path) -> Collected:
     except UNREADABLE as error:
         raise InputError(
             f"{root}: {IMAGE_DATASETS[name].label} cannot be read or downloaded"
-            f" ({last_line(error)}); check the network and the free disk space, replace"
-            f" {kind.filename} there if it is damaged, or put its images into"
-            f" {root / IMAGE_DATASETS[name].folder}"
+            f" ({last_line(error)}); check the network and the free disk space, or put a"
+            f" new {kind.filename} there, or its images into {root / IMAGE_DATASETS[name].folder}"
         ) from None
 
 

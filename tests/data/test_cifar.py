@@ -105,7 +105,7 @@ def test_a_truncated_archive_without_a_network_is_one_line(
     archive.write_bytes(archive.read_bytes()[:1000])
     with refused(
         f"{tmp_path}: CIFAR-10 cannot be read or downloaded",
-        "or put cifar-10-python.tar.gz there, or its images into",
+        "or put a new cifar-10-python.tar.gz there, or its images into",
     ):
         load_images("cifar10", tmp_path, download=True)
 

@@ -188,7 +188,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "no cells": (
         lambda r: (r / "cells.csv").unlink(),
-        ("cells.csv: no such file", "snakemake --cores 2"),
+        ("cells.csv: no such file", "calling snakemake"),
     ),
 }
 
