@@ -11,8 +11,8 @@ SCALE ?= digits
 # version that is not installed.
 RUNS = $(shell $(1) -c "import ensurepip, venv" > /dev/null 2>&1 && echo $(1))
 PYTHON ?= $(firstword $(foreach version,3.14 3.13 3.12 3.11,$(call RUNS,python$(version))))
-# Processes that share the tests: one more than two cores, because some tests wait for others' processes.
-WORKERS ?= 3
+# Processes that share the tests, each on one core.
+WORKERS ?= 2
 
 ifneq ($(and $(CONDA_PREFIX),$(wildcard $(CONDA_PREFIX)/bin/replication)),)
 BIN := $(CONDA_PREFIX)/bin
