@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from support.workplace import Workplace
 
 from benchmarks.tiny import TINY
@@ -40,6 +41,7 @@ def test_changed_files_are_prepared_again(tmp_path: Path) -> None:
     assert json.loads((tmp_path / DESCRIPTION).read_text())["train"] == 44
 
 
+@pytest.mark.long
 def test_data_that_were_prepared_and_deleted_are_prepared_again(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     place.configure({**TINY, "tables": ["table1"], "datasets": {"cifar10": {"npz": "pets.npz"}}})

@@ -102,6 +102,7 @@ def test_data_that_is_prepared_again_retrains_nothing(table3: Workplace) -> None
     assert (jobs["data"], jobs["train"]) == (1, 1)
 
 
+@pytest.mark.long
 def test_touch_accepts_copied_runs_whatever_their_times(table3: Workplace) -> None:
     runs = table3.folder / "results/tiny/runs"
     for folder in (".snakemake", "results/tiny/tables", "results/tiny/cells", "results/tiny/data"):
@@ -141,6 +142,7 @@ def test_a_failed_run_leaves_an_empty_cell_and_the_rest_is_built(table3: Workpla
     assert (pd.read_csv(results / "tables/table3.csv")["n"] == 2).all()
 
 
+@pytest.mark.long
 def test_a_partial_table_is_built_again_even_if_its_run_arrives_with_an_old_time(
     table3: Workplace,
 ) -> None:
