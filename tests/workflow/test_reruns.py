@@ -6,12 +6,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
 import yaml
+from support.checks import wait_until
 from support.plans import ALL, BUILT, ROOT, TINY, runs_per_seed
 from support.workplace import FILES, PATH, Workplace
 
@@ -188,6 +190,16 @@ def test_damaged_predictions_are_named_and_retrained_once_deleted(table3: Workpl
     assert table3.jobs("table3")["train"] == 3
 
 
+def processes_in(folder: Path) -> list[str]:
+    """The processes that work in a folder, by their folders in /proc."""
+    working = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(folder):
+                working.append(process.name)
+    return working
+
+
 @pytest.mark.long
 def test_a_killed_call_resumes_where_it_stopped(place: Workplace) -> None:
     place.configure({**TINY, "tables": ["table3"]})
@@ -203,6 +215,8 @@ def test_a_killed_call_resumes_where_it_stopped(place: Workplace) -> None:
         while len(list(runs.rglob("run.json"))) < 4 and process.poll() is None:
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
+    # Trainings run in a process group of their own, and end a moment later.
+    wait_until(lambda: not processes_in(place.folder))
     kept = {path: path.stat().st_mtime_ns for path in runs.rglob("run.json")}
     assert 4 <= len(kept) < 12
     place.build("--unlock")
