@@ -46,12 +46,13 @@ def publish(
         InputError: the results have inconsistencies or are not finished, a source is missing, or
             the folder ``to`` has something else.
     """
+    if to is not None:
+        _check_can_be_replaced(to)
+    _refuse(results, verify(results, tables, deep=deep))
     plan = read_plan(results, tables, (), Findings())
     if to is None:
         to = PUBLISHED / plan.scale.scale
         _check_is_not_anothers(to, plan)
-    _check_can_be_replaced(to)
-    _refuse(results, verify(results, tables, deep=deep))
     return to, write_publication(results, to, tables, lambda part: _write(part, plan))
 
 

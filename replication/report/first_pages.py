@@ -10,6 +10,7 @@ from replication.report.outcome import (
     criteria_met,
     tested_claims,
 )
+from replication.report.study_outcome import is_study
 
 PAGE = "README.md"
 """The first page of a publication."""
@@ -123,7 +124,7 @@ def _claims_in_markdown(lines: Lines) -> str:
 
 
 def _title(plan: Plan) -> str:
-    if plan.claims_file.parent == plan.scale.study:
+    if is_study(plan):
         return f"The study {plan.scale.scale}"
     return f"Born-Again Neural Networks at scale {plan.scale.scale}"
 

@@ -78,6 +78,11 @@ def test_publishing_again_replaces_a_publication_and_nothing_else(finished_plan:
     assert verify(to).problems == []
 
 
+def test_a_folder_without_results_is_named(finished_plan: Plan) -> None:
+    with refused("elsewhere: no results", "name another folder"):
+        publish(Path("elsewhere"))
+
+
 @pytest.mark.parametrize(
     ("file", "says"),
     [

@@ -105,7 +105,9 @@ def test_a_folder_of_photographs_becomes_a_table(
     for line in (
         "my_photos: 8 × 12 × 3 (height × width × channels), classes 2, train 49, evaluation 24;",
         "My Photos: files and folders whose names begin with",
+        " are skipped, 4 in all: ",
         "My Photos: files whose names do not end in",
+        " are not read: 1 .heic, 1 .txt; convert",
         "My Photos: 24 images were turned, as their EXIF orientation says",
         "My Photos: 1 image had 16 bits a pixel, and was scaled to 8",
         "My Photos: 1 image was grey, and was repeated in three channels",
