@@ -5,7 +5,10 @@ should be quiet nevertheless.
 """
 
 import json
+import multiprocessing
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +28,7 @@ from benchmarks.gpu import measure as gpu_measurements
 from benchmarks.lineage import SCALE, train_lineage
 from benchmarks.measure import machine
 from benchmarks.precision import PAIRS, pair_runs, precision_table
+from benchmarks.turns import environment_of_jobs
 from replication.errors import InputError
 
 RESULTS = Path(__file__).parent / "results"
@@ -77,7 +81,12 @@ def everything(
             save(comparison.rounds_table(measured), results / "rounds.csv", show=False)
         if "profile" in parts:
             small = [case for case in CASES.values() if not case.augmented]
-            save(profile.table(small, pictures(14), 20, folder), results / "profile.csv")
+            shares = [
+                in_job(profile.table, [case], pictures(case.side), 20, folder, precision)
+                for case in small
+                for precision in ours.formats(chosen)
+            ]
+            save(pd.concat(shares), results / "profile.csv")
         if "ladder" in parts:
             save(ladder.measure_variants(pictures(32), chosen, rounds), results / "ladder.csv")
         if "costs" in parts:
@@ -203,6 +212,15 @@ def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:
             *(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row)
         )
     console.print(shown)
+
+
+def in_job(work: Callable[..., pd.DataFrame], *arguments: object) -> pd.DataFrame:
+    """What a function returns in a new process with the environment of the workflow's jobs."""
+    with (
+        environment_of_jobs(),
+        ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes,
+    ):
+        return processes.submit(work, *arguments).result()
 
 
 def merged(points: list[growth.Point], file: Path) -> pd.DataFrame:

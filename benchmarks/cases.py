@@ -1,4 +1,4 @@
-"""What is trained: networks of the paper on Fashion-MNIST, padded to 32×32 or averaged to 14×14."""
+"""What is trained: networks of the paper on Fashion-MNIST, at 32×32, 16×16 or 14×14 pixels."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,27 +54,35 @@ def wide_resnet_16(k: int, steps: int = 10) -> Case:
     return Case(f"Wide-ResNet-16-{k}", "wide_resnet_28_1", arguments, steps)
 
 
-def small(name: str, network: str, batch: int, **arguments: Any) -> Case:
-    """A network at the sizes of the scale `fashion`: 14×14 pixels without augmentation."""
+def at_scale(
+    name: str, network: str, width_ratio: str, side: int, batch: int, **arguments: Any
+) -> Case:
+    """A network of a small scale: few pixels, without augmentation, at the scale's depth."""
     return Case(
-        f"{name}, 14×14, batch {batch}",
+        f"{name}, {side}×{side}, batch {batch}",
         network,
-        arguments,
-        steps=1280 // batch,
-        side=14,
+        {"width_ratio": width_ratio, **arguments},
+        steps=SMALL_ROUND // batch,
+        side=side,
         batch=batch,
         augmented=False,
     )
 
 
-WIDE = {"depth_ratio": "1/4", "width_ratio": "3/20", "dropout": 0.0}
-DENSE = {"depth_ratio": "1/7", "width_ratio": "4/15"}
+SMALL_ROUND = 1280
+"""Images in a round of a network of a small scale."""
+WIDE: dict[str, Any] = {"depth_ratio": "1/4", "dropout": 0.0}
+DENSE: dict[str, Any] = {"depth_ratio": "1/7"}
 
 CASES = {
     case.name: case
     for case in (
-        *(small("Wide-ResNet-28-10", "wide_resnet_28_10", batch, **WIDE) for batch in (32, 128)),
-        *(small("DenseNet-90-60", "densenet_90_60", batch, **DENSE) for batch in (32, 128)),
+        # Depth, width, pixels and batch are those of `fashion`, then those of `cifar`. Channels and
+        # classes are Fashion-MNIST's, which changes the first and the last layer alone.
+        at_scale("Wide-ResNet-28-10", "wide_resnet_28_10", "3/20", 14, 32, **WIDE),
+        at_scale("DenseNet-90-60", "densenet_90_60", "4/15", 14, 32, **DENSE),
+        at_scale("Wide-ResNet-28-10", "wide_resnet_28_10", "3/10", 16, 64, **WIDE),
+        at_scale("DenseNet-90-60", "densenet_90_60", "8/15", 16, 64, **DENSE),
         wide_resnet_16(1),
         Case("DenseNet-BC-3-12", "densenet_90_60", {"units": 3, "growth": 12}, steps=5),
         Case("Wide-ResNet-28-2", "wide_resnet_28_2", {"dropout": 0.0}, 20, needs_gpu=True),
@@ -98,12 +106,14 @@ class Pictures:
 
     @classmethod
     def of(cls, pixels: Tensor, labels: Tensor, side: int = 32) -> "Pictures":
-        """Images (n, 28, 28) in uint8, padded or averaged to this side, with their statistics."""
-        if side >= pixels.shape[-1]:
-            pixels = pad(pixels, [(side - pixels.shape[-1]) // 2] * 4)
-        else:
-            averaged = avg_pool2d(pixels[:, None].float(), pixels.shape[-1] // side)
-            pixels = averaged[:, 0].round().byte()
+        """Images (n, 28, 28) in uint8 at this side, with their statistics.
+
+        They are padded to the next multiple of the side, and averaged from there.
+        """
+        pool = -(-pixels.shape[-1] // side)
+        pixels = pad(pixels, [(pool * side - pixels.shape[-1]) // 2] * 4)
+        if pool > 1:
+            pixels = avg_pool2d(pixels[:, None].float(), pool)[:, 0].round().byte()
         counts = torch.bincount(pixels.flatten(), minlength=256).double()
         values = torch.arange(256, dtype=torch.float64) / 255
         mean = (counts * values).sum() / counts.sum()

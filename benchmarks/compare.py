@@ -43,12 +43,17 @@ class Ready:
 
 
 class Entry(NamedTuple):
-    """How a contestant is made, at which precision, and whether its steps run the teacher."""
+    """How a contestant is made, at which precision, and whether its steps run the teacher.
+
+    ``of_suite``: it is this suite's training, with the environment that the workflow gives its
+    jobs.
+    """
 
     make: Ready
     precision: torch.dtype
     asks_teacher: bool
     processes: int = 1
+    of_suite: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +62,9 @@ class Line:
 
     ``images_per_second`` is the median of the rounds, ``lowest`` and ``highest`` their range.
     ``ratio`` is the median over rounds of its speed by that of the fastest peer in the same round;
-    the fastest peer is the one with the highest median. ``peak_share`` is the share, in percent, of
-    the best matrix product at its precision that its arithmetic reaches. ``memory`` is in MiB.
+    the fastest peer is the one with the highest median in float32. ``peak_share`` is the share, in
+    percent, of the best matrix product at its precision that its arithmetic reaches. ``memory`` is
+    in MiB.
     """
 
     network: str
@@ -74,25 +80,28 @@ class Line:
 def contestants(
     case: Case, pictures: Pictures, device: torch.device, folder: Path
 ) -> dict[str, Entry]:
-    """Everybody, by name; teacher logits are stored in the folder.
+    """Everybody, by name, in float32 and at the automatic precision.
 
-    Small networks leave a second core idle, so that there everybody also trains two side by side.
+    Teacher logits are stored in the folder. Small networks leave a second core idle, so that there
+    everybody trains two side by side, and in float32 also one alone.
     """
-    entries = {
-        peer.name: Entry(Ready(peer, case, pictures, device), torch.float32, True) for peer in PEERS
-    }
-    for kind in ours.kinds(device):
+    entries = {}
+    for precision in ours.formats(device):
+        for peer in PEERS:
+            make = Ready(partial(peer, precision=precision), case, pictures, device)
+            entries[f"{peer.name}, {precision}"] = Entry(make, ours.DTYPES[precision], True)
+    for kind in ours.kinds(device, compiled=case.augmented):
         make = Ready(partial(ours.Ours, kind=kind, folder=folder), case, pictures, device)
         asks = kind.objective != "label" and not kind.cached
-        entries[kind.name] = Entry(make, ours.DTYPES[kind.precision], asks)
-    if not case.augmented and device.type == "cpu":
-        entries |= {
-            f"{name}{SIDE_BY_SIDE}": entry._replace(
-                make=replace(entry.make, workers=1), processes=2
-            )
-            for name, entry in entries.items()
-        }
-    return entries
+        entries[kind.name] = Entry(make, ours.DTYPES[kind.precision], asks, of_suite=True)
+    if case.augmented or device.type != "cpu":
+        return entries
+    side_by_side = {
+        f"{name}{SIDE_BY_SIDE}": entry._replace(make=replace(entry.make, workers=1), processes=2)
+        for name, entry in entries.items()
+    }
+    alone = {name: entry for name, entry in entries.items() if entry.precision == torch.float32}
+    return alone | side_by_side
 
 
 def compare(
@@ -103,7 +112,9 @@ def compare(
     everybody = contestants(case, pictures, device, folder)
     with ExitStack() as stack:
         workers = [
-            stack.enter_context(Worker(name, entry.make, device, case.batch, entry.processes))
+            stack.enter_context(
+                Worker(name, entry.make, device, case.batch, entry.processes, jobs=entry.of_suite)
+            )
             for name, entry in everybody.items()
         ]
         measured = alternate(workers, case.steps, rounds)
@@ -113,7 +124,11 @@ def compare(
     speed = {
         name: [r.images_per_second for r in measured if r.contestant == name] for name in everybody
     }
-    peers = [name for name in everybody if not name.startswith("ours")]
+    peers = [
+        name
+        for name, entry in everybody.items()
+        if not entry.of_suite and entry.precision == torch.float32
+    ]
     fastest = max(peers, key=lambda name: statistics.median(speed[name]))
     lines = [
         Line(

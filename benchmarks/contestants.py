@@ -2,7 +2,8 @@
 
 Each reads batches by torchvision's transforms, sample by sample, through a `DataLoader` with two
 workers, and computes in float32: what their examples and their users' code do. Two trainings side
-by side have one worker each.
+by side have one worker each. In bfloat16 the forward passes run under PyTorch's autocast, as ours
+do.
 """
 
 from abc import ABC, abstractmethod
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from benchmarks.cases import SGD, Case, Pictures
+from replication.runtime.conditions import Precision, configure_precision
 
 WORKERS = 2
 Batch = list[Tensor]
@@ -85,8 +87,9 @@ class Peer(ABC):
 
     name: ClassVar[str]
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, precision: Precision = "float32") -> None:
         self.task, self.device = task, task.device
+        self.autocast = configure_precision(precision, task.device)
         self.loader = self.load(Photographs(task.pictures, task.case))
         self.batches: Iterator[Batch] = self.endless()
         task.student.train()
@@ -140,8 +143,8 @@ class Plain(Peer):
 
     name = "plain PyTorch loop"
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, precision: Precision = "float32") -> None:
+        super().__init__(task, precision)
         self.loss = nn.KLDivLoss(reduction="batchmean")
         self.optimiser = torch.optim.SGD(task.student.parameters(), **SGD)
         self.total, self.correct = 0.0, 0
@@ -149,9 +152,11 @@ class Plain(Peer):
     def step(self, images: Tensor, labels: Tensor) -> float:
         """One batch, with the running loss and accuracy of every such loop."""
         self.optimiser.zero_grad()
-        logits = self.task.student(images)
-        with torch.no_grad():
-            teacher_logits = self.task.teacher(images)
+        with self.autocast():
+            logits = self.task.student(images)
+            with torch.no_grad():
+                teacher_logits = self.task.teacher(images)
+        logits, teacher_logits = logits.float(), teacher_logits.float()
         loss = self.loss(logits.log_softmax(1), teacher_logits.softmax(1))
         loss.backward()
         self.optimiser.step()
@@ -165,8 +170,8 @@ class TimmTask(Peer):
 
     name = "timm LogitDistillationTask"
 
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
+    def __init__(self, task: Task, precision: Precision = "float32") -> None:
+        super().__init__(task, precision)
         self.distillation = LogitDistillationTask(
             student_model=task.student,
             teacher_model=task.teacher,
@@ -181,7 +186,8 @@ class TimmTask(Peer):
 
     def step(self, images: Tensor, labels: Tensor) -> float:
         """One batch."""
-        loss = self.distillation(images, labels)["loss"]
+        with self.autocast():
+            loss = self.distillation(images, labels)["loss"]
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()

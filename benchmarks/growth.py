@@ -90,7 +90,7 @@ def images(
 
     Half as many are evaluated after each epoch.
     """
-    case = CASES["DenseNet-90-60, 14×14, batch 128"]
+    case = CASES["DenseNet-90-60, 14×14, batch 32"]
     kind = ours.Kind("float32", objective="label")
     for count in counts:
         recipe = ours.recipe_of(case).model_copy(update={"evaluate_every": 1})

@@ -158,9 +158,21 @@ def automatic(device: torch.device) -> Precision:
     return choose_precision(scale, device, "image")
 
 
-def kinds(device: torch.device) -> list[Kind]:
-    """What is compared: live and cached teacher, in float32 and at the automatic precision."""
-    formats = list(dict.fromkeys(["float32", automatic(device)]))
-    both = [Kind(format, cached) for format in formats for cached in (False, True)]
-    best = formats[-1]
-    return [*both, Kind(best, True, "default"), Kind(best, objective="label")]
+def formats(device: torch.device) -> list[Precision]:
+    """Float32, and the automatic precision where it is another one."""
+    both: tuple[Precision, ...] = ("float32", automatic(device))
+    return list(dict.fromkeys(both))
+
+
+def kinds(device: torch.device, compiled: bool) -> list[Kind]:
+    """What is compared in each format: live teacher, cached teacher, labels, ``compiled``."""
+    return [
+        kind
+        for precision in formats(device)
+        for kind in (
+            Kind(precision),
+            Kind(precision, True),
+            Kind(precision, objective="label"),
+            *([Kind(precision, True, "default")] if compiled else []),
+        )
+    ]

@@ -10,7 +10,8 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.cases import Case, Pictures
 from benchmarks.contestants import Task
 from benchmarks.measure import flops, peak_flops
-from benchmarks.ours import Kind, Ours, write_random_logits
+from benchmarks.ours import DTYPES, Kind, Ours, write_random_logits
+from replication.runtime.conditions import Precision
 
 # By the beginnings of the names of PyTorch's operators.
 GROUPS = {
@@ -22,7 +23,9 @@ GROUPS = {
 }
 
 
-def shares(case: Case, pictures: Pictures, steps: int, folder: Path) -> Iterator[tuple[str, float]]:
+def shares(
+    case: Case, pictures: Pictures, steps: int, folder: Path, precision: Precision
+) -> Iterator[tuple[str, float]]:
     """Percent of a step's time by group of operators, on one thread of a CPU.
 
     *outside operators* is what the interpreter and the autograd engine take between them. The last
@@ -30,7 +33,7 @@ def shares(case: Case, pictures: Pictures, steps: int, folder: Path) -> Iterator
     """
     device = torch.device("cpu")
     write_random_logits(case, pictures, folder)
-    training = Ours(Task.make(case, pictures, device), Kind("float32", True), folder)
+    training = Ours(Task.make(case, pictures, device), Kind(precision, True), folder)
     training.seconds(steps, warm=5)
     with profile(activities=[ProfilerActivity.CPU]) as recorded:
         for _ in range(steps):
@@ -47,22 +50,24 @@ def shares(case: Case, pictures: Pictures, steps: int, folder: Path) -> Iterator
         grouped += seconds
         yield group, 100 * seconds / plain
         if group == "convolutions":
-            reached = flops(case, False) * steps / seconds / peak_flops(device, torch.float32)
+            reached = flops(case, False) * steps / seconds / peak_flops(device, DTYPES[precision])
     yield "other operators", 100 * (of_operators - grouped) / plain
     yield "outside operators", 100 * max(0.0, plain - of_operators) / plain
     yield "convolutions, of the matrix product", 100 * reached
 
 
-def table(cases: list[Case], pictures: Pictures, steps: int, folder: Path) -> pd.DataFrame:
-    """The shares of every case, and the milliseconds of a step."""
+def table(
+    cases: list[Case], pictures: Pictures, steps: int, folder: Path, precision: Precision
+) -> pd.DataFrame:
+    """The shares of every case in a number format."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         rows = [
-            (case.name, what, percent)
+            (case.name, precision, what, percent)
             for case in cases
-            for what, percent in shares(case, pictures, steps, folder)
+            for what, percent in shares(case, pictures, steps, folder, precision)
         ]
     finally:
         torch.set_num_threads(threads)
-    return pd.DataFrame(rows, columns=["network", "what", "percent"])
+    return pd.DataFrame(rows, columns=["network", "precision", "what", "percent"])

@@ -86,7 +86,8 @@ class TorchDistill(Peer):
         return self._step(images, labels, {}).item()
 
     def _step(self, images: Tensor, labels: Tensor, extra: Any) -> Tensor:
-        loss: Tensor = self.box.forward_process(images, labels, extra)
+        with self.autocast():
+            loss: Tensor = self.box.forward_process(images, labels, extra)
         self.box.post_forward_process(loss=loss)
         return loss
 

@@ -1,10 +1,11 @@
 """Worker processes, one for each contestant, that take turns."""
 
 import multiprocessing
+import os
 import re
 import resource
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Self
 import torch
 
 from benchmarks.contestants import Contestant
+from replication.runtime.allocator import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Worker:
 
     It waits, without computing, until it is asked for a turn. With several ``processes``, as many
     trainings run side by side and share the cores; ``batch`` is that of one step of one of them.
+    ``jobs`` are processes of the workflow, with the environment that it gives them.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Worker:
         device: torch.device,
         batch: int = 1,
         processes: int = 1,
+        jobs: bool = False,
     ) -> None:
         self.name, self.images = name, batch * processes
         threads = max(1, torch.get_num_threads() // processes)
@@ -55,7 +59,8 @@ class Worker:
             arguments = (make, of_worker, device, threads)
             # No daemon: those may not have the children that load data.
             process = context.Process(target=_serve, args=arguments, daemon=False)
-            process.start()
+            with environment_of_jobs() if jobs else nullcontext():
+                process.start()
             of_worker.close()
             self.connections.append(own)
             self.processes.append(process)
@@ -85,6 +90,18 @@ class Worker:
         for connection in self.connections:
             connection.send(request)
         return [float(connection.recv()) for connection in self.connections]
+
+
+@contextmanager
+def environment_of_jobs() -> Iterator[None]:
+    """Give the processes that are started meanwhile the environment of the workflow's jobs."""
+    before = dict(os.environ)
+    keep_freed_memory(os.environ)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _serve(

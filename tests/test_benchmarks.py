@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,9 +13,9 @@ from support.plans import ROOT, runs_per_seed
 from benchmarks import costs, gpu, growth, ours, profile
 from benchmarks.__main__ import app
 from benchmarks.cases import CASES, Case, Pictures, random_pictures, wide_resnet_16
-from benchmarks.compare import PEERS, Line, Ready, rounds_table, table
+from benchmarks.compare import PEERS, Line, Ready, contestants, rounds_table, table
 from benchmarks.contestants import Peer, Plain, Task
-from benchmarks.figure import draw
+from benchmarks.figure import SIDE_BY_SIDE, draw
 from benchmarks.ladder import Variant, VariantLoop, variants
 from benchmarks.measure import flops, machine, medians, ratios
 from benchmarks.turns import Round, Worker, alternate
@@ -40,13 +41,16 @@ def pictures() -> Pictures:
 def test_pictures_are_padded_or_averaged_to_a_side() -> None:
     pixels = torch.arange(28 * 28).remainder(256).byte().view(1, 28, 28)
     labels = torch.zeros(1, dtype=torch.long)
-    padded, averaged = (Pictures.of(pixels, labels, side).pixels for side in (32, 14))
+    padded, averaged, both = (Pictures.of(pixels, labels, side).pixels for side in (32, 14, 16))
     assert padded.shape == (1, 32, 32)
     assert torch.equal(padded[:, 2:30, 2:30], pixels)
     assert padded[:, :2].sum() == 0
     corner = pixels[0, :2, :2].float().mean().round()
     assert averaged.shape == (1, 14, 14)
     assert averaged[0, 0, 0] == corner
+    assert both.shape == (1, 16, 16)
+    assert both[0, 0].sum() == 0
+    assert both[0, 1, 1] == corner
 
 
 @pytest.fixture
@@ -76,6 +80,38 @@ def test_a_peer_takes_the_step_that_the_suite_takes(
     moved = weights(mine) - before
     assert moved.abs().max() > 1e-4
     assert torch.allclose(weights(theirs) - before, moved, atol=1e-6, rtol=1e-3)
+
+
+@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+def test_a_peer_computes_in_bfloat16_what_the_suite_does(
+    peer: type[Peer], task: Callable[[], Task], tmp_path: Path
+) -> None:
+    mine, theirs, exact = task(), task(), task()
+    before = weights(mine)
+    suites = [
+        ours.Ours(given, ours.Kind(precision), tmp_path)
+        for given, precision in ((mine, "bfloat16"), (exact, "float32"))
+    ]
+    index, views = suites[0].training.batches[0]
+    images = suites[0].training.augment(index, views)
+    contestant = peer(theirs, "bfloat16")
+    contestant.step(images, mine.pictures.labels[index])
+    contestant.close()
+    for suite in suites:
+        suite.step()
+    moved = weights(mine) - before
+    assert torch.allclose(weights(theirs) - before, moved, atol=1e-6, rtol=1e-3)
+    assert not torch.allclose(weights(exact) - before, moved, atol=1e-6, rtol=1e-3)
+
+
+def test_everybody_is_compared_in_both_formats(pictures: Pictures, tmp_path: Path) -> None:
+    case = replace(TINY, augmented=False)
+    names = list(contestants(case, pictures, CPU, tmp_path))
+    for precision in ours.formats(CPU):
+        expected = {f"{peer.name}, {precision}{SIDE_BY_SIDE}" for peer in PEERS}
+        expected |= {f"ours, {how}, {precision}{SIDE_BY_SIDE}" for how in ("live", "cached")}
+        assert expected <= set(names)
+    assert {f"{peer.name}, float32" for peer in PEERS} <= set(names)
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -185,7 +221,7 @@ def test_the_largest_plan_has_about_five_thousand_runs() -> None:
 
 
 def test_a_profile_splits_the_time_of_a_step(pictures: Pictures, tmp_path: Path) -> None:
-    frame = profile.table([TINY], pictures, 2, tmp_path)
+    frame = profile.table([TINY], pictures, 2, tmp_path, "float32")
     found = frame.set_index("what")["percent"]
     assert found["convolutions"] > found["optimiser"] > 0
     assert (found >= 0).all()

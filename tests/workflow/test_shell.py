@@ -8,6 +8,8 @@ import yaml
 from support.plans import TINY
 from support.workplace import Workplace
 
+from replication.runtime.allocator import keep_freed_memory
+
 HOSTILE = """a; touch escaped; $(touch escaped) `touch escaped` '"; touch escaped; {input} $HOME"""
 
 
@@ -43,3 +45,16 @@ def test_free_text_and_file_names_reach_no_shell(tmp_path: Path) -> None:
         assert any(verb in found for found in words)
     page = (tmp_path / "results/tiny/tables/small.html").read_text(encoding="utf-8")
     assert "touch escaped" in page
+
+
+def test_jobs_keep_the_memory_that_they_free(tmp_path: Path) -> None:
+    place = Workplace(tmp_path)
+    place.configure(TINY)
+    rule = 'rule environment:\n    output: "environment.txt"\n    shell: "env > {output}"\n'
+    (tmp_path / "own.smk").write_text(f'include: "Snakefile"\n{rule}', encoding="utf-8")
+    place.build("environment.txt", "-s", "own.smk")
+    variables = (tmp_path / "environment.txt").read_text(encoding="utf-8").splitlines()
+    environment = dict(line.split("=", 1) for line in variables if "=" in line)
+    expected: dict[str, str] = {}
+    keep_freed_memory(expected)
+    assert expected.items() <= environment.items()
