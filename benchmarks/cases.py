@@ -69,7 +69,7 @@ def at_scale(
     )
 
 
-SMALL_ROUND = 1280
+SMALL_ROUND = 640
 """Images in a round of a network of a small scale."""
 WIDE: dict[str, Any] = {"depth_ratio": "1/4", "dropout": 0.0}
 DENSE: dict[str, Any] = {"depth_ratio": "1/7"}

@@ -83,14 +83,15 @@ def contestants(
     """Everybody, by name, in float32 and at the automatic precision.
 
     Teacher logits are stored in the folder. Small networks leave a second core idle, so that there
-    everybody trains two side by side, and in float32 also one alone.
+    everybody trains two side by side, and in float32 also one alone. What compiling is worth is
+    measured by `benchmarks.ladder`.
     """
     entries = {}
     for precision in ours.formats(device):
         for peer in PEERS:
             make = Ready(partial(peer, precision=precision), case, pictures, device)
             entries[f"{peer.name}, {precision}"] = Entry(make, ours.DTYPES[precision], True)
-    for kind in ours.kinds(device, compiled=case.augmented):
+    for kind in ours.kinds(device):
         make = Ready(partial(ours.Ours, kind=kind, folder=folder), case, pictures, device)
         asks = kind.objective != "label" and not kind.cached
         entries[kind.name] = Entry(make, ours.DTYPES[kind.precision], asks, of_suite=True)

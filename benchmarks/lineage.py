@@ -163,7 +163,7 @@ def table(lineage: Lineage) -> pd.DataFrame:
                 (
                     run.id,
                     run.generation,
-                    plan.scale.images.epochs,
+                    plan.scale.image_recipe("wide_resnet").epochs,
                     error,
                     printed[number],
                     record["images_per_second"],

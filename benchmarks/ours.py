@@ -164,8 +164,8 @@ def formats(device: torch.device) -> list[Precision]:
     return list(dict.fromkeys(both))
 
 
-def kinds(device: torch.device, compiled: bool) -> list[Kind]:
-    """What is compared in each format: live teacher, cached teacher, labels, ``compiled``."""
+def kinds(device: torch.device) -> list[Kind]:
+    """What is compared in each format: a live teacher, a cached one, and training on labels."""
     return [
         kind
         for precision in formats(device)
@@ -173,6 +173,5 @@ def kinds(device: torch.device, compiled: bool) -> list[Kind]:
             Kind(precision),
             Kind(precision, True),
             Kind(precision, objective="label"),
-            *([Kind(precision, True, "default")] if compiled else []),
         )
     ]

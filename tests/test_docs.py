@@ -424,6 +424,31 @@ def test_the_convnext_of_the_page_on_own_data_runs_to_its_table(tmp_path: Path) 
     assert "n = 3 seeds" in evidence
 
 
+@pytest.mark.long
+def test_the_text_study_of_the_page_on_own_data_runs_to_its_verdict(tmp_path: Path) -> None:
+    place, study = Workplace(tmp_path), tmp_path / "text-study"
+    (study / "tables").mkdir(parents=True)
+    for name in ("study.yaml", "tables/study.yaml", "claims.yaml"):
+        (study / name).write_text(snippet(OWN_DATA, "yaml", f"# text-study/{name}"), "utf-8")
+    # Each word is followed by one of two others.
+    generator, words = np.random.default_rng(0), [0]
+    for choice in generator.integers(1, 3, 20_000):
+        words.append((3 * words[-1] + int(choice)) % 200)
+    (study / "text.txt").write_text(" ".join(f"word{word}" for word in words), "utf-8")
+    place.configure({"language": {"lstm": {"epochs": 4}}, "device": "cpu"}, "short.yaml")
+
+    done = place.call("--configfile", "text-study/study.yaml", "short.yaml", mine=False)
+
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    results = tmp_path / "results/text-study"
+    measured = pd.read_csv(results / "tables/study.csv").set_index("column")
+    assert (measured["n"] == 3).all()
+    # Guessing among the words has a perplexity of 200.
+    assert (measured.loc[["teacher", "ban+l"], "mean"] < 100).all()
+    (evidence,) = pd.read_csv(results / "claims.csv")["evidence"]
+    assert "n = 3 seeds" in evidence
+
+
 def test_the_data_set_of_the_guide_is_one() -> None:
     space = dict(vars(specs))
     entry = snippet(CONTRIBUTING, "python", "# replication/data/specs.py")

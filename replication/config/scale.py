@@ -144,10 +144,10 @@ class LanguageRecipe(StrictModel):
 
 
 class LanguageRecipes(StrictModel):
-    """One recipe for each language model of Table 6."""
+    """Recipes of the language models of Table 6, for those that a scale trains."""
 
-    lstm: LanguageRecipe
-    cnn_lstm: LanguageRecipe
+    lstm: LanguageRecipe | None = None
+    cnn_lstm: LanguageRecipe | None = None
 
 
 class Scale(StrictModel):
@@ -186,9 +186,12 @@ class Scale(StrictModel):
         " fifth of the training images, which are then not trained on.",
     )
     networks: Networks = Networks()
-    images: ImageRecipe
+    images: ImageRecipe | None = Field(
+        None, description="Recipe of the image networks, which a table with one of them needs."
+    )
     language: LanguageRecipes | None = Field(
-        None, description="Recipes of the language models, which a table with one of them needs."
+        None,
+        description="Recipes of the language models. A table needs that of each of its models.",
     )
     decisions: Decisions = Decisions()
     exceptions: dict[Annotated[str, OneOf(NETWORKS)], Line] = Field(
@@ -265,7 +268,11 @@ class Scale(StrictModel):
         }
 
     def image_recipe(self, family: str) -> ImageRecipe:
-        """The recipe of a family of image networks: one for all, or DenseNet's own."""
+        """The recipe of a family of image networks: one for all, or DenseNet's own.
+
+        The scale has one: a plan is refused whose image networks have none.
+        """
+        assert self.images is not None
         if family != "densenet" or self.decisions.densenet_recipe == "wide-resnet":
             return self.images
         epochs = self.images.epochs * 3 // 2

@@ -6,8 +6,10 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -73,7 +75,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         InputError: the file is missing, unreadable, not YAML, or not a mapping of plain values.
     """
     try:
-        data = yaml.safe_load(_read_text(path))
+        data = deepcopy(_parse(_read_text(path)))
         json.dumps(data, default=str)  # finds what contains itself, and dates as keys
         if isinstance(data, dict):
             return data
@@ -94,6 +96,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         problem = f"not a file of plain values ({error}); correct the syntax"
     raise InputError(f"{path}: {problem}")
+
+
+@lru_cache
+def _parse(text: str) -> Any:
+    """The content of a YAML text.
+
+    PyYAML's parser in C, which needs no such memory, crashes on text that is nested deeply.
+    """
+    return yaml.safe_load(text)
 
 
 def _read_text(path: Path) -> str:

@@ -35,9 +35,8 @@ def check_table(scale: Scale, table: TableSpec, file: Path) -> None:
         for column in table.columns:
             if not table.is_dash(row, column):
                 _check_network(table, row, column, kind, file)
+                _check_recipe(scale, table, row, column, file)
                 _check_teacher(scale, table, row, column, file)
-        if kind == "language" and scale.language is None:
-            raise InputError(f"{file}: row `{row}`: the scale has no `language`; add its recipes")
 
 
 def _dataset_of(scale: Scale, table: TableSpec, row: str, file: Path) -> AnyDataset:
@@ -56,6 +55,19 @@ def _check_network(table: TableSpec, row: str, column: str, kind: Kind, file: Pa
         raise InputError(
             f"{file}: cell `{row}` / `{column}`: `{network}` is no {kind} network; the data set"
             " needs one"
+        )
+
+
+def _check_recipe(scale: Scale, table: TableSpec, row: str, column: str, file: Path) -> None:
+    network = table.network(row, column)
+    if kind_of(network) == "image":
+        key, recipe = "images", scale.images
+    else:
+        key, recipe = f"language.{network}", getattr(scale.language, network, None)
+    if recipe is None:
+        raise InputError(
+            f"{file}: cell `{row}` / `{column}`: scale {scale.scale} has no recipe for"
+            f" `{network}`; add the key `{key}` to the scale"
         )
 
 

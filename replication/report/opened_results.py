@@ -84,9 +84,8 @@ class Results:
         In results of one's own it is also saved, as SVG and PNG.
         """
         alt = next(spec.figures[name] for spec in NOTEBOOKS.values() if name in spec.figures)
-        if not self.published:
-            save(figure, self.folder / "figures", name)
-        return Image(draw(figure, "png"), alt=alt, retina=True)
+        png = draw(figure, "png") if self.published else save(figure, self.folder / "figures", name)
+        return Image(png, alt=alt, retina=True)
 
     def runs(self) -> pd.DataFrame:
         """One line per run, indexed by run: network, objective, generation, teachers, result."""

@@ -100,11 +100,13 @@ def _legend_columns(labels: list[str]) -> int:
     return next((n for n in range(6, 1, -1) if width(n) <= LINE), 1)
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write `<name>.svg` and `<name>.png` into the folder."""
+def save(figure: Figure, folder: Path, name: str) -> bytes:
+    """Write `<name>.svg` and `<name>.png` into the folder; returns the PNG."""
     folder.mkdir(parents=True, exist_ok=True)
-    for suffix in ("svg", "png"):
-        (folder / f"{name}.{suffix}").write_bytes(draw(figure, suffix))
+    (folder / f"{name}.svg").write_bytes(draw(figure, "svg"))
+    png = draw(figure, "png")
+    (folder / f"{name}.png").write_bytes(png)
+    return png
 
 
 def draw(figure: Figure, suffix: Literal["svg", "png"]) -> bytes:

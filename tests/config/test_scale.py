@@ -155,7 +155,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "no seeds": (lambda s: s.update(seeds=[]), "`seeds`: tuple should have at least 1 item"),
     "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds`: something is listed twice"),
     "a seed below zero": (lambda s: s.update(seeds=[-1]), "`seeds.0`"),
-    "missing key": (lambda s: s.pop("images"), "key `images` is missing"),
+    "missing key": (lambda s: s.pop("datasets"), "key `datasets` is missing"),
     "text for a number": (lambda s: s["images"].update(epochs="many"), '`images.epochs`'),
     "no epochs": (lambda s: s["images"].update(epochs=0), "`images.epochs`"),
     "infinite rate": (lambda s: s["images"].update(learning_rate=float("inf")), "learning_rate"),

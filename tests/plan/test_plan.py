@@ -522,6 +522,30 @@ def test_a_table_on_a_wrong_data_set_is_one_line(name: str, tmp_path: Path) -> N
         Plan.read([ROOT / "config/digits.yaml"], tmp_path, keys={"tables": ["table2"]})
 
 
+@pytest.mark.parametrize(
+    ("table", "missing", "message"),
+    [
+        ("table2", {"images": None}, "no recipe for `densenet_112_33`; add the key `images`"),
+        ("table6", {"language": None}, "no recipe for `cnn_lstm`; add the key `language.cnn_lstm`"),
+        ("table6", {"language": {"cnn_lstm": None}}, "add the key `language.cnn_lstm`"),
+    ],
+)
+def test_a_network_without_a_recipe_is_one_line(
+    table: str, missing: dict[str, Any], message: str
+) -> None:
+    with refused(f"{ROOT / 'tables' / table}.yaml: cell `", message):
+        Plan.read(
+            [ROOT / "config/digits.yaml"], ROOT / "tables", keys={"tables": [table], **missing}
+        )
+
+
+def test_a_recipe_that_no_network_needs_may_be_missing() -> None:
+    for table, missing in (("table2", "language"), ("table6", "images")):
+        keys = {"tables": [table], missing: None}
+        plan = Plan.read([ROOT / "config/digits.yaml"], ROOT / "tables", keys=keys)
+        assert all(plan.recipe(run) for run in plan.runs.values())
+
+
 def test_an_unknown_table_is_named_with_those_there_are() -> None:
     with pytest.raises(
         InputError, match=r"table9\.yaml: no such table; there are: beyond, controls, "

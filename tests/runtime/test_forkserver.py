@@ -1,5 +1,6 @@
 """The fork server: same results, exit statuses and signals, and it ends with its owner."""
 
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from support.plans import ROOT, TINY
 from support.sockets import listening
 
 from replication.runtime import forkserver
+from replication.runtime.conditions import code
 from replication.runtime.forkserver import ForkServer, make_socket_path
 
 RUN = "digits/wide_resnet_28_1.label.0"
@@ -92,6 +94,28 @@ def test_a_forked_run_gives_the_bytes_of_one_without_a_server(folder: Path, owne
         assert "epoch 2/2" in done.stderr
         contents.append(weights.read_bytes())
     assert contents[0] == contents[1]
+
+
+def test_trainings_do_not_ask_git_for_the_commit(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, git = tmp_path / "asked", shutil.which("git")
+    fake = tmp_path / "path/git"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\necho asked >> "{asked}"\nexec "{git}" "$@"\n', encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    owner = Owner()
+    try:
+        for width in (1, 2):
+            done = call(folder, f"digits/wide_resnet_28_{width}.label.0", owner.socket)
+            assert done.returncode == 0, done.stderr
+    finally:
+        owner.end()
+    assert asked.read_text(encoding="utf-8").count("asked") == 1
+    for record in (folder / "results/tiny/runs/digits").glob("*/run.json"):
+        commit = json.loads(record.read_text(encoding="utf-8"))["code"]["commit"]
+        assert commit == code()["commit"]
 
 
 def test_exit_status_and_message_come_back(folder: Path, owner: Owner) -> None:
