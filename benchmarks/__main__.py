@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import compare as comparison
-from benchmarks import costs, growth, ladder, ours, profile
+from benchmarks import costs, growth, ladder, ours, profile, settings
 from benchmarks.cases import CASES, Pictures, load_pictures, random_pictures
 from benchmarks.data_parts import pack, unpack
 from benchmarks.figure import draw
@@ -28,7 +28,7 @@ from benchmarks.gpu import measure as gpu_measurements
 from benchmarks.lineage import SCALE, train_lineage
 from benchmarks.measure import machine
 from benchmarks.precision import PAIRS, pair_runs, precision_table
-from benchmarks.turns import environment_of_jobs
+from benchmarks.turns import changed_environment, environment_of_jobs
 from replication.errors import InputError
 
 RESULTS = Path(__file__).parent / "results"
@@ -55,7 +55,7 @@ def everything(
     rounds: Annotated[int, typer.Option(min=1, help="Turns of every contestant.")] = 5,
     only: Annotated[
         str, typer.Option(help="Some parts; none: only draw the figure again.")
-    ] = "compare,profile,ladder,costs,students,width,images,seeds,jobs",
+    ] = "compare,profile,ladder,settings,costs,students,width,images,seeds,jobs",
     results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
     figure: Annotated[Path, typer.Option(help="File of the figure.")] = FIGURE,
 ) -> None:
@@ -89,6 +89,9 @@ def everything(
             save(pd.concat(shares), results / "profile.csv")
         if "ladder" in parts:
             save(ladder.measure_variants(pictures(32), chosen, rounds), results / "ladder.csv")
+        if "settings" in parts:
+            small = [case for case in CASES.values() if not case.augmented]
+            save(settings.table(small, pictures, rounds, folder), results / "settings.csv")
         if "costs" in parts:
             save(costs.table(chosen), results / "costs.csv")
         points: list[growth.Point] = []
@@ -217,7 +220,7 @@ def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:
 def in_job(work: Callable[..., pd.DataFrame], *arguments: object) -> pd.DataFrame:
     """What a function returns in a new process with the environment of the workflow's jobs."""
     with (
-        environment_of_jobs(),
+        changed_environment(environment_of_jobs()),
         ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes,
     ):
         return processes.submit(work, *arguments).result()

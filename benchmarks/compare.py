@@ -16,7 +16,7 @@ from benchmarks.cases import Case, Pictures
 from benchmarks.contestants import WORKERS, Contestant, Peer, Plain, Task, TimmTask
 from benchmarks.figure import SIDE_BY_SIDE
 from benchmarks.measure import flops, peak_flops, ratios
-from benchmarks.turns import Round, Worker, alternate
+from benchmarks.turns import Round, Worker, alternate, environment_of_jobs
 
 PEERS: tuple[type[Peer], ...] = (Plain, TimmTask)
 try:
@@ -114,7 +114,14 @@ def compare(
     with ExitStack() as stack:
         workers = [
             stack.enter_context(
-                Worker(name, entry.make, device, case.batch, entry.processes, jobs=entry.of_suite)
+                Worker(
+                    name,
+                    entry.make,
+                    device,
+                    case.batch,
+                    entry.processes,
+                    environment_of_jobs() if entry.of_suite else {},
+                )
             )
             for name, entry in everybody.items()
         ]

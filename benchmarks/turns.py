@@ -5,11 +5,11 @@ import os
 import re
 import resource
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 import torch
@@ -38,7 +38,8 @@ class Worker:
 
     It waits, without computing, until it is asked for a turn. With several ``processes``, as many
     trainings run side by side and share the cores; ``batch`` is that of one step of one of them.
-    ``jobs`` are processes of the workflow, with the environment that it gives them.
+    ``environment`` is added to that of the processes, and replaces variables of this one.
+    ``pinned`` processes each have a core of their own.
     """
 
     def __init__(
@@ -48,18 +49,19 @@ class Worker:
         device: torch.device,
         batch: int = 1,
         processes: int = 1,
-        jobs: bool = False,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        pinned: bool = False,
     ) -> None:
         self.name, self.images = name, batch * processes
         threads = max(1, torch.get_num_threads() // processes)
         context = multiprocessing.get_context("spawn")
         self.connections, self.processes = [], []
-        for _ in range(processes):
+        for number in range(processes):
             own, of_worker = context.Pipe()
-            arguments = (make, of_worker, device, threads)
+            arguments = (make, of_worker, device, threads, number if pinned else None)
             # No daemon: those may not have the children that load data.
             process = context.Process(target=_serve, args=arguments, daemon=False)
-            with environment_of_jobs() if jobs else nullcontext():
+            with changed_environment(environment):
                 process.start()
             of_worker.close()
             self.connections.append(own)
@@ -92,11 +94,18 @@ class Worker:
         return [float(connection.recv()) for connection in self.connections]
 
 
+def environment_of_jobs() -> dict[str, str]:
+    """What the workflow adds to the environment of its jobs."""
+    environment: dict[str, str] = {}
+    keep_freed_memory(environment)
+    return environment
+
+
 @contextmanager
-def environment_of_jobs() -> Iterator[None]:
-    """Give the processes that are started meanwhile the environment of the workflow's jobs."""
+def changed_environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Processes that are started meanwhile have these variables."""
     before = dict(os.environ)
-    keep_freed_memory(os.environ)
+    os.environ.update(changes)
     try:
         yield
     finally:
@@ -105,8 +114,14 @@ def environment_of_jobs() -> Iterator[None]:
 
 
 def _serve(
-    make: Callable[[], Contestant], connection: Connection, device: torch.device, threads: int
+    make: Callable[[], Contestant],
+    connection: Connection,
+    device: torch.device,
+    threads: int,
+    core: int | None,
 ) -> None:
+    if core is not None:
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[core]})
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = device.type == "cuda"
     # Loaders start their workers as they would anywhere on this system.

@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.plans import ROOT, runs_per_seed
 
-from benchmarks import costs, gpu, growth, ours, profile
+from benchmarks import costs, gpu, growth, ours, profile, settings
 from benchmarks.__main__ import app
 from benchmarks.cases import CASES, Case, Pictures, random_pictures, wide_resnet_16
 from benchmarks.compare import PEERS, Line, Ready, contestants, rounds_table, table
@@ -188,6 +188,14 @@ def test_a_worker_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
         assert worker.seconds(1, warm=0) > 0
         assert worker.memory() > 200
     assert [process.exitcode for process in worker.processes] == [0, 0]
+
+
+def test_settings_are_compared_with_the_defaults(pictures: Pictures, tmp_path: Path) -> None:
+    case = replace(TINY, augmented=False, batch=8)
+    frame = settings.table([case], lambda side: pictures, 1, tmp_path)
+    assert list(frame["setting"]) == [setting.name for setting in settings.settings()]
+    assert (frame["gain"] > 0).all()
+    assert frame["gain"][0] == 1
 
 
 def test_a_teacher_adds_a_forward_pass_to_the_operations_of_a_step() -> None:
