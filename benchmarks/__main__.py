@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import compare as comparison
-from benchmarks import costs, growth, ladder, ours, profile, settings
+from benchmarks import costs, growth, ladder, ours, pages, profile, settings
 from benchmarks.cases import CASES, Pictures, load_pictures, random_pictures
 from benchmarks.data_parts import pack, unpack
 from benchmarks.figure import draw
@@ -28,6 +28,7 @@ from benchmarks.gpu import measure as gpu_measurements
 from benchmarks.lineage import SCALE, train_lineage
 from benchmarks.measure import machine
 from benchmarks.precision import PAIRS, pair_runs, precision_table
+from benchmarks.stages import stages
 from benchmarks.turns import changed_environment, environment_of_jobs
 from replication.errors import InputError
 
@@ -199,6 +200,31 @@ def precision(
     frame = pair_runs(float32, bfloat16)
     frame.to_csv(pairs, index=False, float_format="%.2f")
     print(precision_table(frame), end="")
+
+
+@app.command(name="stages")
+def stages_of(
+    folder: Annotated[Path, typer.Argument(help="A checkout in which `make tables` was called.")],
+    tree: Annotated[str, typer.Argument(help="What to call it: its commit.")],
+    results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
+) -> None:
+    """Measure where the time of `make tables` went; a line for each rule of the workflow."""
+    file = results / "cpu" / "stages.csv"
+    frame = stages(folder, tree)
+    if file.exists():
+        before = pd.read_csv(file)
+        frame = pd.concat([before[before["tree"] != tree], frame], ignore_index=True)
+    save(frame, file)
+
+
+@app.command(name="pages")
+def fill_pages(
+    results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
+) -> None:
+    """Write the numbers of a CPU's csv files into the pages on speed."""
+    for page in pages.BLOCKS:
+        page.write_text(pages.filled(page, results / "cpu"), encoding="utf-8")
+        print(page)
 
 
 def save(frame: pd.DataFrame, file: Path, show: bool = True) -> None:

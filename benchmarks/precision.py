@@ -11,10 +11,7 @@ that both have:
 ``python -m benchmarks.precision`` prints the table that docs/appendix/speed.md has, from that file.
 """
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -22,10 +19,11 @@ from replication.analysis.statistics import Summary, summarise, verdict
 from replication.errors import InputError
 from replication.report.paper_names import network_name, paper_name
 from replication.report.published_results import markdown_table, with_interval
+from replication.results.csv_files import read_runs
 
 PAIRS = Path("docs/data/precision.csv")
 PRECISIONS = ["float32", "bfloat16"]
-ERROR = "test error (%)"
+KEY = ["dataset", "network", "teacher", "objective", "generation", "seed"]
 HEADER = [
     "network",
     "trained on",
@@ -42,43 +40,28 @@ def pair_runs(float32: Path, bfloat16: Path) -> pd.DataFrame:
     """Return the runs that two folders of results have in common, with both errors in percent.
 
     Raises:
-        InputError: there is none, or a folder has runs of another precision than its name says.
+        InputError: there is none, a ``runs.csv`` is missing or damaged, or a folder has runs of
+            another precision than its name says.
     """
-    errors = {
-        precision: dict(_read_runs(folder, precision))
-        for precision, folder in zip(PRECISIONS, (float32, bfloat16), strict=True)
-    }
-    common = [key for key in errors["float32"] if key in errors["bfloat16"]]
-    if not common:
+    both = [
+        _read_errors(folder, precision)
+        for folder, precision in zip((float32, bfloat16), PRECISIONS, strict=True)
+    ]
+    pairs = both[0].merge(both[1], on=KEY)
+    if pairs.empty:
         raise InputError(f"{float32} and {bfloat16} have no finished run of an image in common")
-    pairs = pd.DataFrame(
-        common, columns=["dataset", "network", "teacher", "objective", "generation", "seed"]
-    )
-    for precision in PRECISIONS:
-        pairs[precision] = [errors[precision][key] for key in common]
-    return pairs.sort_values([*pairs.columns[:6]], ignore_index=True, na_position="first")
+    return pairs.sort_values(KEY, ignore_index=True, na_position="first")
 
 
-def _read_runs(folder: Path, precision: str) -> Iterator[tuple[tuple[Any, ...], float]]:
-    """Yield what each run of an image network is, and its test error in percent."""
-    files = sorted((folder / "runs").rglob("run.json"))
-    records = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    networks = {record["run"]: record["network"]["name"] for record in records}
-    for file, record in zip(files, records, strict=True):
-        if record["precision"] != precision:
-            raise InputError(f"{file}: was trained in {record['precision']}, not in {precision}")
-        if ERROR not in record["result"]:
-            continue
-        teacher = record["teacher"] and networks[record["teacher"]["run"]]
-        key = (
-            record["dataset"]["name"],
-            record["network"]["name"],
-            teacher,
-            record["objective"],
-            record["generation"],
-            record["seed"],
-        )
-        yield key, record["result"][ERROR]
+def _read_errors(folder: Path, precision: str) -> pd.DataFrame:
+    """What each run of an image network is, and its test error in percent."""
+    runs = read_runs(folder)
+    for run, other in runs["precision"].items():
+        if other != precision:
+            raise InputError(f"{folder}: {run}: was trained in {other}, not in {precision}")
+    runs["teacher"] = runs["teacher"].map(runs["network"])
+    images = runs[runs["error"].notna()]
+    return images[[*KEY, "error"]].rename(columns={"error": precision})
 
 
 def precision_table(pairs: pd.DataFrame) -> str:

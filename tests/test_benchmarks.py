@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.plans import ROOT, runs_per_seed
 
-from benchmarks import costs, gpu, growth, ours, profile, settings
+from benchmarks import costs, gpu, growth, ours, pages, profile, settings
 from benchmarks.__main__ import app
 from benchmarks.cases import CASES, Case, Pictures, random_pictures, wide_resnet_16
 from benchmarks.compare import PEERS, Line, Ready, contestants, rounds_table, table
@@ -18,6 +18,7 @@ from benchmarks.contestants import Peer, Plain, Task
 from benchmarks.figure import SIDE_BY_SIDE, draw
 from benchmarks.ladder import Variant, VariantLoop, variants
 from benchmarks.measure import flops, machine, medians, ratios
+from benchmarks.stages import stages
 from benchmarks.turns import Round, Worker, alternate
 from replication.objectives import OBJECTIVES
 
@@ -233,6 +234,36 @@ def test_a_profile_splits_the_time_of_a_step(pictures: Pictures, tmp_path: Path)
     found = frame.set_index("what")["percent"]
     assert found["convolutions"] > found["optimiser"] > 0
     assert (found >= 0).all()
+    shares = found.drop("convolutions, of the matrix product")
+    assert shares.sum() == pytest.approx(100)
+
+
+@pytest.mark.parametrize("page", pages.BLOCKS, ids=str)
+def test_the_pages_say_what_was_measured(page: Path) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert text == pages.filled(page, RESULTS, ROOT)
+    # Another number in a csv file is another number on the page.
+    changed = pages.Measured(RESULTS)
+    changed.comparison["ratio"] *= 2
+    assert pages.BLOCKS[page]["limits"](changed) not in text
+
+
+def test_the_stages_of_a_call_are_its_jobs(tmp_path: Path) -> None:
+    metadata, run = tmp_path / ".snakemake/metadata", tmp_path / "results/tiny/runs/digits/a"
+    (metadata / "@folder").mkdir(parents=True)
+    run.mkdir(parents=True)
+    (run / "run.json").write_text(json.dumps({"seconds": 2.5}), encoding="utf-8")
+    jobs = {"a": ("train", 10, 14), "@folder/b": ("train", 10, 14), "c": ("table", 14, 15)}
+    for name, (rule, start, end) in jobs.items():
+        line = {"rule": rule, "starttime": start, "endtime": end}
+        (metadata / name).write_text(json.dumps(line), encoding="utf-8")
+    lines = stages(tmp_path, "now").drop(columns="tree").to_numpy().tolist()
+    assert lines == [
+        ["whole call", 1, 5],
+        ["training within the jobs", 1, 2.5],
+        ["train", 1, 4],
+        ["table", 1, 1],
+    ]
 
 
 @pytest.mark.long
@@ -281,6 +312,7 @@ def test_the_published_results_are_whole_and_drawn(tmp_path: Path) -> None:
     assert set(pd.read_csv(RESULTS / "growth.csv")["study"]) == studies
     assert (pd.read_csv(RESULTS / "growth_exponents.csv")["points"] >= 3).all()
     assert set(pd.read_csv(RESULTS / "profile.csv")["network"]) <= measured
+    assert (pd.read_csv(RESULTS / "settings.csv").groupby("network").size() >= 4).all()
     published = json.loads((RESULTS / "machine.json").read_text(encoding="utf-8"))
     assert set(machine(CPU)) <= set(published)
     draw(RESULTS, tmp_path / "figure.png")

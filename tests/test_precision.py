@@ -1,43 +1,30 @@
 """The comparison of errors in bfloat16 and in float32 pairs the same runs."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from support.checks import refused
 from support.plans import ROOT
 
 from benchmarks.precision import PAIRS, pair_runs, precision_table
+from replication.results.schema import CSV_FILES
 
 TEACHER, STUDENT = "wide_resnet_28_2", "densenet_90_60"
 
 
-def write_run(folder: Path, precision: str, seed: int, error: float, teacher: str | None) -> str:
-    """Write the record of a label-trained network, or of a student; returns its id."""
-    name = f"{folder.name}{seed}" if teacher is None else f"{teacher}/student"
-    record: dict[str, Any] = {
-        "run": name,
-        "network": {"name": STUDENT if teacher else TEACHER},
-        "dataset": {"name": "cifar100"},
-        "objective": "ban" if teacher else "label",
-        "generation": int(teacher is not None),
-        "seed": seed,
-        "teacher": teacher and {"run": teacher},
-        "precision": precision,
-        "result": {"test error (%)": error},
-    }
-    place = folder / "runs" / name
-    place.mkdir(parents=True)
-    (place / "run.json").write_text(json.dumps(record))
-    return name
-
-
 def write_results(folder: Path, precision: str, errors: list[tuple[float, float]]) -> Path:
-    """Write a teacher and its student for each seed; the ids of two folders differ."""
+    """Write the runs of a teacher and its student for each seed; the ids of two folders differ."""
+    lines = []
     for seed, (teacher_error, student_error) in enumerate(errors):
-        teacher = write_run(folder, precision, seed, teacher_error, None)
-        write_run(folder, precision, seed, student_error, teacher)
+        run = f"{folder.name}{seed}"
+        both = {"dataset": "cifar100", "seed": seed, "precision": precision}
+        teacher = {"run": run, "network": TEACHER, "objective": "label", "generation": 0}
+        student = {"run": f"{run}/student", "network": STUDENT, "objective": "ban", "generation": 1}
+        lines.append(both | teacher | {"error": teacher_error})
+        lines.append(both | student | {"error": student_error, "teacher": run})
+    folder.mkdir()
+    frame = pd.DataFrame(lines).reindex(columns=CSV_FILES["runs"].names)
+    frame.to_csv(folder / "runs.csv", index=False)
     return folder
 
 
@@ -63,10 +50,11 @@ def test_runs_are_paired_by_what_they_are_and_not_by_their_names(tmp_path: Path)
 
 def test_results_of_another_precision_are_refused(tmp_path: Path) -> None:
     float32 = write_results(tmp_path / "a", "float32", [(80.0, 74.0)])
-    with refused(f"{float32}/runs/a0/run.json: was trained in float32, not in bfloat16"):
+    with refused(f"{float32}: a0: was trained in float32, not in bfloat16"):
         pair_runs(float32, float32)
-    with refused(f"{float32} and {tmp_path} have no finished run of an image in common"):
-        pair_runs(float32, tmp_path)
+    none = write_results(tmp_path / "none", "bfloat16", [])
+    with refused(f"{float32} and {none} have no finished run of an image in common"):
+        pair_runs(float32, none)
 
 
 def test_the_appendix_shows_the_published_comparison() -> None:
