@@ -240,7 +240,8 @@ def test_the_page_of_a_claim_answers_what_a_reader_asks() -> None:
     difference = line.loc["ban-all", "difference"]
     assert f"−{-difference:.2f} [" in text
     assert "control: BAN against twice the epochs" in text
-    assert "--configfile published/fashion/scale.json results/fashion/claims/ban-all.txt" in text
+    command = text.replace("\\\n    ", "")
+    assert "--configfile published/fashion/scale.json results/fashion/claims/ban-all.txt" in command
 
 
 def test_every_document_with_markers_is_written_by_the_command() -> None:

@@ -98,7 +98,10 @@ def _collect_scale(published: Path, to: Path) -> None:
     (to / "tables.md").write_text("\n\n".join([title, ", ".join(downloads), *blocks]) + "\n")
     captions = {name: text for spec in NOTEBOOKS.values() for name, text in spec.figures.items()}
     shown = [name for name in captions if (to / "figures" / f"{name}.svg").is_file()]
-    images = [f"## {captions[name]}\n\n![{captions[name]}](figures/{name}.svg)" for name in shown]
+    images = [
+        f"## {captions[name].rstrip('.')}\n\n![{captions[name]}](figures/{name}.svg)"
+        for name in shown
+    ]
     title = f"# Figures at scale {published.name}"
     (to / "figures.md").write_text("\n\n".join([title, *images]) + "\n", encoding="utf-8")
 
@@ -116,23 +119,27 @@ def _without_blank_lines(text: str) -> str:
 def _navigation(to: Path, scales: list[str]) -> Navigation:
     claims = [page_file(claim) for claim in CLAIM_WORDS]
     claims = [f"published/{file}" for file in claims if (to / "published" / file).is_file()]
-    results: list[Any] = ["docs/results.md", "published/README.md", {"Claims": claims}]
+    published: list[Any] = ["published/README.md"]
     for scale in scales:
         folder = f"published/{scale}"
         notebooks = [f"{folder}/notebooks/{name}.ipynb" for name in NOTEBOOKS]
         shown = [file for file in notebooks if (to / file).is_file()]
         pages = [f"{folder}/README.md", f"{folder}/tables.md", f"{folder}/figures.md", *shown]
-        results.append({scale: pages})
+        published.append({scale: pages})
+    # A page README.md becomes the first page of its section, whatever stands before it.
+    results: list[Any] = ["docs/results.md", {"Claims": claims}, {"Published results": published}]
     navigation: Navigation = [{"Born-Again Networks": "README.md"}, {"Results": results}]
     guide: list[Any] = ["docs/README.md"]
     tutorials = sorted((to / "docs" / "tutorial").glob("*.md"))
     guide += [f"docs/tutorial/{file.name}" for file in tutorials]
-    guide += [file for file in (TUTORIAL,) if (to / file).is_file()]
+    guide += [{"The tutorial with its pictures": TUTORIAL}] * (to / TUTORIAL).is_file()
     guide.append("docs/faq.md")
     navigation.append({"Start": guide})
     for title, folder in SECTIONS.items():
         files = sorted((to / "docs" / folder).glob("*.md"))
-        pages = [f"docs/{folder}/{file.name}" for file in files]
-        navigation.append({title: [*pages, *(["config/README.md"] * (folder == "reference"))]})
+        pages: list[Any] = [f"docs/{folder}/{file.name}" for file in files]
+        if folder == "reference":
+            pages.append({"Keys of a scale": ["config/README.md"]})
+        navigation.append({title: pages})
     navigation.append({"Project": ["CONTRIBUTING.md", "CHANGELOG.md"]})
     return navigation

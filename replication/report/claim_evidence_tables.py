@@ -12,7 +12,7 @@ from replication.config.claim_specs import CellKey, ClaimSpec
 from replication.config.paper_claims import Claims
 from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import Plan
-from replication.report.paper_names import network_name, paper_name
+from replication.report.paper_names import network_name, paper_name, table_name
 from replication.report.published_results import (
     Publications,
     escaped,
@@ -77,8 +77,7 @@ def cells_table(publications: Publications, claims: Claims, name: str) -> str:
         values = [_of_cells(cells, keys)["value"].mean() for cells in by_scale]
         numbers = [_number(value) for value in (printed, *values)]
         shown = ", ".join(escaped(paper_name(column)) for column in columns)
-        place = f"Table {table[5:]}" if table.startswith("table") else table
-        rows.append([side, place, escaped(paper_name(row)), shown, *numbers])
+        rows.append([side, table_name(table), escaped(paper_name(row)), shown, *numbers])
     return markdown_table(header, rows)
 
 
@@ -98,14 +97,14 @@ def data_table(publications: Publications, claims: Claims, name: str) -> str:
         words = describe_data_sets(publications.plan(scale).scale)
         roles = claims.datasets(claims.file.claims[name].contrast())
         sizes = behind.lines.groupby("network", sort=False)["parameters"].first()
-        networks = [f"{network_name(str(key))} {_size(size)}" for key, size in sizes.items()]
+        networks = [f"{network_name(str(key))} ({_size(size)})" for key, size in sizes.items()]
         seeds = sorted({seed for cell in behind.part.cells for seed in cell.members})
         commits = [f"`{commit[:7]}`" for commit in behind.lines["commit"].dropna().unique()]
         rows.append(
             [
                 f"`{scale}`",
                 " and ".join(words[role] for role in roles),
-                ", ".join(networks),
+                escaped("; ".join(networks)),
                 f"{len(seeds)}: {seeds[0]} to {seeds[-1]}",
                 f"{len(behind.lines)}",
                 ", ".join(commits),
@@ -126,7 +125,7 @@ def runs_table(lines: pd.DataFrame) -> str:
         unit = " %" if kind["error"].notna().all() else " (perplexity)"
         rows.append(
             [
-                network_name(str(network)),
+                escaped(network_name(str(network))),
                 "labels" if text == "label" else escaped(paper_name(text)),
                 f"{generation}",
                 f"{len(kind)}",

@@ -27,10 +27,10 @@ def claim_figure(publications: Publications, name: str, controls: Sequence[str])
     for claim in (name, *controls):
         for scale in scales:
             line = line_of(publications.claims(scale), claim)
-            title = "the claim" if claim == name else f"control: {_lowered(str(line['title']))}"
+            title = "the claim" if claim == name else f"control: {lowered(str(line['title']))}"
             if pd.notna(line["difference"]):
                 rows.append((scale, f"{title}, {scale}", line))
-    figure, grid = canvas(1, 1, 0.9 + 0.24 * (len(rows) + 1))
+    figure, grid = canvas(1, 1, 1.0 + 0.24 * (len(rows) + 1))
     axes = grid[0, 0]
     axes.axvline(0, **REFERENCE)
     first = line_of(publications.claims(scales[0]), name)
@@ -54,11 +54,12 @@ def claim_figure(publications: Publications, name: str, controls: Sequence[str])
         yticks=range(len(rows) + 1),
         yticklabels=["the paper", *(title for _, title, _ in rows)],
         ylim=(len(rows) + 0.5, -0.5),
-        xlabel="difference in % of what is compared with (left of 0: lower)",
+        # Long names of controls leave little room for the axis.
+        xlabel="difference in % of what is compared with\n(left of 0: lower)",
     )
     return figure
 
 
-def _lowered(title: str) -> str:
+def lowered(title: str) -> str:
     """A title as the middle of a label has it; names such as BAN keep their capitals."""
     return title if title[:2].isupper() else f"{title[0].lower()}{title[1:]}"

@@ -15,7 +15,8 @@ from replication.report.claim_evidence_tables import (
     runs_table,
     seeds_table,
 )
-from replication.report.claim_figure import claim_figure
+from replication.report.claim_figure import claim_figure, lowered
+from replication.report.paper_names import label_trained_networks
 from replication.report.plotting import draw_small
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
 from replication.report.published_results import (
@@ -77,6 +78,7 @@ def _controls(publications: Publications, claims: Claims, name: str) -> list[str
 def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[str]:
     claim, scales = claims.file.claims[name], publications.scales_of(name)
     words = CLAIM_WORDS[name]
+    plural = "s" * (" and " in claim.section.split(",")[0])
     yield f"# {escaped(words[0].upper() + words[1:])}"
     yield (
         "`replication docs` writes this page from the [published results](../README.md);"
@@ -87,7 +89,8 @@ def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[s
         yield f"> {QUOTATIONS[name]}\n>\n> — [abstract]({ABSTRACT})"
     yield (
         f"In our words, as [`tables/claims.yaml`](../../tables/claims.yaml) has it: *"
-        f"{escaped(claim.statement)}* (section {claim.section} of the paper)"
+        f"{escaped(claim.statement)}* This is from section{plural}"
+        f" {claim.section} of the paper."
     )
     yield "## What was found"
     yield _results_table(publications, [name, *_controls(publications, claims, name)], scales)
@@ -131,7 +134,9 @@ def _results_table(publications: Publications, names: list[str], scales: list[st
             line = line_of(publications.claims(scale), name)
             if pd.isna(line["n"]):
                 continue
-            title = ("" if name == names[0] else "control: ") + str(line["title"])
+            title = str(line["title"])
+            if name != names[0]:
+                title = f"control: {lowered(title)}"
             relative = signed(100 * line["difference"] / line["level"], 1)
             if pd.notna(line["reported_difference"]):
                 printed = 100 * line["reported_difference"] / line["reported_level"]
@@ -152,7 +157,7 @@ def _tipping(publications: Publications, scale: str, name: str) -> str:
     needed = "more than 10,000" if seeds > 10_000 else f"{seeds:.0f}"
     chance = (
         f"With the paper's effect and the spread measured here, {needed} seeds decide the direction"
-        f" with a chance of 80 %; these n = {seeds_of(line)} do with one of"
+        f" with a chance of 80 %; the {seeds_of(line)} seeds here decide it with a chance of"
         f" {100 * line['power_corrected']:.0f} %."
     )
     verdict, size = str(line["verdict"]), str(line["size"])
@@ -201,7 +206,8 @@ def _command(publications: Publications, scale: str, name: str) -> str:
     source = f"{publications.folder.name}/{scale}/scale.json"
     return (
         f"```sh\n# {len(behind.part.runs)} trainings, {behind.wall_time}\n"
-        f"snakemake --cores {CORES} --configfile {source} results/{scale}/claims/{name}.txt\n```"
+        f"snakemake --cores {CORES} --configfile {source} \\\n"
+        f"    results/{scale}/claims/{name}.txt\n```"
         + _second_runs(scale, len(behind.lines) - len(behind.part.runs))
     )
 
@@ -217,6 +223,18 @@ def _second_runs(scale: str, number: int) -> str:
     )
 
 
+def _reference(numbers: str) -> str:
+    """How many networks a label-trained cell rests on: a number, or one for each network."""
+    if numbers == "1":
+        return "A label-trained cell is one network for each seed."
+    if numbers.isdigit():
+        return f"A label-trained cell is the mean of {numbers} networks for each seed."
+    return (
+        "A label-trained cell is the mean of all label-trained networks of its seed"
+        f" ({escaped(numbers)})."
+    )
+
+
 def _runs(publications: Publications, scale: str, claims: Claims, name: str) -> Iterator[str]:
     behind = runs_of_claim(publications, scale, name)
     line = line_of(publications.claims(scale), name)
@@ -224,11 +242,7 @@ def _runs(publications: Publications, scale: str, claims: Claims, name: str) -> 
     yield runs_table(behind.lines)
     reference = line["reference"]
     if isinstance(reference, str):
-        yield (
-            "Label-trained networks for each seed in the reference: "
-            + reference.replace("_", r"\_")
-            + "."
-        )
+        yield _reference(label_trained_networks(reference))
     yield (
         "<details><summary>Each seed</summary>\n\n"
         + seeds_table(publications, scale, claims, name)

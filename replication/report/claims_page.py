@@ -11,9 +11,10 @@ from great_tables import GT, loc, style
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from replication.analysis.claim_verdicts import CLAIM_VERDICTS
+from replication.analysis.claim_verdicts import CLAIM_VERDICTS, NOT_MEASURED
 from replication.analysis.summary import verdict_counts
 from replication.report.layout import GT_STYLE
+from replication.report.paper_names import label_trained_networks
 from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
 
 EXPECTATION_SIGNS = {
@@ -41,6 +42,8 @@ CLAIM_COLOURS = {
     "contradicted": "#b34700",
     "undecided": "#6b7280",
 }
+TEXT_WIDTHS = {"statement": "16em", "evidence": "26em", "claim": "16em", "tested_on": "8em"}
+"""The least widths of columns of text, which a browser otherwise makes as narrow as a word."""
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "−"})
 SMALLEST_EFFECTS: dict[str, Any] = {
     "height": 0.8,
@@ -63,6 +66,8 @@ def _table(
         marked = verdicts.map(lambda verdict: f"{CLAIM_MARKS[verdict]}\N{NO-BREAK SPACE}{verdict}")
         frame = frame.assign(verdict=marked)
     table = GT(frame, id=name, **options).tab_options(**GT_STYLE, row_group_font_weight="bold")
+    for column in frame.columns.intersection([*TEXT_WIDTHS]):
+        table = table.tab_style(style.css(f"min-width: {TEXT_WIDTHS[column]}"), loc.body(column))
     for verdict, colour in CLAIM_COLOURS.items() if verdicts is not None else ():
         if rows := [int(row) for row in np.flatnonzero(verdicts == verdict)]:
             table = table.tab_style(style.text(color=colour), loc.body("verdict", rows))
@@ -77,11 +82,22 @@ def _interval(low: "pd.Series[float]", high: "pd.Series[float]") -> "pd.Series[s
     )
 
 
+def _p_value(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
 def counts(claims: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Count the verdicts of ``claims.csv`` by a column; families have their main claim's title."""
+    """Count the verdicts of ``claims.csv`` by a column; families have their main claim's title.
+
+    Claims that are not measured have a column of their own, as on the first page of a publication.
+    """
     titles = dict(zip(claims["claim"], claims["title"], strict=True))
-    named = claims.assign(family=claims["family"].map(titles))
-    return verdict_counts(named, by=by, verdicts=CLAIM_VERDICTS)
+    measured = claims["reason"] != NOT_MEASURED
+    named = claims.assign(
+        family=claims["family"].map(titles),
+        verdict=claims["verdict"].where(measured, NOT_MEASURED),
+    )
+    return verdict_counts(named, by=by, verdicts=[*CLAIM_VERDICTS, NOT_MEASURED])
 
 
 def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
@@ -99,9 +115,7 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         paper=frame["reported_difference"],
         fraction=frame["fraction"],
         within=_interval(frame["fraction_low"], frame["fraction_high"]),
-        p=frame["p_direction_corrected"].map(
-            lambda p: "< 0.001" if p < 0.001 else f"{p:.2g}", "ignore"
-        ),
+        p=frame["p_direction_corrected"].map(_p_value, "ignore"),
         alone=frame["single_run_verdict"],
     )
     names: dict[str, Any] = {
@@ -162,12 +176,15 @@ def power_table(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         "seeds_needed_corrected": "seeds for all claims",
         "single_run_verdict": "the paper’s single runs",
     }
-    titled = power.merge(claims[["claim", "title"]], on="claim", validate="one_to_one")
+    titled = power.merge(claims[["claim", "title"]], on="claim", validate="one_to_one").assign(
+        reference=power["reference"].replace("", np.nan).map(label_trained_networks, "ignore"),
+        p_direction=power["p_direction"].map(_p_value, "ignore"),
+        p_direction_corrected=power["p_direction_corrected"].map(_p_value, "ignore"),
+    )
     numbers = ["difference", "to the own teacher", "the paper’s", "of the paper’s effect"]
     return (
         _table("claims-power", titled[[*columns]].rename(columns=columns))
         .fmt_number([*numbers, "std over seeds", "power now"], decimals=2)
-        .fmt_number(["p", "p corrected"], n_sigfig=2)
         .fmt_integer(["seeds for this claim alone", "seeds for all claims"])
         .sub_missing(missing_text="–")
     )

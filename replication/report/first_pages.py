@@ -2,7 +2,9 @@
 
 from itertools import compress
 
+from replication.analysis.tested_data import describe_data_sets
 from replication.plan.plan import Plan
+from replication.report.layout import QUALITY_METRICS
 from replication.report.outcome import (
     UNTESTED,
     Lines,
@@ -10,10 +12,14 @@ from replication.report.outcome import (
     criteria_met,
     tested_claims,
 )
+from replication.report.paper_names import table_names
 from replication.report.study_outcome import is_study
 
 PAGE = "README.md"
 """The first page of a publication."""
+
+METRIC_NAMES = {key: heading.split(" (")[0] for key, (heading, _) in QUALITY_METRICS.items()}
+"""The metrics of predictions without their units: NLL, Brier score, ECE."""
 
 NOTHING = "–"
 """What a table of claims shows where there is no number."""
@@ -60,8 +66,8 @@ def describe_in_markdown(plan: Plan) -> str:
     )
     blocks = [
         f"# {_title(plan)}",
-        f"{_size(plan)} `runs.csv` has a line for each network, `tables/` the tables, `figures/`"
-        " the figures, `notebooks/` the notebooks with their outputs.",
+        f"{_size(plan)} `runs.csv` has a line for each training; the folders `tables`, `figures`"
+        " and `notebooks` have what their names say, the notebooks with their outputs.",
         "## Is it a fair test?",
         "\n".join(f"- {line}" for line in _met(plan)),
         "## Primary claims",
@@ -110,7 +116,7 @@ def _claims_in_markdown(lines: Lines) -> str:
                 line["source"],
                 _paper(line),
                 _difference(line),
-                f"{float(p):.2g}" if p else NOTHING,
+                _p_value(p) if p else NOTHING,
                 seeds or NOTHING,
                 _verdict(line),
                 _fraction(line),
@@ -130,12 +136,20 @@ def _title(plan: Plan) -> str:
 
 
 def _size(plan: Plan) -> str:
-    data = ", ".join(dict.fromkeys(run.dataset.name for run in plan.runs.values()))
+    trained_on = {run.dataset for run in plan.runs.values()}
+    words = describe_data_sets(plan.scale)
+    data = "; ".join(words[key] for key, name in plan.scale.datasets.items() if name in trained_on)
     seeds = len(plan.seeds)
-    counts = {name: len(plan.scale.seeds_of(name)) for name in plan.tables}
-    fewer = ", ".join(f"{n} of {name}" for name, n in counts.items() if n != seeds)
-    shown = f"{seeds} seed{'s' * (seeds != 1)}" + f" ({fewer})" * bool(fewer)
-    return f"{len(plan.runs):,} networks, {shown}, trained on {data}."
+    tables_by_seeds: dict[int, list[str]] = {}
+    for name in plan.tables:
+        tables_by_seeds.setdefault(len(plan.scale.seeds_of(name)), []).append(name)
+    others = "; ".join(
+        f"{number} for {table_names(sorted(names))}"
+        for number, names in tables_by_seeds.items()
+        if number != seeds
+    )
+    shown = f"{seeds} seed{'s' * (seeds != 1)}" + f" ({others})" * bool(others)
+    return f"{len(plan.runs):,} networks were trained with {shown}, on {data}."
 
 
 def _met(plan: Plan) -> list[str]:
@@ -160,8 +174,13 @@ def _difference(line: dict[str, str]) -> str:
         value, low, high = (_signed(line[key]) for key in ("difference", "ci_low", "ci_high"))
     except (KeyError, ValueError):
         return NOTHING
-    metric = f" ({line['metric']})" if line.get("metric") else ""
+    metric = f" ({METRIC_NAMES[line['metric']]})" if line.get("metric") else ""
     return f"{value} [{low}, {high}]{metric}"
+
+
+def _p_value(text: str) -> str:
+    p = float(text)
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def _fraction(line: dict[str, str]) -> str:

@@ -64,7 +64,8 @@ def describe_curves(curves: pd.DataFrame) -> str:
     final = curves[curves["epoch"] == curves["epoch"].max()].groupby("column", sort=False)
     shares, cosines = final["ground_truth_share"].mean(), final["ban_cosine"].mean()
     lines = []
-    for column in shares.index:
+    # A teacher has neither.
+    for column in shares.dropna().index:
         lines.append(
             f"- {paper_name(str(column))}: the true class ends with"
             f" {100 * shares[column]:.0f} % of ‖q − p‖², and the cosine to BAN's gradient is"

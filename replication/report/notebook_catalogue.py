@@ -25,10 +25,10 @@ NOTEBOOKS = {
     "figures": Notebook(
         tables=("table1", "table2", "table3", "table4", "table5", "table6"),
         figures={
-            "sweeps": "Teacher and BAN over the number of parameters (tables 1 and 3).",
-            "generations": "The sequence of generations with its ensembles (table 2).",
-            "treatments": "BAN, BAN+L, CWTM and DKPP: difference to the teacher (table 2).",
-            "cross_architecture": "Students of another architecture (tables 3, 4 and 5).",
+            "sweeps": "Teacher and BAN over the number of parameters (Tables 1 and 3).",
+            "generations": "The sequence of generations with its ensembles (Table 2).",
+            "treatments": "BAN, BAN+L, CWTM and DKPP: difference to the teacher (Table 2).",
+            "cross_architecture": "Students of another architecture (Tables 3, 4 and 5).",
             "agreement": "Reported and measured difference to the teacher over all cells.",
         },
     ),
@@ -45,8 +45,8 @@ NOTEBOOKS = {
     "calibration": Notebook(
         tables=("table2",),
         figures={
-            "reliability": "Accuracy over confidence: teacher, students, ensembles (table 2).",
-            "quality_differences": "NLL, Brier score, ECE: difference to the teacher (table 2).",
+            "reliability": "Accuracy over confidence: teacher, students, ensembles (Table 2).",
+            "quality_differences": "NLL, Brier score, ECE: difference to the teacher (Table 2).",
         },
     ),
     "claims": Notebook(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from replication.plan.plan import PUBLISHED
 from replication.report.interpretation import describe_claims, describe_curves, describe_table
 from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.paper_names import table_name
 from replication.report.plotting import draw, save
 from replication.results.csv_files import csv_path, read_cells, read_csv_file, read_runs
 from replication.results.schema import CSV_FILES
@@ -66,7 +67,7 @@ class Results:
         try:
             display(HTML(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            print(f"These results do not have {name}; {self._hint}")
+            print(f"These results do not have {table_name(name)}; {self._hint}")
             return
         except (OSError, ValueError) as error:
             print(f"{path}: damaged ({error}); delete it and {self._hint}")

@@ -1,6 +1,9 @@
-"""The names that the paper prints for the rows and columns of its tables, from their keys."""
+"""The names of tables, rows, columns, networks and data as a reader of the paper knows them."""
 
 import re
+from collections.abc import Iterable
+
+from replication.data.specs import DATASETS
 
 PAPER_WORDS = {
     "ban": "BAN",
@@ -37,6 +40,14 @@ _NETWORK = {
     "cnn_lstm": "CNN-LSTM",
     "lstm": "LSTM",
 }
+_PARTS = (
+    (re.compile(r"_compression_(\d+)$"), "Compr"),
+    (re.compile(r"_(half|double|triple|quadruple)_depth$"), "Depth"),
+    (re.compile(r"_(50|100)$"), ""),
+)
+"""How a network differs from its teacher: Table 4's compression and depth, Table 5's width."""
+_FACTORS = {"half": "0.5", "double": "2", "triple": "3", "quadruple": "4"}
+_TABLES = {"beyond": "other objectives"}
 
 
 def paper_name(key: str) -> str:
@@ -49,8 +60,56 @@ def paper_name(key: str) -> str:
 
 
 def network_name(network: str) -> str:
-    """The name of a network of the catalogue as the paper writes it: DenseNet-90-60."""
+    """The name of a network of the catalogue as the paper writes it.
+
+    For example ``DenseNet-90-60``, ``DenseNet-90-60, 0.5*Depth`` and ``Pre-ResNet-14-0.5``.
+    """
+    change = ""
+    for pattern, quantity in _PARTS:
+        if part := pattern.search(network):
+            network = network.removesuffix(part[0])
+            factor = _FACTORS.get(part[1]) or f"{int(part[1]) / 100:g}"
+            change = f", {factor}*{quantity}" if quantity else f"-{factor}"
+            break
     for family, name in _NETWORK.items():
         if network.startswith(family):
-            return (name + network.removeprefix(family)).replace("_", "-")
-    return network
+            return (name + network.removeprefix(family)).replace("_", "-") + change
+    return network + change
+
+
+def table_name(table: str) -> str:
+    """The name of a table in a sentence: ``Table 2``, ``controls``, ``other objectives``."""
+    return table.replace("table", "Table ") if table[5:].isdigit() else _TABLES.get(table, table)
+
+
+def table_names(tables: Iterable[str]) -> str:
+    """The names of several tables in a list: ``Tables 1, 3 and 4, controls``."""
+    numbers = [name.removeprefix("table") for name in tables if name[5:].isdigit()]
+    others = [table_name(name) for name in tables if not name[5:].isdigit()]
+    if len(numbers) < 2:
+        return ", ".join([*(f"Table {number}" for number in numbers), *others])
+    *first, last = numbers
+    return ", ".join([f"Tables {', '.join(first)} and {last}", *others])
+
+
+def networks_on_data(networks: Iterable[str], dataset: str) -> str:
+    """Networks with what they were trained on: ``LSTM, CNN-LSTM on the Python reference``."""
+    data = DATASETS[dataset].label if dataset in DATASETS else dataset
+    return f"{', '.join(map(network_name, networks))} on {data}"
+
+
+def label_trained_networks(reference: str) -> str:
+    """How many label-trained networks count as one, from the column ``reference``.
+
+    For example ``1``, or ``DenseNet-90-60: 3; DenseNet-80-80: 1`` where the numbers differ.
+    """
+    counts = [part.rsplit(": ", 1) for part in reference.split("; ")]
+    if len({count for _, count in counts}) == 1:
+        return counts[0][1]
+    places = [place.rsplit(" on ", 1) for place, _ in counts]
+    is_one_data_set = len({dataset for _, dataset in places}) == 1
+    names = [
+        network_name(network) if is_one_data_set else networks_on_data([network], dataset)
+        for network, dataset in places
+    ]
+    return "; ".join(f"{name}: {count}" for name, (_, count) in zip(names, counts, strict=True))

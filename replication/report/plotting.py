@@ -37,7 +37,8 @@ CUT_OFF = "interval goes on"
 ARROWHEAD: dict[str, Any] = {"s": 26, "linewidths": 0, "zorder": 5, "clip_on": False}
 REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "ls": "--", "zorder": 1}
 MORE_DIGITS = re.compile(rb"(\d\.\d\d)\d+")
-"""Numbers of an SVG with more than two decimals, which are hundredths of a point."""
+"""Numbers with more than two decimals, which are hundredths of a point in the tags of an SVG."""
+TAG = re.compile(rb"<[^>]*>")
 STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -115,7 +116,8 @@ def draw(figure: Figure, suffix: Literal["svg", "png"]) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
     if suffix == "svg":
-        return MORE_DIGITS.sub(rb"\1", file.getvalue())
+        # What stands between tags is text, such as the 0.005 beside a tick.
+        return TAG.sub(lambda tag: MORE_DIGITS.sub(rb"\1", tag[0]), file.getvalue())
     return file.getvalue()
 
 

@@ -48,7 +48,7 @@ CLAIM_WORDS = {
     "dkpp-all": "DKPP still has a lower error than label training",
     "sequence-improves": "the third generation, BAN-3, has a lower error than generation 0",
     "ensemble-of-two-beats-last": "Ens*2 has a lower error than its last member, BAN-2",
-    CONTROL: "– our control: Ens*2 has a lower error than two averaged label-trained networks",
+    CONTROL: "our control: Ens*2 has a lower error than two averaged label-trained networks",
     "densenet-students-beat-wide-resnet-teachers": (
         "DenseNet-90-60 students have a lower error than their Wide-ResNet teachers"
     ),

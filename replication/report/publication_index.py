@@ -4,6 +4,7 @@ import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
+from replication.report.paper_names import table_names
 from replication.report.primary_claims import claims_table
 from replication.report.published_results import Publications, markdown_table
 from replication.report.table_files import PRINTED_DATASETS
@@ -13,7 +14,7 @@ def scales_table(publications: Publications) -> str:
     """Return a row for each publication: data, tables, seeds, trainings, time, verdicts."""
     header = [
         "folder",
-        "data",
+        "the paper's data: ours",
         "tables: seeds",
         "trainings",
         "core hours",
@@ -50,10 +51,10 @@ def primary_claims_table(publications: Publications) -> str:
 
 
 def tables_by_seeds(cells: pd.DataFrame) -> str:
-    """Return the tables of a scale by their numbers of seeds: ``table2: 10; table1: 5``."""
+    """Return the tables of a scale by their numbers of seeds: ``Table 2: 10; Table 1: 5``."""
     seeds = cells.groupby("table", sort=True)["seed"].nunique()
     parts = [
-        f"{', '.join(names.index)}: {count}" for count, names in seeds.groupby(seeds, sort=True)
+        f"{table_names(names.index)}: {count}" for count, names in seeds.groupby(seeds, sort=True)
     ]
     return "; ".join(reversed(parts))
 

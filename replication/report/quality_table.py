@@ -8,6 +8,7 @@ from replication import files
 from replication.analysis.quality import summarise_quality, write_quality
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
+from replication.report.paper_names import table_name
 from replication.report.rendering import render_layout
 from replication.report.table_files import note
 from replication.results.csv_files import csv_text, read_runs
@@ -45,7 +46,7 @@ def quality_tables(plan: Plan, frame: pd.DataFrame, runs: pd.DataFrame) -> dict[
     texts = {"csv": csv_text("quality_table", summary), "md": "", "html": "", "tex": ""}
     for name in summary["table"].unique():
         of_table = summary[summary["table"] == name]
-        title = f"Predictions of {name.replace('table', 'Table ')}: {plan.tables[name].title}"
+        title = f"Predictions of {table_name(name)}: {plan.tables[name].title}"
         remarks = [*(() if texts["md"] else REMARKS), note(plan, name, of_table["spread"])]
         rendered = render_layout(f"quality-{name}", quality_layout(of_table), title, remarks)
         for ending, text in rendered.items():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
+from replication.report.paper_names import networks_on_data, paper_name
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.publication_index import tables_by_seeds
 from replication.report.published_results import (
@@ -99,7 +100,7 @@ def contrasts(publications: Publications, table: str) -> str:
             for frame in frames.values()
         ]
         if any(text != "–" for text in shown):
-            rows.append([escaped(column), escaped(row), *shown])
+            rows.append([escaped(paper_name(column)), escaped(paper_name(row)), *shown])
     return markdown_table(header, rows)
 
 
@@ -109,11 +110,14 @@ def levels(publications: Publications, table: str) -> str:
     for scale in publications.scales_with(table):
         lines = publications.table(scale, table)
         for _, line in lines[~lines["metric"].str.startswith(CONTRAST)].iterrows():
-            name = f"{line['row']}, `{scale}`"
+            name = f"{paper_name(line['row'])}, `{scale}`"
             columns.setdefault(name, {})[line["column"]] = _level(line)
     treatments = list(dict.fromkeys(name for column in columns.values() for name in column))
     rows = [
-        [escaped(treatment), *(column.get(treatment, "–") for column in columns.values())]
+        [
+            escaped(paper_name(treatment)),
+            *(column.get(treatment, "–") for column in columns.values()),
+        ]
         for treatment in treatments
     ]
     return markdown_table(["", *columns], rows)
@@ -164,7 +168,10 @@ def fair_test(publications: Publications) -> str:
         for scale in publications.scales:
             lines = publications.file(scale, "criteria").dropna(subset=criterion.name)
             failing = lines[lines[criterion.name] == "not met"]
-            names = [f"{line.network} on {line.dataset}" for line in failing.itertuples()]
+            names = [
+                networks_on_data(of_data["network"], str(dataset))
+                for dataset, of_data in failing.groupby("dataset", sort=False)
+            ]
             met = f"{len(lines) - len(failing)} of {len(lines)}"
             rows.append([criterion.name, f"`{scale}`", met, _listed(names)])
     return markdown_table(header, rows)
@@ -172,19 +179,19 @@ def fair_test(publications: Publications) -> str:
 
 def networks_that_do_not_fit(publications: Publications) -> str:
     """Return the label-trained networks with a training error of 1 % or more, with their errors."""
-    header = ["scale", "data", "network", "training error (%)", "test error (%)"]
+    header = ["scale", "network", "training error (%)", "test error (%)"]
     rows = []
     for scale in publications.scales:
         lines = publications.file(scale, "criteria")
         for _, line in lines[lines["fit"] == "not met"].iterrows():
-            names = [escaped(line[key]).replace("_", r"\_") for key in ("dataset", "network")]
+            name = escaped(networks_on_data([line["network"]], line["dataset"]))
             errors = [f"{line[key]:.1f}" for key in ("train_error", "test_error")]
-            rows.append([f"`{scale}`", *names, *errors])
+            rows.append([f"`{scale}`", name, *errors])
     return markdown_table(header, rows)
 
 
 def _listed(names: Sequence[str]) -> str:
-    return ", ".join(f"{name}" for name in names).replace("_", r"\_") or "–"
+    return escaped("; ".join(names)) or "–"
 
 
 def _estimate(line: "pd.Series[float]") -> str:

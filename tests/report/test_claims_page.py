@@ -69,6 +69,21 @@ def test_the_figure_leaves_out_claims_that_are_not_measured() -> None:
     assert dict(sorted((y, x) for x, y in points)) == pytest.approx(dict(enumerate(expected)))
 
 
+def test_claims_that_are_not_measured_are_counted_by_themselves_and_small_p_values_are_short() -> (
+    None
+):
+    cells = synthetic_results.results(3)[0].query("table == 'table6'")
+    frame, numbers = decide_claims(CLAIMS, cells, synthetic_results.runs(3))
+    counts = claims_page.counts(frame, by="source")
+    measured = (frame["reason"] != "not measured").sum()
+    assert counts.loc["all", "not measured"] == len(frame) - measured > 0
+    assert counts.loc["all", "total"] == len(frame)
+    shown = claims_page.power_table(frame, numbers.assign(p_direction=1.2e-15)).as_raw_html()
+    assert "&lt; 0.001" in shown
+    assert "0.0000" not in shown
+    assert "on python_reference" not in shown
+
+
 def test_the_page_shows_claims_that_are_not_measured_or_measured_at_no_error() -> None:
     cells, runs = synthetic_results.results(3)[0], synthetic_results.runs(3)
     measured = cells.query("table == 'table1' and row == 'densenet-90-60'").sort_values("column")

@@ -1,5 +1,6 @@
 """Figures are drawn from synthetic results, with the same bytes every time."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,11 +11,21 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 from support import synthetic_results
+from support.plans import ROOT
 
 from replication.report import calibration, claims_page, dark_knowledge, figures
+from replication.report.claim_figure import claim_figure
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.report.opened_results import Results
-from replication.report.plotting import CUT_OFF, estimates, limits, save
+from replication.report.plotting import CUT_OFF, canvas, draw, estimates, limits, save
+from replication.report.published_results import Publications
+
+CONTROLLED = {
+    "ban-all": ["ban-beats-twice-the-epochs"],
+    "ensemble-of-two-beats-last": ["ensemble-of-three-beats-label-ensemble"],
+    "sequence-improves": [],
+}
+"""Primary claims with controls whose names are short, long and missing in their figures."""
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +47,8 @@ def _draw(name: str, results: Results) -> Figure:
         )
         if name in COMPARED_WITH_TEACHERS:
             return COMPARED_WITH_TEACHERS[name](frame, results.cells(), results.runs())
-        draw: Callable[[pd.DataFrame, pd.DataFrame], Figure] = getattr(figures, name)
-        return draw(frame, results.cells())
+        of_table: Callable[[pd.DataFrame, pd.DataFrame], Figure] = getattr(figures, name)
+        return of_table(frame, results.cells())
     if name == "reliability":
         shown = "table == 'table2' and row == 'densenet-90-60'"
         return calibration.reliability(
@@ -45,8 +56,8 @@ def _draw(name: str, results: Results) -> Figure:
         )
     if name == "quality_differences":
         frames = (results.quality_table(), results.quality())
-        of_table = [frame.query("table == 'table2'") for frame in frames]
-        return calibration.quality_differences(*of_table, results.runs())
+        of_table_2 = [frame.query("table == 'table2'") for frame in frames]
+        return calibration.quality_differences(*of_table_2, results.runs())
     if name == "claims":
         return claims_page.forest(results.claims(), results.claims_power())
     if name == "confidence_weights":
@@ -74,6 +85,24 @@ def test_the_same_results_give_the_same_svg_and_png(
         assert image.width == 1440
     for file in (f"{name}.png", f"{name}.svg"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
+
+
+def test_an_svg_keeps_the_digits_of_its_texts() -> None:
+    """Only the numbers of its shapes lose theirs."""
+    figure, grid = canvas(1, 1, 2)
+    grid[0, 0].set_xticks([0.005, 0.01], ["0.005", "0.01"])
+    svg = draw(figure, "svg").decode()
+    assert ">0.005<" in svg
+    assert not re.search(r'="[^"]*\d\.\d{3}', svg)
+
+
+def test_the_label_of_a_claims_figure_is_inside_of_it() -> None:
+    publications = Publications(ROOT / "published")
+    for name, controls in CONTROLLED.items():
+        figure = claim_figure(publications, name, controls)
+        figure.draw_without_rendering()
+        label = figure.axes[0].xaxis.label.get_window_extent()
+        assert 0 <= label.x0 < label.x1 <= figure.bbox.width
 
 
 def test_every_axis_says_what_it_shows(name: str, results: Results) -> None:

@@ -12,6 +12,7 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.first_pages import describe_in_markdown, describe_in_rst
 from replication.report.outcome import describe_outcome
+from replication.report.paper_names import table_name
 
 CRITERIA = """network,capacity,fit,error,schedule
 one,met,met,met,
@@ -104,7 +105,7 @@ def test_the_page_of_a_publication_has_every_measured_claim_in_its_family(plan: 
         (plan.results / f"{name}.csv").write_text("\n".join(lines) + "\n")
     text = describe_in_markdown(plan)
     assert text.startswith("# Born-Again Neural Networks at scale tiny\n")
-    assert "2 seeds, trained on " in text
+    assert " networks were trained with 2 seeds, on scikit-learn’s digits, " in text
     assert "- 1 of 2: training error below 1 %\n" in text
     assert "2 not measured, 1 undecided, 1 replicated." in text
     assert "1 of 2 are measured." in text
@@ -153,7 +154,8 @@ def test_the_page_says_which_tables_have_fewer_seeds(plan: Plan) -> None:
     keys = {"seeds": [0, 1, 2], "table_seeds": {plan.scale.tables[0]: [0, 1]}}
     fewer = tiny_plan(**keys)
     write(fewer, VERDICTS)
-    assert f"3 seeds (2 of {plan.scale.tables[0]}), trained on" in describe_in_markdown(fewer)
+    name = table_name(plan.scale.tables[0])
+    assert f"with 3 seeds (2 for {name}), on" in describe_in_markdown(fewer)
 
 
 def test_the_report_of_an_unfinished_sweep_has_no_claims(plan: Plan) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import unquote, urldefrag, urlparse
 
 import pytest
@@ -144,3 +145,19 @@ def test_the_tutorial_is_a_page_whose_links_lead_to_pages(tmp_path: Path) -> Non
     assert "(../index.html#use-your-own-data)" in text
     assert "(../docs/explanation/reading-a-verdict.html)" in text
     assert ".md)" not in text
+
+
+def test_a_section_opens_with_its_first_page(tmp_path: Path) -> None:
+    """The builder takes a README for the first page of its section, wherever it stands."""
+
+    def check(pages: list[Any]) -> None:
+        assert not [page for page in pages[1:] if str(page).endswith("README.md")]
+        for section in pages:
+            for children in section.values() if isinstance(section, dict) else ():
+                check(children if isinstance(children, list) else [children])
+
+    navigation = collect_sources(ROOT, tmp_path)
+    check(navigation)
+    titles = {title: pages for section in navigation for title, pages in section.items()}
+    assert titles["Results"][0] == "docs/results.md"
+    assert titles["Reference"][0] == "docs/reference/claims.md"
