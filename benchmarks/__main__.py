@@ -28,7 +28,7 @@ from benchmarks.gpu import measure as gpu_measurements
 from benchmarks.lineage import SCALE, train_lineage
 from benchmarks.measure import machine
 from benchmarks.precision import PAIRS, pair_runs, precision_table
-from benchmarks.stages import stages
+from benchmarks.stages import measure_stages
 from benchmarks.turns import changed_environment, environment_of_jobs
 from replication.errors import InputError
 
@@ -202,15 +202,15 @@ def precision(
     print(precision_table(frame), end="")
 
 
-@app.command(name="stages")
-def stages_of(
+@app.command()
+def stages(
     folder: Annotated[Path, typer.Argument(help="A checkout in which `make tables` was called.")],
     tree: Annotated[str, typer.Argument(help="What to call it: its commit.")],
     results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
 ) -> None:
     """Measure where the time of `make tables` went; a line for each rule of the workflow."""
     file = results / "cpu" / "stages.csv"
-    frame = stages(folder, tree)
+    frame = measure_stages(folder, tree)
     if file.exists():
         before = pd.read_csv(file)
         frame = pd.concat([before[before["tree"] != tree], frame], ignore_index=True)

@@ -5,9 +5,10 @@ hand.
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -58,27 +59,30 @@ class Measured:
 
     def ratios(self, networks: Iterable[str], contestant: str) -> list[float]:
         """How many times as fast as the fastest peer in float32 a contestant is."""
-        return [self.comparison.loc[(network, contestant), "ratio"] for network in networks]
+        column: Mapping[Any, float] = self.comparison["ratio"].to_dict()
+        return [column[network, contestant] for network in networks]
 
     def speeds(self, networks: Iterable[str], contestant: str) -> list[float]:
         """Images per second."""
-        column = self.comparison["images_per_second"]
+        column: Mapping[Any, float] = self.comparison["images_per_second"].to_dict()
         return [column[network, contestant] for network in networks]
 
     def fastest_peer(self, network: str, precision: str, ending: str) -> float:
         """The speed of the fastest other loop, in images per second."""
-        lines = self.comparison.loc[network]["images_per_second"]
-        peers = [
+        column: Mapping[Any, float] = self.comparison["images_per_second"].to_dict()
+        return max(
             speed
-            for name, speed in lines.items()
-            if name.endswith(f", {precision}{ending}") and not name.startswith("ours")
-        ]
-        return max(peers)
+            for (of_network, contestant), speed in column.items()
+            if of_network == network
+            and contestant.endswith(f", {precision}{ending}")
+            and not contestant.startswith("ours")
+        )
 
     def share(self, network: str, precision: str, what: str) -> float:
         """Percent of a step."""
         lines = self.profile.query("network == @network and precision == @precision")
-        return float(lines.set_index("what").loc[what, "percent"])
+        shares: Mapping[Any, float] = lines.set_index("what")["percent"].to_dict()
+        return shares[what]
 
     def bound(self, network: str, precision: str) -> float:
         """The ratio to the fastest peer if only convolutions took time, at the peak's speed."""
@@ -110,11 +114,11 @@ def speeds(measured: Measured, networks: list[str]) -> str:
 def limits(measured: Measured) -> str:
     """The shares of a step's time."""
     profile = measured.profile
-    rows = []
+    rows: list[dict[str, object]] = []
     for (network, precision), part in profile.groupby(["network", "precision"], sort=False):
         shares = part.set_index("what")["percent"]
         row: dict[str, object] = {"network": network, "format": precision}
-        row |= {what: f"{share:.0f}" for what, share in shares.items()}
+        row |= {str(what): f"{share:.0f}" for what, share in shares.items()}
         row["bound"] = f"{measured.bound(str(network), str(precision)):.1f}"
         rows.append(row)
     return markdown(rows)

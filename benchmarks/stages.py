@@ -9,7 +9,7 @@ COLUMNS = ["tree", "rule", "jobs", "seconds"]
 WHOLE, TRAINING = "whole call", "training within the jobs"
 
 
-def stages(folder: Path, tree: str) -> pd.DataFrame:
+def measure_stages(folder: Path, tree: str) -> pd.DataFrame:
     """Jobs and their seconds by rule, the longest first, for the last call in a folder.
 
     ``folder`` is the checkout in which Snakemake was called for one scale; ``tree`` names its
@@ -17,13 +17,17 @@ def stages(folder: Path, tree: str) -> pd.DataFrame:
     within the jobs* is what ``run.json`` says of the runs; the rest of the rule `train` is what the
     workflow adds.
     """
-    jobs = set()
-    for file in (folder / ".snakemake/metadata").rglob("*"):
-        if file.is_file():
-            line = json.loads(file.read_text(encoding="utf-8"))
-            # Each output of a job has a file.
-            jobs.add((line["rule"], line["starttime"], line["endtime"]))
-    frame = pd.DataFrame(sorted(jobs), columns=["rule", "start", "end"])
+    outputs = [
+        json.loads(file.read_text(encoding="utf-8"))
+        for file in (folder / ".snakemake/metadata").rglob("*")
+        if file.is_file()
+    ]
+    # Each output of a job has a file of its own; the log is the job's.
+    lines = [
+        (line["rule"], str(line["log"]), line["starttime"], line["endtime"]) for line in outputs
+    ]
+    frame = pd.DataFrame(lines, columns=["rule", "log", "start", "end"])
+    frame = frame.groupby(["rule", "log"]).agg({"start": "min", "end": "max"}).reset_index()
     frame["seconds"] = frame["end"] - frame["start"]
     by_rule = frame.groupby("rule")["seconds"].agg(["size", "sum"])
     by_rule = by_rule.sort_values("sum", ascending=False)
@@ -31,9 +35,9 @@ def stages(folder: Path, tree: str) -> pd.DataFrame:
         json.loads(file.read_text(encoding="utf-8"))
         for file in (folder / "results").glob("*/runs/**/run.json")
     ]
-    lines = [
+    stages = [
         (WHOLE, 1, frame["end"].max() - frame["start"].min()),
         (TRAINING, len(records), sum(record["seconds"] for record in records)),
         *by_rule.itertuples(name=None),
     ]
-    return pd.DataFrame([(tree, *line) for line in lines], columns=COLUMNS)
+    return pd.DataFrame([(tree, *line) for line in stages], columns=COLUMNS)

@@ -18,7 +18,7 @@ from benchmarks.contestants import Peer, Plain, Task
 from benchmarks.figure import SIDE_BY_SIDE, draw
 from benchmarks.ladder import Variant, VariantLoop, variants
 from benchmarks.measure import flops, machine, medians, ratios
-from benchmarks.stages import stages
+from benchmarks.stages import measure_stages
 from benchmarks.turns import Round, Worker, alternate
 from replication.objectives import OBJECTIVES
 
@@ -253,11 +253,11 @@ def test_the_stages_of_a_call_are_its_jobs(tmp_path: Path) -> None:
     (metadata / "@folder").mkdir(parents=True)
     run.mkdir(parents=True)
     (run / "run.json").write_text(json.dumps({"seconds": 2.5}), encoding="utf-8")
-    jobs = {"a": ("train", 10, 14), "@folder/b": ("train", 10, 14), "c": ("table", 14, 15)}
-    for name, (rule, start, end) in jobs.items():
-        line = {"rule": rule, "starttime": start, "endtime": end}
+    outputs = {"a": ("train", 10, 14), "@folder/b": ("train", 10.1, 14), "c": ("table", 14, 15)}
+    for name, (rule, start, end) in outputs.items():
+        line = {"rule": rule, "log": [f"{rule}.log"], "starttime": start, "endtime": end}
         (metadata / name).write_text(json.dumps(line), encoding="utf-8")
-    lines = stages(tmp_path, "now").drop(columns="tree").to_numpy().tolist()
+    lines = measure_stages(tmp_path, "now").drop(columns="tree").to_numpy().tolist()
     assert lines == [
         ["whole call", 1, 5],
         ["training within the jobs", 1, 2.5],

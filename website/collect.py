@@ -137,9 +137,9 @@ def _navigation(to: Path, scales: list[str]) -> Navigation:
     navigation.append({"Start": guide})
     for title, folder in SECTIONS.items():
         files = sorted((to / "docs" / folder).glob("*.md"))
-        pages: list[Any] = [f"docs/{folder}/{file.name}" for file in files]
+        section: list[Any] = [f"docs/{folder}/{file.name}" for file in files]
         if folder == "reference":
-            pages.append({"Keys of a scale": ["config/README.md"]})
-        navigation.append({title: pages})
+            section.append({"Keys of a scale": ["config/README.md"]})
+        navigation.append({title: section})
     navigation.append({"Project": ["CONTRIBUTING.md", "CHANGELOG.md"]})
     return navigation

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from replication.config.scale import ImageRecipe
 from replication.data.images import ImageData, Items
@@ -227,7 +226,11 @@ def draw_views(n: int, crop_padding: int, flip: bool, generator: torch.Generator
 
 
 class Augmenter:
-    """Cuts batches of views out of the training images, which it pads once by reflection."""
+    """Cuts batches of views out of the training images, as if they were padded by reflection.
+
+    The images are only read where a batch needs them: they can be a mapped file, of which a
+    training holds no copy.
+    """
 
     def __init__(self, images: Tensor, crop_padding: int, flip: bool) -> None:
         """Take all training images (n, channels, height, width).
@@ -235,27 +238,37 @@ class Augmenter:
         Raises:
             InputError: the padding is as large as the images.
         """
-        self.height, self.width = images.shape[-2:]
-        if crop_padding >= min(self.height, self.width):
+        height, self.width = images.shape[-2:]
+        if crop_padding >= min(height, self.width):
             raise InputError(
                 f"`images.crop_padding`: {crop_padding} pixels cannot be reflected from images of"
-                f" {self.height} × {self.width}; use fewer"
+                f" {height} × {self.width}; use fewer"
             )
+        self.images = images
         self.side = 2 * crop_padding + 1
         self.views = self.side**2 * (2 if flip else 1)
-        padded = pad(images, [crop_padding] * 4, mode="reflect")
-        # Channels last: a batch is one gather of pixels, and comes out in the fast memory format.
-        self.pixels = padded.permute(0, 2, 3, 1).contiguous()
-        self.rows = torch.arange(self.height, device=images.device)
-        self.columns = torch.arange(self.width, device=images.device)
+        self.rows, self.columns = (
+            _windows(size, crop_padding).to(images.device) for size in (height, self.width)
+        )
 
     def __call__(self, index: Tensor, views: Tensor) -> Tensor:
         """The ``views`` (b,) of the images at ``index`` (b,): (b, channels, height, width)."""
         if self.views == 1:
-            return self.pixels[index].permute(0, 3, 1, 2)
-        corners, mirrored = views % self.side**2, views >= self.side**2
-        rows = (corners // self.side)[:, None] + self.rows
-        across = torch.where(mirrored[:, None], self.width - 1 - self.columns, self.columns)
-        columns = (corners % self.side)[:, None] + across
-        batch = self.pixels[index[:, None, None], rows[:, :, None], columns[:, None, :]]
-        return batch.permute(0, 3, 1, 2)
+            pixels = self.images[index].permute(0, 2, 3, 1)
+        else:
+            corners, mirrored = views % self.side**2, views >= self.side**2
+            rows, columns = self.rows[corners // self.side], self.columns[corners % self.side]
+            columns = torch.where(mirrored[:, None], columns.flip(1), columns)
+            pixels = self.images[index[:, None, None], :, rows[:, :, None], columns[:, None, :]]
+        # Channels last, the fast memory format.
+        return pixels.contiguous().permute(0, 3, 1, 2)
+
+
+def _windows(size: int, padding: int) -> Tensor:
+    """The places in a line of pixels, padded by reflection, that each window of its size covers.
+
+    Of shape (2 · padding + 1, size), by the window's corner.
+    """
+    places = torch.arange(-padding, size + padding).abs()
+    reflected = torch.where(places >= size, 2 * (size - 1) - places, places)
+    return reflected.unfold(0, size, 1).clone()
