@@ -215,10 +215,15 @@ def _verdicts_sentence(primary: pd.DataFrame, scale: str) -> str:
         f"{COUNT_WORDS[count]} {'is' if count <= 1 else 'are'} *{verdict}*"
         for verdict, count in counts.items()
     ]
-    return (
-        f"Of the paper's {COUNT_WORDS[len(primary)]} primary claims that we tested on"
-        f" {TESTED_ON[scale]} (scale `{scale}`), {in_words(parts)}."
+    of_paper = len(CLAIM_WORDS.keys() - {CONTROL})
+    tested = (
+        f"The paper's {COUNT_WORDS[of_paper]} primary claims have been tested"
+        if len(primary) == of_paper
+        else f"Of the paper's {COUNT_WORDS[of_paper]} primary claims,"
+        f" {COUNT_WORDS[len(primary)]} have been tested so far"
     )
+    text = ", and for language models on a text," if TEXT_CLAIM in set(primary["claim"]) else ""
+    return f"{tested} on {TESTED_ON[scale]}{text} at the scale `{scale}`: {in_words(parts)}."
 
 
 def _sizes_sentence(primary: pd.DataFrame) -> str:

@@ -60,7 +60,7 @@ for name, spec in NOTEBOOKS.items():
             # -r: the name of a scale is text, also where it looks like a number.
             "(papermill --no-progress-bar --log-level ERROR -r scale {wildcards.scale:q}"
             " {input.notebook:q} {log.notebook:q}"
-            " && jupyter nbconvert --to html --log-level ERROR --HTMLExporter.mathjax_url="
+            " && jupyter-nbconvert --to html --log-level ERROR --HTMLExporter.mathjax_url="
             " --HTMLExporter.require_js_url= --HTMLExporter.jquery_url= {log.notebook:q})"
             " > {log.text:q} 2>&1"
 
