@@ -66,22 +66,20 @@ def everything(
     results.mkdir(parents=True, exist_ok=True)
     facts = {**machine(chosen), "automatic precision": ours.automatic(chosen)}
     (results / "machine.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    pictures = cache(partial(load_pictures, data))
+    pictures, on_gpu = cache(partial(load_pictures, data)), chosen.type == "cuda"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "compare" in parts:
             lines, measured = [], {}
-            for case in CASES.values():
-                if case.needs_gpu and chosen.type != "cuda":
-                    continue
+            for case in [case for case in CASES.values() if not case.needs_gpu or on_gpu]:
                 case_lines, measured[case.name] = comparison.compare(
                     case, pictures(case.side), chosen, rounds, folder / case.name
                 )
                 lines += case_lines
             save(comparison.table(lines), results / "comparison.csv")
             save(comparison.rounds_table(measured), results / "rounds.csv", show=False)
+        small = [case for case in CASES.values() if not case.augmented]
         if "profile" in parts:
-            small = [case for case in CASES.values() if not case.augmented]
             shares = [
                 in_job(profile.table, [case], pictures(case.side), 20, folder, precision)
                 for case in small
@@ -91,7 +89,6 @@ def everything(
         if "ladder" in parts:
             save(ladder.measure_variants(pictures(32), chosen, rounds), results / "ladder.csv")
         if "settings" in parts:
-            small = [case for case in CASES.values() if not case.augmented]
             save(settings.table(small, pictures, rounds, folder), results / "settings.csv")
         if "costs" in parts:
             save(costs.table(chosen), results / "costs.csv")

@@ -153,8 +153,9 @@ def growth(measured: Measured) -> str:
     exponents, points = measured.read("growth_exponents"), measured.read("growth")
     rows = []
     for (study, line), words in GROWTH.items():
-        found = exponents[(exponents["study"] == study) & exponents["line"].str.contains(line)]
-        fit = found.iloc[0]
+        fit = exponents[(exponents["study"] == study) & exponents["line"].str.contains(line)].iloc[
+            0
+        ]
         x = points[(points["study"] == study) & (points["line"] == fit["line"])]["x"]
         # Speed by width is in images a second, and the table is of seconds.
         sign = -1 if study == "width" else 1
@@ -221,7 +222,7 @@ def how_fast(measured: Measured) -> str:
     ]
     plain = measured.speeds(SMALL, f"{PLAIN}, float32")
     sweep = measured.speeds(SMALL, float32 + SIDE_BY_SIDE)
-    alone = [ours / theirs for ours, theirs in zip(sweep, plain, strict=True)]
+    alone = [pair / single for pair, single in zip(sweep, plain, strict=True)]
     return (
         "At the sizes of the scales `fashion` and `cifar`, with two trainings side by side, the"
         " suite trains students\n"

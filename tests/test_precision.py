@@ -15,9 +15,11 @@ TEACHER, STUDENT = "wide_resnet_28_2", "densenet_90_60"
 def write_results(folder: Path, precision: str, errors: list[tuple[float, float]]) -> Path:
     """Write the runs of a teacher and its student for each seed; the ids of two folders differ."""
     lines = []
+    sums = dict.fromkeys(("recipe_hash", "model_sha256", "predictions_sha256"), "0")
     for seed, (teacher_error, student_error) in enumerate(errors):
         run = f"{folder.name}{seed}"
-        both = {"dataset": "cifar100", "seed": seed, "precision": precision}
+        both = {"dataset": "cifar100", "parameters": 1, "precision": precision, **sums}
+        both |= {"seed": seed, "lineage_seed": seed}
         teacher = {"run": run, "network": TEACHER, "objective": "label", "generation": 0}
         student = {"run": f"{run}/student", "network": STUDENT, "objective": "ban", "generation": 1}
         lines.append(both | teacher | {"error": teacher_error})

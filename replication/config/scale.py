@@ -165,8 +165,7 @@ class Scale(StrictModel):
     table_seeds: dict[FolderName, Annotated[tuple[Seed, ...], Unique, Field(min_length=1)]] = Field(
         {},
         description="Seeds of single tables instead of `seeds`, such as fewer of them where"
-        " trainings"
-        " take long.",
+        " trainings take long.",
     )
     folder: Line | None = Field(
         None,
@@ -190,8 +189,7 @@ class Scale(StrictModel):
         None, description="Recipe of the image networks, which a table with one of them needs."
     )
     language: LanguageRecipes | None = Field(
-        None,
-        description="Recipes of the language models. A table needs that of each of its models.",
+        None, description="Recipes of the language models, which a table with one of them needs."
     )
     decisions: Decisions = Decisions()
     exceptions: dict[Annotated[str, OneOf(NETWORKS)], Line] = Field(
@@ -213,14 +211,12 @@ class Scale(StrictModel):
     logit_cache_limit_gib: NonNegative = Field(
         4.0,
         description="Size up to which a teacher's logits are stored for its students. Where they"
-        " are"
-        " larger, the teacher runs at every step instead.",
+        " are larger, the teacher runs at every step instead.",
     )
     teacher_at_chance: Literal["stop", "allow"] = Field(
         "stop",
         description="What to do with a teacher that is no better than chance. allow is for trials"
-        " of"
-        " the workflow.",
+        " of the workflow.",
     )
     checkpoint: CheckpointSchedule = CheckpointSchedule()
     resource_table: dict[Annotated[str, OneOf(("default", *NETWORKS))], Resources] = Field(
@@ -268,11 +264,8 @@ class Scale(StrictModel):
         }
 
     def image_recipe(self, family: str) -> ImageRecipe:
-        """The recipe of a family of image networks: one for all, or DenseNet's own.
-
-        The scale has one: a plan is refused whose image networks have none.
-        """
-        assert self.images is not None
+        """The recipe of a family of image networks: one for all, or DenseNet's own."""
+        assert self.images is not None  # a plan whose image networks have none is refused
         if family != "densenet" or self.decisions.densenet_recipe == "wide-resnet":
             return self.images
         epochs = self.images.epochs * 3 // 2
