@@ -34,7 +34,7 @@ def draw(results: Path, file: Path) -> None:
             zip(upper.subplots(1, len(networks), squeeze=False)[0], networks, strict=True)
         ):
             bars(axes, comparison[comparison["network"] == network], names=number == 0)
-            axes.set_title(network.replace(", batch", ",\nbatch"), fontsize=9)
+            axes.set_title(network.replace(", ", ",\n"), fontsize=8)
         students, width, jobs = lower.subplots(1, 3)
         studies = dict(iter(growth.groupby("study")))
         curves(students, studies["students"], [colour(str(n)) for n in names(studies["students"])])
