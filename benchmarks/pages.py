@@ -24,6 +24,17 @@ OUTSIDE = "outside operators"
 REACHED = "convolutions, of the matrix product"
 SMALL = [case.name for case in CASES.values() if not case.needs_gpu and not case.augmented]
 LARGE = [case.name for case in CASES.values() if not case.needs_gpu and case.augmented]
+HEADS = {
+    "convolutions": "convolutions",
+    "batch normalisation": "batch norm",
+    "ReLU": "ReLU",
+    "concatenation and copies": "copies",
+    "optimiser": "optimiser",
+    "other operators": "others",
+    OUTSIDE: "outside",
+    REACHED: "of the peak",
+}
+"""Short heads of the columns of the shares."""
 CACHED = "ours, cached, {}"
 GROWTH = {
     ("students", "cached"): "students of one teacher, cached logits",
@@ -118,7 +129,7 @@ def limits(measured: Measured) -> str:
     for (network, precision), part in profile.groupby(["network", "precision"], sort=False):
         shares = part.set_index("what")["percent"]
         row: dict[str, object] = {"network": network, "format": precision}
-        row |= {str(what): f"{share:.0f}" for what, share in shares.items()}
+        row |= {HEADS[str(what)]: f"{share:.0f}" for what, share in shares.items()}
         row["bound"] = f"{measured.bound(str(network), str(precision)):.1f}"
         rows.append(row)
     return markdown(rows)
