@@ -26,31 +26,33 @@ def test_curves_have_mean_and_range_of_the_seeds(results: Path) -> None:
     curves = pd.read_csv(results / "frames/learning_curves.csv")
     line = curves.query("row == 'densenet-80-80' and column == 'dkpp' and epoch == 5")
     histories = of_runs(results, "densenet-80-80", "dkpp", "history.csv")
-    values = [it.query("epoch == 5")["ground_truth_share"].item() for it in histories]
-    found = line[["ground_truth_share", "ground_truth_share_low", "ground_truth_share_high"]]
-    assert found.to_numpy()[0] == pytest.approx([np.mean(values), min(values), max(values)], 1e-4)
+    values = [history.query("epoch == 5")["ground_truth_share"].item() for history in histories]
+    shares = line[["ground_truth_share", "ground_truth_share_low", "ground_truth_share_high"]]
+    assert shares.to_numpy()[0] == pytest.approx([np.mean(values), min(values), max(values)], 1e-4)
     assert not curves["column"].str.startswith("ens").any()
 
 
 def test_weights_are_means_over_the_seeds(results: Path) -> None:
     weights = pd.read_csv(results / "frames/confidence_weights.csv")
-    (found,) = weights.query("row == 'densenet-112-33' and percent == 50")["max"]
+    (median_weight,) = weights.query("row == 'densenet-112-33' and percent == 50")["max"]
     seeds = of_runs(results, "densenet-112-33", "cwtm", "confidence_weights.csv")
-    assert found == pytest.approx(np.mean([it["max"][50] for it in seeds]), 1e-4)
+    assert median_weight == pytest.approx(
+        np.mean([percentiles["max"][50] for percentiles in seeds]), 1e-4
+    )
 
 
 def test_similarity_is_the_mean_distribution_of_the_same_argmax() -> None:
-    found = by_argmax(np.array([[0.6, 0.3, 0.1], [0.5, 0.1, 0.4], [0.1, 0.1, 0.8]]))
+    similarity = by_argmax(np.array([[0.6, 0.3, 0.1], [0.5, 0.1, 0.4], [0.1, 0.1, 0.8]]))
     nan = np.nan
     expected = [[nan, 0.2, 0.25], [nan, nan, nan], [0.1, 0.1, nan]]
-    assert found == pytest.approx(np.array(expected), nan_ok=True)
+    assert similarity == pytest.approx(np.array(expected), nan_ok=True)
 
 
 def test_a_permutation_spreads_similarity_evenly_and_keeps_its_amount(results: Path) -> None:
     frame = pd.read_csv(results / "frames/class_similarity.csv")
     plain, permuted = (
-        frame[frame["treatment"] == it].drop(columns=["treatment", "argmax"]).to_numpy()
-        for it in ("ban", "dkpp")
+        frame[frame["treatment"] == treatment].drop(columns=["treatment", "argmax"]).to_numpy()
+        for treatment in ("ban", "dkpp")
     )
     assert np.nansum(permuted, 1) == pytest.approx(np.nansum(plain, 1), 1e-3)
     assert np.nanstd(permuted) < 0.8 * np.nanstd(plain)

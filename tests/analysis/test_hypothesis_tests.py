@@ -32,9 +32,9 @@ def test_a_direction_has_the_two_sided_t_test_and_two_one_sided_tests_at_the_mar
     p_values, supports = direction_tests(values.mean(), stats.sem(values), 6, 0.5)
     direction = stats.ttest_1samp(values, 0).pvalue
     large = stats.ttest_1samp(values, 0.5, alternative="greater").pvalue
-    below = stats.ttest_1samp(values, 0.5, alternative="less").pvalue
-    above = stats.ttest_1samp(values, -0.5, alternative="greater").pvalue
-    assert p_values == pytest.approx([direction, max(below, above), large])
+    below_upper = stats.ttest_1samp(values, 0.5, alternative="less").pvalue
+    above_lower = stats.ttest_1samp(values, -0.5, alternative="greater").pvalue
+    assert p_values == pytest.approx([direction, max(below_upper, above_lower), large])
     assert supports == (values.mean() > 0)
 
 

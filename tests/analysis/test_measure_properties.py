@@ -47,11 +47,11 @@ def test_an_ensemble_predicts_distributions_between_its_members(drawn: Any) -> N
 @given(predictions(), st.randoms(use_true_random=False))
 def test_an_error_is_a_share_of_the_items_in_whatever_order(drawn: Any, random: Any) -> None:
     logits, labels = (x.numpy() for x in drawn)
-    found, n = error(logits, labels), len(labels)
-    assert 0 <= found <= 100
-    assert found * n / 100 == pytest.approx(round(found * n / 100), abs=1e-9)
+    error_percent, n = error(logits, labels), len(labels)
+    assert 0 <= error_percent <= 100
+    assert error_percent * n / 100 == pytest.approx(round(error_percent * n / 100), abs=1e-9)
     order = random.sample(range(n), n)
-    assert error(logits[:, order], labels[order]) == pytest.approx(found)
+    assert error(logits[:, order], labels[order]) == pytest.approx(error_percent)
     right = average(drawn[0]).argmax(-1).numpy()
     assert error(logits, right) == 0
     assert error(logits, (right + 1) % logits.shape[-1]) == 100
@@ -61,7 +61,9 @@ def test_an_error_is_a_share_of_the_items_in_whatever_order(drawn: Any, random: 
 def test_a_perplexity_lies_between_those_of_single_words(
     words: list[float], vocabulary: int
 ) -> None:
-    found = perplexity(np.array(words))
-    assert found >= 1
-    assert math.exp(-max(words)) * (1 - 1e-9) <= found <= math.exp(-min(words)) * (1 + 1e-9)
+    text_perplexity = perplexity(np.array(words))
+    assert text_perplexity >= 1
+    assert (
+        math.exp(-max(words)) * (1 - 1e-9) <= text_perplexity <= math.exp(-min(words)) * (1 + 1e-9)
+    )
     assert perplexity(np.full(7, -math.log(vocabulary))) == pytest.approx(vocabulary)

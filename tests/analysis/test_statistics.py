@@ -154,18 +154,18 @@ def test_single_runs_differ_by_what_the_papers_replicates_do() -> None:
 
 def test_two_strata_are_the_pooled_two_sample_test() -> None:
     one, other = np.random.default_rng(0).normal([[1.0], [0.3]], 0.5, (2, 5))
-    found = summarise_strata([one, -other])
+    summary = summarise_strata([one, -other])
     expected = stats.ttest_ind(one, other)
     interval = expected.confidence_interval(0.95)
-    assert found.p_value == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert summary.p_value == pytest.approx(expected.pvalue)
+    assert (summary.low, summary.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_three_strata_by_hand() -> None:
     # Variances 2, 8 and 0; six values and three means leave three degrees of freedom.
-    found = summarise_strata([[1.0, 3.0], [10.0, 14.0], [5.0, 5.0]])
-    assert (found.mean, found.std) == pytest.approx((19, 10**0.5))
-    assert found.p_value == pytest.approx(2 * stats.t.sf(19 / 5**0.5, 3))
+    summary = summarise_strata([[1.0, 3.0], [10.0, 14.0], [5.0, 5.0]])
+    assert (summary.mean, summary.std) == pytest.approx((19, 10**0.5))
+    assert summary.p_value == pytest.approx(2 * stats.t.sf(19 / 5**0.5, 3))
     assert np.isnan(summarise_strata([[1.0, 1.0], [2.0, 2.0]]).p_value)
     assert np.isnan(summarise_strata([[1.0], [2.0]]).std)
 

@@ -37,16 +37,16 @@ def test_a_summary_is_shifted_and_scaled_with_its_values(
 def test_an_interval_has_its_mean_in_the_middle_and_the_values_about_it(
     values: list[float],
 ) -> None:
-    found = summarise(values)
+    summary = summarise(values)
     size = max(map(abs, values))
-    assert found.low < found.mean < found.high
-    assert found.high - found.mean == same(found.mean - found.low, size)
-    assert min(values) <= found.mean + 1e-12 * size
-    assert found.mean - 1e-12 * size <= max(values)
+    assert summary.low < summary.mean < summary.high
+    assert summary.high - summary.mean == same(summary.mean - summary.low, size)
+    assert min(values) <= summary.mean + 1e-12 * size
+    assert summary.mean - 1e-12 * size <= max(values)
     if len(values) == 2:
         # The t-factor of one degree of freedom is tan(0.475 π).
         expected = math.tan(0.475 * math.pi) * (max(values) - min(values)) / 2
-        assert found.high - found.mean == same(expected, size)
+        assert summary.high - summary.mean == same(expected, size)
 
 
 @given(st.lists(deviations, min_size=1, max_size=12), st.randoms())
@@ -97,8 +97,8 @@ def test_a_claim_and_its_mirror_image_are_decided_alike(
 def test_power_grows_with_seeds_and_level_and_falls_with_noise(
     effect: float, std: float, n: int, region: Region, level: float
 ) -> None:
-    found = power(effect, std, n, region, level)
-    assert 0 <= found <= 1 + 1e-9
-    assert power(effect, std, n + 1, region, level) >= found - 1e-6
-    assert power(effect, std / 2, n, region, level) >= found - 1e-6
-    assert power(effect, std, n, region, min(1.0, 2 * level)) >= found - 1e-6
+    base_power = power(effect, std, n, region, level)
+    assert 0 <= base_power <= 1 + 1e-9
+    assert power(effect, std, n + 1, region, level) >= base_power - 1e-6
+    assert power(effect, std / 2, n, region, level) >= base_power - 1e-6
+    assert power(effect, std, n, region, min(1.0, 2 * level)) >= base_power - 1e-6

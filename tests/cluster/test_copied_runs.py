@@ -52,9 +52,9 @@ class Tree:
         """Call Snakemake, which has to succeed; returns the runs that it trained."""
         done = self.call(*arguments)
         assert done.returncode == 0, done.stdout[-3000:]
-        found = {run for run, _ in self.trainings.attempts()}
+        trained_runs = {run for run, _ in self.trainings.attempts()}
         self.trainings.log.write_text("", encoding="utf-8")
-        return found
+        return trained_runs
 
     def table(self) -> pd.DataFrame:
         return pd.read_csv(self.results / "tables/table3.csv")

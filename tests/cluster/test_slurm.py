@@ -86,8 +86,8 @@ class Sweep(Workplace):
         wanted = ",".join(f"{name}:300" for name in names)
         lines = ask("squeue", "--states=all", f"--Format={wanted}").splitlines()
         fields = [line.split() for line in lines]
-        found = [Job(*each[:-1]) for each in fields if each[-1] == str(self.folder)]
-        return sorted(found, key=lambda job: int(job.id))
+        submitted_jobs = [Job(*each[:-1]) for each in fields if each[-1] == str(self.folder)]
+        return sorted(submitted_jobs, key=lambda job: int(job.id))
 
     def training_log(self, run: str) -> str:
         file = self.folder / "results/tiny/runs" / run / "train.log"
@@ -96,15 +96,15 @@ class Sweep(Workplace):
     def trainer(self, run: str) -> tuple[str, str]:
         """The id of the process that trains a run, and its parent's command line."""
         lock = self.folder / "results/tiny/runs" / run / "train.lock"
-        found = re.search(r"^pid=(\d+)$", lock.read_text(encoding="utf-8"), re.M)
-        assert found
-        parent = process_status(found[1], "PPid")
-        return found[1], Path(f"/proc/{parent}/cmdline").read_text(encoding="utf-8")
+        pid_match = re.search(r"^pid=(\d+)$", lock.read_text(encoding="utf-8"), re.M)
+        assert pid_match
+        parent = process_status(pid_match[1], "PPid")
+        return pid_match[1], Path(f"/proc/{parent}/cmdline").read_text(encoding="utf-8")
 
     def record(self, run: str) -> dict[str, Any]:
         text = (self.folder / "results/tiny/runs" / run / "run.json").read_text(encoding="utf-8")
-        found: dict[str, Any] = json.loads(text)
-        return found
+        contents: dict[str, Any] = json.loads(text)
+        return contents
 
     def stop_at_epoch(self, run: str, epoch: int) -> Job:
         """Stop a training that has reached an epoch, lest it end first; returns its job.
@@ -130,9 +130,9 @@ class Sweep(Workplace):
 def process_status(process: str, field: str) -> str:
     """A field of what Linux says of a process."""
     status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
-    found = re.search(rf"^{field}:\s*(\S+)$", status, re.M)
-    assert found
-    return found[1]
+    match = re.search(rf"^{field}:\s*(\S+)$", status, re.M)
+    assert match
+    return match[1]
 
 
 def told_to_end(process: str) -> bool:
@@ -192,9 +192,9 @@ def killed(sweep: Sweep) -> None:
     snakemake.wait()
     # The commands of docs/how-to/slurm.md, with this workplace's prefix, profile and files.
     page = (ROOT / "docs/how-to/slurm.md").read_text(encoding="utf-8")
-    found = re.search(r"```sh\n(.*scancel)\n(.*--unlock)\n(.*)\n```", page)
-    assert found
-    cancel, unlock, again = found.groups()
+    command_block = re.search(r"```sh\n(.*scancel)\n(.*--unlock)\n(.*)\n```", page)
+    assert command_block
+    cancel, unlock, again = command_block.groups()
     ask("bash", "-c", cancel.replace("born-again", sweep.prefix))
     assert unlock == f"{again} --unlock"
     sweep.finish("--unlock")

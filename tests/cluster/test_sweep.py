@@ -117,9 +117,9 @@ def test_the_dry_run_of_a_sweep_takes_less_than_a_gigabyte(tmp_path: Path) -> No
 
 def test_a_sweep_ends_with_every_run_in_its_place(sweep: Sweep) -> None:
     runs = sweep.place.folder / sweep.plan.results / "runs"
-    found = {file.parent.relative_to(runs).as_posix() for file in runs.rglob("run.json")}
-    assert len(found) == RUNS
-    assert found == set(sweep.plan.runs)
+    finished_runs = {file.parent.relative_to(runs).as_posix() for file in runs.rglob("run.json")}
+    assert len(finished_runs) == RUNS
+    assert finished_runs == set(sweep.plan.runs)
 
 
 def test_a_run_is_trained_once_unless_it_was_training_when_the_kill_came(sweep: Sweep) -> None:
@@ -134,12 +134,12 @@ def test_a_run_is_trained_once_unless_it_was_training_when_the_kill_came(sweep: 
 
 
 def test_a_failed_run_is_tried_until_it_succeeds(sweep: Sweep) -> None:
-    found: dict[str, list[str]] = {}
+    attempts: dict[str, list[str]] = {}
     for run, outcome in sweep.trainings.attempts():
-        found.setdefault(run, []).append(outcome)
+        attempts.setdefault(run, []).append(outcome)
     assert len(sweep.outcomes) > 50
     for run, outcomes in sweep.outcomes.items():
-        assert found[run][: len(outcomes) + 1] == [*outcomes, "done"]
+        assert attempts[run][: len(outcomes) + 1] == [*outcomes, "done"]
 
 
 def test_every_cell_of_a_sweep_has_all_its_seeds(sweep: Sweep) -> None:
@@ -155,6 +155,6 @@ def test_after_a_sweep_nothing_is_left_to_do(sweep: Sweep) -> None:
 
 
 def test_the_results_of_a_sweep_are_consistent(sweep: Sweep) -> None:
-    found = verify(sweep.place.folder / sweep.plan.results)
-    assert found.problems == []
-    assert (found.runs, found.tables) == (RUNS, len(TABLES))
+    findings = verify(sweep.place.folder / sweep.plan.results)
+    assert findings.problems == []
+    assert (findings.runs, findings.tables) == (RUNS, len(TABLES))

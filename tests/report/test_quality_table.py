@@ -43,39 +43,43 @@ def test_a_run_is_compared_with_its_teacher_and_an_ensemble_with_generation_0() 
 
 
 def test_every_image_cell_has_its_metrics_and_no_language_cell_has(small_plan: Plan) -> None:
-    found = pd.read_csv(small_plan.results / "quality.csv.gz")
-    assert ",".join(found.columns) == COLUMNS
+    quality = pd.read_csv(small_plan.results / "quality.csv.gz")
+    assert ",".join(quality.columns) == COLUMNS
     cells = pd.read_csv(small_plan.results / "cells.csv").query(IMAGES)
     key = ["table", "row", "column", "seed"]
-    measured = found.groupby(key)["metric"].agg(list)
+    measured = quality.groupby(key)["metric"].agg(list)
     assert set(measured.index) == set(cells.set_index(key).index)
     for (_, _, column, _), metrics in measured.items():  # type: ignore[misc]
         assert metrics == (THREE if column == "teacher" else FIVE)
-    runs = found.drop_duplicates(key).set_index(key)["run"]
+    runs = quality.drop_duplicates(key).set_index(key)["run"]
     assert runs.to_dict() == cells.set_index(key)["run"].to_dict()
 
 
 def test_numbers_are_those_of_the_saved_predictions(small_plan: Plan) -> None:
-    found = pd.read_csv(small_plan.results / "quality.csv.gz").query("row == 'wide' and seed == 1")
+    quality = pd.read_csv(small_plan.results / "quality.csv.gz").query(
+        "row == 'wide' and seed == 1"
+    )
     for column in ("ban", "ens*2"):
-        line = found[found["column"] == column].set_index("metric")
-        members = [read_predictions(small_plan.results / "runs" / it)
-                   for it in line["run"].iloc[0].split(";")]  # fmt: skip
+        line = quality[quality["column"] == column].set_index("metric")
+        members = [read_predictions(small_plan.results / "runs" / run_id)
+                   for run_id in line["run"].iloc[0].split(";")]  # fmt: skip
         teacher = read_predictions(
             small_plan.results / "runs" / LABEL.replace("label.0", "label.1")
         )
         labels = teacher["labels"]
-        each = log_softmax(np.stack([it["logits"] for it in members]).astype(float), axis=-1)
+        each = log_softmax(
+            np.stack([member["logits"] for member in members]).astype(float), axis=-1
+        )
         own = logsumexp(each, axis=0, b=1 / len(each))
-        theirs = log_softmax(teacher["logits"].astype(float), axis=-1)
+        teacher_log_probs = log_softmax(teacher["logits"].astype(float), axis=-1)
         assert len(members) == (2 if column == "ens*2" else 1)
         assert line["value"].to_dict() == pytest.approx(
             {
                 "nll": -own[np.arange(len(labels)), labels].mean(),
                 "brier": ((np.exp(own) - np.eye(100)[labels]) ** 2).sum(-1).mean(),
                 "ece": line["value"]["ece"],
-                "agreement": 100 * (own.argmax(-1) == theirs.argmax(-1)).mean(),
-                "kl": (np.exp(theirs) * (theirs - own)).sum(-1).mean(),
+                "agreement": 100 * (own.argmax(-1) == teacher_log_probs.argmax(-1)).mean(),
+                "kl": (np.exp(teacher_log_probs) * (teacher_log_probs - own)).sum(-1).mean(),
             }
         )
 
@@ -128,14 +132,14 @@ def test_differences_are_to_generation_0_of_the_same_seed_and_table_2_is_first()
     ]
     summary = summarise_quality(pd.DataFrame(lines, columns=COLUMNS.split(",")), runs)
     assert summary["table"].tolist() == ["table2"] * 3 + ["table1"] * 3
-    found = summary.set_index(["table", "column", "metric"])
-    student = found.loc[("table2", "ban-2", "nll")]
+    rows = summary.set_index(["table", "column", "metric"])
+    student = rows.loc[("table2", "ban-2", "nll")]
     assert (student["mean"], student["n"], student["delta_vs_teacher"]) == (2.5, 2, 1.0)
     # s = 1/√2 over two seeds: t · s / √2 = 12.706 · 0.5
     assert student["delta_ci_high"] == pytest.approx(1 + 6.353, abs=1e-3)
-    assert np.isnan(found.loc[("table2", "teacher", "nll"), "delta_vs_teacher"])
-    assert np.isnan(found.loc[("table2", "ban-2", "kl"), "delta_vs_teacher"])
-    assert found.loc[("table2", "ban-2", "kl"), "mean"] == 2.5
+    assert np.isnan(rows.loc[("table2", "teacher", "nll"), "delta_vs_teacher"])
+    assert np.isnan(rows.loc[("table2", "ban-2", "kl"), "delta_vs_teacher"])
+    assert rows.loc[("table2", "ban-2", "kl"), "mean"] == 2.5
 
 
 def test_the_table_has_a_row_per_cell_and_marks_intervals_that_exclude_zero() -> None:
