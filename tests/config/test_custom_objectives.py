@@ -28,8 +28,8 @@ def write(folder: Path, source: str) -> Path:
 
 
 def loss(folder: Path, name: str, parameters: Mapping[str, float]) -> Loss:
-    found = find_objective(name, folder)
-    return Loss(name, found, torch.Generator(), parameters=parameters)
+    objective = find_objective(name, folder)
+    return Loss(name, objective, torch.Generator(), parameters=parameters)
 
 
 def test_a_name_with_a_function_is_ones_own() -> None:
@@ -39,17 +39,17 @@ def test_a_name_with_a_function_is_ones_own() -> None:
 
 
 def test_a_function_is_called_with_its_parameters(tmp_path: Path) -> None:
-    found = loss(write(tmp_path, GOOD), "losses:match", {"weight": 0.5})
+    matching_loss = loss(write(tmp_path, GOOD), "losses:match", {"weight": 0.5})
     z = Z.clone().requires_grad_()
     expected = 0.5 * (z - T).square().mean()
     for _ in range(2):
-        torch.testing.assert_close(found(z, Y, T, None), expected)
+        torch.testing.assert_close(matching_loss(z, Y, T, None), expected)
 
 
 def test_two_studies_may_have_modules_of_one_name(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     one, two = write(tmp_path, GOOD), write(tmp_path / "b", GOOD.replace("weight *", "2 *"))
-    first, second = (find_objective("losses:match", it)(Z, Y, T) for it in (one, two))
+    first, second = (find_objective("losses:match", folder)(Z, Y, T) for folder in (one, two))
     torch.testing.assert_close(second, 2 * first)
 
 

@@ -108,8 +108,8 @@ FIRST = "cifar10-ban-all"
 
 
 def first(file: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = file["claims"][FIRST]
-    return found
+    claim: dict[str, Any] = file["claims"][FIRST]
+    return claim
 
 
 def side(table: str, row: str, column: str) -> dict[str, Any]:

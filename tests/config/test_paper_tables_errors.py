@@ -10,7 +10,7 @@ PLAN_TABLES = ["plan", *FILES]
 TableChange = Callable[[dict[str, Any]], object]
 
 
-@pytest.mark.parametrize("damage", [binary, make_folder], ids=lambda it: it.__name__)
+@pytest.mark.parametrize("damage", [binary, make_folder], ids=lambda function: function.__name__)
 @pytest.mark.parametrize(
     ("name", "arguments"), [("small", PLAN_TABLES), ("claims", CLAIMS)], ids=["table", "claims"]
 )

@@ -90,17 +90,17 @@ def no_empty_mapping(data: Mapping[str, Any]) -> bool:
 def test_merging_is_associative_and_the_last_wins(a: Any, b: Any, c: Any) -> None:
     assert merge(merge(a, b), c) == merge(a, merge(b, c))
     assert merge(a, a) == merge(a, {}) == merge({}, a) == a
-    found = leaves(merge(a, b))
-    assert found == leaves(a) | leaves(b)
+    merged_leaves = leaves(merge(a, b))
+    assert merged_leaves == leaves(a) | leaves(b)
     assert merge(merge(a, b), b) == merge(a, b)
 
 
 def leaves(data: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    found: dict[tuple[str, ...], Any] = {}
+    value_by_path: dict[tuple[str, ...], Any] = {}
     for key, value in data.items():
         below = isinstance(value, Mapping)
-        found |= leaves(value, (*path, key)) if below else {(*path, key): value}
-    return found
+        value_by_path |= leaves(value, (*path, key)) if below else {(*path, key): value}
+    return value_by_path
 
 
 KNOWN = {
@@ -120,7 +120,7 @@ def mappings_of(data: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, 
     if not isinstance(data, dict):
         return []
     return [(path, data)] + [
-        found for key, value in data.items() for found in mappings_of(value, (*path, key))
+        entry for key, value in data.items() for entry in mappings_of(value, (*path, key))
     ]
 
 
@@ -132,16 +132,16 @@ def test_an_unknown_key_anywhere_in_a_scale_is_one_line_with_its_name(
     # Their keys are names of networks, of tables, and of data sets.
     free = {"width_ratios", "resources", "table_seeds"}
     places = [
-        found
-        for found in mappings_of(config)
-        if not free & set(found[0]) and found[0] != ("datasets",)
+        (path, mapping)
+        for path, mapping in mappings_of(config)
+        if not free & set(path) and path != ("datasets",)
     ]
     path, place = data.draw(st.sampled_from(places))
     place[key] = data.draw(scalars)
     with pytest.raises(InputError) as caught:
         check_scale(config, "mine.yaml")
-    where = ".".join([*path, key])
-    assert str(caught.value).startswith(f"mine.yaml: unknown key `{where}`; ")
+    dotted_key = ".".join([*path, key])
+    assert str(caught.value).startswith(f"mine.yaml: unknown key `{dotted_key}`; ")
     assert "\n" not in str(caught.value)
 
 

@@ -51,7 +51,7 @@ def test_the_paper_scale_has_the_six_tables_and_nothing_else() -> None:
 
 def new_runs(plan: Plan, table: str) -> dict[str, Run]:
     """The runs of a table that the six do not have."""
-    six = {name for it in NEW_RUNS for name in plan.needed(it)}
+    six = {name for paper_table in NEW_RUNS for name in plan.needed(paper_table)}
     return {name: run for name, run in plan.needed(table).items() if name not in six}
 
 
@@ -59,8 +59,8 @@ def new_runs(plan: Plan, table: str) -> dict[str, Run]:
 def test_controls_continue_table_2_and_add_ten_runs(scale: str) -> None:
     plan = Plan.read([ROOT / "config" / f"{scale}.yaml"], ROOT / "tables", keys=WITH_CONTROLS)
     new = new_runs(plan, "controls")
-    found = Counter((run.network, run.objective, run.variant) for run in new.values())
-    assert found == {
+    run_counts = Counter((run.network, run.objective, run.variant) for run in new.values())
+    assert run_counts == {
         ("densenet_90_60", "label", None): 2,
         ("densenet_90_60", "label", "twice-the-epochs"): 1,
         ("densenet_90_60", "label-smoothing", None): 1,
@@ -107,12 +107,12 @@ OTHERS = {
 def test_the_sensitivity_table_trains_the_other_readings_alone(scale: str) -> None:
     plan = Plan.read([ROOT / "config" / f"{scale}.yaml"], ROOT / "tables", keys=WITH_CONTROLS)
     new = new_runs(plan, "sensitivity")
-    found: dict[str | None, set[str]] = {}
+    objectives_by_variant: dict[str | None, set[str]] = {}
     for run in new.values():
-        found.setdefault(run.variant, set()).add(run.objective)
+        objectives_by_variant.setdefault(run.variant, set()).add(run.objective)
         if run.teacher and run.objective == "ban":
             assert run.teacher.variant == run.variant
-    assert found == VARIED | OTHERS[scale]
+    assert objectives_by_variant == VARIED | OTHERS[scale]
     assert len(new) == 20
     (logits,) = (c for c in plan.table_cells("sensitivity") if c.average == "logits")
     assert logits.column == "student other"
@@ -144,7 +144,7 @@ def test_width_and_epochs_are_varied_relative_to_the_scale(
         )
         assert {key for key in own if own[key] != other[key]} == {varied}
         if what == "width":
-            widths = (it["network"]["options"]["width_ratio"] for it in (own, other))
+            widths = (recipe["network"]["options"]["width_ratio"] for recipe in (own, other))
             before, after = map(Fraction, widths)
             assert after == before * ratio
         for key in ("epochs", "milestones") if what == "epochs" else ():
@@ -235,9 +235,9 @@ def test_a_generation_has_the_recipe_of_its_teacher() -> None:
     plan = read("paper")
     for run in plan.runs.values():
         if run.teacher and run.network == run.teacher.network:
-            ours, theirs = plan.recipe(run), plan.recipe(run.teacher)
-            assert ours["training"] == theirs["training"]
-            assert ours["network"] == theirs["network"]
+            recipe, teacher_recipe = plan.recipe(run), plan.recipe(run.teacher)
+            assert recipe["training"] == teacher_recipe["training"]
+            assert recipe["network"] == teacher_recipe["network"]
 
 
 def test_only_table_5_students_share_layers() -> None:
@@ -295,21 +295,21 @@ def test_every_printed_number_is_taken_over_exactly(name: str) -> None:
     if "teacher" in printed:
         expected[("densenet-90-60", "baseline")] = printed["teacher"]["densenet-90-60"]
         expected[("densenet-90-60", "ban")] = printed["teacher"]["its identical BAN student"]
-    found = flattened(table)
-    assert {cell: found[cell] for cell in expected} == expected
-    assert {found[cell] for cell in found.keys() - expected.keys()} <= {None}
+    reported_values = flattened(table)
+    assert {cell: reported_values[cell] for cell in expected} == expected
+    assert {reported_values[cell] for cell in reported_values.keys() - expected.keys()} <= {None}
     for row, cells in printed["rows"].items():
         assert table.rows[row].params == cells.get("params")
 
 
 def test_the_reported_difference_is_to_generation_0_of_the_lineage() -> None:
-    found = {(c.table, c.row, c.column): c.reported_teacher for c in tiny_plan().cells}
-    assert found["table2", "densenet-112-33", "ban-3"] == 18.25
-    assert found["table2", "densenet-80-120", "ens*3"] == 16.87
-    assert found["table4", "2*depth", "error"] == 17.69
-    assert found["table5", "ban-wide-resnet-1-1", "ban"] == 17.69
-    assert found["table6", "lstm", "ban+l val"] == 75.11
-    assert found["table1", "wide-resnet-28-1", "teacher"] is None
+    teacher_values = {(c.table, c.row, c.column): c.reported_teacher for c in tiny_plan().cells}
+    assert teacher_values["table2", "densenet-112-33", "ban-3"] == 18.25
+    assert teacher_values["table2", "densenet-80-120", "ens*3"] == 16.87
+    assert teacher_values["table4", "2*depth", "error"] == 17.69
+    assert teacher_values["table5", "ban-wide-resnet-1-1", "ban"] == 17.69
+    assert teacher_values["table6", "lstm", "ban+l val"] == 75.11
+    assert teacher_values["table1", "wide-resnet-28-1", "teacher"] is None
 
 
 def test_the_plan_imports_neither_torch_nor_pandas() -> None:
@@ -320,8 +320,10 @@ def test_the_plan_imports_neither_torch_nor_pandas() -> None:
         f" Path({str(ROOT / 'tables')!r}));"
         "print(*{'torch', 'pandas', 'numpy', 'timm'} & set(sys.modules))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.split() == []
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == []
 
 
 def test_every_network_of_the_catalogue_is_in_a_table() -> None:
@@ -353,8 +355,8 @@ def study(folder: Path, source: str = "def match(z, y, t, weight): ...\n") -> Pl
     (folder / "tables").mkdir(exist_ok=True)
     (folder / "tables/study.yaml").write_text(yaml.safe_dump(STUDY), encoding="utf-8")
     (folder / "losses.py").write_text(source, encoding="utf-8")
-    mine = {**yaml.safe_load((ROOT / "config/digits.yaml").read_text()), "tables": ["study"]}
-    (folder / "mine.yaml").write_text(yaml.safe_dump({**mine, "scale": "mine", "seeds": [0]}))
+    scale = {**yaml.safe_load((ROOT / "config/digits.yaml").read_text()), "tables": ["study"]}
+    (folder / "mine.yaml").write_text(yaml.safe_dump({**scale, "scale": "mine", "seeds": [0]}))
     return Plan.read([folder / "mine.yaml"], folder / "tables")
 
 
@@ -378,7 +380,7 @@ def test_an_objective_that_is_nowhere_is_one_line(tmp_path: Path) -> None:
     plan = study(tmp_path)
     (tmp_path / "losses.py").unlink()
     with refused("objective `losses:match`", "no module losses"):
-        plan.recipe_hash(next(it for it in plan.runs.values() if it.objective == "losses:match"))
+        plan.recipe_hash(next(run for run in plan.runs.values() if run.objective == "losses:match"))
 
 
 # Wrong tables: one line, with file and key.

@@ -52,13 +52,13 @@ def test_every_run_is_planned_once_below_its_teacher(
     done: set[str] = set()
     for run_id, run in plan.runs.items():
         assert run.id == run_id
-        above, _, leaf = run.id.rpartition("/")
+        parent_id, _, leaf = run.id.rpartition("/")
         if run.teacher:
             assert run.teacher.id in done
-            assert above == run.teacher.id
+            assert parent_id == run.teacher.id
             assert plan.folder(run).parent == plan.folder(run.teacher)
         else:
-            assert above == run.dataset.name
+            assert parent_id == run.dataset.name
         assert leaf.split(".")[0] == run.network
         assert leaf.split(".")[-1] == str(run.seed)
         done.add(run.id)
@@ -86,8 +86,10 @@ def test_a_cell_shows_the_runs_that_its_table_names(
                 assert run.variant == (None if same else spec.variant)
                 assert run.seed == seed + spec.seed_offset
                 assert run.share_ends == spec.share_ends
-                above = table.cell(teacher.row, teacher.column).objective if teacher else None
-                named = above.name if above else None
+                teacher_objective = (
+                    table.cell(teacher.row, teacher.column).objective if teacher else None
+                )
+                named = teacher_objective.name if teacher_objective else None
                 assert (run.teacher.objective if run.teacher else None) == named
 
 

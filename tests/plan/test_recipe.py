@@ -106,11 +106,11 @@ def own_images(folder: Path, **keys: Any) -> Plan:
 
 
 def test_where_data_of_ones_own_lie_changes_no_hash(tmp_path: Path) -> None:
-    here, elsewhere = own_images(tmp_path / "a"), own_images(tmp_path / "b")
-    assert changed_runs(here, elsewhere) == set()
-    for run in here.runs.values():
-        assert str(tmp_path) not in str(here.recipe(run))
-        assert here.recipe(run)["dataset"] == {"name": "pets"}
+    plan, moved_plan = own_images(tmp_path / "a"), own_images(tmp_path / "b")
+    assert changed_runs(plan, moved_plan) == set()
+    for run in plan.runs.values():
+        assert str(tmp_path) not in str(plan.recipe(run))
+        assert plan.recipe(run)["dataset"] == {"name": "pets"}
 
 
 def test_what_is_chosen_of_the_data_changes_every_hash(tmp_path: Path) -> None:
@@ -167,14 +167,14 @@ def test_weights_from_elsewhere_have_no_training_and_are_known_by_their_content(
     (run,) = plan.runs.values()
     with refused(str(tmp_path / "teacher.safetensors"), "correct `weights` in its table"):
         plan.recipe(run)
-    found = []
+    hashes = []
     for content in (0.0, 1.0):
         save_file({"weight": np.full(3, content)}, tmp_path / "teacher.safetensors")
         assert plan.recipe(run).keys() == {
             *("dataset", "evaluate_on", "network", "objective", "precision", "weights")
         }
-        found.append(plan.recipe_hash(run))
-    assert found[0] != found[1]
+        hashes.append(plan.recipe_hash(run))
+    assert hashes[0] != hashes[1]
 
 
 WITH_TIMM = {"optimizer": "adamw"}

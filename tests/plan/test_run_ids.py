@@ -85,8 +85,8 @@ def test_rows_that_differ_in_arguments_alone_are_two_runs(tmp_path: Path) -> Non
     }
     plan = plan_of(tmp_path, rows)
     assert len(plan.runs) == 2
-    found = {json.loads(run.arguments)["patch_size"] for run in plan.runs.values()}
-    assert found == {2, 4}
+    patch_sizes = {json.loads(run.arguments)["patch_size"] for run in plan.runs.values()}
+    assert patch_sizes == {2, 4}
 
 
 @given(
