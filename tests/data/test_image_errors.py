@@ -20,12 +20,12 @@ NO_NETWORK = "http://127.0.0.1:9/"
 @pytest.fixture
 def digits(project: Project) -> Path:
     """The digits of scikit-learn, in a copy of its folder."""
-    found = importlib.util.find_spec("sklearn")
-    assert found
-    assert found.origin
+    sklearn_spec = importlib.util.find_spec("sklearn")
+    assert sklearn_spec
+    assert sklearn_spec.origin
     file = project / "sklearn/datasets/data/digits.csv.gz"
     file.parent.mkdir(parents=True)
-    shutil.copy(Path(found.origin).parent / "datasets/data/digits.csv.gz", file)
+    shutil.copy(Path(sklearn_spec.origin).parent / "datasets/data/digits.csv.gz", file)
     own = ModuleSpec("sklearn", None, origin=str(project / "sklearn/__init__.py"))
     project.monkeypatch.setattr(importlib.util, "find_spec", lambda name: own)
     return file

@@ -28,8 +28,8 @@ def test_digits_are_those_of_scikit_learn_each_in_one_part() -> None:
     every = load_digits()
     expected = np.column_stack([every.data, every.target])
     pixels = torch.cat([train.images, test.images]).flatten(1) * 16
-    found = torch.cat([pixels, torch.cat([train.labels, test.labels])[:, None]], dim=1)
-    assert sorted(found.tolist()) == sorted(expected.tolist())
+    loaded = torch.cat([pixels, torch.cat([train.labels, test.labels])[:, None]], dim=1)
+    assert sorted(loaded.tolist()) == sorted(expected.tolist())
     counts = torch.bincount(test.labels).double() / torch.bincount(torch.tensor(every.target))
     assert counts.tolist() == pytest.approx([1 / 3] * 10, abs=0.01)
 

@@ -155,8 +155,8 @@ def test_test_images_that_are_training_images_are_counted(pets: Path) -> None:
 def test_the_current_folder_has_its_own_name(pets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for place, name in ((".", "pets"), ("..", pets.parent.name), ("train/..", "pets")):
         monkeypatch.chdir(pets)
-        found = OwnImages(folder=place, size=(SIDE, SIDE), channels=3)
-        assert found.name == name.lower().replace("-", "_")
+        source = OwnImages(folder=place, size=(SIDE, SIDE), channels=3)
+        assert source.name == name.lower().replace("-", "_")
     with pytest.raises(ValueError, match="`/` has no name, which its runs are named after"):
         OwnImages(folder="/", size=(SIDE, SIDE), channels=3)
 

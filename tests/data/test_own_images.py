@@ -37,11 +37,11 @@ def write_folder(place: Path, channels: int = 3, each: int = 3) -> Source:
 
 def arrays(n: int = 8) -> dict[str, np.ndarray]:
     generator = np.random.default_rng(0)
-    found = {}
+    named_arrays = {}
     for part in ("train", "test"):
-        found[f"x_{part}"] = generator.integers(0, 256, (n, SIDE, SIDE), dtype=np.uint8)
-        found[f"y_{part}"] = np.arange(n) % 4
-    return found
+        named_arrays[f"x_{part}"] = generator.integers(0, 256, (n, SIDE, SIDE), dtype=np.uint8)
+        named_arrays[f"y_{part}"] = np.arange(n) % 4
+    return named_arrays
 
 
 def write_npz(place: Path, **changed: np.ndarray) -> Source:
@@ -60,9 +60,9 @@ def test_a_folder_of_images_is_loaded(channels: int, tmp_path: Path) -> None:
     mean, std = torch.tensor(data.mean), torch.tensor(data.std)
     pixels = data.train.images[:, :, 0, 0] * std + mean
     assert torch.allclose(255 * pixels[:3, 0], torch.tensor([0.0, 40, 80]), atol=1e-3)
-    found = own_image_spec(source, tmp_path / "data")
-    assert (found.classes, found.shape, found.train) == (2, (channels, SIDE, SIDE + 2), 6)
-    assert found.label == source.name == "pets"
+    spec = own_image_spec(source, tmp_path / "data")
+    assert (spec.classes, spec.shape, spec.train) == (2, (channels, SIDE, SIDE + 2), 6)
+    assert spec.label == source.name == "pets"
 
 
 @pytest.mark.parametrize("name", ["mine", "digits"])  # the second is one of the suite's, too
@@ -216,7 +216,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
         "cat/0.png: cannot be read as an image",
     ),
     "empty class": (
-        lambda p: [it.unlink() for it in (p / "train/dog").iterdir()],
+        lambda p: [image.unlink() for image in (p / "train/dog").iterdir()],
         "train/dog: no images (names end in .jpg, ",
     ),
     "no test part": (

@@ -29,8 +29,8 @@ def test_several_processes_prepare_a_data_set_once(
 ) -> None:
     cifar_archive(tmp_path, "cifar10", monkeypatch)
     with ThreadPoolExecutor(4) as pool:
-        found = pool.map(lambda _: prepare("cifar10", tmp_path, {}), range(4))
-        prints = [data.fingerprint for data in found]
+        prepared = pool.map(lambda _: prepare("cifar10", tmp_path, {}), range(4))
+        prints = [data.fingerprint for data in prepared]
     assert prints == [load("cifar10", tmp_path, {}).fingerprint] * 4
 
 
@@ -45,12 +45,12 @@ def test_the_command_writes_the_description_of_a_data_set(
     monkeypatch.chdir(ROOT)
     output = tmp_path / "data" / "digits.json"
     assert run_command(["data", "digits", "--output", str(output)]) == 0
-    found = json.loads(output.read_text(encoding="utf-8"))
-    assert found["train"] == 300
+    description = json.loads(output.read_text(encoding="utf-8"))
+    assert description["train"] == 300
     shown = capsys.readouterr().out.splitlines()
     assert shown == [
         "digits: 4 × 4 × 1 (height × width × channels), classes 10, train 300, evaluation 1,497;"
-        f" sha256 {found['sha256']}"
+        f" sha256 {description['sha256']}"
     ]
 
 

@@ -188,14 +188,14 @@ def test_ends_of_a_residual_student_fit_those_of_its_teacher(
     student = build(name, num_classes=100, in_chans=3, **student_ratios)
     assert hidden_widths(student) == hidden_widths(teacher)
     for end in ("first_conv", "classifier"):
-        ours, theirs = (
+        student_shapes, teacher_shapes = (
             {key: value.shape for key, value in layer.state_dict().items()}
             for layer in (
                 student.get_submodule(student.pretrained_cfg[end]),
                 teacher.get_submodule(teacher.pretrained_cfg[end]),
             )
         )
-        assert ours == theirs
+        assert student_shapes == teacher_shapes
 
 
 @pytest.mark.long
@@ -376,10 +376,10 @@ def test_a_shortcut_computes_what_a_strided_convolution_does() -> None:
     shortcut, x = Shortcut(3, 5, 2), torch.randn(2, 3, 7, 14, requires_grad=True)
     strided = functional.conv2d(x, shortcut.weight, stride=2)
     torch.testing.assert_close(shortcut(x), strided)
-    ours, theirs = (
+    shortcut_gradients, strided_gradients = (
         torch.autograd.grad(y.square().sum(), [x, shortcut.weight]) for y in (shortcut(x), strided)
     )
-    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(shortcut_gradients, strided_gradients)
 
 
 @pytest.mark.parametrize("name", IMAGE_NETWORKS)

@@ -24,7 +24,7 @@ def crate(published: Path) -> ROCrate:
 
 def test_every_file_is_listed_with_size_and_checksum(crate: ROCrate, published: Path) -> None:
     names = {name for name, content in contents(published).items() if content is not None}
-    entities = {it.id: it for it in crate.data_entities}
+    entities = {entity.id: entity for entity in crate.data_entities}
     assert entities.keys() == names - {"ro-crate-metadata.json"}
     for name, entity in entities.items():
         assert entity["sha256"] == files.checksum(published / name)
@@ -32,7 +32,7 @@ def test_every_file_is_listed_with_size_and_checksum(crate: ROCrate, published: 
 
 
 def test_it_is_a_workflow_run_crate(crate: ROCrate) -> None:
-    profiles = [it.id for it in crate.root_dataset["conformsTo"]]
+    profiles = [profile.id for profile in crate.root_dataset["conformsTo"]]
     assert "https://w3id.org/ro/wfrun/workflow/0.5" in profiles
     assert "https://w3id.org/ro/wfrun/process/0.5" in profiles
     (action,) = crate.get_by_type("CreateAction")
@@ -40,7 +40,7 @@ def test_it_is_a_workflow_run_crate(crate: ROCrate) -> None:
     assert "ComputationalWorkflow" in crate.mainEntity.type
     assert crate.mainEntity["programmingLanguage"]["name"] == "Snakemake"
     assert action["object"].id == "scale.json"
-    assert {it.id for it in action["result"]} >= {"cells.csv", "runs.csv", "tables/table3.csv"}
+    assert {file.id for file in action["result"]} >= {"cells.csv", "runs.csv", "tables/table3.csv"}
 
 
 def test_authors_licence_and_date_are_those_of_the_citation(crate: ROCrate) -> None:
@@ -63,7 +63,7 @@ def test_roc_validator_finds_nothing_required_that_is_missing(published: Path) -
     except subprocess.TimeoutExpired:
         pytest.skip("rocrate-validator waits for the network")
     unreachable = ("URLError", "HTTPError", "ConnectionError", "ProxyError", "Max retries")
-    if any(it in done.stdout + done.stderr for it in unreachable):
+    if any(error in done.stdout + done.stderr for error in unreachable):
         pytest.skip("rocrate-validator needs the network, for the context of RO-Crate 1.1")
     assert done.returncode == 0, done.stdout
 
@@ -80,7 +80,7 @@ def test_the_release_for_zenodo_is_that_of_the_citation() -> None:
     assert zenodo["title"] == CITATION["title"]
     assert zenodo["version"] == CITATION["version"]
     assert zenodo["license"] == CITATION["license"]
-    assert zenodo["creators"] == [{"name": author_name(it)} for it in CITATION["authors"]]
+    assert zenodo["creators"] == [{"name": author_name(author)} for author in CITATION["authors"]]
     (paper,) = CITATION["references"]
     (related,) = zenodo["related_identifiers"]
     assert related["identifier"] == paper["identifiers"][0]["value"]

@@ -21,13 +21,13 @@ def test_times_paths_and_the_cells_that_were_injected_are_left_out(tmp_path: Pat
     for part in (TIME, "/home", "papermill", "snakemake", "injected", "warning", "3.11"):
         assert part not in text
     assert text == cleaned(tmp_path, executed_notebook("/another/place"))
-    found = json.loads(text)
-    assert [cell.get("execution_count") for cell in found["cells"]] == [None, 1, 2]
-    (output,) = found["cells"][2]["outputs"]
+    notebook = json.loads(text)
+    assert [cell.get("execution_count") for cell in notebook["cells"]] == [None, 1, 2]
+    (output,) = notebook["cells"][2]["outputs"]
     assert output["data"] == {"text/plain": ["3"]}
     assert output["execution_count"] == 2
     # The parameter of what is shown, which an injected cell has overridden.
-    assert 'scale = "fashion"\nresults = "results"' in found["cells"][1]["source"]
+    assert 'scale = "fashion"\nresults = "results"' in notebook["cells"][1]["source"]
 
 
 def test_cleaning_again_changes_nothing(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ def elsewhere(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def test_a_publication_has_tables_claims_and_losses_and_verifies_elsewhere(elsewhere: Path) -> None:
     study = elsewhere / "study"
-    found = {str(file.relative_to(study)) for file in study.rglob("*") if file.is_file()}
-    assert found == FILES
+    file_names = {str(file.relative_to(study)) for file in study.rglob("*") if file.is_file()}
+    assert file_names == FILES
     findings = verify(elsewhere)
     assert findings.problems == []
     assert {"tables/own.csv", "claims.csv", "cells.csv"} <= {

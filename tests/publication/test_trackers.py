@@ -18,15 +18,15 @@ def test_tensorboard_reads_every_metric_by_epoch(project: Project, tmp_path: Pat
     assert export(project.results, "tensorboard", tmp_path) == len(
         list((project.results / "runs").rglob("run.json"))
     )
-    found = accumulator.EventAccumulator(str(tmp_path / project.results.name / STUDENT))
-    found.Reload()
+    run_events = accumulator.EventAccumulator(str(tmp_path / project.results.name / STUDENT))
+    run_events.Reload()
     history = pd.read_csv(project.of(STUDENT, "history.csv"))
     for name in ("train_loss", "train_error", "divergence"):
-        events = found.Scalars(name)
-        assert [it.step for it in events] == history["epoch"].tolist()
-        assert [it.value for it in events] == pytest.approx(history[name].tolist(), rel=1e-5)
-    assert "result/test error (%)" in found.Tags()["scalars"]
-    assert "recipe/text_summary" in found.Tags()["tensors"]
+        events = run_events.Scalars(name)
+        assert [event.step for event in events] == history["epoch"].tolist()
+        assert [event.value for event in events] == pytest.approx(history[name].tolist(), rel=1e-5)
+    assert "result/test error (%)" in run_events.Tags()["scalars"]
+    assert "recipe/text_summary" in run_events.Tags()["tensors"]
 
 
 class Recorder(SimpleNamespace):
