@@ -414,7 +414,7 @@ def test_the_convnext_of_the_page_on_own_data_runs_to_its_table(tmp_path: Path) 
     claim["left"]["rows"] = claim["right"]["rows"] = ["convnext"]
     place.configure({"claims": {"student-beats-teacher": claim}}, "convnext/claims.yaml")
 
-    done = place.call("--configfile", "convnext/study.yaml", mine=False)
+    done = place.call("--configfile", "convnext/study.yaml", default_files=False)
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = tmp_path / "results/convnext"
@@ -438,7 +438,7 @@ def test_the_text_study_of_the_page_on_own_data_runs_to_its_verdict(tmp_path: Pa
     (study / "text.txt").write_text(" ".join(f"word{word}" for word in words), "utf-8")
     place.configure({"language": {"lstm": {"epochs": 4}}, "device": "cpu"}, "short.yaml")
 
-    done = place.call("--configfile", "text-study/study.yaml", "short.yaml", mine=False)
+    done = place.call("--configfile", "text-study/study.yaml", "short.yaml", default_files=False)
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = tmp_path / "results/text-study"

@@ -33,7 +33,7 @@ def test_free_text_and_file_names_reach_no_shell(tmp_path: Path) -> None:
     name = "$(touch escaped); touch escaped.yaml"
     place.configure({**TINY, "tables": ["small"], "data_root": HOSTILE}, name)
     files = ["--configfile", "config/digits.yaml", name]
-    done = place.call("small", "-p", "--quiet", "host", *files, mine=False)
+    done = place.call("small", "-p", "--quiet", "host", *files, default_files=False)
     assert done.returncode == 0, done.stdout + done.stderr
     # The second is the folder of the data.
     escaped = {path.name for path in tmp_path.rglob("*") if "escaped" in path.name}
