@@ -40,9 +40,9 @@ def test_free_text_and_file_names_reach_no_shell(tmp_path: Path) -> None:
     assert escaped == {name, HOSTILE}
     commands = re.findall(r"\b(replication .*)", done.stdout + done.stderr)
     words = [set(shlex.split(command)) for command in commands]
-    assert all(name in found or f"{tmp_path}/{name}" in found for found in words)
+    assert all(name in arguments or f"{tmp_path}/{name}" in arguments for arguments in words)
     for verb in ("data", "train", "table"):
-        assert any(verb in found for found in words)
+        assert any(verb in arguments for arguments in words)
     page = (tmp_path / "results/tiny/tables/small.html").read_text(encoding="utf-8")
     assert "touch escaped" in page
 
