@@ -68,41 +68,41 @@ def weights(task: Task) -> torch.Tensor:
 def test_a_peer_takes_the_step_that_the_suite_takes(
     peer: type[Peer], task: Callable[[], Task], tmp_path: Path
 ) -> None:
-    mine, theirs = task(), task()
-    before = weights(mine)
-    assert torch.equal(before, weights(theirs))
-    suite = ours.Ours(mine, ours.Kind("float32"), tmp_path)
+    suite_task, peer_task = task(), task()
+    before = weights(suite_task)
+    assert torch.equal(before, weights(peer_task))
+    suite = ours.Ours(suite_task, ours.Kind("float32"), tmp_path)
     index, views = suite.training.batches[0]
     images = suite.training.augment(index, views)
     suite.step()
-    contestant = peer(theirs)
-    contestant.step(images, mine.pictures.labels[index])
+    contestant = peer(peer_task)
+    contestant.step(images, suite_task.pictures.labels[index])
     contestant.close()
-    moved = weights(mine) - before
+    moved = weights(suite_task) - before
     assert moved.abs().max() > 1e-4
-    assert torch.allclose(weights(theirs) - before, moved, atol=1e-6, rtol=1e-3)
+    assert torch.allclose(weights(peer_task) - before, moved, atol=1e-6, rtol=1e-3)
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
 def test_a_peer_computes_in_bfloat16_what_the_suite_does(
     peer: type[Peer], task: Callable[[], Task], tmp_path: Path
 ) -> None:
-    mine, theirs, exact = task(), task(), task()
-    before = weights(mine)
+    suite_task, peer_task, exact_task = task(), task(), task()
+    before = weights(suite_task)
     suites = [
         ours.Ours(given, ours.Kind(precision), tmp_path)
-        for given, precision in ((mine, "bfloat16"), (exact, "float32"))
+        for given, precision in ((suite_task, "bfloat16"), (exact_task, "float32"))
     ]
     index, views = suites[0].training.batches[0]
     images = suites[0].training.augment(index, views)
-    contestant = peer(theirs, "bfloat16")
-    contestant.step(images, mine.pictures.labels[index])
+    contestant = peer(peer_task, "bfloat16")
+    contestant.step(images, suite_task.pictures.labels[index])
     contestant.close()
     for suite in suites:
         suite.step()
-    moved = weights(mine) - before
-    assert torch.allclose(weights(theirs) - before, moved, atol=1e-6, rtol=1e-3)
-    assert not torch.allclose(weights(exact) - before, moved, atol=1e-6, rtol=1e-3)
+    moved = weights(suite_task) - before
+    assert torch.allclose(weights(peer_task) - before, moved, atol=1e-6, rtol=1e-3)
+    assert not torch.allclose(weights(exact_task) - before, moved, atol=1e-6, rtol=1e-3)
 
 
 def test_everybody_is_compared_in_both_formats(pictures: Pictures, tmp_path: Path) -> None:
@@ -219,9 +219,9 @@ def test_tables_have_their_columns() -> None:
 def test_an_exponent_is_the_slope_of_the_logarithms() -> None:
     points = [growth.Point("jobs", "plan", x, 3 * x**1.5, "s") for x in (10, 100, 1000)]
     points += [growth.Point("jobs", "two points", x, x, "s") for x in (1, 2)]
-    (found,) = growth.exponents(pd.DataFrame(points)).itertuples()
-    assert (found.line, found.points) == ("plan", 3)
-    assert (found.low, found.exponent, found.high) == pytest.approx((1.5, 1.5, 1.5))
+    (fit,) = growth.exponents(pd.DataFrame(points)).itertuples()
+    assert (fit.line, fit.points) == ("plan", 3)
+    assert (fit.low, fit.exponent, fit.high) == pytest.approx((1.5, 1.5, 1.5))
 
 
 def test_the_largest_plan_has_about_five_thousand_runs() -> None:
@@ -231,10 +231,10 @@ def test_the_largest_plan_has_about_five_thousand_runs() -> None:
 
 def test_a_profile_splits_the_time_of_a_step(pictures: Pictures, tmp_path: Path) -> None:
     frame = profile.table([TINY], pictures, 2, tmp_path, "float32")
-    found = frame.set_index("what")["percent"]
-    assert found["convolutions"] > found["optimiser"] > 0
-    assert (found >= 0).all()
-    shares = found.drop("convolutions, of the matrix product")
+    percentages = frame.set_index("what")["percent"]
+    assert percentages["convolutions"] > percentages["optimiser"] > 0
+    assert (percentages >= 0).all()
+    shares = percentages.drop("convolutions, of the matrix product")
     assert shares.sum() == pytest.approx(100)
 
 
@@ -293,12 +293,12 @@ def test_the_benchmark_of_a_gpu_measures_everything(
 
 
 def test_what_a_gpu_has_no_time_for_is_listed(tmp_path: Path) -> None:
-    found = [*gpu.measure(CPU, lambda side: random_pictures(side, 64), tmp_path, 0, True)]
-    skipped = [what for part, what in found if part == "not measured"]
+    measurements = [*gpu.measure(CPU, lambda side: random_pictures(side, 64), tmp_path, 0, True)]
+    skipped = [what for part, what in measurements if part == "not measured"]
     assert "a lineage of fashion-gpu" in skipped
-    assert any(str(it).startswith("tiny: ours, cached") for it in skipped)
+    assert any(str(what).startswith("tiny: ours, cached") for what in skipped)
     # What there was time for is there all the same.
-    assert found[0][0] == "correctness"
+    assert measurements[0][0] == "correctness"
 
 
 def test_the_published_results_are_whole_and_drawn(tmp_path: Path) -> None:

@@ -143,8 +143,8 @@ def test_the_paper_scale_is_listed_with_the_papers_sizes_and_recipe(call: Call) 
     assert (images["batch_size"] == 128).all()
     sizes = {"wide_resnet_28_10": 36.5, "densenet_90_60": 16.3, "pre_resnet_1001": 10.4}
     for name, millions in sizes.items():
-        found = frame.loc[f"cifar100/{name}.label.0", "parameters (M)"]
-        assert found == pytest.approx(millions, rel=0.01)
+        parameters = frame.loc[f"cifar100/{name}.label.0", "parameters (M)"]
+        assert parameters == pytest.approx(millions, rel=0.01)
     assert frame.loc["penn_treebank/lstm.label.0", "parameters (M)"] == pytest.approx(52, rel=0.03)
     assert frame.loc["penn_treebank/cnn_lstm.label.0", "parameters (M)"] == pytest.approx(
         19, rel=0.03

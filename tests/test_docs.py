@@ -59,12 +59,12 @@ documents = pytest.mark.parametrize(
 
 def snippet(document: Path, language: str, first_line: str) -> str:
     """The code block of a document that starts with this line."""
-    (found,) = (
+    (block,) = (
         code
         for code in re.findall(rf"```{language}\n(.*?)```", document.read_text("utf-8"), re.S)
         if code.startswith(first_line)
     )
-    return str(found)
+    return str(block)
 
 
 def anchors(document: Path) -> set[str]:
@@ -140,8 +140,8 @@ def test_the_code_map_lists_every_package_and_module() -> None:
     _, _, code_map = CONTRIBUTING.read_text("utf-8").partition("## Code map")
     first_cells = re.findall(r"^\| (`.*?) \|", code_map.partition("\n## ")[0], re.M)
     listed = {name.rstrip("/") for cell in first_cells for name in re.findall(r"`(.*?)`", cell)}
-    found = {path.name for path in (ROOT / "replication").iterdir()}
-    assert listed == found - {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
+    entries = {path.name for path in (ROOT / "replication").iterdir()}
+    assert listed == entries - {"__init__.py", "__main__.py", "__pycache__", "py.typed"}
 
 
 def test_the_configuration_page_lists_every_key() -> None:
@@ -173,15 +173,15 @@ def test_the_table_of_the_guide_trains_its_runs(tmp_path: Path) -> None:
 def test_the_loss_of_the_page_on_objectives_is_one(tmp_path: Path) -> None:
     (tmp_path / "losses.py").write_text(snippet(OWN_OBJECTIVE, "python", "# my-study/losses.py"))
     student, teacher = torch.randn(2, 4, 5).unbind(0)
-    found = find_objective("losses:match", tmp_path)(student, None, teacher, weight=0.5)
-    torch.testing.assert_close(found, 0.5 * (student - teacher).square().mean())
+    loss = find_objective("losses:match", tmp_path)(student, None, teacher, weight=0.5)
+    torch.testing.assert_close(loss, 0.5 * (student - teacher).square().mean())
 
 
 def test_the_recipe_of_the_page_on_own_data_is_one() -> None:
     recipe = yaml.safe_load(snippet(OWN_DATA, "yaml", "images:"))["images"]
-    found = ImageRecipe.model_validate_json(json.dumps(recipe))
-    assert found.optimizer == "adamw"
-    assert not found.is_the_papers
+    image_recipe = ImageRecipe.model_validate_json(json.dumps(recipe))
+    assert image_recipe.optimizer == "adamw"
+    assert not image_recipe.is_the_papers
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,7 @@ def test_the_convnext_of_the_page_on_own_data_runs_to_its_table(tmp_path: Path) 
     claim["left"]["rows"] = claim["right"]["rows"] = ["convnext"]
     place.configure({"claims": {"student-beats-teacher": claim}}, "convnext/claims.yaml")
 
-    done = place.call("--configfile", "convnext/study.yaml", mine=False)
+    done = place.call("--configfile", "convnext/study.yaml", default_files=False)
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = tmp_path / "results/convnext"
@@ -438,7 +438,7 @@ def test_the_text_study_of_the_page_on_own_data_runs_to_its_verdict(tmp_path: Pa
     (study / "text.txt").write_text(" ".join(f"word{word}" for word in words), "utf-8")
     place.configure({"language": {"lstm": {"epochs": 4}}, "device": "cpu"}, "short.yaml")
 
-    done = place.call("--configfile", "text-study/study.yaml", "short.yaml", mine=False)
+    done = place.call("--configfile", "text-study/study.yaml", "short.yaml", default_files=False)
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     results = tmp_path / "results/text-study"
@@ -453,8 +453,8 @@ def test_the_text_study_of_the_page_on_own_data_runs_to_its_verdict(tmp_path: Pa
 def test_the_data_set_of_the_guide_is_one() -> None:
     space = dict(vars(specs))
     entry = snippet(CONTRIBUTING, "python", "# replication/data/specs.py")
-    exec(f"found = {{{entry}}}", space)
-    (spec,) = space["found"].values()
+    exec(f"entries = {{{entry}}}", space)
+    (spec,) = space["entries"].values()
     assert (spec.classes, spec.shape) == (100, (3, 32, 64))
     assert callable(resolve_name(spec.loader))
 

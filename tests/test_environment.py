@@ -15,9 +15,9 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 
 def pins() -> dict[str, str]:
     lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    found = [line.split("==") for line in lines if line and not line.startswith("#")]
-    assert all(len(pin) == 2 for pin in found), "every line pins one version"
-    return {normal(name): version for name, version in found}
+    pinned = [line.split("==") for line in lines if line and not line.startswith("#")]
+    assert all(len(pin) == 2 for pin in pinned), "every line pins one version"
+    return {normal(name): version for name, version in pinned}
 
 
 def normal(name: str) -> str:

@@ -23,17 +23,17 @@ MODULES = {
 
 def imports(module: str, file: Path) -> set[str]:
     """The modules of the suite that a module imports, anywhere in its code."""
-    found: set[str] = set()
+    imported: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative import"
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
-                found.add(name if name in MODULES else str(node.module))
+                imported.add(name if name in MODULES else str(node.module))
     # The package itself holds the version, and imports what it offers only when asked for it.
-    return {name for name in found if name in MODULES} - {module, "replication"}
+    return {name for name in imported if name in MODULES} - {module, "replication"}
 
 
 GRAPH = {module: imports(module, file) for module, file in MODULES.items()}

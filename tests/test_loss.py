@@ -50,9 +50,9 @@ def test_by_default_a_loss_is_the_objective(objective: str) -> None:
 def test_a_decision_is_an_option_of_the_objective(
     objective: str, decisions: dict[str, str], options: dict[str, str]
 ) -> None:
-    found = bound(objective, **decisions)(Z, Y, T, ALL)
-    torch.testing.assert_close(found, OBJECTIVES[objective](Z, Y, T, **options))
-    assert not torch.isclose(found, OBJECTIVES[objective](Z, Y, T))
+    loss = bound(objective, **decisions)(Z, Y, T, ALL)
+    torch.testing.assert_close(loss, OBJECTIVES[objective](Z, Y, T, **options))
+    assert not torch.isclose(loss, OBJECTIVES[objective](Z, Y, T))
 
 
 def sample_losses(loss: Loss) -> list[float]:

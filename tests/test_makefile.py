@@ -15,9 +15,9 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "bin").mkdir()
     for name in ("sh", "make", "test", "echo"):
-        found = shutil.which(name)
-        assert found
-        (tmp_path / "bin" / name).symlink_to(found)
+        program = shutil.which(name)
+        assert program
+        (tmp_path / "bin" / name).symlink_to(program)
     return tmp_path
 
 

@@ -34,9 +34,9 @@ def test_agreement_compares_predictions() -> None:
 def test_divergence_is_weighted_by_the_teacher() -> None:
     first = 0.5 * math.log(0.5 / 0.6) + 0.25 * math.log(0.25 / 0.3) + 0.25 * math.log(0.25 / 0.1)
     second = 0.25 * math.log(0.25 / 0.5) + 0.5 * math.log(0.5 / 0.25)
-    found = metrics.divergence(STUDENT.log(), TEACHER.log())
-    assert found == pytest.approx((first + second) / 2)
-    assert found != pytest.approx(metrics.divergence(TEACHER.log(), STUDENT.log()))
+    divergence = metrics.divergence(STUDENT.log(), TEACHER.log())
+    assert divergence == pytest.approx((first + second) / 2)
+    assert divergence != pytest.approx(metrics.divergence(TEACHER.log(), STUDENT.log()))
 
 
 def two_classes(*confidence: float) -> torch.Tensor:

@@ -70,16 +70,16 @@ EXPECTED_LOSS = {
 
 
 # At temperature 2 a distribution's square roots, normalised, take its place.
-Q2, P2 = (it.sqrt() / it.sqrt().sum(-1, keepdim=True) for it in (Q, P))
+Q2, P2 = (p.sqrt() / p.sqrt().sum(-1, keepdim=True) for p in (Q, P))
 HALVED = 2 * (P2 * (P2 / Q2).log()).sum(-1)
 EXPECTED_GRADIENT["kd"] = (0.9 * 2 * (Q2 - P2) + 0.1 * (Q - Y)) / 2
 EXPECTED_LOSS["kd"] = 0.9 * HALVED.sum().item() + 0.1 * sum(CROSS_ENTROPY) / 2
 # DKD: the true class against the two others, and the two others against each other.
 TRUE = (Y * Q2).sum(-1, keepdim=True), (Y * P2).sum(-1, keepdim=True)
-OTHERS = [(1 - Y) * it / (1 - true) for it, true in zip((Q2, P2), TRUE, strict=True)]
+OTHERS = [(1 - Y) * p / (1 - true) for p, true in zip((Q2, P2), TRUE, strict=True)]
 TCKD = (TRUE[0] - TRUE[1]) * (Y - OTHERS[0])
 EXPECTED_GRADIENT["dkd"] = ((Q - Y) + 2 * (TCKD + 8 * (OTHERS[0] - OTHERS[1]))) / 2
-BINARY = sum(p * (p / q).log() for q, p in (TRUE, [1 - it for it in TRUE]))
+BINARY = sum(p * (p / q).log() for q, p in (TRUE, [1 - true for true in TRUE]))
 AMONG = torch.xlogy(OTHERS[1], OTHERS[1] / (OTHERS[0] + Y)).sum()
 EXPECTED_LOSS["dkd"] = (sum(CROSS_ENTROPY) + 4 * (BINARY.sum() + 8 * AMONG).item()) / 2
 OPTIONS: dict[str, dict[str, float]] = {key: {"temperature": 2.0} for key in ("kd", "dkd")}
@@ -87,8 +87,10 @@ OPTIONS: dict[str, dict[str, float]] = {key: {"temperature": 2.0} for key in ("k
 
 def gradient(objective: Callable[..., Tensor], generator: torch.Generator | None = None) -> Tensor:
     student = STUDENT.clone().requires_grad_()
-    (found,) = torch.autograd.grad(objective(student, LABELS, TEACHER, generator), student)
-    return found
+    (student_gradient,) = torch.autograd.grad(
+        objective(student, LABELS, TEACHER, generator), student
+    )
+    return student_gradient
 
 
 def check(name: str, objective: Callable[..., Tensor]) -> None:
@@ -127,9 +129,9 @@ def test_dkpp_keeps_the_argmax_and_permutes_every_other_value_of_a_sample() -> N
 
 def test_dkpp_is_ban_on_permuted_probabilities() -> None:
     generator = torch.Generator().manual_seed(5)
-    found = gradient(OBJECTIVES["dkpp"], generator)
+    dkpp_gradient = gradient(OBJECTIVES["dkpp"], generator)
     permuted = permute_dark_knowledge(P, torch.Generator().manual_seed(5))
-    torch.testing.assert_close(found, (Q - permuted) / 2)
+    torch.testing.assert_close(dkpp_gradient, (Q - permuted) / 2)
 
 
 def test_dkpp_draws_a_new_permutation_at_every_step() -> None:
@@ -140,7 +142,9 @@ def test_dkpp_draws_a_new_permutation_at_every_step() -> None:
     assert len({tuple(row.tolist()) for row in first}) > 1
 
 
-@pytest.mark.parametrize("name", [name for name, it in OBJECTIVES.items() if it.teacher])
+@pytest.mark.parametrize(
+    "name", [name for name, objective in OBJECTIVES.items() if objective.teacher]
+)
 def test_no_gradient_flows_into_the_teacher(name: str) -> None:
     student, teacher = STUDENT.clone().requires_grad_(), TEACHER.clone().requires_grad_()
     OBJECTIVES[name](student, LABELS, teacher).backward()  # type: ignore[no-untyped-call]
@@ -170,15 +174,15 @@ def test_an_objective_without_a_teacher_needs_none(name: str) -> None:
 
 @pytest.mark.parametrize(("temperature", "alpha"), [(1.0, 1.0), (4.0, 0.9), (3.0, 0.0)])
 def test_kd_is_torchdistills(temperature: float, alpha: float) -> None:
-    theirs = KDLoss(".", "output", ".", "output", temperature, alpha=1 - alpha)
-    outputs = ({".": {"output": it}} for it in (STUDENT, TEACHER))
-    found = OBJECTIVES["kd"](STUDENT, LABELS, TEACHER, temperature=temperature, alpha=alpha)
-    torch.testing.assert_close(found, theirs(*outputs, LABELS))
+    torchdistill_loss = KDLoss(".", "output", ".", "output", temperature, alpha=1 - alpha)
+    outputs = ({".": {"output": logits}} for logits in (STUDENT, TEACHER))
+    loss = OBJECTIVES["kd"](STUDENT, LABELS, TEACHER, temperature=temperature, alpha=alpha)
+    torch.testing.assert_close(loss, torchdistill_loss(*outputs, LABELS))
 
 
 def test_kd_at_temperature_1_without_labels_is_ban() -> None:
-    found = gradient(partial(OBJECTIVES["kd"], temperature=1.0, alpha=1.0))
-    torch.testing.assert_close(found, EXPECTED_GRADIENT["ban"])
+    kd_gradient = gradient(partial(OBJECTIVES["kd"], temperature=1.0, alpha=1.0))
+    torch.testing.assert_close(kd_gradient, EXPECTED_GRADIENT["ban"])
 
 
 def test_dkd_is_its_authors_loss() -> None:
@@ -192,7 +196,7 @@ def test_dkd_is_its_authors_loss() -> None:
         return torch.stack([(p * true).sum(1), (p * ~true).sum(1)], 1)
 
     tckd = kl_div(binary(z).log(), binary(t), reduction="sum") / 8
-    without = (log_softmax(it / temperature - 1000 * true, 1) for it in (z, t))
+    without = (log_softmax(logits / temperature - 1000 * true, 1) for logits in (z, t))
     student, teacher = without
     nckd = kl_div(student, teacher.exp(), reduction="sum") / 8
     expected = cross_entropy(z, labels) + temperature**2 * (tckd + 8 * nckd)
@@ -200,8 +204,10 @@ def test_dkd_is_its_authors_loss() -> None:
 
 
 def test_objectives_say_which_numbers_they_take() -> None:
-    found = {name: it.parameters for name, it in OBJECTIVES.items() if it.parameters}
-    assert found == {
+    parameters = {
+        name: objective.parameters for name, objective in OBJECTIVES.items() if objective.parameters
+    }
+    assert parameters == {
         "kd": ("temperature", "alpha"),
         "dkd": ("alpha", "beta", "temperature"),
         "label-smoothing": ("smoothing",),
@@ -371,14 +377,14 @@ def test_ban_is_timms_logit_distillation_at_temperature_1_without_the_label() ->
         student, Fixed(t), torch.nn.CrossEntropyLoss(), task_loss_weight=0.0, temperature=1.0,
         dtype=torch.float64, verbose=False,
     )  # fmt: skip
-    theirs = task(torch.zeros(16, 1, 2, 2, dtype=torch.float64), labels)["loss"]
-    theirs.backward()
+    timm_loss = task(torch.zeros(16, 1, 2, 2, dtype=torch.float64), labels)["loss"]
+    timm_loss.backward()
     ours_on = z.clone().requires_grad_()
     ours = OBJECTIVES["ban"](ours_on, labels, t)
     ours.backward()  # type: ignore[no-untyped-call]
     # KL(p, q) and CE(p, q) differ by p's entropy, which no weight of the student moves.
     entropy = torch.distributions.Categorical(logits=t).entropy().mean()
-    torch.testing.assert_close(ours, theirs + entropy)
+    torch.testing.assert_close(ours, timm_loss + entropy)
     torch.testing.assert_close(ours_on.grad, student.logits.grad)
 
 
@@ -390,8 +396,8 @@ def test_ban_l_as_a_sum_is_twice_its_mean() -> None:
 
 def test_cwtm_may_weigh_by_the_true_class() -> None:
     # p of the true class is 1/8 and 1/2, so the weights are 1/5 and 4/5.
-    found = gradient(partial(cwtm, weight="true class"))
-    torch.testing.assert_close(found, torch.tensor([[1 / 5], [4 / 5]]) * (Q - Y))
+    cwtm_gradient = gradient(partial(cwtm, weight="true class"))
+    torch.testing.assert_close(cwtm_gradient, torch.tensor([[1 / 5], [4 / 5]]) * (Q - Y))
 
 
 @pytest.mark.parametrize("rows", [40, 1])

@@ -21,8 +21,8 @@ def test_the_hub_reads_the_result_of_every_run(project: Project, run: str) -> No
     text, record = card_of(project, run)
     assert text == model_card(record)
     data = ModelCard(text).data
-    found = {it.metric_name: it.metric_value for it in data.eval_results}
-    assert found == pytest.approx(record["result"], abs=1e-4)
+    metrics = {result.metric_name: result.metric_value for result in data.eval_results}
+    assert metrics == pytest.approx(record["result"], abs=1e-4)
     assert data.model_name == run.rpartition("/")[2]
 
 
@@ -43,9 +43,9 @@ def test_the_code_for_images_loads_the_trained_network(
 ) -> None:
     text, record = card_of(project, STUDENT)
     monkeypatch.chdir(project.of(STUDENT, "."))
-    found: dict[str, object] = {"images": torch.zeros(2, 1, 8, 8)}
-    exec(code_of(text), found)
-    assert found["logits"].shape == (2, record["dataset"]["classes"])
+    namespace: dict[str, object] = {"images": torch.zeros(2, 1, 8, 8)}
+    exec(code_of(text), namespace)
+    assert namespace["logits"].shape == (2, record["dataset"]["classes"])
 
 
 def test_the_code_for_language_loads_the_trained_network(
@@ -53,6 +53,8 @@ def test_the_code_for_language_loads_the_trained_network(
 ) -> None:
     text, record = card_of(project, LSTM)
     monkeypatch.chdir(Path(project.of(LSTM, ".")))
-    found: dict[str, object] = {"vocabulary": [str(n) for n in range(record["dataset"]["words"])]}
-    exec(code_of(text), found)
-    assert sum(it.numel() for it in found["network"].parameters()) == record["parameters"]
+    vocabulary = [str(n) for n in range(record["dataset"]["words"])]
+    namespace: dict[str, object] = {"vocabulary": vocabulary}
+    exec(code_of(text), namespace)
+    network = namespace["network"]
+    assert sum(weight.numel() for weight in network.parameters()) == record["parameters"]

@@ -24,7 +24,9 @@ Damage = Callable[[Project], object]
 LOGITS, LABELS = np.zeros((100, 10), np.float32), np.zeros(100, np.int64)
 
 
-@pytest.mark.parametrize("damage", [truncate, binary, make_folder], ids=lambda it: it.__name__)
+@pytest.mark.parametrize(
+    "damage", [truncate, binary, make_folder], ids=lambda damage: damage.__name__
+)
 def test_a_damaged_record_is_refused(damage: Callable[[Path], None], project: Project) -> None:
     damage(project.of(TEACHER, "run.json"))
     project.refuses(TRAIN_STUDENT, f"{TEACHER}/run.json: damaged", "delete it")
@@ -66,7 +68,7 @@ def test_the_record_of_a_student_of_another_teacher_is_refused(project: Project)
     project.refuses(TABLE, STUDENT, "another teacher", "delete its run.json")
 
 
-@pytest.mark.parametrize("damage", [truncate, make_folder], ids=lambda it: it.__name__)
+@pytest.mark.parametrize("damage", [truncate, make_folder], ids=lambda damage: damage.__name__)
 def test_damaged_predictions_are_refused(damage: Callable[[Path], None], project: Project) -> None:
     damage(project.of(TEACHER, "predictions.safetensors"))
     project.refuses(TABLE, f"{TEACHER}/predictions.safetensors: damaged", "delete it")

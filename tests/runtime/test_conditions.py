@@ -54,10 +54,10 @@ def test_the_forward_pass_is_in_the_chosen_precision(chosen: str, dtype: torch.d
 @pytest.fixture
 def units() -> Iterator[list[Any]]:
     """The settings that are process-wide, put back afterwards."""
-    found: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
-    before = [unit.fp32_precision for unit in found]
-    yield found
-    for unit, value in zip(found, before, strict=True):
+    backends: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
+    before = [unit.fp32_precision for unit in backends]
+    yield backends
+    for unit, value in zip(backends, before, strict=True):
         unit.fp32_precision = value
 
 

@@ -30,8 +30,8 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_small_trainings_fill_a_device_before_they_begin_another(tmp_path: Path) -> None:
     with ExitStack() as held:
-        found = [held.enter_context(acquire_slots(TWO, 3, folder=tmp_path)) for _ in range(4)]
-        assert found == [0, 0, 1, 1]
+        indices = [held.enter_context(acquire_slots(TWO, 3, folder=tmp_path)) for _ in range(4)]
+        assert indices == [0, 0, 1, 1]
         # Two slots are left on each, and nowhere three.
         with pytest.raises(NoRoomError), acquire_slots(TWO, 3, folder=tmp_path):
             pass
@@ -65,8 +65,8 @@ def test_one_that_waits_goes_on_when_there_is_room(
             first.close()
 
     monkeypatch.setattr(devices.time, "sleep", end_the_first)
-    with acquire_slots(["GPU-a"], 4, folder=tmp_path) as found:
-        assert found == 0
+    with acquire_slots(["GPU-a"], 4, folder=tmp_path) as index:
+        assert index == 0
     assert len(pauses) == 3
     assert capsys.readouterr().err == "waiting for 4 of 8 slots of a GPU\n"
 
@@ -83,16 +83,16 @@ def test_a_killed_training_holds_nothing(tmp_path: Path) -> None:
         pass
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    with acquire_slots(["GPU-a"], GPU_SLOTS, folder=tmp_path) as found:
-        assert found == 0
+    with acquire_slots(["GPU-a"], GPU_SLOTS, folder=tmp_path) as index:
+        assert index == 0
 
 
 def test_a_device_is_known_by_its_uuid_whatever_its_number(tmp_path: Path) -> None:
     with (
         acquire_slots(["GPU-b"], GPU_SLOTS, folder=tmp_path) as alone,
-        acquire_slots(TWO, GPU_SLOTS, folder=tmp_path) as found,
+        acquire_slots(TWO, GPU_SLOTS, folder=tmp_path) as among_two,
     ):
-        assert (alone, found) == (0, 0)
+        assert (alone, among_two) == (0, 0)
         with pytest.raises(NoRoomError), acquire_slots(["GPU-b"], 1, folder=tmp_path):
             pass
 

@@ -99,7 +99,8 @@ def _write_run(plan: Plan, run: Run, root: Path, generator: np.random.Generator)
     write_confidence_weights(folder / CONFIDENCE_WEIGHTS, [])
     (folder / "outcomes").touch()
     lineage = [
-        {"run": it.id, "model_sha256": files.checksum(root / it.id / MODEL)} for it in run.lineage
+        {"run": ancestor.id, "model_sha256": files.checksum(root / ancestor.id / MODEL)}
+        for ancestor in run.lineage
     ]
     record = {
         "run": run.id,

@@ -43,10 +43,10 @@ class Workplace:
         return ["snakemake", "--cores", "2", *arguments]
 
     def call(
-        self, *arguments: str, mine: bool = True, **environment: str
+        self, *arguments: str, default_files: bool = True, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(*arguments, *(FILES if mine else ())),
+            self.command(*arguments, *(FILES if default_files else ())),
             cwd=self.folder,
             env={**os.environ, "PATH": PATH, **environment},
             capture_output=True,
@@ -61,9 +61,9 @@ class Workplace:
         assert done.returncode == 0, output[-6000:]
         return output
 
-    def jobs(self, *arguments: str, mine: bool = True) -> dict[str, int]:
+    def jobs(self, *arguments: str, default_files: bool = True) -> dict[str, int]:
         """The number of jobs that a dry run plans, by rule."""
-        done = self.call("--dry-run", *arguments, mine=mine)
+        done = self.call("--dry-run", *arguments, default_files=default_files)
         return count_jobs(done)
 
 

@@ -57,24 +57,24 @@ def test_a_finished_run_tells_the_time_of_its_network_and_scales_to_others() -> 
 
 def test_a_table_costs_what_the_tables_before_it_do_not_have() -> None:
     plan = tiny_plan(tables=["table2", "table4", "table5"])
-    found = summarise_costs(plan)
-    assert [(line.table, line.runs, line.new) for line in found.tables] == [
+    costs = summarise_costs(plan)
+    assert [(line.table, line.runs, line.new) for line in costs.tables] == [
         ("table2", 31, 31), ("table4", 8, 7), ("table5", 16, 14),
     ]  # fmt: skip
-    flops = sum(line.flops_left for line in found.tables)
-    assert flops == pytest.approx(found.total.flops_left)
+    flops = sum(line.flops_left for line in costs.tables)
+    assert flops == pytest.approx(costs.total.flops_left)
 
 
 def test_what_is_done_is_spent_and_no_longer_to_do() -> None:
     plan = tiny_plan(tables=["table1"])
     teacher = "digits/wide_resnet_28_1.label.0"
     finish(plan, plan.run(teacher), seconds=7200.0)
-    found = summarise_costs(plan)
-    assert found.states == {"done": 1, "missing": len(plan.runs) - 1}
-    assert (found.total.hours_spent, found.tables[0].done) == (2.0, 1)
-    assert teacher not in found.chain
-    assert found.total.flops_left == 0
-    assert found.total.basis == ("scaled",)
+    costs = summarise_costs(plan)
+    assert costs.states == {"done": 1, "missing": len(plan.runs) - 1}
+    assert (costs.total.hours_spent, costs.tables[0].done) == (2.0, 1)
+    assert teacher not in costs.chain
+    assert costs.total.flops_left == 0
+    assert costs.total.basis == ("scaled",)
 
 
 @pytest.fixture

@@ -28,16 +28,17 @@ def test_cells_active_runs_failures_and_the_time_left_are_counted() -> None:
         finish(plan, plan.run(name), seconds=100.0)
     hold(plan, active, log=LOG)
     fail(plan, broken, "the loss is not finite")
-    found = poll(plan)
-    assert found.states == {"done": 2, "running": 1, "failed": 1, "missing": 12}
-    assert found.cells == {"table1": (2, 16)}
-    (run,) = found.active_runs
+    status = poll(plan)
+    assert status.states == {"done": 2, "running": 1, "failed": 1, "missing": 12}
+    assert status.cells == {"table1": (2, 16)}
+    (run,) = status.active_runs
     assert (run.run, run.epoch, run.epochs, run.epoch_seconds) == (active, 1, 2, 0.5)
-    assert found.failed == {broken: "the loss is not finite"}
+    assert status.failed == {broken: "the loss is not finite"}
     # One run at a time; half of it is done, and the failed one has a student.
-    costs, excluded = Costs(plan), {LABEL, BAN, broken.id, *(it.id for it in plan.students(broken))}
+    costs = Costs(plan)
+    excluded = {LABEL, BAN, broken.id, *(student.id for student in plan.students(broken))}
     each = [costs.of(run).seconds or 0 for name, run in plan.runs.items() if name not in excluded]
-    assert found.seconds_left == pytest.approx(sum(each) - (costs.of(active).seconds or 0) / 2)
+    assert status.seconds_left == pytest.approx(sum(each) - (costs.of(active).seconds or 0) / 2)
 
 
 @pytest.mark.parametrize("log", ["", "2 epochs in float32", "epoch 1/2  tr", "epoch x/2  1 s each"])

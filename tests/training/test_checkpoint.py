@@ -312,11 +312,11 @@ def test_a_checkpoint_of_another_teacher_is_refused(
     folder = plan.folder(plan.run(WIDE))
     other = tiny_plan(**{**KEYS, "seeds": [1]})
     train(other, other.run(WIDE.replace("label.0", "label.1")))
-    theirs = other.folder(other.run(WIDE.replace("label.0", "label.1")))
+    other_folder = other.folder(other.run(WIDE.replace("label.0", "label.1")))
     for name in (MODEL, "teacher_logits.18-views.safetensors"):
-        shutil.copy(theirs / name, folder / name)
+        shutil.copy(other_folder / name, folder / name)
     record = read_record(folder)
-    record["checksums"] = read_record(theirs)["checksums"]
+    record["checksums"] = read_record(other_folder)["checksums"]
     (folder / RECORD).write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(InputError, match=r"checkpoint.pt: belongs to another teacher"):
         train(plan, student)

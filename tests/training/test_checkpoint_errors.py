@@ -66,8 +66,8 @@ def test_every_bit_of_a_checkpoint_is_checked(prepared: Path, tmp_path: Path) ->
         flipped[position] ^= 1 << position % 8
         file.write_bytes(flipped)
         try:
-            found = _read(file)
+            checkpoint = _read(file)
         except _DamagedError:
             continue
         # Bits of the zip archive's own bookkeeping, which say nothing of its content.
-        assert found.keys() == {*CONTENT, "conditions"}
+        assert checkpoint.keys() == {*CONTENT, "conditions"}

@@ -72,11 +72,11 @@ def test_a_function_is_an_objective(teacher: replication.Trained) -> None:
     ) -> Tensor:
         return weight * (student_logits - teacher_logits).square().mean()
 
-    found = distill(
+    student = distill(
         network(1), data(), data(48), teacher.network, match, parameters={"weight": 0.5}, **RECIPE
     )
-    assert found.record["objective"] == "match"
-    assert found.test_error < 40
+    assert student.record["objective"] == "match"
+    assert student.test_error < 40
 
 
 def conv(outputs: int = 3, seed: int = 0) -> nn.Sequential:
@@ -244,9 +244,9 @@ def test_the_result_of_a_call_is_not_a_teacher_but_has_one(teacher: replication.
 def test_labels_of_any_integer_type_and_unused_classes_are_taken() -> None:
     images, labels = data()
     part = (images * 255).byte(), labels.byte()
-    found = distill(conv(outputs=5), part, part, classes=5, **RECIPE)
-    assert found.logits.shape == (64, 5)
-    assert found.record["dataset"]["classes"] == 5
+    trained = distill(conv(outputs=5), part, part, classes=5, **RECIPE)
+    assert trained.logits.shape == (64, 5)
+    assert trained.record["dataset"]["classes"] == 5
 
 
 def test_the_callers_random_numbers_go_on_as_if_there_had_been_no_training() -> None:
@@ -273,17 +273,17 @@ def test_a_caller_without_gradients_gets_the_same_student(switched_off: Any) -> 
     expected = distill(conv(), data(), data(48), TEACHER, **RECIPE)
     student = conv()
     with switched_off():
-        found = distill(student, data(), data(48), TEACHER, **RECIPE)
+        trained = distill(student, data(), data(48), TEACHER, **RECIPE)
         assert not torch.is_grad_enabled()
-    assert torch.equal(found.logits, expected.logits)
+    assert torch.equal(trained.logits, expected.logits)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:
-    found = distill(
+    trained = distill(
         conv(), data(), data(48), TEACHER, "kd", classes=np.int64(3),  # type: ignore[arg-type]
         parameters={"alpha": np.float32(0.5), "temperature": np.int64(2)}, **RECIPE,
     )  # fmt: skip
-    assert found.record["parameters"] == {"alpha": 0.5, "temperature": 2.0}
+    assert trained.record["parameters"] == {"alpha": 0.5, "temperature": 2.0}
 
 
 def test_every_part_of_the_teacher_comes_back_in_its_mode(teacher: replication.Trained) -> None:
@@ -390,6 +390,6 @@ def test_importing_the_package_imports_no_torch() -> None:
 def test_the_code_of_the_page_runs() -> None:
     text = (ROOT / "docs/reference/python.md").read_text(encoding="utf-8")
     code = "".join(re.findall(r"```python\n(.*?)```", text, re.S))
-    found: dict[str, Any] = {}
-    exec(code.replace('"epochs": 10', '"epochs": 2').replace("[5, 8]", "[1]"), found)
-    assert found["student"].record["objective"] == "ban"
+    namespace: dict[str, Any] = {}
+    exec(code.replace('"epochs": 10', '"epochs": 2').replace("[5, 8]", "[1]"), namespace)
+    assert namespace["student"].record["objective"] == "ban"

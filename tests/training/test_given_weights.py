@@ -143,8 +143,8 @@ def test_a_network_sees_the_normalisation_of_its_cell_and_so_do_its_students(
     assert "warning" not in printed
     with torch.no_grad():
         expected = far_away(as_seen("test", **FAR))
-    found = torch.from_numpy(read_predictions(plan.folder(teacher))["logits"])
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-3)
+    predicted = torch.from_numpy(read_predictions(plan.folder(teacher))["logits"])
+    torch.testing.assert_close(predicted, expected, atol=1e-3, rtol=1e-3)
     # What timm loads from the folder says how to normalise, and has the weights as they were.
     config = json.loads((plan.folder(teacher) / CONFIG).read_text())["pretrained_cfg"]
     assert (config["mean"], config["std"]) == (FAR["mean"], FAR["std"])
@@ -229,8 +229,8 @@ def test_an_unknown_normalisation_is_warned_of(
     assert f"warning: {warning}" in printed.splitlines()
     assert "its error on the training images is" in warning
     assert "`mean` and `std`" in warning
-    found = verify(plan.results, tmp_path, [tmp_path / "study.yaml"])
-    assert any(warning in remark for remark in found.remarks)
+    findings = verify(plan.results, tmp_path, [tmp_path / "study.yaml"])
+    assert any(warning in remark for remark in findings.remarks)
 
 
 def test_the_normalisation_that_would_fit_is_named(

@@ -50,9 +50,9 @@ def cached_logits(plan: Plan, run_id: str) -> tuple[nn.Module, TeacherLogits, An
     run = plan.run(run_id)
     assert run.teacher is not None
     data, teacher = load_data(plan, run, CPU), Teacher.find(plan, run.teacher)
-    found = load_teacher(teacher, run, data, CPU, nullcontext)
-    assert isinstance(found, TeacherLogits)
-    return teacher.network(data, CPU), found, data
+    logits = load_teacher(teacher, run, data, CPU, nullcontext)
+    assert isinstance(logits, TeacherLogits)
+    return teacher.network(data, CPU), logits, data
 
 
 @pytest.mark.parametrize("objective", list(OBJECTIVES))
@@ -70,7 +70,7 @@ def test_every_objective_has_the_same_loss_and_gradient_on_cached_logits(
     pictures = augment(index, views[index])
     labels = data.train.labels[index]
     student = torch.randn(64, 100, generator=generator)
-    found = []
+    losses_and_gradients = []
     context = TrainingContext(
         run_id="a/run",
         network=network,
@@ -87,8 +87,8 @@ def test_every_objective_has_the_same_loss_and_gradient_on_cached_logits(
         z = student.clone().requires_grad_()
         loss = context.make_loss(CPU, (200, 100))(z, labels, logits, index)
         loss.backward()  # type: ignore[no-untyped-call]
-        found.append((loss.detach(), z.grad))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-5)
+        losses_and_gradients.append((loss.detach(), z.grad))
+    torch.testing.assert_close(*losses_and_gradients, rtol=1e-3, atol=1e-5)
     live = live - live.amax(-1, keepdim=True)
     torch.testing.assert_close(kept(index, views[index]), live, rtol=2**-10, atol=1e-3)
 
@@ -137,9 +137,9 @@ def test_logits_over_the_limit_are_not_cached_and_the_teacher_runs(
     run = plan.run(BAN)
     assert run.teacher is not None
     data = load_data(plan, run, CPU)
-    found = load_teacher(Teacher.find(plan, run.teacher), run, data, CPU, nullcontext)
-    assert isinstance(found, nn.Module)
-    assert not found.training
+    network = load_teacher(Teacher.find(plan, run.teacher), run, data, CPU, nullcontext)
+    assert isinstance(network, nn.Module)
+    assert not network.training
     train(plan, run)
     assert not list(tmp_path.rglob("teacher_logits*"))
 
@@ -185,9 +185,9 @@ def test_logits_of_another_teacher_are_refused(plan: Plan) -> None:
     first = (folder / FILE).read_bytes()
     other = tiny_plan(**VIEWS, seeds=[1])
     train(other, other.run(LABEL.replace("label.0", "label.1")))
-    theirs = folder.parent / "densenet_90_60.label.1" / FILE
-    assert theirs.read_bytes() != first
-    (folder / FILE).write_bytes(theirs.read_bytes())
+    other_file = folder.parent / "densenet_90_60.label.1" / FILE
+    assert other_file.read_bytes() != first
+    (folder / FILE).write_bytes(other_file.read_bytes())
     with pytest.raises(InputError, match="logits of another teacher, on other data"):
         train(plan, plan.run(BAN))
 
@@ -220,7 +220,7 @@ def test_students_with_another_batch_size_have_logits_of_their_own(plan: Plan) -
     kept = {n: cache for n, cache in caches.items() if cache}
     assert kept[10].shape == kept[20].shape
     assert kept[10].identity == kept[20].identity
-    assert {n: it.file.name for n, it in kept.items()} == {
+    assert {n: cache.file.name for n, cache in kept.items()} == {
         n: f"teacher_logits.{n}-columns.safetensors" for n in kept
     }
 
@@ -243,9 +243,9 @@ def test_cached_logits_keep_the_softmax_of_large_logits() -> None:
 def test_cached_logits_are_read_by_view_and_by_image() -> None:
     logits = torch.arange(2 * 3 * 4).view(2, 3, 4).half()
     kept = TeacherLogits(logits)
-    found = kept(torch.tensor([2, 0]), torch.tensor([1, 0]))
-    assert found.tolist() == [logits[1, 2].tolist(), logits[0, 0].tolist()]
-    assert found.dtype == torch.float32
+    selected = kept(torch.tensor([2, 0]), torch.tensor([1, 0]))
+    assert selected.tolist() == [logits[1, 2].tolist(), logits[0, 0].tolist()]
+    assert selected.dtype == torch.float32
 
 
 def test_the_file_is_mapped_and_not_read(plan: Plan, tmp_path: Path) -> None:

@@ -142,7 +142,8 @@ def test_shared_ends_are_the_teachers(plan: Plan) -> None:
 
     student = f"{TEACHER}/{TAG}.ban.1000"
     one, two = (
-        load_file(plan.folder(plan.run(it)) / "model.safetensors") for it in (TEACHER, student)
+        load_file(plan.folder(plan.run(run_id)) / "model.safetensors")
+        for run_id in (TEACHER, student)
     )
     for name in ("patch_embed.proj.weight", "head.weight"):
         assert torch.equal(one[name], two[name])
@@ -220,9 +221,9 @@ def test_weights_that_do_not_fit_are_one_line(
     elif content:
         shutil.copy(plan.folder(plan.run(TEACHER)) / "model.safetensors", file)
     columns = {"teacher": {**row, "weights": str(file)}}
-    found = write(tmp_path, {**TABLE, "columns": columns})
+    other_plan = write(tmp_path, {**TABLE, "columns": columns})
     with pytest.raises(InputError) as caught:
-        train(found, next(iter(found.runs.values())))
+        train(other_plan, next(iter(other_plan.runs.values())))
     assert says in str(caught.value)
     assert str(caught.value).isprintable()
 

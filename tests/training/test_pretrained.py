@@ -157,9 +157,9 @@ def test_a_trained_network_needs_its_start_no_more(tmp_path: Path) -> None:
     train(plan, teacher)
     from replication.training.teacher import Teacher
 
-    found = Teacher.find(plan, teacher)
+    trained_teacher = Teacher.find(plan, teacher)
     (folder / MODEL).unlink()
     data = load("blobs", plan.scale.data_root, plan.scale.datasets["blobs"].sizes)
-    network = found.network(data, torch.device("cpu"))
+    network = trained_teacher.network(data, torch.device("cpu"))
     assert student.teacher == teacher
-    assert network.state_dict().keys() == found.weights.keys()
+    assert network.state_dict().keys() == trained_teacher.weights.keys()

@@ -193,11 +193,11 @@ def test_cwtm_leaves_the_distribution_of_its_weights_over_the_training_images(
     logits = load_file(folder.parent / "teacher_logits.1-view.safetensors")["logits"][0]
     labels = load_data(plan, plan.run(CWTM), CPU).train.labels
     p = logits.double().softmax(-1)
-    found = pd.read_csv(folder / CONFIDENCE_WEIGHTS)
+    percentiles = pd.read_csv(folder / CONFIDENCE_WEIGHTS)
     for column, confidence in (("max", p.amax(-1)), ("true_class", p[torch.arange(200), labels])):
-        weights = np.percentile(200 * confidence / confidence.sum(), found["percent"])
-        np.testing.assert_allclose(found[column], weights, rtol=1e-5)
-    assert found["max"].iloc[-1] - found["max"].iloc[0] > 0.05
+        weights = np.percentile(200 * confidence / confidence.sum(), percentiles["percent"])
+        np.testing.assert_allclose(percentiles[column], weights, rtol=1e-5)
+    assert percentiles["max"].iloc[-1] - percentiles["max"].iloc[0] > 0.05
     assert CONFIDENCE_WEIGHTS in read_record(folder)["checksums"]
 
 
@@ -377,14 +377,14 @@ def test_a_baseline_shares_nothing(plan: Plan) -> None:
 
 def test_language_students_read_the_words_with_their_teacher(plan: Plan) -> None:
     train_lineage(plan, f"{LSTM}/lstm.ban+l.0")
-    found = read_predictions(plan.folder(plan.run(f"{LSTM}/lstm.ban+l.0")))
+    predictions = read_predictions(plan.folder(plan.run(f"{LSTM}/lstm.ban+l.0")))
     corpus = load_data(plan, plan.run(LSTM), CPU)
     assert not isinstance(corpus, images.ImageData)
-    assert {name: len(values) for name, values in found.items()} == {
+    assert {name: len(values) for name, values in predictions.items()} == {
         "validation": len(corpus.validation),
         "test": len(corpus.test),
     }
-    assert all((values < 0).all() for values in found.values())
+    assert all((values < 0).all() for values in predictions.values())
 
 
 def test_the_language_rate_decays_when_the_validation_perplexity_stalls(

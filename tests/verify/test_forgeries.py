@@ -67,9 +67,9 @@ def of_runs_csv(lines: list[str]) -> list[str]:
 
 
 def test_honest_results_and_rewritten_ones_pass(small_plan: Plan) -> None:
-    found = verify(small_plan.results, deep=1)
-    assert found.problems == []
-    assert found.recomputed_runs == len(small_plan.runs)
+    findings = verify(small_plan.results, deep=1)
+    assert findings.problems == []
+    assert findings.recomputed_runs == len(small_plan.runs)
     for run in small_plan.runs:
         forge(small_plan, run)
     rebuild(small_plan)
@@ -94,7 +94,7 @@ def test_invented_predictions_of_images(small_plan: Plan) -> None:
 
 def test_invented_predictions_of_words(small_plan: Plan) -> None:
     tensors = predictions(small_plan, LSTM_BAN)
-    forge(small_plan, LSTM_BAN, predicted={name: it + 0.01 for name, it in tensors.items()})
+    forge(small_plan, LSTM_BAN, predicted={name: tensor + 0.01 for name, tensor in tensors.items()})
     rebuild(small_plan)
     assert problems() == []
     start = f"{RUNS}/{LSTM_BAN}: predictions.safetensors is not what its weights give: "
@@ -104,7 +104,7 @@ def test_invented_predictions_of_words(small_plan: Plan) -> None:
 
 
 def test_other_weights_than_those_of_the_predictions(small_plan: Plan) -> None:
-    changed = {name: it * 1.01 for name, it in weights(small_plan, BAN).items()}
+    changed = {name: tensor * 1.01 for name, tensor in weights(small_plan, BAN).items()}
     forge(small_plan, BAN, model=changed | {"classifier.bias": changed["classifier.bias"] + 1e-2})
     rebuild(small_plan)
     assert problems() == []
@@ -151,7 +151,7 @@ def test_labels_unlike_those_of_the_teacher(small_plan: Plan) -> None:
 
 
 def test_items_in_another_order(small_plan: Plan) -> None:
-    tensors = {name: it.flip(0) for name, it in predictions(small_plan, BAN).items()}
+    tensors = {name: tensor.flip(0) for name, tensor in predictions(small_plan, BAN).items()}
     forge(small_plan, BAN, predicted=tensors)
     rebuild(small_plan)
     assert of_runs(problems()) == [f"{RUNS}/{BAN}: its labels are not those of {DENSENET}"]
@@ -178,13 +178,13 @@ def test_a_column_of_runs_of_another_objective(small_plan: Plan) -> None:
     file.write_text(yaml.safe_dump(table, sort_keys=False), encoding="utf-8")
     rebuild(small_plan_of())
     file.write_bytes(honest)
-    found = problems()
+    all_problems = problems()
     for seed in (0, 1):
         cwtm, ban_l = (run.replace(".0", f".{seed}") for run in (CWTM, BAN_L))
         line = f"results/tiny/cells.csv: treatments, wide, cwtm, {seed}: run is {ban_l}, not {cwtm}"
-        assert line in found
-    assert of_runs(found) == []
-    assert of_runs_csv(found) == [
+        assert line in all_problems
+    assert of_runs(all_problems) == []
+    assert of_runs_csv(all_problems) == [
         f"{RUNS}.csv: {CWTM.replace('.0', f'.{seed}')}: {NO_LINE}" for seed in (0, 1)
     ]
 
@@ -202,15 +202,15 @@ def test_runs_of_another_objective_under_its_own_name(small_plan: Plan) -> None:
     forge(small_plan, BAN, lines=history(small_plan, BAN).assign(ban_cosine=0.9))
     recipe = read_record(small_plan.results / "runs" / BAN_L)["recipe"]
     forge(small_plan, CWTM, recipe=recipe)
-    found = problems()
-    assert of_runs(found) == [
+    all_problems = problems()
+    assert of_runs(all_problems) == [
         f"{RUNS}/{BAN}: history.csv has another gradient than BAN's",
         f"{RUNS}/{CWTM}: its run.json has cwtm for `objective`, its recipe ban+l",
         f"{RUNS}/{CWTM}: its recipe has ban+l for `objective`, the scale cwtm",
         f"{RUNS}/{CWTM}: its recipe has None for `decisions.cwtm_weight`, the scale max",
         f"{RUNS}/{CWTM}: its recipe has mean for `decisions.ban_l_weighting`, the scale None",
     ]
-    assert of_runs_csv(found) == [f"{RUNS}.csv: {CWTM}: {NOT_PLANNED}"]
+    assert of_runs_csv(all_problems) == [f"{RUNS}.csv: {CWTM}: {NOT_PLANNED}"]
 
 
 def test_layers_that_are_not_shared(small_plan: Plan) -> None:
@@ -236,9 +236,9 @@ def test_an_ensemble_averaged_by_logits(small_plan: Plan) -> None:
     rebuild(small_plan)
     assert problems() == []
     rebuild(small_plan_of(decisions={"ensemble": "logits"}), keep_scale=True)
-    found = problems()
-    assert all(", wide, ens*2" in line or "does not show" in line for line in found)
-    assert any("cells.csv: treatments, wide, ens*2, 0: value is" in line for line in found)
+    all_problems = problems()
+    assert all(", wide, ens*2" in line or "does not show" in line for line in all_problems)
+    assert any("cells.csv: treatments, wide, ens*2, 0: value is" in line for line in all_problems)
 
 
 def test_an_ensemble_of_other_members(small_plan: Plan) -> None:
@@ -276,11 +276,11 @@ def test_a_student_of_another_recipe_than_its_teacher(small_plan: Plan, longer: 
         f"{folder}: its recipe has 6 for `training.epochs`, the scale 2",
         f"{folder}: its recipe has [3] for `training.milestones`, the scale [1]",
     ]
-    found = problems()
-    assert of_runs(found) == other
-    assert of_runs_csv(found) == [f"{RUNS}.csv: {longer}: {NOT_PLANNED}"]
+    all_problems = problems()
+    assert of_runs(all_problems) == other
+    assert of_runs_csv(all_problems) == [f"{RUNS}.csv: {longer}: {NOT_PLANNED}"]
     cell = "results/tiny/cells.csv: table3, wide-resnet-28-2, ban, 0"
-    assert any(line.startswith(f"{cell}: {folder}: trained with another") for line in found)
+    assert any(line.startswith(f"{cell}: {folder}: trained with another") for line in all_problems)
 
 
 def test_a_longer_training_under_the_recipe_of_its_teacher(small_plan: Plan, longer: str) -> None:
@@ -347,11 +347,15 @@ def test_histories_unlike_recipe_and_result(small_plan: Plan) -> None:
     for change, _ in HISTORIES.values():
         change(small_plan)
     all_problems = problems()
-    found = of_runs(all_problems)
+    run_problems = of_runs(all_problems)
     for name, (_, says) in HISTORIES.items():
-        (line,) = [it for it in found if it.startswith(f"{RUNS}/{says.split(': ')[0]}: ")]
+        (line,) = [
+            problem
+            for problem in run_problems
+            if problem.startswith(f"{RUNS}/{says.split(': ')[0]}: ")
+        ]
         assert line.startswith(f"{RUNS}/{says}"), name
-    assert len(found) == len(HISTORIES)
+    assert len(run_problems) == len(HISTORIES)
     # What runs.csv has of histories and records is compared as well.
     assert sorted(of_runs_csv(all_problems)) == sorted(
         f"{RUNS}.csv: {run}: {column} is {before.loc[run, column]}, not {forged}"
@@ -372,8 +376,8 @@ def test_the_rates_of_a_language_model_follow_from_its_perplexities(tmp_path: Pa
     lines += "1,2,5,90\n2,2,4,80\n3,2,4,79.9\n4,{},4,79.8\n"
     for rate, says in ((1, []), (2, ["history.csv has another learning rate in epoch 4"])):
         (tmp_path / "history.csv").write_text(lines.format(rate), encoding="utf-8")
-        found = list(history_problems(tmp_path, record))
-        assert [line.removesuffix(" than its recipe") for line in found] == says
+        messages = list(history_problems(tmp_path, record))
+        assert [line.removesuffix(" than its recipe") for line in messages] == says
     del recipe["batch_size"]
     with pytest.raises(InputError) as refused:
         list(history_problems(tmp_path, record))
@@ -388,32 +392,32 @@ def test_the_rates_of_a_language_model_follow_from_its_perplexities(tmp_path: Pa
 def noise(plan: Plan, run: str) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     return {
-        name: it + 0.1 * it.std() * torch.randn(it.shape, generator=generator)
-        if it.ndim > 1
-        else it
-        for name, it in weights(plan, run).items()
+        name: tensor + 0.1 * tensor.std() * torch.randn(tensor.shape, generator=generator)
+        if tensor.ndim > 1
+        else tensor
+        for name, tensor in weights(plan, run).items()
     }
 
 
 def predicted_by(plan: Plan, run: str, model: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """What a run's network predicts with these weights."""
-    it = plan.run(run)
-    data = load_data(plan, it, torch.device("cpu"))
+    planned_run = plan.run(run)
+    data = load_data(plan, planned_run, torch.device("cpu"))
     assert isinstance(data, ImageData)
-    network = build_network(plan, it, data)
+    network = build_network(plan, planned_run, data)
     network.load_state_dict(model)
     logits = forward(network.eval(), data.evaluation.images, nullcontext)
     return {"logits": logits, "labels": data.evaluation.labels}
 
 
 def one_element(plan: Plan, run: str) -> dict[str, torch.Tensor]:
-    found = weights(plan, run)
-    found["features.group1_unit1.conv1.weight"][0, 0, 0, 0] += 1e-3
-    return found
+    tensors = weights(plan, run)
+    tensors["features.group1_unit1.conv1.weight"][0, 0, 0, 0] += 1e-3
+    return tensors
 
 
 @pytest.mark.parametrize(
-    ("change", "alike"),
+    ("change", "copied"),
     [
         (weights, ("weights", "predictions")),
         (one_element, ("weights", "predictions")),
@@ -424,14 +428,14 @@ def one_element(plan: Plan, run: str) -> dict[str, torch.Tensor]:
 def test_the_same_network_under_two_seeds(
     small_plan: Plan,
     change: Callable[[Plan, str], dict[str, torch.Tensor]],
-    alike: tuple[str, ...],
+    copied: tuple[str, ...],
 ) -> None:
     copy_over(small_plan, BAN, OTHER_BAN)
     model = change(small_plan, BAN)
     forge(small_plan, OTHER_BAN, model=model, predicted=predicted_by(small_plan, BAN, model))
     rebuild(small_plan)
     assert problems() == [
-        f"{RUNS}/{OTHER_BAN}: its {what} are those of {BAN}, or nearly so" for what in alike
+        f"{RUNS}/{OTHER_BAN}: its {what} are those of {BAN}, or nearly so" for what in copied
     ]
 
 
@@ -472,14 +476,16 @@ def test_a_table_with_fewer_seeds_is_built_from_them_and_hides_no_run(small_plan
 
 def test_a_seed_left_out_of_the_cells(small_plan: Plan) -> None:
     rebuild(small_plan_of(seeds=[1]), keep_scale=True)
-    found = problems()
+    all_problems = problems()
     for cell in small_plan.cells:
-        where = f"results/tiny/cells.csv: {cell.table}, {cell.row}, {cell.column}, 0"
-        assert f"{where}: {NO_LINE}" in found
-    assert of_runs(found) == []
+        place = f"results/tiny/cells.csv: {cell.table}, {cell.row}, {cell.column}, 0"
+        assert f"{place}: {NO_LINE}" in all_problems
+    assert of_runs(all_problems) == []
     left_out = [run for run, seed in small_plan.lineage_seeds.items() if seed == 0]
     assert len(left_out) == 22
-    assert sorted(of_runs_csv(found)) == sorted(f"{RUNS}.csv: {run}: {NO_LINE}" for run in left_out)
+    assert sorted(of_runs_csv(all_problems)) == sorted(
+        f"{RUNS}.csv: {run}: {NO_LINE}" for run in left_out
+    )
 
 
 def test_another_scale_beside_the_results(small_plan: Plan, tmp_path: Path) -> None:
@@ -489,9 +495,9 @@ def test_another_scale_beside_the_results(small_plan: Plan, tmp_path: Path) -> N
     Path("config/tiny.yaml").write_text(named, encoding="utf-8")
     remark = "results/tiny/scale.json: `seeds` is [0], in config/tiny.yaml [0, 1]"
     assert remark in verify(small_plan.results).remarks
-    found = verify(small_plan.results, configfiles=[Path("config/tiny.yaml")])
-    assert any("has no line, although its runs are there" in line for line in found.problems)
-    assert not any("leaves out" in line for line in found.problems)
+    findings = verify(small_plan.results, configfiles=[Path("config/tiny.yaml")])
+    assert any("has no line, although its runs are there" in line for line in findings.problems)
+    assert not any("leaves out" in line for line in findings.problems)
 
 
 def test_a_table_shown_unlike_its_csv(small_plan: Plan) -> None:

@@ -242,11 +242,11 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
 def test_undamaged_results_have_no_problems(
     small_plan: Plan, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    found = verify(small_plan.results)
-    assert found.problems == []
-    assert not any("was checked" in remark for remark in found.remarks)
-    assert (found.runs, found.tables) == (len(small_plan.runs), len(small_plan.tables))
-    assert found.cells == len(pd.read_csv(small_plan.results / "cells.csv"))
+    findings = verify(small_plan.results)
+    assert findings.problems == []
+    assert not any("was checked" in remark for remark in findings.remarks)
+    assert (findings.runs, findings.tables) == (len(small_plan.runs), len(small_plan.tables))
+    assert findings.cells == len(pd.read_csv(small_plan.results / "cells.csv"))
     assert run_command(["verify", str(small_plan.results)]) == 0
     assert f"{len(small_plan.runs)} runs" in capfd.readouterr().out
 
@@ -263,9 +263,9 @@ def test_damage_is_named(small_plan: Plan, name: str, capfd: pytest.CaptureFixtu
     assert said[-1].startswith(f"error: {small_plan.results}: {len(problems)} inconsistencies")
 
 
-def flip(file: Path, where: float) -> None:
+def flip(file: Path, fraction: float) -> None:
     content = bytearray(file.read_bytes())
-    content[int(where * (len(content) - 1))] ^= 1
+    content[int(fraction * (len(content) - 1))] ^= 1
     file.write_bytes(content)
 
 
@@ -277,12 +277,12 @@ FLIPPED = [
 ]
 
 
-@pytest.mark.parametrize("where", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("fraction", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("name", FLIPPED)
-def test_a_flipped_bit_is_found_in_every_file(small_plan: Plan, name: str, where: float) -> None:
+def test_a_flipped_bit_is_found_in_every_file(small_plan: Plan, name: str, fraction: float) -> None:
     file = small_plan.results / name
     before = file.read_bytes()
-    flip(file, where)
+    flip(file, fraction)
     try:
         problems = verify(small_plan.results).problems
     except InputError as problem:
@@ -332,11 +332,11 @@ def test_runs_of_different_precision_or_device_are_reported(small_plan: Plan) ->
 def test_results_without_some_runs_are_consistent(small_plan: Plan) -> None:
     shutil.rmtree(small_plan.results / "runs" / BAN)
     build_small_results(small_plan)
-    found = verify(small_plan.results)
-    assert found.problems == []
+    findings = verify(small_plan.results)
+    assert findings.problems == []
     assert (
         f"{small_plan.results}/tables/table3.csv: 1 empty cells, for the reasons below the table"
-        in (found.remarks)
+        in (findings.remarks)
     )
 
 

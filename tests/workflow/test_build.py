@@ -25,14 +25,14 @@ def test_every_run_is_trained(built: Workplace) -> None:
 
 
 def test_every_data_set_is_prepared_once(built: Workplace) -> None:
-    found = {file.stem for file in (built.folder / "results/tiny/data").glob("*.json")}
-    assert found == {"digits", "two_digit_numbers", "python_reference"}
+    prepared = {file.stem for file in (built.folder / "results/tiny/data").glob("*.json")}
+    assert prepared == {"digits", "two_digit_numbers", "python_reference"}
 
 
 def test_every_table_is_written_in_four_formats(built: Workplace) -> None:
     folder = built.folder / "results/tiny/tables"
-    found = {path.name for path in folder.iterdir() if path.suffix != ".log"}
-    assert found == {
+    written = {path.name for path in folder.iterdir() if path.suffix != ".log"}
+    assert written == {
         f"{t}.{end}" for t in [*ALL, "quality"] for end in ("csv", "md", "html", "tex")
     }
 
@@ -84,9 +84,9 @@ def test_an_ensemble_is_measured_from_its_members_predictions(built: Workplace) 
         files = [
             built.folder / "results/tiny/runs" / m / "predictions.safetensors" for m in members
         ]
-        found = [load_file(file) for file in files]
-        mean = average(torch.stack([f["logits"] for f in found]).double())
-        wrong = 100 * (mean.argmax(-1) != found[0]["labels"]).double().mean().item()
+        predictions = [load_file(file) for file in files]
+        mean = average(torch.stack([f["logits"] for f in predictions]).double())
+        wrong = 100 * (mean.argmax(-1) != predictions[0]["labels"]).double().mean().item()
         assert cell.value == pytest.approx(wrong)
 
 

@@ -64,7 +64,7 @@ class Study(Workplace):
     def planned(self, **keys: Any) -> dict[str, int]:
         """The jobs that a dry run plans with these keys changed."""
         self.configure_study(**keys)
-        return self.jobs("own", "--configfile", "study.yaml", mine=False)
+        return self.jobs("own", "--configfile", "study.yaml", default_files=False)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def built_study(tmp_path_factory: pytest.TempPathFactory) -> Study:
     shutil.copytree(copied, tables)
     (tables / "own.yaml").write_text(yaml.safe_dump(TABLE), encoding="utf-8")
     place.configure_study()
-    done = place.call("own", "--configfile", "study.yaml", mine=False)
+    done = place.call("own", "--configfile", "study.yaml", default_files=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return place
 

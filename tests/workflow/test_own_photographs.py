@@ -90,7 +90,7 @@ def test_a_folder_of_photographs_becomes_a_table(
     study.write_text(
         yaml.safe_dump({**SCALE, "folder": "study", "datasets": {"photographs": DATASET}})
     )
-    refused = place.call("own", "--configfile", str(study), mine=False)
+    refused = place.call("own", "--configfile", str(study), default_files=False)
     assert refused.returncode != 0
     log = (tmp_path / "results/photographs/data/my_photos.log").read_text()
     assert "columns/1.png: 48 × 64 pixels, not 8 × 12; add `resize: crop` to the data set" in log
@@ -99,7 +99,7 @@ def test_a_folder_of_photographs_becomes_a_table(
     study.write_text(
         yaml.safe_dump({**SCALE, "folder": "study", "datasets": {"photographs": dataset}})
     )
-    done = place.call("own", "--configfile", str(study), mine=False)
+    done = place.call("own", "--configfile", str(study), default_files=False)
     assert done.returncode == 0, done.stdout + done.stderr
     log = (tmp_path / "results/photographs/data/my_photos.log").read_text()
     for line in (

@@ -193,11 +193,11 @@ def test_a_notebook_without_its_kernel_is_one_line() -> None:
 def test_a_dry_run_of_snakemake_shows_mistakes() -> None:
     place = Workplace(Path())
     file = write_study(with_column(objective="losses:no", teacher="teacher"))
-    done = place.call("--dry-run", "--configfile", str(file), mine=False)
+    done = place.call("--dry-run", "--configfile", str(file), default_files=False)
     assert done.returncode != 0
     assert "has no function `no`" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     claims = (STUDY / "claims.yaml").read_text(encoding="utf-8")
     (STUDY / "claims.yaml").write_text(claims.replace("- ban\n", "- bann\n"), encoding="utf-8")
-    done = place.call("--dry-run", "--configfile", str(file), mine=False)
+    done = place.call("--dry-run", "--configfile", str(file), default_files=False)
     assert "own has no column `bann`" in done.stdout + done.stderr

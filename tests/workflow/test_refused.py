@@ -39,19 +39,19 @@ def test_a_scale_that_is_not_yaml(place: Workplace) -> None:
 
 
 def test_keys_on_the_command_line(place: Workplace) -> None:
-    done = place.call("--dry-run", "--config", "seeds=[5]", mine=False)
+    done = place.call("--dry-run", "--config", "seeds=[5]", default_files=False)
     assert_refused(done, "--config does not reach the jobs")
 
 
 def test_results_that_are_not_a_folder(place: Workplace) -> None:
     (place.folder / "results").write_text("a file", encoding="utf-8")
-    assert_refused(place.call("--dry-run", mine=False), "results: not a writable folder")
+    assert_refused(place.call("--dry-run", default_files=False), "results: not a writable folder")
 
 
 def test_an_unknown_table(place: Workplace) -> None:
-    assert_refused(place.call("--dry-run", "table9", mine=False), "table9")
+    assert_refused(place.call("--dry-run", "table9", default_files=False), "table9")
 
 
 def test_conda_deployment(place: Workplace) -> None:
-    done = place.call("--dry-run", "--software-deployment-method", "conda", mine=False)
+    done = place.call("--dry-run", "--software-deployment-method", "conda", default_files=False)
     assert_refused(done, "create the environment once with `conda env create`")

@@ -67,7 +67,7 @@ def test_a_changed_recipe_retrains_only_its_runs(configured: Workplace) -> None:
 
 def test_another_file_with_the_same_recipes_retrains_nothing(configured: Workplace) -> None:
     configured.configure({"data_root": "elsewhere"}, "more.yaml")
-    assert configured.jobs(*FILES, "more.yaml", mine=False) == {}
+    assert configured.jobs(*FILES, "more.yaml", default_files=False) == {}
 
 
 def test_a_changed_row_reruns_what_depends_on_it(table3: Workplace) -> None:
@@ -232,7 +232,7 @@ def test_the_dry_run_of_a_scale_plans_every_run_for_every_seed(
     place: Workplace, scale: str
 ) -> None:
     config = yaml.safe_load((ROOT / f"config/{scale}.yaml").read_text(encoding="utf-8"))
-    jobs = place.jobs("--configfile", f"config/{scale}.yaml", mine=False)
+    jobs = place.jobs("--configfile", f"config/{scale}.yaml", default_files=False)
     runs = runs_per_seed(config["tables"]) * len(config["seeds"])
     tables = len(config["tables"])
     assert jobs == {
@@ -248,5 +248,5 @@ def test_the_dry_run_of_a_scale_plans_every_run_for_every_seed(
 
 def test_overrides_that_name_no_scale_override_the_default_one(place: Workplace) -> None:
     place.configure({"seeds": [5]})
-    jobs = place.jobs("table2", "--configfile", "mine.yaml", mine=False)
+    jobs = place.jobs("table2", "--configfile", "mine.yaml", default_files=False)
     assert jobs["train"] == 31

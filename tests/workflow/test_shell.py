@@ -33,16 +33,16 @@ def test_free_text_and_file_names_reach_no_shell(tmp_path: Path) -> None:
     name = "$(touch escaped); touch escaped.yaml"
     place.configure({**TINY, "tables": ["small"], "data_root": HOSTILE}, name)
     files = ["--configfile", "config/digits.yaml", name]
-    done = place.call("small", "-p", "--quiet", "host", *files, mine=False)
+    done = place.call("small", "-p", "--quiet", "host", *files, default_files=False)
     assert done.returncode == 0, done.stdout + done.stderr
     # The second is the folder of the data.
     escaped = {path.name for path in tmp_path.rglob("*") if "escaped" in path.name}
     assert escaped == {name, HOSTILE}
     commands = re.findall(r"\b(replication .*)", done.stdout + done.stderr)
     words = [set(shlex.split(command)) for command in commands]
-    assert all(name in found or f"{tmp_path}/{name}" in found for found in words)
+    assert all(name in arguments or f"{tmp_path}/{name}" in arguments for arguments in words)
     for verb in ("data", "train", "table"):
-        assert any(verb in found for found in words)
+        assert any(verb in arguments for arguments in words)
     page = (tmp_path / "results/tiny/tables/small.html").read_text(encoding="utf-8")
     assert "touch escaped" in page
 
