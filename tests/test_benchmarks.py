@@ -191,6 +191,7 @@ def test_a_worker_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
     assert [process.exitcode for process in worker.processes] == [0, 0]
 
 
+@pytest.mark.long
 def test_settings_are_compared_with_the_defaults(pictures: Pictures, tmp_path: Path) -> None:
     case = replace(TINY, augmented=False, batch=8)
     frame = settings.table([case], lambda side: pictures, 1, tmp_path)
