@@ -7,11 +7,8 @@ snakemake --cores 2 --configfile config/digits.yaml my.yaml    a scale with keys
 snakemake --cores 2 --quiet host                      with a description of every job
 """
 
-import os
-
 from snakemake.utils import min_version
 
-from replication.runtime.allocator import keep_freed_memory
 from replication.runtime.forkserver import ForkServer
 from replication.workflow.progress import show_progress
 from replication.workflow.rules import NOTEBOOKS, read_rules
@@ -25,9 +22,6 @@ CONFIGFILES = RULES.configfiles
 ENVIRONMENT = "../environment.yml"
 
 show_progress(workflow)
-
-# Jobs inherit this environment, also on a cluster's nodes, where Snakemake loads this file again.
-keep_freed_memory(os.environ)
 
 # Small runs train for less time than their imports take. A cluster's jobs import for themselves:
 # a process forked here would escape its job's memory limit and accounting.

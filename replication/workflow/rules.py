@@ -28,6 +28,7 @@ from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.results.csv_files import csv_path
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
+from replication.runtime.allocator import keep_freed_memory
 from replication.workflow.needed_data import is_finished, needed_again
 from replication.workflow.preflight import check_before_training
 
@@ -43,8 +44,10 @@ Wildcards = Any
 def read_rules(workflow: Any) -> "Rules":
     """Plan the scale of a Snakemake workflow and check it before anything is trained.
 
-    Snakemake prints WorkflowErrors without a traceback.
+    Its jobs inherit the allocator's settings, also on a cluster's nodes, where Snakemake loads the
+    workflow again. Snakemake prints WorkflowErrors without a traceback.
     """
+    keep_freed_memory(os.environ)
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         raise WorkflowError(
             "create the environment once with `conda env create` and activate it before snakemake;"
