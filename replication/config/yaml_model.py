@@ -178,9 +178,9 @@ def validate(
 
 
 def _problem(details: ErrorDetails, model: type[pydantic.BaseModel], if_missing: str) -> str:
-    # In angle brackets stand the names of the models of a union.
+    # In angle brackets stand the names of the models of a union, and [key] after a wrong key.
     parts = (str(part) for part in details["loc"])
-    key = ".".join(part for part in parts if not part.startswith("<"))
+    key = ".".join(part for part in parts if not part.startswith("<") and part != "[key]")
     if details["type"] == "extra_forbidden":
         schema = model.model_json_schema()
         definitions = [schema, *schema.get("$defs", {}).values()]

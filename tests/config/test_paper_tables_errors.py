@@ -53,7 +53,7 @@ TABLES_REFUSED: dict[str, tuple[TableChange, tuple[str, ...]]] = {
     ),
     "row of two lines": (
         lambda t: t["rows"].update({"a\nb": t["rows"]["narrow"]}),
-        ("`rows.a b.[key]`",),
+        ("`rows.a b`",),
     ),
     "note with a control character": (lambda t: t.update(notes=["\x1b[2J"]), ("`notes.0`",)),
     "printed numbers of some columns": (

@@ -156,6 +156,10 @@ WRONG: dict[str, tuple[Change, str]] = {
     "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds`: something is listed twice"),
     "a seed below zero": (lambda s: s.update(seeds=[-1]), "`seeds.0`"),
     "missing key": (lambda s: s.pop("datasets"), "key `datasets` is missing"),
+    "exception of no network": (
+        lambda s: s.update(exceptions={"resnet": "too wide"}),
+        "`exceptions.resnet`: input should be 'wide_resnet_28_1'",
+    ),
     "text for a number": (lambda s: s["images"].update(epochs="many"), '`images.epochs`'),
     "no epochs": (lambda s: s["images"].update(epochs=0), "`images.epochs`"),
     "infinite rate": (lambda s: s["images"].update(learning_rate=float("inf")), "learning_rate"),
@@ -230,7 +234,7 @@ def test_a_network_s_resources_replace_single_keys_of_the_default() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"resnet": {"threads": 1}}, "`resources.resnet.[key]`: input should be 'default', "),
+        ({"resnet": {"threads": 1}}, "`resources.resnet`: input should be 'default', "),
         ({"default": {"threads": 100_000}}, "`resources.default.threads`"),
         ({"lstm": {"gpu_slots": 0}}, "`resources.lstm.gpu_slots`"),
         ({"lstm": {"memory": 1}}, "unknown key `resources.lstm.memory`; did you mean `memory_mb`?"),

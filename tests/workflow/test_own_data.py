@@ -24,6 +24,7 @@ def write_images(file: Path, n: int) -> None:
     np.savez(file, **arrays, **labels)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 def test_changed_files_are_prepared_again(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     place.configure({**TINY, "tables": ["table1"], "datasets": {"cifar10": {"npz": "pets.npz"}}})

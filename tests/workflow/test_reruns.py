@@ -117,6 +117,7 @@ def test_touch_accepts_copied_runs_whatever_their_times(table3: Workplace) -> No
     assert table3.jobs("table3")["train"] == 1
 
 
+@pytest.mark.long
 def test_a_failed_run_leaves_an_empty_cell_and_the_rest_is_built(table3: Workplace) -> None:
     results = table3.folder / "results/tiny"
     folder = results / "runs" / STUDENT
