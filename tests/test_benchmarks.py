@@ -183,6 +183,7 @@ def test_contestants_take_turns_and_another_begins_each_round() -> None:
     assert ratios(rounds, "b", "a") == [2.0, 2.0, 2.0]
 
 
+@pytest.mark.long
 def test_a_worker_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
     with Worker(Plain.name, Ready(Plain, TINY, pictures, CPU), CPU, 128, processes=2) as worker:
         assert worker.images == 256

@@ -53,6 +53,7 @@ def test_it_names_no_place_of_the_machine_that_it_was_executed_on() -> None:
     assert len(text) < 500_000
 
 
+@pytest.mark.long
 def test_it_runs_with_fewer_images_and_epochs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

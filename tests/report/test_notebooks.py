@@ -50,6 +50,7 @@ def _run(notebook: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return run.stdout + run.stderr
 
 
+@pytest.mark.long
 def test_notebooks_save_the_declared_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,6 +185,7 @@ def test_a_long_folder_of_temporary_files_gets_a_socket_elsewhere(
     assert not list(long.iterdir()) or path.is_relative_to(long)
 
 
+@pytest.mark.long
 def test_a_server_with_a_long_folder_serves(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     long = folder / ("x" * 120)
     long.mkdir()

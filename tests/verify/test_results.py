@@ -308,6 +308,7 @@ def other(value: Any) -> Any:
     return value + 1 if isinstance(value, int | float) else f"{value}x"
 
 
+@pytest.mark.long
 def test_every_key_of_a_record_that_follows_from_other_files_is_checked(small_plan: Plan) -> None:
     folder = small_plan.results / "runs" / BAN
     record = read_record(folder)

@@ -178,6 +178,7 @@ def test_a_deleted_file_is_made_again_where_it_is_needed(built: Workplace, tmp_p
     assert built_copy.jobs("results/tiny/scale.json") == {"scale": 1, "total": 1}
 
 
+@pytest.mark.long
 def test_damaged_predictions_are_named_and_retrained_once_deleted(table3: Workplace) -> None:
     file = table3.folder / "results/tiny/runs" / TEACHER / "predictions.safetensors"
     file.write_bytes(file.read_bytes()[:64])

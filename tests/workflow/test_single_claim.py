@@ -32,6 +32,7 @@ def test_the_target_of_a_claim_trains_its_runs_and_no_others(place: Workplace, c
     assert jobs == {"data": 1, "train": len(expected), "claim": 1, "total": len(expected) + 2}
 
 
+@pytest.mark.long
 def test_the_target_of_a_claim_ends_with_its_verdict(place: Workplace) -> None:
     place.build(TARGET.format("language-models"))
     trained = list((place.folder / "results/tiny/runs").rglob(RECORD))
