@@ -164,9 +164,8 @@ def growth(measured: Measured) -> str:
     exponents, points = measured.read("growth_exponents"), measured.read("growth")
     rows = []
     for (study, line), words in GROWTH.items():
-        fit = exponents[(exponents["study"] == study) & exponents["line"].str.contains(line)].iloc[
-            0
-        ]
+        of_line = (exponents["study"] == study) & exponents["line"].str.contains(line)
+        fit = exponents[of_line].iloc[0]
         x = points[(points["study"] == study) & (points["line"] == fit["line"])]["x"]
         # Speed by width is in images a second, and the table is of seconds.
         sign = -1 if study == "width" else 1

@@ -1,9 +1,9 @@
 """How the memory allocator treats what a training frees: it keeps it for the next step.
 
 A training step allocates and frees the same tensors again and again. By default glibc returns
-freed memory to the operating system, which then has to map and zero it at the next step. Two
-trainings side by side on a CPU were 1.07 to 1.14 times as fast without that
-(docs/explanation/performance.md). The values of tensors do not depend on it.
+freed memory to the operating system, which then has to map and zero it at the next step.
+docs/explanation/performance.md says how much faster trainings are without that. The values of
+tensors do not depend on it.
 """
 
 from collections.abc import MutableMapping
