@@ -19,6 +19,7 @@ from replication.analysis.hypothesis_tests import DIRECTION, LARGE, LEVEL, SMALL
 from replication.analysis.single_runs import NOT_APPLICABLE, paper_alone
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_claims import Claims
+from replication.config.paper_names import cell_name
 
 UNITS = {"nll": "nats", "kl": "nats", "brier": "of the score"}
 """Of a metric; the others are in points, and language models in perplexity."""
@@ -131,8 +132,9 @@ def _missing(measurement: ClaimMeasurement) -> str:
     """The cells that a claim lacks."""
     if not measurement.missing:
         return "no seed has all the cells"
-    more = f" and {len(measurement.missing) - 1} more" if len(measurement.missing) > 1 else ""
-    return f"{' / '.join(measurement.missing[0])}{more}"
+    others = len(measurement.missing) - 1
+    more = f", and {others} more cell{'s' * (others > 1)}" if others else ""
+    return f"{cell_name(*measurement.missing[0])}{more}"
 
 
 def _paper(

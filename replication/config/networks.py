@@ -34,7 +34,7 @@ class WideResNetSize(NetworkSize):
     """Wide-ResNet."""
 
     dropout: Probability = Field(
-        0.3, description="Drop-out between the two convolutions of a block."
+        0.3, description="Dropout between the two convolutions of a block."
     )
 
 
@@ -56,7 +56,7 @@ class WideResidualStudentSize(ResidualStudentSize):
     """Wide residual students of Table 5."""
 
     dropout: Probability = Field(
-        0.3, description="Drop-out between the two convolutions of a block."
+        0.3, description="Dropout between the two convolutions of a block."
     )
 
 
@@ -77,13 +77,13 @@ class LstmSize(StrictModel):
         2, description="Layers; the paper's text says 1, its printed 52 M parameters say 2."
     )
     width_ratio: RatioString = Field("1", description="Factor of the hidden units.")
-    dropout: Probability = Field(0.65, description="Drop-out on the non-recurrent connections.")
+    dropout: Probability = Field(0.65, description="Dropout on the non-recurrent connections.")
 
 
 class CnnLstmSize(NetworkSize):
     """The character CNN under an LSTM of Table 6."""
 
-    dropout: Probability = Field(0.5, description="Drop-out on the non-recurrent connections.")
+    dropout: Probability = Field(0.5, description="Dropout on the non-recurrent connections.")
 
 
 class Networks(StrictModel):

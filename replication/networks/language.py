@@ -42,7 +42,7 @@ class _LanguageModel(nn.Module):
 class Lstm(_LanguageModel):
     """The LSTM of Table 6, 1500 units wide at ratio 1 (Zaremba et al. 2014).
 
-    The output layer uses the input embedding's matrix. Drop-out acts on the non-recurrent
+    The output layer uses the input embedding's matrix. Dropout acts on the non-recurrent
     connections only: on the embedded words, between layers and before the softmax. Every parameter
     is drawn from U(-a, a), with a = 0.04 as in Zaremba's large model, and more in narrower ones as
     in Zaremba's smaller models: a = 0.04 sqrt(1500 / width).
@@ -82,7 +82,7 @@ class CnnLstm(_LanguageModel):
     and LSTM layers; `width_ratio` on the feature maps, and with them the highway, and the LSTM. The
     15 dimensions per character stay: no alphabet gets smaller.
 
-    Drop-out acts between the LSTM's layers and before the softmax, and not on the connections from
+    Dropout acts between the LSTM's layers and before the softmax, and not on the connections from
     the highway to the LSTM. Every parameter is drawn from U(-a, a), a = 0.05 sqrt(650 / width),
     except the transform gates' biases, which start at -2, and the padding's embedding, which
     stays 0.

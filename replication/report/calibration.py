@@ -3,9 +3,9 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from replication.config.paper_names import paper_name
 from replication.report.figures import differences
 from replication.report.layout import QUALITY_METRICS
-from replication.report.paper_names import paper_name
 from replication.report.plotting import (
     REFERENCE,
     TREATMENT_COLOURS,

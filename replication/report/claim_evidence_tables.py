@@ -10,9 +10,9 @@ from replication.analysis.contrasts import CellValues
 from replication.analysis.tested_data import describe_data_sets
 from replication.config.claim_specs import CellKey, ClaimSpec
 from replication.config.paper_claims import Claims
+from replication.config.paper_names import network_name, paper_name, table_name
 from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import Plan
-from replication.report.paper_names import network_name, paper_name, table_name
 from replication.report.published_results import (
     Publications,
     escaped,

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.report.plotting import PAPER, REFERENCE, TREATMENT_COLOURS, canvas, drawn
-from replication.report.published_results import Publications, line_of
+from replication.report.published_results import Publications, line_of, lowered
 
 SCALE_COLOURS = {
     "cifar": TREATMENT_COLOURS["ban"],
@@ -58,8 +58,3 @@ def claim_figure(publications: Publications, name: str, controls: Sequence[str])
         xlabel="difference in % of what is compared with\n(left of 0: lower)",
     )
     return figure
-
-
-def lowered(title: str) -> str:
-    """A title as the middle of a label has it; names such as BAN keep their capitals."""
-    return title if title[:2].isupper() else f"{title[0].lower()}{title[1:]}"

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from replication.config.paper_claims import Claims, read_claims
+from replication.config.paper_names import label_trained_networks
 from replication.config.paper_tables import TABLES
 from replication.report.claim_evidence_tables import (
     CORES,
@@ -15,8 +16,7 @@ from replication.report.claim_evidence_tables import (
     runs_table,
     seeds_table,
 )
-from replication.report.claim_figure import claim_figure, lowered
-from replication.report.paper_names import label_trained_networks
+from replication.report.claim_figure import claim_figure
 from replication.report.plotting import draw_small
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
 from replication.report.published_results import (
@@ -24,6 +24,7 @@ from replication.report.published_results import (
     difference_of,
     escaped,
     line_of,
+    lowered,
     markdown_table,
     reported_of,
     seeds_of,

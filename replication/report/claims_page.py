@@ -13,8 +13,8 @@ from matplotlib.ticker import NullLocator
 
 from replication.analysis.claim_verdicts import CLAIM_VERDICTS, NOT_MEASURED
 from replication.analysis.summary import verdict_counts
+from replication.config.paper_names import label_trained_networks
 from replication.report.layout import GT_STYLE
-from replication.report.paper_names import label_trained_networks
 from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
 
 EXPECTATION_SIGNS = {

@@ -11,7 +11,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, PercentFormatter
 
-from replication.report.paper_names import paper_name
+from replication.config.paper_names import paper_name
 from replication.report.plotting import (
     REFERENCE,
     TREATMENT_COLOURS,

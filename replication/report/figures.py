@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FixedLocator, NullLocator
 
 from replication.analysis.statistics import summarise
+from replication.config.paper_names import paper_name
 from replication.report.layout import VERDICT_COLOURS
-from replication.report.paper_names import paper_name
 from replication.report.plotting import (
     PAPER,
     REFERENCE,

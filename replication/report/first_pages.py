@@ -3,6 +3,7 @@
 from itertools import compress
 
 from replication.analysis.tested_data import describe_data_sets
+from replication.config.paper_names import table_names
 from replication.plan.plan import Plan
 from replication.report.layout import QUALITY_METRICS
 from replication.report.outcome import (
@@ -12,7 +13,6 @@ from replication.report.outcome import (
     criteria_met,
     tested_claims,
 )
-from replication.report.paper_names import table_names
 from replication.report.study_outcome import is_study
 
 PAGE = "README.md"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
-from replication.report.paper_names import paper_name
+from replication.config.paper_names import paper_name
 from replication.report.published_results import escaped, signed, with_interval
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 from IPython.display import HTML, Image, Markdown, display
 from matplotlib.figure import Figure
 
+from replication.config.paper_names import table_name
 from replication.plan.plan import PUBLISHED
 from replication.report.interpretation import describe_claims, describe_curves, describe_table
 from replication.report.notebook_catalogue import NOTEBOOKS
-from replication.report.paper_names import table_name
 from replication.report.plotting import draw, save
 from replication.results.csv_files import csv_path, read_cells, read_csv_file, read_runs
 from replication.results.schema import CSV_FILES

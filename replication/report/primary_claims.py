@@ -23,6 +23,7 @@ from replication.report.published_results import (
     escaped,
     in_words,
     line_of,
+    lowered,
     markdown_table,
     reported_of,
     seeds_of,
@@ -160,7 +161,7 @@ def findings_figure(publications: Publications) -> Figure:
     axes.set(
         yticks=places,
         yticklabels=[
-            f"control: {title[0].lower()}{title[1:]}" if claim == CONTROL else title
+            f"control: {lowered(title)}" if claim == CONTROL else title
             for claim, title in claims["title"].items()
         ],
         ylim=(len(places) - 0.5, -0.5),

@@ -4,7 +4,7 @@ import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
-from replication.report.paper_names import table_names
+from replication.config.paper_names import table_names
 from replication.report.primary_claims import claims_table
 from replication.report.published_results import Publications, markdown_table
 from replication.report.table_files import PRINTED_DATASETS

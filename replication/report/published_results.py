@@ -149,3 +149,8 @@ def verdict_of(line: "pd.Series[float]") -> str:
     fraction, low, high = (f"{number:.2f}".replace("-", "−") for number in numbers)
     interval = "" if pd.isna(line["fraction_low"]) else f" [{low}, {high}]"
     return f"{verdict}; {fraction}{interval} of the paper's effect, {line['size']}"
+
+
+def lowered(title: str) -> str:
+    """A title as the middle of a label has it; names such as BAN keep their capitals."""
+    return title if title[:2].isupper() else f"{title[0].lower()}{title[1:]}"

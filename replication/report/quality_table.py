@@ -6,9 +6,9 @@ import pandas as pd
 
 from replication import files
 from replication.analysis.quality import summarise_quality, write_quality
+from replication.config.paper_names import table_name
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
-from replication.report.paper_names import table_name
 from replication.report.rendering import render_layout
 from replication.report.table_files import note
 from replication.results.csv_files import csv_text, read_runs

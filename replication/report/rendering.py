@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from great_tables import GT, html
 
+from replication.config.paper_names import paper_name
 from replication.report.layout import (
     GT_STYLE,
     OURS,
@@ -20,7 +21,6 @@ from replication.report.layout import (
     layout,
     notes,
 )
-from replication.report.paper_names import paper_name
 
 LATEX_MARKS = {
     "↓": r"$\downarrow$",

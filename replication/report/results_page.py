@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
-from replication.report.paper_names import networks_on_data, paper_name
+from replication.config.paper_names import networks_on_data, paper_name
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.publication_index import tables_by_seeds
 from replication.report.published_results import (
@@ -141,7 +141,7 @@ def gains(publications: Publications, table: str = "sensitivity") -> str:
             by_column = of_decision.set_index("column").reindex(columns)
             shown = [_estimate(line_of(by_column, column)) for column in columns]
             if shown[-1] != "–":
-                rows.append([escaped(str(decision)), f"`{scale}`", *shown])
+                rows.append([escaped(paper_name(str(decision))), f"`{scale}`", *shown])
     return markdown_table(header, sorted(rows, key=lambda row: row[0]))
 
 
@@ -156,7 +156,7 @@ def effects(publications: Publications, table: str = "sensitivity") -> str:
         for decision, of_decision in lines.groupby("row", sort=False):
             by_column = of_decision.set_index("column").reindex(columns)
             shown = [_estimate(line_of(by_column, column)) for column in columns]
-            rows.append([escaped(str(decision)), f"`{scale}`", *shown])
+            rows.append([escaped(paper_name(str(decision))), f"`{scale}`", *shown])
     return markdown_table(header, sorted(rows, key=lambda row: row[0]))
 
 

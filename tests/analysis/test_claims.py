@@ -205,9 +205,8 @@ def test_every_primary_claim_of_the_file_counts_whether_it_is_measured_or_not(
     p_alone, p_corrected = alone["p_direction"], numbers["p_direction_corrected"][0]
     words = f"(p = {p_alone:.2g} by itself, p = {p_corrected:.2g} corrected for all claims)"
     assert f"Undecided, because these are too few seeds {words}; about" in frame["evidence"][0]
-    assert (
-        frame["evidence"][1] == "Not measured at this scale: table6 / lstm / ban+l val and 1 more."
-    )
+    missing = "BAN+L Val of LSTM in Table 6, and 1 more cell"
+    assert frame["evidence"][1] == f"Not measured at this scale: {missing}."
 
 
 def test_each_student_is_paired_with_the_teacher_of_its_own_seed(

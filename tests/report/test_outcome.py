@@ -8,11 +8,11 @@ import pytest
 from support.plans import tiny_plan
 
 from replication.config.new_study import create_study
+from replication.config.paper_names import table_name
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.first_pages import describe_in_markdown, describe_in_rst
 from replication.report.outcome import describe_outcome
-from replication.report.paper_names import table_name
 
 CRITERIA = """network,capacity,fit,error,schedule
 one,met,met,met,

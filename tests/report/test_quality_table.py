@@ -15,10 +15,10 @@ from support.small_results import BAN, LABEL
 
 from replication.analysis import measure
 from replication.analysis.quality import measure_quality, reference_of, summarise_quality
+from replication.config.paper_names import paper_name
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.report.layout import quality_layout
-from replication.report.paper_names import paper_name
 from replication.report.quality_table import build_quality
 from replication.results.run_folder import PREDICTIONS
 from replication.results.run_record import read_predictions

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from support import synthetic_results
 
+from replication.config.paper_names import paper_name
 from replication.report.layout import layout, notes, size
-from replication.report.paper_names import paper_name
 from replication.report.rendering import render
 
 TITLE = "CIFAR-100 & its 100 classes_of 50 %"

@@ -27,6 +27,7 @@ PAPER_WORDS = {
     "test": "Test",
     "error": "Error",
     "l": "L",
+    "drop-out": "dropout",
 }
 """How the paper writes the words of which the keys of tables are made."""
 
@@ -80,6 +81,11 @@ def network_name(network: str) -> str:
 def table_name(table: str) -> str:
     """The name of a table in a sentence: ``Table 2``, ``controls``, ``other objectives``."""
     return table.replace("table", "Table ") if table[5:].isdigit() else _TABLES.get(table, table)
+
+
+def cell_name(table: str, row: str, column: str) -> str:
+    """The name of a cell in a sentence: ``BAN+L Val of LSTM in Table 6``."""
+    return f"{paper_name(column)} of {paper_name(row)} in {table_name(table)}"
 
 
 def table_names(tables: Iterable[str]) -> str:

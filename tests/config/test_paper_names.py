@@ -4,7 +4,7 @@ import pytest
 from support.plans import ROOT
 
 from replication.architectures.catalogue import NETWORKS
-from replication.report.paper_names import (
+from replication.config.paper_names import (
     label_trained_networks,
     network_name,
     networks_on_data,
