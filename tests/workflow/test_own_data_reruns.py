@@ -12,6 +12,8 @@ from support.workplace import Workplace
 
 from replication.results.run_record import read_record
 
+pytestmark = pytest.mark.long
+
 LABEL = "shapes/wide_resnet_28_1.label.0"
 BAN = f"{LABEL}/wide_resnet_28_1.ban.0"
 BYTES_OF_LOGITS = 96 * 3 * 2

@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
 import yaml
 from support.plans import TINY
 from support.workplace import Workplace
@@ -19,6 +20,7 @@ class OwnTables(Workplace):
     LINKED = tuple(name for name in Workplace.LINKED if name != "tables")
 
 
+@pytest.mark.long
 def test_free_text_and_file_names_reach_no_shell(tmp_path: Path) -> None:
     place = OwnTables(tmp_path)
     (tmp_path / "tables").mkdir()
