@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks.cases import CLASSES, SGD, Case, Pictures
 from benchmarks.contestants import Task, synchronise, timed
 from replication.config.decisions import Decisions
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.data.images import ImageData, Items
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan

@@ -16,8 +16,8 @@ from pathlib import Path
 import pandas as pd
 
 from replication.analysis.statistics import Summary, summarise, verdict
-from replication.errors import InputError
 from replication.config.paper_names import network_name, paper_name
+from replication.errors import InputError
 from replication.report.published_results import markdown_table, with_interval
 from replication.results.csv_files import read_runs
 

@@ -29,7 +29,8 @@ from replication.cli import app
 from replication.config.custom_objectives import find_objective
 from replication.config.new_study import create_study
 from replication.config.paper_claims import read_claims
-from replication.config.scale import ImageRecipe, Scale
+from replication.config.recipes import ImageRecipe
+from replication.config.scale import Scale
 from replication.data import specs
 from replication.errors import InputError
 from replication.plan.plan import Plan

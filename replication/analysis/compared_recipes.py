@@ -17,7 +17,8 @@ from replication.results.csv_columns import CELL_KEY
 from replication.results.csv_files import split_members
 
 NO_RESULT = {
-    *("scale", "folder", "tables", "seeds", "table_seeds", "exceptions", "teacher_at_chance"),
+    *("scale", "folder", "tables", "seeds", "table_seeds", "row_seeds"),
+    *("exceptions", "teacher_at_chance"),
     *MACHINE,
 }
 """Keys of a scale that determine no run's result, so that they explain no difference."""

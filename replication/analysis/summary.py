@@ -91,8 +91,8 @@ def summary_lines(cells: Sequence[MeasuredCell]) -> list[dict[str, Any]]:
         samples = []
         for place in places:
             cell, values, teachers, _, is_one_run = cells[place]
-            members = next(iter(cell.members.values()))
-            kind = network_kind(members[-1].network, len(members))
+            members = next(iter(cell.members.values()), ())
+            kind = network_kind(members[-1].network, len(members)) if members else ""
             samples.append(CellSamples(kind, values, teachers, is_one_run))
         for place, statistics in zip(places, statistics_of_cells(samples), strict=True):
             lines[place] = _summary_line(cells[place], statistics)

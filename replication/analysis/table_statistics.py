@@ -37,13 +37,13 @@ def table_statistics(
 
 
 def missing_cells(plan: Plan, table: str, cells: pd.DataFrame) -> list[str]:
-    """The cells of a table that have no line in ``cells``, as ``row, column``."""
+    """The cells of a table's trained rows that have no line in ``cells``, as ``row, column``."""
     of_table = cells[cells["table"] == table]
     measured = set(of_table[["row", "column"]].itertuples(index=False, name=None))
     return [
         f"{cell.row}, {cell.column}"
         for cell in plan.table_cells(table)
-        if (cell.row, cell.column) not in measured
+        if cell.members and (cell.row, cell.column) not in measured
     ]
 
 

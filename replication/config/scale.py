@@ -3,16 +3,9 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import ConfigDict, Field, field_validator
 
 from replication.architectures.catalogue import NETWORKS
 from replication.config.datasets import AnyDataset, Part
@@ -20,14 +13,12 @@ from replication.config.decisions import Decisions
 from replication.config.job_settings import CheckpointSchedule, Resources
 from replication.config.merging import merge_scales
 from replication.config.networks import Networks
+from replication.config.recipes import ImageRecipe, LanguageRecipes
 from replication.config.yaml_model import (
-    Count,
     FolderName,
     Line,
     NonNegative,
     OneOf,
-    Positive,
-    Probability,
     Seed,
     StrictModel,
     Unique,
@@ -36,118 +27,7 @@ from replication.config.yaml_model import (
 )
 
 DEFAULT = Path("config/digits.yaml")
-
-
-class ImageRecipe(StrictModel):
-    """How image networks are trained: by default SGD with Nesterov momentum and a step schedule.
-
-    What is left at its default of the keys in `OPEN`, or has no effect without another of them, is
-    not in a recipe, whose hash stays the same.
-    """
-
-    OPEN: ClassVar = {
-        *("optimizer", "optimizer_arguments", "schedule"),
-        *("warmup_epochs", "warmup_learning_rate", "minimum_learning_rate"),
-    }
-
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    milestones: tuple[Count, ...] = Field(
-        (), description="Epochs after which the learning rate is multiplied by `gamma`."
-    )
-    gamma: Positive = Field(0.2, description="What the rate is multiplied by at a milestone.")
-    momentum: Probability = Field(0.9, description="Momentum of SGD; Nesterov's.")
-    weight_decay: NonNegative = Field(
-        description="Weight decay of every parameter; with timm's optimisers only of weights with"
-        " two"
-        " or more axes."
-    )
-    crop_padding: int = Field(
-        0, ge=0, description="Pixels that are put around an image before a random crop."
-    )
-    flip: bool = Field(
-        False, description="Whether images are mirrored left to right in half of the cases."
-    )
-    evaluate_every: Count = Field(
-        1,
-        description="The test error is measured after every so many epochs, and always after the"
-        " last one. It changes no result.",
-    )
-    optimizer: Line = Field(
-        "sgd",
-        description="`sgd` is the paper's, with Nesterov momentum; or an optimiser of timm: adamw.",
-    )
-    optimizer_arguments: dict[Line, Any] = Field(
-        {}, description="Further arguments of timm's optimiser, such as its betas."
-    )
-    schedule: Literal["step", "cosine"] = Field(
-        "step",
-        description="How the rate falls: at the milestones, or as a cosine from the first to the"
-        " last epoch.",
-    )
-    warmup_epochs: int = Field(
-        0, ge=0, description="First epochs in which the rate rises to `learning_rate`."
-    )
-    warmup_learning_rate: NonNegative = Field(
-        1e-5, description="Rate of the first epoch of a warm-up; the default is timm's."
-    )
-    minimum_learning_rate: NonNegative = Field(0.0, description="Rate at which the cosine ends.")
-
-    @model_serializer(mode="wrap")
-    def _without_defaults(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        open_keys = self._chosen_keys
-        return {
-            key: value
-            for key, value in handler(self).items()
-            if key not in self.OPEN or key in open_keys
-        }
-
-    @property
-    def _chosen_keys(self) -> set[str]:
-        """The keys of `OPEN` that are not at their defaults and have an effect."""
-        unused = set() if self.warmup_epochs else {"warmup_learning_rate"}
-        unused |= set() if self.schedule == "cosine" else {"minimum_learning_rate"}
-        fields = type(self).model_fields
-        return {key for key in self.OPEN - unused if getattr(self, key) != fields[key].default}
-
-    @property
-    def views(self) -> int:
-        """How many different views crops and flips give of an image."""
-        crops = (2 * self.crop_padding + 1) ** 2
-        return 2 * crops if self.flip else crops
-
-    @property
-    def is_the_papers(self) -> bool:
-        """Whether optimiser and schedule are those of the paper's recipe."""
-        return not self._chosen_keys
-
-    @model_validator(mode="after")
-    def _milestones_rise(self) -> Self:
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError("milestones have to rise")
-        return self
-
-
-class LanguageRecipe(StrictModel):
-    """How a language model is trained: SGD, decayed when the validation perplexity stalls."""
-
-    epochs: Count
-    batch_size: Count
-    bptt: Count = Field(description="Words over which back-propagation through time is truncated.")
-    learning_rate: Positive
-    decay: Probability = Field(description="What the rate is multiplied by after a stalled epoch.")
-    minimum_improvement: NonNegative = Field(
-        description="An epoch has stalled if the validation perplexity falls by no more than this."
-    )
-    clip_norm: Positive = Field(description="Largest norm of the gradient.")
-
-
-class LanguageRecipes(StrictModel):
-    """Recipes of the language models of Table 6, for those that a scale trains."""
-
-    lstm: LanguageRecipe | None = None
-    cnn_lstm: LanguageRecipe | None = None
+Seeds = Annotated[tuple[Seed, ...], Unique]
 
 
 class Scale(StrictModel):
@@ -159,13 +39,18 @@ class Scale(StrictModel):
     tables: Annotated[tuple[FolderName, ...], Unique] = Field(
         min_length=1, description="The tables to build, by the names of their files in tables/."
     )
-    seeds: Annotated[tuple[Seed, ...], Unique] = Field(
+    seeds: Seeds = Field(
         min_length=1, description="Every cell is trained once for each of these seeds."
     )
-    table_seeds: dict[FolderName, Annotated[tuple[Seed, ...], Unique, Field(min_length=1)]] = Field(
+    table_seeds: dict[FolderName, Annotated[Seeds, Field(min_length=1)]] = Field(
         {},
         description="Seeds of single tables instead of `seeds`, such as fewer of them where"
         " trainings take long.",
+    )
+    row_seeds: dict[FolderName, dict[Line, Seeds]] = Field(
+        {},
+        description="Seeds of single rows of a table instead of the table's. A row with an empty"
+        " list is not trained, and stays empty in the table.",
     )
     folder: Line | None = Field(
         None,
@@ -232,9 +117,10 @@ class Scale(StrictModel):
         """The folder of a study, where own files are found before the suite's."""
         return Path(self.folder) if self.folder else None
 
-    def seeds_of(self, table: str) -> tuple[int, ...]:
-        """The seeds of a table's cells."""
-        return self.table_seeds.get(table, self.seeds)
+    def seeds_of(self, table: str, row: str) -> tuple[int, ...]:
+        """The seeds of the cells in a row of a table; none where the row is not trained."""
+        of_table = self.table_seeds.get(table, self.seeds)
+        return self.row_seeds.get(table, {}).get(row, of_table)
 
     def resources(self, network: str) -> Resources:
         """What the training of a network is given."""

@@ -13,7 +13,10 @@ from replication.plan.run import GIVEN, Run
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: for each seed its run, or the members of its ensemble."""
+    """A cell of a table: for each seed its run, or the members of its ensemble.
+
+    ``members`` is empty where the scale does not train the cell's row.
+    """
 
     table: str
     row: str
@@ -75,7 +78,7 @@ def cells_of(
                     seed: tuple(
                         _run(table, row, member, seed, scale, variants) for member in columns
                     )
-                    for seed in scale.seeds_of(name)
+                    for seed in scale.seeds_of(name, row)
                 },
                 reported=table.reported(row, column),
                 reported_teacher=reported_teacher(table, row, column),

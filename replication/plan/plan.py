@@ -14,7 +14,8 @@ from replication.architectures.catalogue import find_network
 from replication.config.datasets import AnyDataset
 from replication.config.paper_claims import find_claims
 from replication.config.paper_tables import TABLES, TableSpec, find_tables, read_table
-from replication.config.scale import ImageRecipe, LanguageRecipe, Scale, check_scale, read_config
+from replication.config.recipes import ImageRecipe, LanguageRecipe
+from replication.config.scale import Scale, check_scale, read_config
 from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
@@ -22,7 +23,7 @@ from replication.plan.cells import Cell, cells_of
 from replication.plan.published_study import STUDY, described_spec
 from replication.plan.recipe import hash_recipe, make_recipe
 from replication.plan.run import Run
-from replication.plan.seeds import check_seeds
+from replication.plan.seeds import check_row_seeds, check_seed_keys, check_seeds
 from replication.plan.stored_logits import (
     TrainingSize,
     described_size,
@@ -85,16 +86,13 @@ class Plan:
             InputError: a table is missing or invalid or does not fit the scale, two cells have
                 different runs under one id, or one run would serve two seeds.
         """
-        for name in scale.table_seeds:
-            if not (find_tables(name, scale.study, tables) / f"{name}.yaml").is_file():
-                raise InputError(
-                    f"scale {scale.scale}: `table_seeds`: no table `{name}`; correct it"
-                )
+        check_seed_keys(scale, tables)
         folders = {name: find_tables(name, scale.study, tables) for name in scale.tables}
         files = {name: folder / f"{name}.yaml" for name, folder in folders.items()}
         specs = {name: read_table(name, folder) for name, folder in folders.items()}
         for name, spec in specs.items():
             check_table(scale, spec, files[name])
+            check_row_seeds(scale, name, spec)
         variants = _variants(specs, scale, files)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
@@ -112,7 +110,11 @@ class Plan:
     @property
     def seeds(self) -> tuple[int, ...]:
         """The seeds of all tables, in ascending order."""
-        return tuple(sorted({seed for name in self.tables for seed in self.scale.seeds_of(name)}))
+        return tuple(sorted({seed for cell in self.cells for seed in cell.members}))
+
+    def seeds_by_row(self, table: str) -> dict[str, tuple[int, ...]]:
+        """The seeds of each row of a table; none for a row that is not trained."""
+        return {row: self.scale.seeds_of(table, row) for row in self.tables[table].rows}
 
     @cached_property
     def lineage_seeds(self) -> dict[str, int]:

@@ -15,7 +15,8 @@ from typing import Any
 from replication.architectures.catalogue import TIMM
 from replication.config.custom_objectives import is_custom, source_hash
 from replication.config.datasets import AnyDataset
-from replication.config.scale import ImageRecipe, LanguageRecipe, Scale
+from replication.config.recipes import ImageRecipe, LanguageRecipe
+from replication.config.scale import Scale
 from replication.objectives import OBJECTIVES
 from replication.plan.given_weights_file import stated_normalisation, weights_checksum
 from replication.plan.initial_weights import initial_checksums

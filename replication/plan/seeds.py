@@ -1,14 +1,49 @@
-"""Checks that the seeds of a plan are independent: that no run serves two of them."""
+"""Checks the seeds of a plan: that they are those of its tables and rows, and independent."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
-from replication.config.paper_tables import TableSpec
+from replication.config.paper_tables import TableSpec, find_tables
+from replication.config.scale import Scale
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.run import Run
+
+
+def check_seed_keys(scale: Scale, tables: Path) -> None:
+    """Check that there is a table for each entry of ``table_seeds`` and ``row_seeds``.
+
+    ``tables`` is the folder of the suite's tables.
+
+    Raises:
+        InputError: there is no such table.
+    """
+    for key in ("table_seeds", "row_seeds"):
+        for name in getattr(scale, key):
+            if not (find_tables(name, scale.study, tables) / f"{name}.yaml").is_file():
+                raise InputError(f"scale {scale.scale}: `{key}`: no table `{name}`; correct it")
+
+
+def check_row_seeds(scale: Scale, name: str, table: TableSpec) -> None:
+    """Check that a table has the rows whose seeds are given, and a row that is trained.
+
+    Raises:
+        InputError: there is no such row, or no row has a seed.
+    """
+    of_rows = scale.row_seeds.get(name, {})
+    for row in of_rows:
+        if row not in table.rows:
+            raise InputError(
+                f"scale {scale.scale}: `row_seeds.{name}`: no row `{row}`; there are:"
+                f" {', '.join(table.rows)}"
+            )
+    if not any(scale.seeds_of(name, row) for row in table.rows):
+        raise InputError(
+            f"scale {scale.scale}: `row_seeds.{name}`: no row has a seed; give one a seed, or"
+            f" leave `{name}` out of `tables`"
+        )
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def read_part(
     if tables:
         keys["tables"] = [table_name(name) for name in _listed(tables)]
     if seeds:
-        keys |= {"seeds": parse_numbers("--seeds", seeds), "table_seeds": {}}
+        keys |= {"seeds": parse_numbers("--seeds", seeds), "table_seeds": {}, "row_seeds": {}}
     plan = Plan.read(files, root=root, keys=keys)
     return _with_rows(plan, _listed(rows), keys.get("tables", [])) if rows else plan
 

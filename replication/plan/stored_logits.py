@@ -8,7 +8,7 @@ import json
 import math
 from pathlib import Path
 
-from replication.config.scale import ImageRecipe, LanguageRecipe
+from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.data.specs import ImageSpec, TextSpec
 
 BYTES_PER_LOGIT = 2

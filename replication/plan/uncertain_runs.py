@@ -5,7 +5,7 @@ The networks and objectives of the paper's tables are tested, and need none.
 
 from replication.architectures.catalogue import TIMM
 from replication.config.custom_objectives import is_custom
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 

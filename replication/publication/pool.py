@@ -1,14 +1,15 @@
 """Joins several results or publications of one recipe: other seeds, other tables, other machines.
 
-All numbers of a table at a seed come from one source, so that they are of the same lineages: of the
-first source that has this table and seed, where the preferred sources come before the others.
+All numbers of a row of a table at a seed come from one source, so that they are of the same
+lineages: of the first source that has this row and seed, where the preferred sources come before
+the others. A table can be pooled from sources that have trained different rows of it.
 
 A planned run may have been trained in several sources. With the same bytes it is one run. With
 different bytes, as from another processor, the sources can only be pooled if one of them is
-preferred. Then the preferred run counts for every table and seed that its source has. The other one
-stays beside it only if a table or seed that no preferred source has was measured from it or from
-its students: a student keeps the teacher that it was trained by. `pooled_runs` names such a second
-run apart from the first.
+preferred. Then the preferred run counts for every row and seed that its source has. The other one
+stays beside it only if a row or seed that no preferred source has was measured from it or from its
+students: a student keeps the teacher that it was trained by. `pooled_runs` names such a second run
+apart from the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from replication.plan.plan import Plan
 from replication.publication.pool_sources import (
     Identity,
     PooledFolder,
+    RowAndSeed,
     check_recipes,
     name_apart,
     pooled_scale,
@@ -37,12 +39,10 @@ from replication.results.csv_files import join_members, split_members
 from replication.results.schema import CSV_FILES
 from replication.verify.findings import CLOSE
 
-TableAndSeed = tuple[str, int]
-
 
 @dataclass(frozen=True)
 class Pooled:
-    """Several sources as one: its plan, its csv files, and the source of each table and seed.
+    """Several sources as one: its plan, its csv files, and the source of each row and seed.
 
     ``correctness`` is None where a source that is used has none. ``notes`` says what yielded.
     """
@@ -53,7 +53,7 @@ class Pooled:
     quality: pd.DataFrame
     reliability: pd.DataFrame
     correctness: dict[CellAndSeed, NDArray[np.bool_]] | None
-    chosen: dict[TableAndSeed, PooledFolder]
+    chosen: dict[RowAndSeed, PooledFolder]
     notes: list[str]
 
 
@@ -77,10 +77,10 @@ def pool(
     check_recipes(sources)
     preferred = [source for folder in prefer for source in sources if source.folder == folder]
     _check_bytes(sources, preferred)
-    scale = pooled_scale([source.plan.scale for source in sources], name)
+    scale = pooled_scale([source.plan for source in sources], name)
     plan = Plan.make(scale, tables)
     ordered = [*preferred, *(source for source in sources if source not in preferred)]
-    chosen: dict[TableAndSeed, PooledFolder] = {}
+    chosen: dict[RowAndSeed, PooledFolder] = {}
     notes = []
     for source in ordered:
         yielded = []
@@ -92,16 +92,24 @@ def pool(
     return _join(plan, sources, chosen, notes)
 
 
-def _describe_yielded(source: PooledFolder, blocks: Sequence[TableAndSeed]) -> list[str]:
-    """A note on the tables and seeds that are taken from another source."""
-    seeds: dict[str, list[int]] = {}
-    for table, seed in blocks:
-        seeds.setdefault(table, []).append(seed)
-    return [
-        f"{source.folder}: {table}, seeds {', '.join(map(str, of_table))}: taken from another"
-        " folder that has them too"
-        for table, of_table in seeds.items()
-    ]
+def _describe_yielded(source: PooledFolder, blocks: Sequence[RowAndSeed]) -> list[str]:
+    """A note on the tables, rows and seeds that are taken from another source."""
+    seeds: dict[tuple[str, str], tuple[int, ...]] = {}
+    for block in blocks:
+        row = block.table, block.row
+        seeds[row] = (*seeds.get(row, ()), block.seed)
+    rows: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for (table, row_name), of_row in seeds.items():
+        rows.setdefault((table, of_row), []).append(row_name)
+    notes = []
+    for (table, of_rows), names in rows.items():
+        is_whole = [row for row, own in source.plan.seeds_by_row(table).items() if own] == names
+        place = table if is_whole else f"{table}, {', '.join(names)}"
+        notes.append(
+            f"{source.folder}: {place}, seeds {', '.join(map(str, of_rows))}: taken from another"
+            " folder that has them too"
+        )
+    return notes
 
 
 def _check_bytes(sources: Sequence[PooledFolder], preferred: Sequence[PooledFolder]) -> None:
@@ -122,11 +130,11 @@ def _check_bytes(sources: Sequence[PooledFolder], preferred: Sequence[PooledFold
                 f"{run}: has other bytes in {first.folder / 'runs.csv'} than in"
                 f" {second.folder / 'runs.csv'} (trained on {devices}), as have"
                 f" {len(different) - 1} more runs; say with --prefer {first.folder} or --prefer"
-                f" {second.folder} whose runs count where both have a table and seed"
+                f" {second.folder} whose runs count where both have a row and seed"
             )
 
 
-def _check_values(first: PooledFolder, second: PooledFolder, block: TableAndSeed) -> None:
+def _check_values(first: PooledFolder, second: PooledFolder, block: RowAndSeed) -> None:
     """Refuse different values from the same runs."""
     own, others = first.values(block), second.values(block)
     for key in own.keys() & others.keys():
@@ -142,10 +150,10 @@ def _check_values(first: PooledFolder, second: PooledFolder, block: TableAndSeed
 def _join(
     plan: Plan,
     sources: Sequence[PooledFolder],
-    chosen: dict[TableAndSeed, PooledFolder],
+    chosen: dict[RowAndSeed, PooledFolder],
     notes: list[str],
 ) -> Pooled:
-    """The csv files of the chosen tables and seeds, in the order of the plan."""
+    """The csv files of the chosen rows and seeds, in the order of the plan."""
     used = [source for source in sources if source in chosen.values()]
     names = pooled_runs(plan, used, chosen)
     place = {(cell.table, cell.row, cell.column): n for n, cell in enumerate(plan.cells)}
@@ -154,8 +162,8 @@ def _join(
         parts = []
         for source in used:
             frame: pd.DataFrame = getattr(source, name)
-            blocks = zip(frame["table"], frame["seed"], strict=True)
-            part = frame[[chosen[table, int(seed)] is source for table, seed in blocks]]
+            blocks = map(RowAndSeed, frame["table"], frame["row"], frame["seed"])
+            part = frame[[chosen[block] is source for block in blocks]]
             if "run" in part:
                 part = part.assign(run=[_renamed(run, source, names) for run in part["run"]])
             parts.append(part)
@@ -169,7 +177,7 @@ def _join(
             key: bits
             for source in used
             for key, bits in (source.correctness or {}).items()
-            if chosen[key[0], key[3]] is source
+            if chosen[RowAndSeed(key[0], key[1], key[3])] is source
         }
         correctness = dict(sorted(correctness.items(), key=lambda item: place[item[0][:3]]))
     runs = _join_runs(plan, used, names)
@@ -177,7 +185,7 @@ def _join(
 
 
 def pooled_runs(
-    plan: Plan, used: Sequence[PooledFolder], chosen: Mapping[TableAndSeed, PooledFolder]
+    plan: Plan, used: Sequence[PooledFolder], chosen: Mapping[RowAndSeed, PooledFolder]
 ) -> dict[Identity, str]:
     """The id of each run that is kept, in the order of the plan.
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -31,8 +31,19 @@ from replication.verify.planned_lines import (
 )
 
 FINISH = "finish or publish these results again"
-FREE = {"scale", "tables", "seeds", "table_seeds", "folder", "teacher_at_chance", *MACHINE}
+FREE = {
+    *("scale", "tables", "seeds", "table_seeds", "row_seeds", "folder", "teacher_at_chance"),
+    *MACHINE,
+}
 """Keys of a scale that do not change what a run is."""
+
+
+class RowAndSeed(NamedTuple):
+    """A row of a table at one seed: what is taken as a whole from one folder."""
+
+    table: str
+    row: str
+    seed: int
 
 
 class Identity(NamedTuple):
@@ -91,28 +102,33 @@ class PooledFolder:
         run = next(run for run, network in self.identities.items() if network.planned == planned)
         return str(self.runs.loc[run, "device"])
 
-    def blocks(self) -> list[tuple[str, int]]:
-        """The tables and seeds that the folder has."""
-        scale = self.plan.scale
-        return [(table, seed) for table in scale.tables for seed in scale.seeds_of(table)]
+    def blocks(self) -> list[RowAndSeed]:
+        """The rows of tables that the folder has, each with its seeds."""
+        return [
+            RowAndSeed(table, row, seed)
+            for table in self.plan.tables
+            for row, seeds in self.plan.seeds_by_row(table).items()
+            for seed in seeds
+        ]
 
     @cached_property
-    def _lines(self) -> dict[tuple[str, int], list[Key]]:
-        """Key, value and run of the lines of ``cells.csv``, by table and seed."""
-        lines: dict[tuple[str, int], list[Key]] = {}
+    def _lines(self) -> dict[RowAndSeed, list[Key]]:
+        """Key, value and run of the lines of ``cells.csv``, by table, row and seed."""
+        lines: dict[RowAndSeed, list[Key]] = {}
         for line in keys_of(self.cells, [*CELL_AND_SEED_KEY, "value", "run"]):
-            lines.setdefault((line[0], line[3]), []).append(line)
+            table, row, _, seed = line[:4]
+            lines.setdefault(RowAndSeed(table, row, seed), []).append(line)
         return lines
 
-    def values(self, block: tuple[str, int]) -> dict[Key, tuple[float, list[Identity]]]:
-        """The value of each cell of a table and seed, and the networks that it is from."""
+    def values(self, block: RowAndSeed) -> dict[Key, tuple[float, list[Identity]]]:
+        """The value of each cell of a row at a seed, and the networks that it is from."""
         return {
             line[:4]: (line[4], [self.identities[run] for run in split_members(line[5])])
             for line in self._lines[block]
         }
 
-    def needed(self, block: tuple[str, int]) -> Iterator[str]:
-        """The runs behind a table and seed and all of their teachers, teachers first."""
+    def needed(self, block: RowAndSeed) -> Iterator[str]:
+        """The runs behind a row at a seed and all of their teachers, teachers first."""
         for line in self._lines[block]:
             for run in split_members(line[5]):
                 yield from self._with_lineage(run)
@@ -208,18 +224,35 @@ def check_recipes(sources: Sequence[PooledFolder]) -> None:
             raise InputError(f"{unlike[0]}; {advice}")
 
 
-def pooled_scale(scales: Sequence[Scale], name: str) -> Scale:
-    """The first scale under another name, with the tables and seeds of all of them.
+def pooled_scale(plans: Sequence[Plan], name: str) -> Scale:
+    """The first plan's scale under another name, with the tables, rows and seeds of all plans.
 
-    ``seeds`` are those that most tables have, and ``table_seeds`` those of the other tables.
+    ``seeds`` are those that most tables have, ``table_seeds`` those of the other tables, and
+    ``row_seeds`` those of rows that have others than most rows of their table.
     """
-    seeds: dict[str, set[int]] = {}
-    for scale in scales:
-        for table in scale.tables:
-            seeds.setdefault(table, set()).update(scale.seeds_of(table))
-    by_table = {table: tuple(sorted(of_table)) for table, of_table in seeds.items()}
-    ((usual, _),) = Counter(by_table.values()).most_common(1)
-    others = {table: of_table for table, of_table in by_table.items() if of_table != usual}
-    config = scales[0].model_dump(mode="json")
-    keys = {"scale": name, "tables": [*seeds], "seeds": usual, "table_seeds": others}
+    seeds: dict[str, dict[str, set[int]]] = {}
+    for plan in plans:
+        for table in plan.tables:
+            for row, of_row in plan.seeds_by_row(table).items():
+                seeds.setdefault(table, {}).setdefault(row, set()).update(of_row)
+    by_table, row_seeds = {}, {}
+    for table, by_row in seeds.items():
+        sorted_seeds = {row: tuple(sorted(of_row)) for row, of_row in by_row.items()}
+        by_table[table] = _most_common(filter(None, sorted_seeds.values()))
+        if rows := _others(sorted_seeds, by_table[table]):
+            row_seeds[table] = rows
+    usual = _most_common(by_table.values())
+    config = plans[0].scale.model_dump(mode="json")
+    keys = {"tables": [*seeds], "seeds": usual, "table_seeds": _others(by_table, usual)}
+    keys |= {"scale": name, "row_seeds": row_seeds}
     return check_scale({**config, **keys}, f"pool --scale {name}")
+
+
+def _most_common(seeds: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    ((usual, _),) = Counter(seeds).most_common(1)
+    return usual
+
+
+def _others(seeds: Mapping[str, tuple[int, ...]], usual: tuple[int, ...]) -> dict[str, Any]:
+    """The tables or rows whose seeds are not the usual ones."""
+    return {name: own for name, own in seeds.items() if own != usual}

@@ -9,6 +9,7 @@ import pandas as pd
 
 from replication.analysis.quality import SIX_DIGITS
 from replication.config.paper_tables import TABLES
+from replication.files import write_text
 from replication.plan.plan import PUBLISHED
 from replication.publication.derive import (
     remove_second_renderings,
@@ -71,11 +72,7 @@ def _copy_measured_files(pooled: Pooled, part: Path) -> Iterator[str]:
     sources = list({id(source): source for source in pooled.chosen.values()}.values())
     for name in NOTEBOOK_FRAMES:
         files = [csv_path(source.folder, name) for source in sources]
-        if file := next(filter(Path.is_file, files), None):
-            copy = csv_path(part, name)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(file, copy)
-            yield f"{copy.relative_to(part)}: copied from {file}, with the seeds that it has there"
+        yield from _copy_frame([file for file in files if file.is_file()], csv_path(part, name))
     criteria = [
         read_csv_file(source.folder, "criteria")
         for source in sources
@@ -89,3 +86,26 @@ def _copy_measured_files(pooled: Pooled, part: Path) -> Iterator[str]:
     for name, file in workflow_files().items():
         (part / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, part / name)
+
+
+def _copy_frame(files: Sequence[Path], copy: Path) -> Iterator[str]:
+    """Write the lines of each row of a table as the first file has them; notes on their origin.
+
+    Lines that belong to no row are those of the first file that has any.
+    """
+    taken: set[str] = set()
+    parts = []
+    for file in files:
+        lines = pd.read_csv(file, dtype=str, keep_default_na=False)
+        rows = lines["row"] if "row" in lines else pd.Series("", index=lines.index)
+        own = lines[~rows.isin(taken)]
+        if len(own):
+            parts.append(own)
+            which = ", ".join(rows[own.index].unique())
+            shown = f"{copy.parent.name}/{copy.name}" + (f", {which}" if which else "")
+            yield f"{shown}: copied from {file}, with the seeds that it has there"
+        taken |= set(rows)
+    if files:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        text = pd.concat(parts).to_csv(index=False) if parts else files[0].read_text("utf-8")
+        write_text(copy, text)

@@ -13,6 +13,7 @@ from replication.report.plotting import (
     drawn,
     estimates,
     limits,
+    without_results,
 )
 
 COLUMN_NAMES = {
@@ -61,6 +62,8 @@ def reliability(bins: pd.DataFrame, quality: pd.DataFrame) -> Figure:
     ``tables/quality.csv``. Faint lines are the seeds, points all seeds together, with an area by
     their share of the items; bins of fewer than ten items are left out.
     """
+    if bins.empty:
+        return without_results("DenseNet-90-60")
     figure, grid = canvas(2, 3, 4.9, sharex=True, sharey=True)
     ece = quality[quality["metric"] == "ece"].set_index("column")
     for column, axes in zip(DIAGRAMS, grid.flat, strict=True):

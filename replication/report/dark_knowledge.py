@@ -18,6 +18,7 @@ from replication.report.plotting import (
     TREATMENT_NAMES,
     drawn,
     panels,
+    without_results,
 )
 
 TERMS = {
@@ -113,6 +114,8 @@ def similarity_structure(similarity: pd.DataFrame) -> Figure:
     `similarity`: ``class_similarity.csv``. The permutation keeps a sample's argmax, the values of
     the other classes and the entropy; it destroys which classes are similar (§3.2).
     """
+    if similarity.empty:
+        return without_results("DenseNet-90-60")
     both = {
         str(treatment): means.drop(columns=["treatment", "argmax"]).to_numpy(float)
         for treatment, means in similarity.groupby("treatment", sort=False)

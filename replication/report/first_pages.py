@@ -3,7 +3,6 @@
 from itertools import compress
 
 from replication.analysis.tested_data import describe_data_sets
-from replication.config.paper_names import table_names
 from replication.plan.plan import Plan
 from replication.report.layout import QUALITY_METRICS
 from replication.report.outcome import (
@@ -14,6 +13,7 @@ from replication.report.outcome import (
     tested_claims,
 )
 from replication.report.study_outcome import is_study
+from replication.report.table_seeds import describe_seeds
 
 PAGE = "README.md"
 """The first page of a publication."""
@@ -139,17 +139,7 @@ def _size(plan: Plan) -> str:
     trained_on = {run.dataset for run in plan.runs.values()}
     words = describe_data_sets(plan.scale)
     data = "; ".join(words[key] for key, name in plan.scale.datasets.items() if name in trained_on)
-    seeds = len(plan.seeds)
-    tables_by_seeds: dict[int, list[str]] = {}
-    for name in plan.tables:
-        tables_by_seeds.setdefault(len(plan.scale.seeds_of(name)), []).append(name)
-    others = "; ".join(
-        f"{number} for {table_names(sorted(names))}"
-        for number, names in tables_by_seeds.items()
-        if number != seeds
-    )
-    shown = f"{seeds} seed{'s' * (seeds != 1)}" + f" ({others})" * bool(others)
-    return f"{len(plan.runs):,} networks were trained with {shown}, on {data}."
+    return f"{len(plan.runs):,} networks were trained with {describe_seeds(plan)}, on {data}."
 
 
 def _met(plan: Plan) -> list[str]:

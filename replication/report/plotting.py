@@ -135,6 +135,14 @@ def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figu
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+def without_results(network: str) -> Figure:
+    """What stands in the place of a figure of a network that the scale does not train."""
+    figure, grid = canvas(1, 1, 0.6)
+    grid[0, 0].set_axis_off()
+    grid[0, 0].text(0.5, 0.5, f"{network} has no results at this scale.", ha="center", va="center")
+    return figure
+
+
 def panels(
     titles: Iterable[str], height: float, xlabel: str, *ylabels: str, **options: Any
 ) -> tuple[Figure, Any]:

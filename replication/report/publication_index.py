@@ -4,10 +4,10 @@ import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
-from replication.config.paper_names import table_names
 from replication.report.primary_claims import claims_table
 from replication.report.published_results import Publications, markdown_table
 from replication.report.table_files import PRINTED_DATASETS
+from replication.report.table_seeds import tables_by_seeds
 
 
 def scales_table(publications: Publications) -> str:
@@ -35,7 +35,7 @@ def scales_table(publications: Publications) -> str:
             [
                 f"[{scale}]({scale}/README.md)",
                 "; ".join(data),
-                tables_by_seeds(publications.file(scale, "cells")),
+                tables_by_seeds(publications.plan(scale)),
                 f"{len(runs):,}",
                 f"{runs['seconds'].sum() / 3600:.1f}",
                 ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
@@ -48,15 +48,6 @@ def scales_table(publications: Publications) -> str:
 def primary_claims_table(publications: Publications) -> str:
     """Return the primary claims at all published scales, with links to their pages."""
     return claims_table(publications, publications.scales, "")
-
-
-def tables_by_seeds(cells: pd.DataFrame) -> str:
-    """Return the tables of a scale by their numbers of seeds: ``Table 2: 10; Table 1: 5``."""
-    seeds = cells.groupby("table", sort=True)["seed"].nunique()
-    parts = [
-        f"{table_names(names.index)}: {count}" for count, names in seeds.groupby(seeds, sort=True)
-    ]
-    return "; ".join(reversed(parts))
 
 
 def _verdicts(claims: pd.DataFrame) -> str:

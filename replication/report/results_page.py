@@ -7,7 +7,6 @@ import pandas as pd
 from replication.analysis.fair_test import FAIR_TEST
 from replication.config.paper_names import networks_on_data, paper_name
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
-from replication.report.publication_index import tables_by_seeds
 from replication.report.published_results import (
     Publications,
     difference_of,
@@ -19,6 +18,7 @@ from replication.report.published_results import (
     verdict_of,
     with_interval,
 )
+from replication.report.table_seeds import tables_by_seeds
 
 CONTRAST = "difference of "
 """How the metric of a contrast begins in ``tables/<name>.csv``."""
@@ -36,7 +36,7 @@ def overview(publications: Publications) -> str:
         rows.append(
             [
                 f"[`{scale}`](../published/{scale}/README.md)",
-                tables_by_seeds(publications.file(scale, "cells")),
+                tables_by_seeds(publications.plan(scale)),
                 f"{len(runs):,}",
                 ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
                 f"{decided} of {len(primary)}",

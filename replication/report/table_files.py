@@ -10,6 +10,7 @@ from replication import files
 from replication.analysis.collect import measure_table
 from replication.analysis.pooled_spread import describe_spread
 from replication.analysis.table_statistics import table_statistics
+from replication.config.paper_names import paper_name
 from replication.data.specs import DATASETS
 from replication.plan.plan import Plan
 from replication.report.rendering import render
@@ -80,7 +81,8 @@ def note(plan: Plan, name: str, spreads: Iterable[object], reasons: Sequence[str
     """The sentences below a table that are its own.
 
     They say which data stand for the paper's, what the table's file notes, what the intervals rest
-    on where there are few seeds (``spreads``, a column of the table), and why cells are empty.
+    on where there are few seeds (``spreads``, a column of the table), which rows are not trained,
+    and why cells are empty.
     """
     spec = plan.tables[name]
     used = []
@@ -91,5 +93,9 @@ def note(plan: Plan, name: str, spreads: Iterable[object], reasons: Sequence[str
         used.append(label if label == printed else f"{label} for {printed}")
     data = f"Scale {plan.scale.scale}: {', '.join(used)}."
     pooled = describe_spread(spreads)
-    empty_cells = [f"Empty cell: {reason}." for reason in reasons]
-    return " ".join([data, *spec.notes, *([pooled] if pooled else []), *empty_cells])
+    sentences = [data, *spec.notes, *([pooled] if pooled else [])]
+    untrained = [paper_name(row) for row, seeds in plan.seeds_by_row(name).items() if not seeds]
+    if untrained:
+        sentences.append(f"Not trained at this scale: {', '.join(untrained)}.")
+    sentences += [f"Empty cell: {reason}." for reason in reasons]
+    return " ".join(sentences)

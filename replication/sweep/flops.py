@@ -6,7 +6,7 @@ Where they are kept already, nothing here imports torch.
 import json
 import math
 
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.data.specs import ImageSpec
 from replication.plan.plan import Plan
 from replication.plan.run import Run

@@ -5,7 +5,7 @@ import time
 
 import torch
 
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.data.images import one_thread
 from replication.data.specs import ImageSpec
 from replication.networks.counting import build_network

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from replication.config.decisions import Decisions
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.config.yaml_model import validate
 from replication.data.images import ImageData
 from replication.metrics import error

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.data.images import ImageData, Items
 from replication.errors import InputError
 from replication.gradients import cosine, difference, ground_truth_share

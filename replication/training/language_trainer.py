@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from replication.config.scale import LanguageRecipe
+from replication.config.recipes import LanguageRecipe
 from replication.data.text import IGNORED, Corpus, windows
 from replication.errors import InputError
 from replication.metrics import perplexity

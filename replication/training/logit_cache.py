@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from replication import files
 from replication.architectures.catalogue import kind_of
-from replication.config.scale import ImageRecipe, LanguageRecipe
+from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.data.images import ImageData
 from replication.data.text import Corpus
 from replication.errors import InputError

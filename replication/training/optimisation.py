@@ -7,7 +7,7 @@ import torch
 from timm.optim._optim_factory import create_optimizer_v2, get_optimizer_info
 from torch import nn
 
-from replication.config.scale import ImageRecipe, LanguageRecipe
+from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.errors import InputError
 
 

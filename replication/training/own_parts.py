@@ -13,7 +13,7 @@ from torch import nn
 
 from replication.architectures.catalogue import TIMM, kind_of
 from replication.config.custom_objectives import find_objective, is_custom
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.data.images import ImageData, Items
 from replication.data.specs import ImageSpec
 from replication.errors import InputError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from replication.config.scale import ImageRecipe, LanguageRecipe
+from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.config.yaml_model import validate
 from replication.plan.run import GIVEN
 from replication.results.csv_files import read_csv

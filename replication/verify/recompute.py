@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.distributions import Categorical
 
-from replication.config.scale import LanguageRecipe
+from replication.config.recipes import LanguageRecipe
 from replication.data.images import ImageData
 from replication.data.prepared import describe
 from replication.networks import network_arguments

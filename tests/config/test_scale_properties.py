@@ -130,7 +130,7 @@ def test_an_unknown_key_anywhere_in_a_scale_is_one_line_with_its_name(
 ) -> None:
     config = check_scale(DEFAULT, "default").model_dump(mode="json")
     # Their keys are names of networks, of tables, and of data sets.
-    free = {"width_ratios", "resources", "table_seeds", "exceptions"}
+    free = {"width_ratios", "resources", "table_seeds", "row_seeds", "exceptions"}
     places = [
         (path, mapping)
         for path, mapping in mappings_of(config)

@@ -38,7 +38,7 @@ def test_the_six_tables_need_86_runs_per_seed(scale: str) -> None:
     seen: set[str] = set()
     for table, expected in NEW_RUNS.items():
         wanted = {run.id for cell in plan.table_cells(table) for run in cell.runs()}
-        assert len(wanted - seen) == expected * len(plan.scale.seeds_of(table))
+        assert len(wanted - seen) == expected * len(plan.seeds)
         seen |= wanted
     assert sum(NEW_RUNS.values()) == 86
 
@@ -274,9 +274,53 @@ def test_a_table_has_its_own_seeds_and_the_others_those_of_the_scale() -> None:
         assert all([*cell.members] == seeds for cell in plan.table_cells(table))
 
 
-def test_seeds_of_an_unknown_table_are_one_line() -> None:
-    with refused("scale tiny", "`table_seeds`: no table `tabel2`"):
-        tiny_plan(table_seeds={"tabel2": [0]})
+def test_a_row_has_its_own_seeds_and_the_others_those_of_the_table() -> None:
+    plan = tiny_plan(
+        tables=["table2", "table4"],
+        seeds=[0, 1],
+        table_seeds={"table2": [2, 3]},
+        row_seeds={"table2": {"densenet-80-80": [5], "densenet-80-120": []}},
+    )
+    assert plan.seeds == (0, 1, 2, 3, 5)
+    assert plan.seeds_by_row("table2") == {
+        "densenet-112-33": (2, 3),
+        "densenet-90-60": (2, 3),
+        "densenet-80-80": (5,),
+        "densenet-80-120": (),
+    }
+    assert "densenet_80_120" not in {run.network for run in plan.runs.values()}
+    by_network = {
+        network: {
+            plan.lineage_seeds[run.id] for run in plan.runs.values() if run.network == network
+        }
+        for network in ("densenet_80_80", "densenet_112_33")
+    }
+    assert by_network == {"densenet_80_80": {5}, "densenet_112_33": {2, 3}}
+
+
+def test_students_of_a_row_that_is_not_trained_itself_have_their_teacher() -> None:
+    plan = tiny_plan(
+        tables=["table4"], seeds=[0], row_seeds={"table4": {"teacher densenet-90-60": []}}
+    )
+    teachers = [run for run in plan.runs.values() if run.teacher is None]
+    assert [run.network for run in teachers] == ["densenet_90_60"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"table_seeds": {"tabel2": [0]}}, "`table_seeds`: no table `tabel2`"),
+        ({"row_seeds": {"tabel2": {}}}, "`row_seeds`: no table `tabel2`"),
+        ({"row_seeds": {"table6": {"lstn": [0]}}}, "no row `lstn`; there are: cnn-lstm, lstm"),
+        (
+            {"row_seeds": {"table6": {"lstm": [], "cnn-lstm": []}}},
+            "`row_seeds.table6`: no row has a seed; give one a seed, or leave `table6` out",
+        ),
+    ],
+)
+def test_seeds_of_an_unknown_table_or_row_are_one_line(keys: dict[str, Any], message: str) -> None:
+    with refused("scale tiny", message):
+        tiny_plan(**keys)
 
 
 def flattened(table: TableSpec) -> dict[tuple[str, str], float | None]:

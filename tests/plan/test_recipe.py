@@ -13,7 +13,8 @@ from safetensors.numpy import save_file
 from support.checks import refused
 from support.plans import ROOT, tiny_plan
 
-from replication.config.scale import ImageRecipe, check_scale, read_config
+from replication.config.recipes import ImageRecipe
+from replication.config.scale import check_scale, read_config
 from replication.data.own_images import read_own_images
 from replication.plan.plan import Plan
 from replication.plan.recipe import REVISIONS, hash_recipe, with_version

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,28 @@ from replication.verify.verification import verify
 FIRST, SECOND = Path("pooled/first"), Path("pooled/second")
 
 
-def part_of_small_results(folder: Path, tables: Sequence[str], seeds: Sequence[int]) -> Path:
-    """Results with some tables and seeds of the small ones, without the folders of their runs."""
+RowSeeds = Mapping[str, Mapping[str, tuple[int, ...]]]
+UPPER: RowSeeds = {
+    "table3": {"wide-resnet-28-5": (), "wide-resnet-28-10": (0,)},
+    "treatments": {"residual": ()},
+}
+LOWER: RowSeeds = {
+    "table3": {"wide-resnet-28-1": (), "wide-resnet-28-2": (), "wide-resnet-28-10": (1,)},
+    "treatments": {"wide": ()},
+}
+"""Seeds of the rows that one of two parts has, or does not have."""
+
+
+def part_of_small_results(
+    folder: Path,
+    tables: Sequence[str],
+    seeds: Sequence[int],
+    row_seeds: RowSeeds | None = None,
+) -> Path:
+    """Results with some tables, rows and seeds of the small ones, without their runs' folders."""
     plan = small_plan_of(seeds=list(seeds))
-    scale = plan.scale.model_copy(update={"tables": tuple(tables)})
-    plan = Plan.make(scale, Path("tables"))
+    keys = {"tables": tuple(tables), "row_seeds": row_seeds or {}}
+    plan = Plan.make(plan.scale.model_copy(update=keys), Path("tables"))
     (Path("results/tiny") / SCALE_FILE).unlink(missing_ok=True)
     build_small_results(plan)
     folder.mkdir(parents=True)
@@ -61,6 +78,8 @@ def parts(tmp_path_factory: pytest.TempPathFactory) -> Path:
             part_of_small_results(Path("pooled/second"), tables, [1])
             part_of_small_results(Path("pooled/table3"), ["table3"], [0, 1])
             part_of_small_results(Path("pooled/others"), ["table6", "treatments"], [0, 1])
+            part_of_small_results(Path("pooled/upper"), tables, [0, 1], UPPER)
+            part_of_small_results(Path("pooled/lower"), ["table3", "treatments"], [0, 1], LOWER)
     return folder
 
 
@@ -84,8 +103,8 @@ def other_bytes(folder: Path, query: str) -> None:
     runs.to_csv(folder / "runs.csv", index=False)
 
 
-@pytest.mark.parametrize("names", [("first", "second"), ("table3", "others")])
-def test_seeds_or_tables_that_are_pooled_are_as_if_built_together(names: tuple[str, str]) -> None:
+@pytest.mark.parametrize("names", [("first", "second"), ("table3", "others"), ("upper", "lower")])
+def test_what_is_pooled_is_as_if_it_was_built_together(names: tuple[str, str]) -> None:
     folders = [Path("pooled", name) for name in names]
     pooled = pool(folders, "all")
     expected = Path("pooled/all")
@@ -98,6 +117,7 @@ def test_seeds_or_tables_that_are_pooled_are_as_if_built_together(names: tuple[s
     for column in ("device", "commit", "model_sha256", "teacher", "root_teacher", "lineage_seed"):
         assert own[column].astype(str).tolist() == runs[column].astype(str).tolist(), column
     assert pooled.plan.scale.seeds == (0, 1)
+    assert pooled.plan.scale.row_seeds == {}
     assert {*pooled.plan.scale.tables} == {"table3", "table6", "treatments"}
     assert pooled.correctness
 
@@ -120,6 +140,26 @@ def test_seeds_of_each_table_are_those_that_are_there() -> None:
     scale = pool([FIRST, Path("pooled/table3")], "some").plan.scale
     assert scale.seeds == (0,)
     assert scale.table_seeds == {"table3": (0, 1)}
+
+
+def test_seeds_of_each_row_are_those_that_are_there() -> None:
+    scale = pool([Path("pooled/upper"), Path("pooled/others")], "some").plan.scale
+    assert scale.table_seeds == {}
+    rows = {"wide-resnet-28-5": (), "wide-resnet-28-10": (0,)}
+    assert scale.row_seeds == {"table3": rows}
+
+
+def test_rows_that_are_not_trained_stay_empty_and_are_named() -> None:
+    to, findings, _ = write_pool(
+        [Path("pooled/lower"), Path("pooled/table3")], "some", notebooks=False
+    )
+    assert findings.problems == []
+    table = pd.read_csv(to / "tables/treatments.csv").set_index("row")
+    assert table.loc["wide", "n"].eq(0).all()
+    assert table.loc["residual", "n"].eq(2).all()
+    assert "Not trained at this scale: wide." in (to / "tables/treatments.md").read_text("utf-8")
+    assert not [note for note in findings.remarks if "empty cells" in note]
+    assert "2 seeds (2 for" in (to / "README.md").read_text("utf-8")
 
 
 def test_a_run_of_other_bytes_is_refused_unless_one_folder_is_preferred() -> None:

@@ -16,7 +16,7 @@ from support.workplace import PATH
 from replication import files
 from replication.analysis.measure import error, perplexity
 from replication.config.datasets import ImageDataset
-from replication.config.scale import ImageRecipe
+from replication.config.recipes import ImageRecipe
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.run_folder import (

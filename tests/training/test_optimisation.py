@@ -15,7 +15,7 @@ from timm.scheduler.cosine_lr import CosineLRScheduler
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from replication.config.scale import ImageRecipe, LanguageRecipe
+from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.data.prepare import prepare
 from replication.errors import InputError
 from replication.plan.plan import Plan
