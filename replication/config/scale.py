@@ -26,7 +26,9 @@ from replication.config.yaml_model import (
     validate,
 )
 
-DEFAULT = Path("config/digits.yaml")
+CONFIG = Path("config")
+"""The folder of the suite's own scales."""
+DEFAULT = CONFIG / "digits.yaml"
 Seeds = Annotated[tuple[Seed, ...], Unique]
 
 

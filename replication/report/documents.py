@@ -35,6 +35,7 @@ TEXTS: dict[str, Callable[[Publications], str]] = {
     "findings": findings,
     "summary": check_scale_summary,
     "published": results_page.overview,
+    "unfinished scales": results_page.unfinished_scales,
     "primary claims": results_page.primary_claims,
     "other decided claims": results_page.other_decided_claims,
     "controls": partial(results_page.contrasts, table="controls"),

@@ -6,6 +6,7 @@ import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
 from replication.config.paper_names import networks_on_data, paper_name
+from replication.config.scale import CONFIG, check_scale, read_config
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.published_results import (
     Publications,
@@ -18,7 +19,7 @@ from replication.report.published_results import (
     verdict_of,
     with_interval,
 )
-from replication.report.table_seeds import tables_by_seeds
+from replication.report.table_seeds import describe_progress, tables_by_seeds
 
 CONTRAST = "difference of "
 """How the metric of a contrast begins in ``tables/<name>.csv``."""
@@ -43,6 +44,17 @@ def overview(publications: Publications) -> str:
             ]
         )
     return markdown_table(header, rows)
+
+
+def unfinished_scales(publications: Publications) -> str:
+    """Return a sentence for each scale of which tables or seeds are missing: what it has."""
+    sentences = []
+    for scale in publications.scales:
+        file = publications.folder.parent / CONFIG / f"{scale}.yaml"
+        if file.is_file():
+            planned = check_scale(read_config([file]), str(file))
+            sentences.append(describe_progress(publications.plan(scale), planned))
+    return "\n".join(filter(None, sentences)) or "All published scales are whole."
 
 
 def primary_claims(publications: Publications) -> str:

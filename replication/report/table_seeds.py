@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from replication.config.paper_names import paper_name, table_name, table_names
+from replication.config.scale import Scale
 from replication.plan.plan import Plan
 
 
@@ -27,6 +28,29 @@ def describe_seeds(plan: Plan) -> str:
         if seeds != total or any(_fewer(plan, tables))
     ]
     return f"{total} seed{'s' * (total != 1)}" + (f" ({'; '.join(others)})" if others else "")
+
+
+def describe_progress(plan: Plan, planned: Scale) -> str | None:
+    """What a publication has of the tables and seeds that its scale plans, as a sentence.
+
+    ``plan`` is that of the publication, and ``planned`` the scale as its file in ``config`` is.
+    Returns None where nothing is missing.
+    """
+    missing = sorted(set(planned.tables) - set(plan.tables))
+    parts, is_whole = [], not missing
+    for seeds, names in _by_number(plan).items():
+        by_aim: defaultdict[int, list[str]] = defaultdict(list)
+        for name in names:
+            aims = [len(planned.seeds_of(name, row)) for row in plan.tables[name].rows]
+            by_aim[max(aims) if name in planned.tables else seeds].append(name)
+        for aim, tables in by_aim.items():
+            fewer = "".join(_fewer(plan, tables))
+            is_whole = is_whole and seeds >= aim and not fewer
+            number = f"{seeds} of {aim} seeds" if seeds < aim else f"{seeds} seeds"
+            parts.append(f"{table_names(tables)} with {number}{fewer}")
+    follow = f"; {table_names(missing)} follow" if missing else ""
+    has = f"The scale `{plan.scale.scale}` has {' and '.join(parts)} so far{follow}."
+    return None if is_whole else has
 
 
 def _by_number(plan: Plan) -> dict[int, list[str]]:
