@@ -26,9 +26,9 @@ from replication.config.yaml_model import (
     validate,
 )
 
-CONFIG = Path("config")
+OWN_SCALES = Path("config")
 """The folder of the suite's own scales."""
-DEFAULT = CONFIG / "digits.yaml"
+DEFAULT = OWN_SCALES / "digits.yaml"
 Seeds = Annotated[tuple[Seed, ...], Unique]
 
 

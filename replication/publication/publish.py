@@ -13,7 +13,7 @@ from pathlib import Path
 
 from replication import files
 from replication.config.paper_tables import TABLES
-from replication.config.scale import CONFIG
+from replication.config.scale import OWN_SCALES
 from replication.errors import InputError
 from replication.plan.plan import PUBLISHED, SCALE_FILE, Plan
 from replication.publication.clean_notebooks import clean_notebook
@@ -65,7 +65,7 @@ def _check_is_not_anothers(to: Path, plan: Plan) -> None:
         published = json.loads((to / SCALE_FILE).read_text(encoding="utf-8"))["folder"]
     except (OSError, ValueError, LookupError, TypeError):
         return
-    folders = [folder or str(CONFIG) for folder in (published, plan.scale.folder)]
+    folders = [folder or str(OWN_SCALES) for folder in (published, plan.scale.folder)]
     if folders[0] != folders[1]:
         raise InputError(
             f"{to}: is a publication of another scale of this name, that of the folder"

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from replication.config.paper_tables import TABLES
-from replication.config.scale import CONFIG, check_scale, read_config
+from replication.config.scale import OWN_SCALES, check_scale, read_config
 from replication.errors import InputError
 from replication.plan.plan import MACHINE, SCALE_FILE, Plan, read_scale
 from replication.results.csv_files import csv_path
@@ -98,7 +98,7 @@ def read_plan(results: Path, tables: Path, configfiles: Sequence[Path], findings
 
 
 def _configured(name: str) -> Path:
-    return CONFIG / f"{name}.yaml"
+    return OWN_SCALES / f"{name}.yaml"
 
 
 def _conclude(results: Path, reference: Path, findings: Findings) -> None:
