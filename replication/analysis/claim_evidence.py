@@ -147,7 +147,7 @@ def _paper(
     shown = f"The paper prints {_number(claims, name, printed)}"
     if math.isnan(claims.reported_effect(name)):
         return f"{shown}."
-    fraction, low, high = (f"{value:.2f}".replace("-", "−") for value in measurement.fractions)
+    fraction, low, high = (f"{value:z.2f}".replace("-", "−") for value in measurement.fractions)
     interval = f" [{low} to {high}]" if measurement.tested else ""
     sizes = {
         AT_LEAST_HALF: f"at least half of it (corrected {_p_value(decision.corrected[LARGE])})",

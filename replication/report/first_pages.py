@@ -139,7 +139,9 @@ def _size(plan: Plan) -> str:
     trained_on = {run.dataset for run in plan.runs.values()}
     words = describe_data_sets(plan.scale)
     data = "; ".join(words[key] for key, name in plan.scale.datasets.items() if name in trained_on)
-    return f"{len(plan.runs):,} networks were trained with {describe_seeds(plan)}, on {data}."
+    # Names such as 0.5*Depth would begin italics, in Markdown and in reStructuredText.
+    seeds = describe_seeds(plan).replace("*", r"\*")
+    return f"{len(plan.runs):,} networks were trained with {seeds}, on {data}."
 
 
 def _met(plan: Plan) -> list[str]:
@@ -179,7 +181,7 @@ def _fraction(line: dict[str, str]) -> str:
         numbers = [float(line[f"fraction{end}"]) for end in ("", "_low", "_high")]
     except (KeyError, ValueError):
         return NOTHING
-    fraction, low, high = (f"{number:.2f}".replace("-", "−") for number in numbers)
+    fraction, low, high = (f"{number:z.2f}".replace("-", "−") for number in numbers)
     return f"{fraction} [{low}, {high}]: {line['size']}"
 
 

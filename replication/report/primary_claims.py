@@ -228,14 +228,16 @@ def _verdicts_sentence(primary: pd.DataFrame, scale: str) -> str:
 
 
 def _sizes_sentence(primary: pd.DataFrame) -> str:
-    fractions = primary["fraction"].dropna()
+    """How large the effects are relative to the paper's; only one with an interval is known."""
+    fractions = primary["fraction"][primary["fraction_low"].notna()]
     if fractions.empty:
         return ""
     counts = primary["size"].value_counts()
     at_least, below = (int(counts.get(size, 0)) for size in ("at least half", "below half"))
+    effects = "effects" if len(fractions) == primary["fraction"].count() else "known effects"
     sentence = (
-        f"In proportion to the error, the effects are {fractions.min():.2f} to"
-        f" {fractions.max():.2f} times the paper's: {COUNT_WORDS[at_least]} of them"
+        f"In proportion to the error, the {effects} are {fractions.min():z.2f} to"
+        f" {fractions.max():z.2f} times the paper's: {COUNT_WORDS[at_least]} of them"
         f" {'is' if at_least <= 1 else 'are'} shown to be at least half as large, and"
         f" {COUNT_WORDS[below]} to be smaller than half."
     )

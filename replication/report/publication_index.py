@@ -5,7 +5,7 @@ import pandas as pd
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
 from replication.report.primary_claims import claims_table
-from replication.report.published_results import Publications, markdown_table
+from replication.report.published_results import Publications, escaped, markdown_table
 from replication.report.table_files import PRINTED_DATASETS
 from replication.report.table_seeds import tables_by_seeds
 
@@ -35,7 +35,7 @@ def scales_table(publications: Publications) -> str:
             [
                 f"[{scale}]({scale}/README.md)",
                 "; ".join(data),
-                tables_by_seeds(publications.plan(scale)),
+                escaped(tables_by_seeds(publications.plan(scale))),
                 f"{len(runs):,}",
                 f"{runs['seconds'].sum() / 3600:.1f}",
                 ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),

@@ -146,7 +146,7 @@ def verdict_of(line: "pd.Series[float]") -> str:
     if pd.isna(line["fraction"]):
         return verdict
     numbers = [line["fraction"], line["fraction_low"], line["fraction_high"]]
-    fraction, low, high = (f"{number:.2f}".replace("-", "−") for number in numbers)
+    fraction, low, high = (f"{number:z.2f}".replace("-", "−") for number in numbers)
     interval = "" if pd.isna(line["fraction_low"]) else f" [{low}, {high}]"
     return f"{verdict}; {fraction}{interval} of the paper's effect, {line['size']}"
 

@@ -37,7 +37,7 @@ def overview(publications: Publications) -> str:
         rows.append(
             [
                 f"[`{scale}`](../published/{scale}/README.md)",
-                tables_by_seeds(publications.plan(scale)),
+                escaped(tables_by_seeds(publications.plan(scale))),
                 f"{len(runs):,}",
                 ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
                 f"{decided} of {len(primary)}",
@@ -54,7 +54,7 @@ def unfinished_scales(publications: Publications) -> str:
         if file.is_file():
             planned = check_scale(read_config([file]), str(file))
             sentences.append(describe_progress(publications.plan(scale), planned))
-    return "\n".join(filter(None, sentences)) or "All published scales are whole."
+    return escaped("\n".join(filter(None, sentences))) or "All published scales are whole."
 
 
 def primary_claims(publications: Publications) -> str:

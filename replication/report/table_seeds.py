@@ -10,8 +10,8 @@ from replication.plan.plan import Plan
 def tables_by_seeds(plan: Plan) -> str:
     """The tables of a scale by their numbers of seeds: ``Table 2: 10; Tables 1 and 3: 5``.
 
-    Where rows of a table have fewer seeds than others, they are named: ``Table 2: 5, of which
-    DenseNet-80-80: 2``.
+    Where rows of a table have fewer seeds than others, they are named: ``Table 2: 5, but 2 for
+    DenseNet-80-80``.
     """
     parts = []
     for seeds, tables in _by_number(plan).items():
@@ -73,7 +73,7 @@ def _fewer(plan: Plan, tables: list[str]) -> list[str]:
                 rows[len(seeds)].append(paper_name(row))
         in_table = f" in {table_name(table)}" if len(tables) > 1 else ""
         parts += [
-            f", of which {', '.join(names)}{in_table}: {seeds or 'none'}"
+            f", but {seeds or 'none'} for {', '.join(names)}{in_table}"
             for seeds, names in rows.items()
         ]
     return parts

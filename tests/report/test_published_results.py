@@ -15,6 +15,8 @@ def test_an_effect_without_an_interval_has_none() -> None:
     assert verdict_of(line) == "**undecided** (too few seeds); 0.35 of the paper's effect, open"
     line = pd.Series({**ONE_SEED, "fraction_low": -0.1, "fraction_high": 0.8})
     assert verdict_of(line).endswith("; 0.35 [−0.10, 0.80] of the paper's effect, open")
+    line["fraction"] = -0.004
+    assert verdict_of(line).endswith("; 0.00 [−0.10, 0.80] of the paper's effect, open")
 
 
 def test_a_claim_that_was_not_measured_has_neither_seeds_nor_a_verdict() -> None:
@@ -43,7 +45,18 @@ def test_a_scale_with_one_tested_claim_says_which_and_by_how_much() -> None:
 
 
 def test_claims_whose_size_is_unknown_have_no_sentence_on_sizes() -> None:
-    assert _sizes_sentence(pd.DataFrame([{**ONE_SEED, "fraction": float("nan")}])) == ""
+    unknown = {**ONE_SEED, "fraction": float("nan"), "fraction_low": float("nan")}
+    assert _sizes_sentence(pd.DataFrame([unknown])) == ""
+
+
+def test_effects_of_one_seed_are_not_among_the_known_ones() -> None:
+    several = {**ONE_SEED, "fraction_low": 0.1, "size": "below half"}
+    one = {**ONE_SEED, "fraction": -0.004, "fraction_low": float("nan")}
+    sentence = _sizes_sentence(pd.DataFrame([several, {**several, "fraction": 0.2}, one]))
+    assert sentence.startswith("In proportion to the error, the known effects are 0.20 to 0.35")
+    assert "the effects are 0.20 to 0.35" in _sizes_sentence(
+        pd.DataFrame([several, {**several, "fraction": 0.2}])
+    )
 
 
 def test_scales_that_lack_a_table_are_left_out(tmp_path: Path) -> None:

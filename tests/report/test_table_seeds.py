@@ -17,11 +17,11 @@ def test_tables_are_listed_by_their_numbers_of_seeds() -> None:
 
 def test_rows_with_fewer_seeds_are_named() -> None:
     plan = tiny_plan(tables=["table2", "table3"], seeds=[0, 1], row_seeds=ROWS)
-    fewer = "of which DenseNet-80-80 in Table 2: 1, of which DenseNet-80-120 in Table 2: none"
+    fewer = "but 1 for DenseNet-80-80 in Table 2, but none for DenseNet-80-120 in Table 2"
     assert tables_by_seeds(plan) == f"Tables 2 and 3: 2, {fewer}"
     assert describe_seeds(plan) == f"2 seeds (2 for Tables 2 and 3, {fewer})"
     alone = tiny_plan(tables=["table2"], seeds=[0, 1], row_seeds=ROWS)
-    assert tables_by_seeds(alone).startswith("Table 2: 2, of which DenseNet-80-80: 1")
+    assert tables_by_seeds(alone).startswith("Table 2: 2, but 1 for DenseNet-80-80")
 
 
 def test_one_number_for_all_tables_is_said_once() -> None:
