@@ -63,14 +63,14 @@ def paper_name(key: str) -> str:
 def network_name(network: str) -> str:
     """The name of a network of the catalogue as the paper writes it.
 
-    For example ``DenseNet-90-60``, ``DenseNet-90-60, 0.5*Depth`` and ``Pre-ResNet-14-0.5``.
+    For example ``DenseNet-90-60``, ``DenseNet-90-60 (0.5*Depth)`` and ``Pre-ResNet-14-0.5``.
     """
     change = ""
     for pattern, quantity in _PARTS:
         if part := pattern.search(network):
             network = network.removesuffix(part[0])
             factor = _FACTORS.get(part[1]) or f"{int(part[1]) / 100:g}"
-            change = f", {factor}*{quantity}" if quantity else f"-{factor}"
+            change = f" ({factor}*{quantity})" if quantity else f"-{factor}"
             break
     for family, name in _NETWORK.items():
         if network.startswith(family):

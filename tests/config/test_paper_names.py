@@ -17,8 +17,8 @@ from replication.config.paper_names import (
     ("key", "name"),
     [
         ("densenet_90_60", "DenseNet-90-60"),
-        ("densenet_90_60_half_depth", "DenseNet-90-60, 0.5*Depth"),
-        ("densenet_90_60_compression_150", "DenseNet-90-60, 1.5*Compr"),
+        ("densenet_90_60_half_depth", "DenseNet-90-60 (0.5*Depth)"),
+        ("densenet_90_60_compression_150", "DenseNet-90-60 (1.5*Compr)"),
         ("pre_resnet_1001", "Pre-ResNet-1001"),
         ("pre_resnet_14_50", "Pre-ResNet-14-0.5"),
         ("wide_resnet_28_10", "Wide-ResNet-28-10"),
