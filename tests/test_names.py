@@ -10,9 +10,11 @@ from support.plans import ROOT
 
 PACKAGE = sorted((ROOT / "replication").rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").rglob("*.py"))
+WEBSITE = sorted((ROOT / "website").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 TREES = {
-    file: ast.parse(file.read_text(encoding="utf-8")) for file in (*PACKAGE, *BENCHMARKS, *TESTS)
+    file: ast.parse(file.read_text(encoding="utf-8"))
+    for file in (*PACKAGE, *BENCHMARKS, *WEBSITE, *TESTS)
 }
 VAGUE = {"it", "found", "told", "mine", "theirs", "above", "alike", "where", "here"}
 """Names that say nothing about the value that they hold."""

@@ -90,9 +90,9 @@ def _collect_scale(published: Path, to: Path) -> None:
     for folder, pattern in (("figures", "*.svg"), ("notebooks", "*.ipynb"), ("tables", "*.csv")):
         for file in sorted((published / folder).glob(pattern)):
             _copy(file, to / folder / file.name)
-    found = sorted((published / "tables").glob("*.html"), key=_place_of_table)
-    fragments = [file.read_text(encoding="utf-8") for file in found]
-    downloads = [f"[{file.stem}.csv](tables/{file.stem}.csv)" for file in found]
+    table_pages = sorted((published / "tables").glob("*.html"), key=_place_of_table)
+    fragments = [file.read_text(encoding="utf-8") for file in table_pages]
+    downloads = [f"[{file.stem}.csv](tables/{file.stem}.csv)" for file in table_pages]
     blocks = [f'<div class="results">\n{_without_blank_lines(text)}\n</div>' for text in fragments]
     title = f"# Tables at scale {published.name}"
     (to / "tables.md").write_text("\n\n".join([title, ", ".join(downloads), *blocks]) + "\n")

@@ -36,8 +36,7 @@ class ImageRecipe(StrictModel):
     momentum: Probability = Field(0.9, description="Momentum of SGD; Nesterov's.")
     weight_decay: NonNegative = Field(
         description="Weight decay of every parameter; with timm's optimisers only of weights with"
-        " two"
-        " or more axes."
+        " two or more axes."
     )
     crop_padding: int = Field(
         0, ge=0, description="Pixels that are put around an image before a random crop."

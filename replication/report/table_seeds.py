@@ -15,7 +15,7 @@ def tables_by_seeds(plan: Plan) -> str:
     """
     parts = []
     for seeds, tables in _by_number(plan).items():
-        parts.append(f"{table_names(tables)}: {seeds}" + "".join(_fewer(plan, tables)))
+        parts.append(f"{table_names(tables)}: {seeds}" + _fewer(plan, tables))
     return "; ".join(parts)
 
 
@@ -23,9 +23,9 @@ def describe_seeds(plan: Plan) -> str:
     """The number of seeds of a scale: ``20 seeds (10 for Table 5, sensitivity)``."""
     total = len(plan.seeds)
     others = [
-        f"{seeds} for {table_names(tables)}" + "".join(_fewer(plan, tables))
+        f"{seeds} for {table_names(tables)}" + _fewer(plan, tables)
         for seeds, tables in _by_number(plan).items()
-        if seeds != total or any(_fewer(plan, tables))
+        if seeds != total or _fewer(plan, tables)
     ]
     return f"{total} seed{'s' * (total != 1)}" + (f" ({'; '.join(others)})" if others else "")
 
@@ -44,7 +44,7 @@ def describe_progress(plan: Plan, planned: Scale) -> str | None:
             aims = [len(planned.seeds_of(name, row)) for row in plan.tables[name].rows]
             by_aim[max(aims) if name in planned.tables else seeds].append(name)
         for aim, tables in by_aim.items():
-            fewer = "".join(_fewer(plan, tables))
+            fewer = _fewer(plan, tables)
             is_whole = is_whole and seeds >= aim and not fewer
             number = f"{seeds} of {aim} seeds" if seeds < aim else f"{seeds} seeds"
             parts.append(f"{table_names(tables)} with {number}{fewer}")
@@ -61,8 +61,8 @@ def _by_number(plan: Plan) -> dict[int, list[str]]:
     return dict(sorted(tables.items(), reverse=True))
 
 
-def _fewer(plan: Plan, tables: list[str]) -> list[str]:
-    """For each of these tables with rows that have fewer seeds, which rows have how many."""
+def _fewer(plan: Plan, tables: list[str]) -> str:
+    """Which rows of these tables have fewer seeds than the table has; empty if there are none."""
     parts = []
     for table in tables:
         by_row = plan.seeds_by_row(table)
@@ -76,4 +76,4 @@ def _fewer(plan: Plan, tables: list[str]) -> list[str]:
             f", but {seeds or 'none'} for {', '.join(names)}{in_table}"
             for seeds, names in rows.items()
         ]
-    return parts
+    return "".join(parts)
