@@ -193,10 +193,15 @@ def test_a_worker_measures_in_a_process_of_its_own(pictures: Pictures) -> None:
 
 
 @pytest.mark.long
-def test_settings_are_compared_with_the_defaults(pictures: Pictures, tmp_path: Path) -> None:
+def test_settings_are_compared_with_the_defaults(
+    pictures: Pictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of more settings, which have two processes each, it says nothing more.
+    compared = [setting for setting in settings.settings() if not setting.name.startswith("freed")]
+    monkeypatch.setattr(settings, "settings", lambda: compared[:2])
     case = replace(TINY, augmented=False, batch=8)
     frame = settings.table([case], lambda side: pictures, 1, tmp_path)
-    assert list(frame["setting"]) == [setting.name for setting in settings.settings()]
+    assert list(frame["setting"]) == [setting.name for setting in compared[:2]]
     assert (frame["gain"] > 0).all()
     assert frame["gain"][0] == 1
 

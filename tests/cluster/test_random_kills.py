@@ -47,7 +47,7 @@ KILLED: dict[str, tuple[str, dict[str, Any]]] = {
     "words, ban+l": (f"{LSTM}/lstm.ban+l.0", {}),
     "words, ban+l of a live teacher": (f"{LSTM}/lstm.ban+l.0", LIVE),
 }
-KILLS = 2
+KILLS = 1
 
 
 @pytest.mark.parametrize("name", KILLED)
@@ -64,7 +64,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(plan: Plan, nam
     folder = plan.folder(run)
     shutil.rmtree(folder)
     kills, resumable = 0, False
-    # The last kill leaves a checkpoint; one after the run is finished leaves none to resume from.
+    # The last kill leaves a checkpoint: one after the run is finished leaves none to resume from.
     while kills < KILLS or not resumable:
         pid = fork(lambda: train(plan, run))
         time.sleep(moment.uniform(0.2, 0.9) * seconds)

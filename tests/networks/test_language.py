@@ -258,7 +258,9 @@ def test_evaluation_in_columns_counts_every_token() -> None:
     ("name", "options"),
     [
         ("lstm", {"layers": 1, "width_ratio": "1/25"}),
-        ("cnn_lstm", {"depth_ratio": "1/2", "width_ratio": "1/20"}),
+        pytest.param(
+            "cnn_lstm", {"depth_ratio": "1/2", "width_ratio": "1/20"}, marks=pytest.mark.long
+        ),
     ],
 )
 def test_training_beats_the_unigram_by_far(name: str, options: dict[str, Any]) -> None:

@@ -72,6 +72,8 @@ def owner() -> Iterator[Owner]:
     owner = Owner()
     yield owner
     owner.end()
+    # The server ends with its owner, and leaves nothing.
+    wait_until(lambda: not owner.socket.parent.exists())
 
 
 def command(server: Path, run: str = RUN) -> list[str]:
@@ -96,6 +98,7 @@ def test_a_forked_run_gives_the_bytes_of_one_without_a_server(folder: Path, owne
     assert contents[0] == contents[1]
 
 
+@pytest.mark.long
 def test_trainings_do_not_ask_git_for_the_commit(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,13 +162,10 @@ def test_the_server_survives_a_training_that_cannot_write_its_log(
     assert call(folder, "nothing", owner.socket).returncode == 1
 
 
-def test_the_server_is_its_users_alone_and_ends_with_its_owner() -> None:
-    owner = Owner()
+def test_the_server_is_its_users_alone(owner: Owner) -> None:
     folder = owner.socket.parent
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folder.stat().st_uid == os.getuid()
-    owner.end()
-    wait_until(lambda: not folder.exists())
 
 
 @pytest.mark.parametrize("length", [10, 90, 150, 240])

@@ -49,6 +49,7 @@ def test_free_text_and_file_names_reach_no_shell(tmp_path: Path) -> None:
     assert "touch escaped" in page
 
 
+@pytest.mark.long
 def test_jobs_keep_the_memory_that_they_free(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     place.configure(TINY)
