@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from replication.errors import InputError
 from replication.results.csv_files import EMPTY_IS_MISSING, read_csv
@@ -50,6 +51,7 @@ def compare_lines(
     expected = pd.read_csv(StringIO(expected.to_csv(index=False)), dtype=text, **EMPTY_IS_MISSING)
     if list(stored.columns) != list(expected.columns) or stored[key].isna().any(axis=None):
         raise InputError(f"{file}: wrong columns, or a line without {', '.join(key)}")
+    stored, expected = _with_equal_types(stored, expected)
     repeated = _by_name(stored[stored.duplicated(key)], key)
     findings.problems += [f"{file}: {name}: is listed twice" for name in repeated]
     stored_lines, expected_lines = _by_name(stored, key), _by_name(expected, key)
@@ -70,6 +72,25 @@ def compare_lines(
                 )
             ]
         findings.problems += [f"{file}: {name}: {problem}" for problem in problems]
+
+
+def _with_equal_types(
+    stored: pd.DataFrame, expected: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Columns that are text in one frame alone become text in both.
+
+    One wrong value makes its whole column text, and all other lines of it would seem to differ.
+    """
+    columns = [
+        column
+        for column in stored.columns
+        if is_numeric_dtype(stored[column]) != is_numeric_dtype(expected[column])
+    ]
+    texts = [
+        frame.assign(**{column: frame[column].map(str, na_action="ignore") for column in columns})
+        for frame in (stored, expected)
+    ]
+    return texts[0], texts[1]
 
 
 def _by_name(frame: pd.DataFrame, key: Sequence[str]) -> dict[str, dict[Any, Any]]:

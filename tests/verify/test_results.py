@@ -348,6 +348,12 @@ def test_every_key_of_a_record_that_follows_from_other_files_is_checked(small_pl
     assert unnoticed == UNCHECKED
 
 
+def test_a_value_of_another_type_is_a_problem_of_its_line_alone(small_plan: Plan) -> None:
+    change_csv(small_plan.results / "runs.csv", "dirty", "perhaps")
+    problems = verify(small_plan.results).problems
+    assert len([problem for problem in problems if ": dirty is " in problem]) == 1
+
+
 def test_runs_of_different_precision_or_device_are_reported(small_plan: Plan) -> None:
     change_record(small_plan.results / "runs" / LABEL, precision="bfloat16", device="a GPU")
     remarks = verify(small_plan.results).remarks
