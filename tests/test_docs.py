@@ -364,20 +364,15 @@ def study_folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_study_of_the_readme_is_proposed_as_it_says(study_folder: Path) -> None:
-    shown, _ = re.findall(r"```console\n(.*?)```", STUDY_SECTION, re.S)
-    write, new, _ = study_commands()
+@pytest.mark.long
+def test_the_study_of_the_readme_is_proposed_and_runs_as_it_says(study_folder: Path) -> None:
+    proposed, shown = re.findall(r"```console\n(.*?)```", STUDY_SECTION, re.S)
+    write, new, run = study_commands()
     follow(write, study_folder)
     printed = follow(new, study_folder)
-    said = [line for line in shown.splitlines() if not line.startswith("Time:")]
+    said = [line for line in proposed.splitlines() if not line.startswith("Time:")]
     assert [line for line in printed.splitlines() if not line.startswith("Time:")] == said
-
-
-@pytest.mark.long
-def test_the_study_of_the_readme_runs_to_its_verdicts(study_folder: Path) -> None:
-    _, shown = re.findall(r"```console\n(.*?)```", STUDY_SECTION, re.S)
-    for command in study_commands():
-        printed = follow(command, study_folder)
+    printed = follow(run, study_folder)
     lines, said = printed.partition("== done\n")[2].splitlines(), shown.splitlines()
     table = said.index("")
     assert list(map(without_numbers, lines[:table])) == list(map(without_numbers, said[:table]))

@@ -92,6 +92,7 @@ def test_a_folder_without_csv_files_is_refused(tmp_path: Path) -> None:
         derive(tmp_path)
 
 
+@pytest.mark.long
 def test_notebooks_are_executed_on_the_folder_itself(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -76,11 +77,17 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def drawn(results: Results) -> Callable[[str], Figure]:
+    """Draws a figure by its name, once."""
+    return cache(lambda name: _draw(name, results))
+
+
 def test_the_same_results_give_the_same_svg_and_png(
-    name: str, results: Results, tmp_path: Path
+    name: str, results: Results, drawn: Callable[[str], Figure], tmp_path: Path
 ) -> None:
-    for folder in ("one", "two"):
-        save(_draw(name, results), tmp_path / folder, name)
+    save(drawn(name), tmp_path / "one", name)
+    save(_draw(name, results), tmp_path / "two", name)
     with Image.open(tmp_path / "one" / f"{name}.png") as image:
         assert image.width == 1440
     for file in (f"{name}.png", f"{name}.svg"):
@@ -105,8 +112,8 @@ def test_the_label_of_a_claims_figure_is_inside_of_it() -> None:
         assert 0 <= label.x0 < label.x1 <= figure.bbox.width
 
 
-def test_every_axis_says_what_it_shows(name: str, results: Results) -> None:
-    axes = _draw(name, results).axes
+def test_every_axis_says_what_it_shows(name: str, drawn: Callable[[str], Figure]) -> None:
+    axes = drawn(name).axes
     assert any(one.get_xlabel() for one in axes)
     rows = [label.get_text()[:1].isalpha() for one in axes for label in one.get_yticklabels()]
     assert any(rows) or any(one.get_ylabel() for one in axes)

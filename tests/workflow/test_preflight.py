@@ -190,6 +190,7 @@ def test_a_notebook_without_its_kernel_is_one_line() -> None:
         check_notebooks(plan)
 
 
+@pytest.mark.long
 def test_a_dry_run_of_snakemake_shows_mistakes() -> None:
     place = Workplace(Path())
     file = write_study(with_column(objective="losses:no", teacher="teacher"))
