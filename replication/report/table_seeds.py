@@ -48,9 +48,10 @@ def describe_progress(plan: Plan, planned: Scale) -> str | None:
             is_whole = is_whole and seeds >= aim and not fewer
             number = f"{seeds} of {aim} seeds" if seeds < aim else f"{seeds} seeds"
             parts.append(f"{table_names(tables)} with {number}{fewer}")
-    follow = f"; {table_names(missing)} follow" if missing else ""
-    has = f"The scale `{plan.scale.scale}` has {' and '.join(parts)} so far{follow}."
-    return None if is_whole else has
+    if is_whole:
+        return None
+    follow = f" {table_names(missing)} follow." if missing else ""
+    return f"The scale `{plan.scale.scale}` has so far: {'; '.join(parts)}.{follow}"
 
 
 def _by_number(plan: Plan) -> dict[int, list[str]]:
@@ -59,6 +60,12 @@ def _by_number(plan: Plan) -> dict[int, list[str]]:
     for name in sorted(plan.tables):
         tables[max(map(len, plan.seeds_by_row(name).values()))].append(name)
     return dict(sorted(tables.items(), reverse=True))
+
+
+def _in_words(names: list[str]) -> str:
+    """A list of names: ``A, B and C``."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _fewer(plan: Plan, tables: list[str]) -> str:
@@ -73,7 +80,7 @@ def _fewer(plan: Plan, tables: list[str]) -> str:
                 rows[len(seeds)].append(paper_name(row))
         in_table = f" in {table_name(table)}" if len(tables) > 1 else ""
         parts += [
-            f", but {seeds or 'none'} for {', '.join(names)}{in_table}"
+            f", but {seeds or 'none'} for {_in_words(names)}{in_table}"
             for seeds, names in rows.items()
         ]
     return "".join(parts)

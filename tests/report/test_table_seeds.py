@@ -4,6 +4,7 @@ from support.plans import tiny_plan
 
 from replication.report.table_seeds import describe_progress, describe_seeds, tables_by_seeds
 
+NOT_TRAINED = ("densenet-80-80", "densenet-80-120")
 ROWS = {"table2": {"densenet-80-80": [0], "densenet-80-120": []}}
 
 
@@ -20,6 +21,10 @@ def test_rows_with_fewer_seeds_are_named() -> None:
     fewer = "but 1 for DenseNet-80-80 in Table 2, but none for DenseNet-80-120 in Table 2"
     assert tables_by_seeds(plan) == f"Tables 2 and 3: 2, {fewer}"
     assert describe_seeds(plan) == f"2 seeds (2 for Tables 2 and 3, {fewer})"
+    none = tiny_plan(
+        tables=["table2"], seeds=[0], row_seeds={"table2": {row: [] for row in NOT_TRAINED}}
+    )
+    assert tables_by_seeds(none).endswith("but none for DenseNet-80-80 and DenseNet-80-120")
     alone = tiny_plan(tables=["table2"], seeds=[0, 1], row_seeds=ROWS)
     assert tables_by_seeds(alone).startswith("Table 2: 2, but 1 for DenseNet-80-80")
 
@@ -34,8 +39,8 @@ def test_a_publication_says_what_its_scale_still_lacks() -> None:
         tables=["table3", "table4", "sensitivity"], seeds=[0, 1, 2], table_seeds={"table4": [0]}
     )
     assert describe_progress(plan, planned) == (
-        "The scale `tiny` has Table 3, sensitivity with 3 seeds and Table 4 with 1 of 3 seeds so"
-        " far; Table 1, controls follow."
+        "The scale `tiny` has so far: Table 3, sensitivity with 3 seeds; Table 4 with 1 of 3 seeds."
+        " Table 1, controls follow."
     )
 
 
