@@ -150,6 +150,7 @@ def test_the_configuration_page_lists_every_key() -> None:
     assert listed == [field.alias or name for name, field in Scale.model_fields.items()]
 
 
+@pytest.mark.long
 def test_the_row_of_the_guide_trains_three_runs_more(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     place.configure({**TINY, "tables": ["table3"]})
@@ -161,6 +162,7 @@ def test_the_row_of_the_guide_trains_three_runs_more(tmp_path: Path) -> None:
     assert place.jobs("table3")["train"] == before + 3
 
 
+@pytest.mark.long
 def test_the_table_of_the_guide_trains_its_runs(tmp_path: Path) -> None:
     place = Workplace(tmp_path)
     place.configure({**TINY, "tables": ["table7"]})

@@ -17,7 +17,7 @@ from replication.report.plotting import draw
 CLAIMS = read_claims(ROOT / "tables")
 
 
-@pytest.mark.parametrize("seeds", [1, 4])
+@pytest.mark.parametrize("seeds", [1, pytest.param(4, marks=pytest.mark.long)])
 def test_the_page_shows_every_claim_at_any_number_of_seeds(seeds: int) -> None:
     frame, numbers = decide_claims(
         CLAIMS,

@@ -119,6 +119,7 @@ def test_every_axis_says_what_it_shows(name: str, drawn: Callable[[str], Figure]
     assert any(rows) or any(one.get_ylabel() for one in axes)
 
 
+@pytest.mark.long
 def test_one_seed_is_drawn_without_interval(tmp_path: Path) -> None:
     results = Results(synthetic_results.write(tmp_path / "digits", seeds=1))
     for name in (name for notebook in NOTEBOOKS.values() for name in notebook.figures):

@@ -87,6 +87,7 @@ def test_several_can_write_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert [file.name for file in tmp_path.iterdir()] == [FILE]
 
 
+@pytest.mark.long
 def test_a_plan_whose_networks_are_counted_does_not_import_torch(tmp_path: Path) -> None:
     code = (
         "import sys\n"

@@ -131,6 +131,7 @@ def wait_for_an_epoch(training: "subprocess.Popen[str]") -> None:
         assert training.poll() is None
 
 
+@pytest.mark.long
 def test_the_command_exits_with_75_within_seconds_of_a_signal(endless: Path) -> None:
     with subprocess.Popen(ENDLESS, cwd=endless, stderr=subprocess.PIPE, text=True) as training:
         wait_for_an_epoch(training)

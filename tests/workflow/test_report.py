@@ -12,6 +12,8 @@ from support.workplace import Workplace
 
 from replication.report.notebook_catalogue import NOTEBOOKS
 
+pytestmark = pytest.mark.long
+
 TABLES = [f"table{number}" for number in range(1, 7)]
 FIGURES = [name for notebook in NOTEBOOKS.values() for name in notebook.figures]
 
@@ -67,7 +69,6 @@ def test_the_report_opens_with_its_scale_and_the_primary_claims(page: Page) -> N
     assert "On CIFAR-100, BAN lowers the error on average over the four DenseNets." in text
 
 
-@pytest.mark.long
 def test_every_table_is_in_the_report(page: Page) -> None:
     shown = contents(page, "Tables")
     plan = tiny_plan()
@@ -80,7 +81,6 @@ def test_every_table_is_in_the_report(page: Page) -> None:
         assert "teacher" in str(shown[number]) or "baseline" in str(shown[number])
 
 
-@pytest.mark.long
 def test_every_figure_is_in_the_report(page: Page) -> None:
     shown = contents(page, "Figures")
     sentences = [s for notebook in NOTEBOOKS.values() for s in notebook.figures.values()]
@@ -88,7 +88,6 @@ def test_every_figure_is_in_the_report(page: Page) -> None:
     assert all(min(size) > 100 for size in shown.values() if not isinstance(size, str))
 
 
-@pytest.mark.long
 def test_every_notebook_is_in_the_report(page: Page) -> None:
     shown = contents(page, "Notebooks")
     assert sorted(shown) == sorted(NOTEBOOKS)
@@ -96,14 +95,12 @@ def test_every_notebook_is_in_the_report(page: Page) -> None:
     assert "The six tables" in str(shown["tables"])
 
 
-@pytest.mark.long
 def test_the_criteria_of_a_fair_test_are_in_the_report(page: Page) -> None:
     (text,) = contents(page, "Criteria").values()
     assert "two_digit_numbers: 100 test images" in str(text)
     assert "generation 0 has a test error of at least 8 %" in str(text)
 
 
-@pytest.mark.long
 def test_run_statistics_and_provenance_are_in_the_report(page: Page) -> None:
     page.get_by_text("Statistics", exact=True).first.click()
     page.wait_for_timeout(500)

@@ -95,6 +95,7 @@ def test_a_deleted_run_is_trained_again_with_its_students_and_nothing_else(
     assert table3.jobs("table3")["train"] == 3
 
 
+@pytest.mark.long
 def test_data_that_is_prepared_again_retrains_nothing(table3: Workplace) -> None:
     data = table3.folder / "results/tiny/data/two_digit_numbers.json"
     data.touch()
@@ -165,6 +166,7 @@ def test_a_partial_table_is_built_again_even_if_its_run_arrives_with_an_old_time
     assert (pd.read_csv(results / "tables/table3.csv")["n"] == 2).all()
 
 
+@pytest.mark.long
 def test_a_deleted_file_is_made_again_where_it_is_needed(built: Workplace, tmp_path: Path) -> None:
     built_copy = built.copy(tmp_path)
     results = built_copy.folder / "results/tiny"
