@@ -28,7 +28,8 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
 
 LONG_TIMEOUT = 1200
-SLOW = ("workflow", "verify", "report", "training", "networks", "analysis")
+SLOW = ("workflow", "tests", "cluster", "verify", "report", "training", "networks", "analysis")
+"""Folders with slow tests, the slowest first; `tests` itself has those of documents."""
 
 
 @pytest.hookimpl(tryfirst=True)
