@@ -5,6 +5,7 @@ from collections import defaultdict
 from replication.config.paper_names import paper_name, table_name, table_names
 from replication.config.scale import Scale
 from replication.plan.plan import Plan
+from replication.report.published_results import in_words
 
 
 def tables_by_seeds(plan: Plan) -> str:
@@ -62,12 +63,6 @@ def _by_number(plan: Plan) -> dict[int, list[str]]:
     return dict(sorted(tables.items(), reverse=True))
 
 
-def _in_words(names: list[str]) -> str:
-    """A list of names: ``A, B and C``."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
 def _fewer(plan: Plan, tables: list[str]) -> str:
     """Which rows of these tables have fewer seeds than the table has; empty if there are none."""
     parts = []
@@ -80,7 +75,7 @@ def _fewer(plan: Plan, tables: list[str]) -> str:
                 rows[len(seeds)].append(paper_name(row))
         in_table = f" in {table_name(table)}" if len(tables) > 1 else ""
         parts += [
-            f", but {seeds or 'none'} for {_in_words(names)}{in_table}"
+            f", but {seeds or 'none'} for {in_words(names)}{in_table}"
             for seeds, names in rows.items()
         ]
     return "".join(parts)

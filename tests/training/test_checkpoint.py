@@ -132,13 +132,16 @@ def wait_for_an_epoch(training: "subprocess.Popen[str]") -> None:
 
 
 @pytest.mark.long
-def test_the_command_exits_with_75_within_seconds_of_a_signal(endless: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_command_exits_with_75_within_seconds_of_a_signal(
+    endless: Path, number: signal.Signals
+) -> None:
     with subprocess.Popen(ENDLESS, cwd=endless, stderr=subprocess.PIPE, text=True) as training:
         wait_for_an_epoch(training)
-        training.send_signal(signal.SIGTERM)
+        training.send_signal(number)
         lines = training.communicate(timeout=60)[1].splitlines()
     assert training.returncode == 75
-    assert lines[-1].startswith("stopped by SIGTERM after ")
+    assert lines[-1].startswith(f"stopped by {number.name} after ")
     assert lines[-1].endswith("a checkpoint is saved, and the same command resumes from it")
     assert (endless / "results/tiny/runs" / WIDE / folder_names.CHECKPOINT).exists()
 
