@@ -24,6 +24,8 @@ SECTIONS = {
 TUTORIAL = "notebooks/tutorial.ipynb"
 """The notebook that is committed with its outputs, to which the page of the tutorial links."""
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINK_TO_TABLE = re.compile(r"(\]\((?!https?:)[^)\s]*)tables/(\w+)\.md\)")
+"""A link to the Markdown file of one table of a publication."""
 TABLES = ("table1", "table2", "table3", "table4", "table5", "table6", "controls")
 """The tables that a page shows first, in this order."""
 
@@ -49,6 +51,8 @@ def collect_sources(root: Path, to: Path) -> Navigation:
         place = to / page.relative_to(root)
         place.parent.mkdir(parents=True, exist_ok=True)
         text = page.read_text(encoding="utf-8")
+        # The site has all tables of a scale on one page.
+        text = LINK_TO_TABLE.sub(r"\1tables.md#\2)", text)
         # Markdown within this element is otherwise left as it is.
         place.write_text(text.replace("<details>", '<details markdown="1">'), encoding="utf-8")
         for linked in _linked_files(page, text):

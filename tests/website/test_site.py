@@ -16,7 +16,7 @@ from support.browser import launch_chromium
 from support.plans import ROOT
 
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
-from website.collect import collect_sources
+from website.collect import LINK, collect_sources
 
 PHONE = {"width": 390, "height": 844}
 LINKS = "[...document.querySelectorAll('a[href]')].map(link => link.href)"
@@ -137,6 +137,27 @@ def test_every_page_of_the_repository_is_collected_with_what_it_links_to(tmp_pat
     assert "published/claims/ban-all.md" in text
     assert (tmp_path / "published/claims/ban-all.png").is_file()
     assert (tmp_path / "LICENSE").is_file()
+
+
+def test_every_relative_link_of_a_collected_page_leads_to_a_collected_file(tmp_path: Path) -> None:
+    """The builder refuses a link that leads nowhere; this finds it without building the site."""
+    collect_sources(ROOT, tmp_path)
+    links = [
+        (page, unquote(target.partition("#")[0]))
+        for page in sorted(tmp_path.rglob("*.md"))
+        for target in LINK.findall(page.read_text("utf-8"))
+        if "://" not in target and not target.startswith("#")
+    ]
+    assert len(links) > 200
+    broken = [(page.name, link) for page, link in links if not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_a_link_to_one_table_leads_to_its_place_on_the_page_of_all_tables(tmp_path: Path) -> None:
+    collect_sources(ROOT, tmp_path)
+    text = (tmp_path / "docs/results.md").read_text("utf-8")
+    assert "(../published/cifar/tables.md#table2)" in text
+    assert 'id="table2"' in (tmp_path / "published/cifar/tables.md").read_text("utf-8")
 
 
 def test_the_tutorial_is_a_page_whose_links_lead_to_pages(tmp_path: Path) -> None:
