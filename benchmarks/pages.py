@@ -16,6 +16,7 @@ from benchmarks.cases import CASES
 from benchmarks.figure import SIDE_BY_SIDE
 from benchmarks.stages import TRAINING, WHOLE
 from benchmarks.verdicts import markdown, replace_table
+from replication.wording import formatted
 
 APPENDIX = Path("docs/appendix/speed.md")
 PERFORMANCE = Path("docs/explanation/performance.md")
@@ -170,7 +171,7 @@ def growth(measured: Measured) -> str:
         # Speed by width is in images a second, and the table is of seconds.
         sign = -1 if study == "width" else 1
         low, high = sorted((sign * fit["low"], sign * fit["high"]))
-        exponent = f"{sign * fit['exponent']:.2f} [{low:.2f}, {high:.2f}]".replace("-", "−")
+        exponent = f"{formatted(sign * fit['exponent'])} [{formatted(low)}, {formatted(high)}]"
         rows.append(
             {
                 "seconds by": words,

@@ -20,6 +20,7 @@ from replication.analysis.pooled_spread import FEW_SEEDS
 from replication.analysis.statistics import Array, Summary, summarise_all, summarise_strata
 from replication.analysis.summary import CellSamples, network_kind, statistics_of_cells
 from replication.config.claim_specs import CellKey
+from replication.wording import formatted
 
 SEEDS = (2, 3, 5, 10, 20)
 FEW = tuple(range(2, FEW_SEEDS))
@@ -102,7 +103,7 @@ def simulate_cells(draws: int = DRAWS["cells"], seed: int = 0) -> Rows:
                     "`better`, no effect": describe_share(none.high < 0),
                     "`worse`, no effect": describe_share(none.low > 0),
                     **{
-                        f"`better` at {effect}".replace("-", "−"): describe_share(
+                        f"`better` at {formatted(effect, '')}": describe_share(
                             summaries[effect].high < 0
                         )
                         for effect in EFFECTS

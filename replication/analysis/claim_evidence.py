@@ -20,6 +20,7 @@ from replication.analysis.single_runs import NOT_APPLICABLE, paper_alone
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_claims import Claims
 from replication.config.paper_names import cell_name
+from replication.wording import formatted, signed
 
 UNITS = {"nll": "nats", "kl": "nats", "brier": "of the score"}
 """Of a metric; the others are in points, and language models in perplexity."""
@@ -52,7 +53,7 @@ def unit_of(claims: Claims, name: str) -> str:
 def _number(claims: Claims, name: str, value: float) -> str:
     """A difference with its sign and the digits of the claim's metric."""
     digits = 3 if claims.file.claims[name].metric else 2
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return signed(value, digits)
 
 
 def _p_value(p_value: float) -> str:
@@ -147,7 +148,7 @@ def _paper(
     shown = f"The paper prints {_number(claims, name, printed)}"
     if math.isnan(claims.reported_effect(name)):
         return f"{shown}."
-    fraction, low, high = (f"{value:z.2f}".replace("-", "−") for value in measurement.fractions)
+    fraction, low, high = (formatted(value, "z.2f") for value in measurement.fractions)
     interval = f" [{low} to {high}]" if measurement.tested else ""
     sizes = {
         AT_LEAST_HALF: f"at least half of it (corrected {_p_value(decision.corrected[LARGE])})",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from replication.data.specs import DATASETS
+from replication.wording import in_words
 
 PAPER_WORDS = {
     "ban": "BAN",
@@ -94,8 +95,7 @@ def table_names(tables: Iterable[str]) -> str:
     others = [table_name(name) for name in tables if not name[5:].isdigit()]
     if len(numbers) < 2:
         return ", ".join([*(f"Table {number}" for number in numbers), *others])
-    *first, last = numbers
-    return ", ".join([f"Tables {', '.join(first)} and {last}", *others])
+    return ", ".join([f"Tables {in_words(numbers)}", *others])
 
 
 def networks_on_data(networks: Iterable[str], dataset: str) -> str:

@@ -13,13 +13,10 @@ from replication.config.paper_claims import Claims
 from replication.config.paper_names import network_name, paper_name, table_name
 from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import Plan
-from replication.report.published_results import (
-    Publications,
-    escaped,
-    markdown_table,
-    signed,
-)
+from replication.report.markdown import escaped, markdown_table
+from replication.report.published_results import Publications
 from replication.results.csv_files import split_members
+from replication.wording import signed
 
 CORES = 2
 """The cores for which the time of a command is given."""

@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.report.plotting import PAPER, REFERENCE, TREATMENT_COLOURS, canvas, drawn
-from replication.report.published_results import Publications, line_of, lowered
+from replication.report.published_results import Publications, line_of
+from replication.wording import lowered
 
 SCALE_COLOURS = {
     "cifar": TREATMENT_COLOURS["ban"],

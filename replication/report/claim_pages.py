@@ -17,20 +17,18 @@ from replication.report.claim_evidence_tables import (
     seeds_table,
 )
 from replication.report.claim_figure import claim_figure
+from replication.report.markdown import escaped, markdown_table
 from replication.report.plotting import draw_small
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
 from replication.report.published_results import (
     Publications,
     difference_of,
-    escaped,
     line_of,
-    lowered,
-    markdown_table,
     reported_of,
     seeds_of,
-    signed,
     verdict_of,
 )
+from replication.wording import lowered, signed
 
 ABSTRACT = "https://arxiv.org/abs/1805.04770"
 OUTPERFORM = (

@@ -16,6 +16,7 @@ from replication.analysis.summary import verdict_counts
 from replication.config.paper_names import label_trained_networks
 from replication.report.layout import GT_STYLE
 from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
+from replication.wording import formatted
 
 EXPECTATION_SIGNS = {
     "lower": "↓",
@@ -236,7 +237,7 @@ def forest(claims: pd.DataFrame, power: pd.DataFrame) -> Figure:
     # Most differences lie near zero, a few far from it.
     axes.set_xscale("asinh", linear_width=5)
     ticks = [tick for tick in FOREST_TICKS if abs(tick) <= reach]
-    axes.set_xticks(ticks, [f"{tick}".replace("-", "−") for tick in ticks])
+    axes.set_xticks(ticks, [formatted(tick, "") for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="y", labelsize=6.5)
     is_primary = frame["claim"] == frame["family"]

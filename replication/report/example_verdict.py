@@ -1,16 +1,16 @@
 """One claim followed from the paper's numbers to its verdict, for the page on reading verdicts."""
 
+from replication.report.markdown import markdown_table
 from replication.report.primary_claims import evidence_scales
 from replication.report.published_results import (
     TESTED_ON,
     Publications,
     difference_of,
     line_of,
-    markdown_table,
     seeds_of,
-    signed,
     verdict_of,
 )
+from replication.wording import signed
 
 EXAMPLE = "ban-all"
 """The claim that is followed: BAN students against label-trained networks."""
@@ -48,7 +48,7 @@ def example_verdict(publications: Publications) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:+.1f} %".replace("-", "−")
+    return f"{signed(100 * share, 1)} %"
 
 
 def _compared(p: float) -> str:

@@ -29,6 +29,7 @@ from replication.report.plotting import (
 )
 from replication.results.csv_columns import CELL_KEY
 from replication.results.csv_files import root_teachers, split_members
+from replication.wording import formatted
 
 SWEEPS = {
     "Table 1, Wide-ResNet": ("table1", "wide-resnet"),
@@ -276,7 +277,7 @@ def agreement_with_paper(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.Data
     axes.set_xscale("asinh", linear_width=3)
     axes.set_yscale("asinh", linear_width=3)
     for axis in (axes.xaxis, axes.yaxis):
-        _fixed_ticks(axis, TICKS, lambda value: f"{value:g}".replace("-", "−"))
+        _fixed_ticks(axis, TICKS, lambda value: formatted(value, "g"))
     axes.set(xlabel=f"the paper’s {RELATIVE_LABEL}", ylabel=f"our {RELATIVE_LABEL}", xlim=within)
     return figure
 

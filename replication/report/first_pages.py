@@ -14,6 +14,7 @@ from replication.report.outcome import (
 )
 from replication.report.study_outcome import is_study
 from replication.report.table_seeds import describe_seeds
+from replication.wording import formatted, signed
 
 PAGE = "README.md"
 """The first page of a publication."""
@@ -163,7 +164,7 @@ def _verdict(line: dict[str, str]) -> str:
 def _difference(line: dict[str, str]) -> str:
     """A claim's difference with its 95 % interval, and what it is a difference of."""
     try:
-        value, low, high = (_signed(line[key]) for key in ("difference", "ci_low", "ci_high"))
+        value, low, high = (signed(float(line[key])) for key in ("difference", "ci_low", "ci_high"))
     except (KeyError, ValueError):
         return NOTHING
     metric = f" ({METRIC_NAMES[line['metric']]})" if line.get("metric") else ""
@@ -181,16 +182,12 @@ def _fraction(line: dict[str, str]) -> str:
         numbers = [float(line[f"fraction{end}"]) for end in ("", "_low", "_high")]
     except (KeyError, ValueError):
         return NOTHING
-    fraction, low, high = (f"{number:z.2f}".replace("-", "−") for number in numbers)
+    fraction, low, high = (formatted(number, "z.2f") for number in numbers)
     return f"{fraction} [{low}, {high}]: {line['size']}"
 
 
 def _paper(line: dict[str, str]) -> str:
     try:
-        return _signed(line["reported_difference"])
+        return signed(float(line["reported_difference"]))
     except (KeyError, ValueError):
         return NOTHING
-
-
-def _signed(number: str) -> str:
-    return f"{float(number):+.2f}".replace("-", "−")

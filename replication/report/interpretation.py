@@ -6,7 +6,8 @@ import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.config.paper_names import paper_name
-from replication.report.published_results import escaped, signed, with_interval
+from replication.report.markdown import escaped
+from replication.wording import signed, with_interval
 
 
 def describe_table(frame: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from replication.analysis.summary import DIFFERENCE
+from replication.wording import formatted
 
 CELL_MARKS = {"better": "↓", "worse": "↑", "undecided": "○"}
 VERDICT_COLOURS = {"better": "#00735c", "worse": "#b34700", "undecided": "#6b7280"}
@@ -97,7 +98,7 @@ class Layout:
 
 def number(value: float, spec: str = ".2f") -> str:
     """A number with the typographic minus; nothing for a missing one."""
-    return "" if pd.isna(value) else format(value, spec).replace("-", "−")
+    return "" if pd.isna(value) else formatted(value, spec)
 
 
 def size(millions: float) -> str:

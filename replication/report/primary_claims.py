@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from replication.errors import InputError
 from replication.plan.plan import Plan
+from replication.report.markdown import escaped, markdown_table
 from replication.report.outcome import describe_outcome
 from replication.report.plotting import (
     PAPER,
@@ -20,15 +21,12 @@ from replication.report.published_results import (
     TESTED_ON,
     Publications,
     difference_of,
-    escaped,
-    in_words,
     line_of,
-    lowered,
-    markdown_table,
     reported_of,
     seeds_of,
     verdict_of,
 )
+from replication.wording import formatted, in_words, lowered
 
 EVIDENCE = ["cifar", "fashion"]
 """The scales that the README shows; `digits` only checks that the machinery works."""
@@ -205,7 +203,7 @@ def _single_claim(line: "pd.Series[float]", scale: str) -> str:
     )
     if pd.isna(line["fraction"]):
         return sentence
-    fraction = f"{line['fraction']:.2f}".replace("-", "−")
+    fraction = formatted(line["fraction"])
     return f"{sentence} In proportion to the error, this is {fraction} times the paper's effect."
 
 
@@ -235,13 +233,12 @@ def _sizes_sentence(primary: pd.DataFrame) -> str:
     counts = primary["size"].value_counts()
     at_least, below = (int(counts.get(size, 0)) for size in ("at least half", "below half"))
     effects = "effects" if len(fractions) == primary["fraction"].count() else "known effects"
-    sentence = (
-        f"In proportion to the error, the {effects} are {fractions.min():z.2f} to"
-        f" {fractions.max():z.2f} times the paper's: {COUNT_WORDS[at_least]} of them"
+    return (
+        f"In proportion to the error, the {effects} are {formatted(fractions.min(), 'z.2f')} to"
+        f" {formatted(fractions.max(), 'z.2f')} times the paper's: {COUNT_WORDS[at_least]} of them"
         f" {'is' if at_least <= 1 else 'are'} shown to be at least half as large, and"
         f" {COUNT_WORDS[below]} to be smaller than half."
     )
-    return sentence.replace("-", "−")
 
 
 def _alternatives_sentences(claims: pd.DataFrame) -> list[str]:

@@ -1,6 +1,6 @@
 """The csv files of publications, and their numbers as the documents show them."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -11,6 +11,7 @@ from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.errors import InputError
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.csv_files import read_csv_file
+from replication.wording import formatted, signed, with_interval
 
 TESTED_ON = {
     "cifar": "CIFAR-100 at 16×16 pixels",
@@ -88,38 +89,6 @@ def line_of(frame: pd.DataFrame, key: Hashable) -> "pd.Series[float]":
     return cast("pd.Series[float]", frame.loc[key])  # type: ignore[call-overload]
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a pipe table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def escaped(text: str) -> str:
-    """Return a text in which Markdown sees no italics, as in the name Ens*2."""
-    return text.replace("*", r"\*")
-
-
-def in_words(items: Sequence[str], conjunction: str = "and") -> str:
-    """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``."""
-    *others, last = items
-    return f"{', '.join(others)} {conjunction} {last}" if others else last
-
-
-def signed(number: float, decimals: int = 2) -> str:
-    """Return a difference with its sign."""
-    return f"{number:+.{decimals}f}".replace("-", "−")
-
-
-def with_interval(value: float, low: float, high: float, decimals: int = 2) -> str:
-    """Return a difference with its 95 % interval; a dash if there is none."""
-    if pd.isna(value):
-        return "–"
-    if pd.isna(low):
-        return signed(value, decimals)
-    interval = f"[{signed(low, decimals)}, {signed(high, decimals)}]"
-    return f"{signed(value, decimals)} {interval}"
-
-
 def difference_of(line: "pd.Series[float]") -> str:
     """Return the difference of a claim with its 95 % interval."""
     return with_interval(line["difference"], line["ci_low"], line["ci_high"])
@@ -146,11 +115,6 @@ def verdict_of(line: "pd.Series[float]") -> str:
     if pd.isna(line["fraction"]):
         return verdict
     numbers = [line["fraction"], line["fraction_low"], line["fraction_high"]]
-    fraction, low, high = (f"{number:z.2f}".replace("-", "−") for number in numbers)
+    fraction, low, high = (formatted(number, "z.2f") for number in numbers)
     interval = "" if pd.isna(line["fraction_low"]) else f" [{low}, {high}]"
     return f"{verdict}; {fraction}{interval} of the paper's effect, {line['size']}"
-
-
-def lowered(title: str) -> str:
-    """A title as the middle of a label has it; names such as BAN keep their capitals."""
-    return title if title[:2].isupper() else f"{title[0].lower()}{title[1:]}"

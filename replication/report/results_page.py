@@ -7,19 +7,18 @@ import pandas as pd
 from replication.analysis.fair_test import FAIR_TEST
 from replication.config.paper_names import networks_on_data, paper_name
 from replication.config.scale import OWN_SCALES, check_scale, read_config
+from replication.report.markdown import escaped, markdown_table
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.published_results import (
     Publications,
     difference_of,
-    escaped,
     line_of,
-    markdown_table,
     reported_of,
     seeds_of,
     verdict_of,
-    with_interval,
 )
 from replication.report.table_seeds import describe_progress, tables_by_seeds
+from replication.wording import with_interval
 
 CONTRAST = "difference of "
 """How the metric of a contrast begins in ``tables/<name>.csv``."""

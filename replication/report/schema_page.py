@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from replication.results.correctness import CORRECT
 from replication.results.csv_columns import Column, Kind
 from replication.results.schema import CSV_FILES, CsvFile
+from replication.wording import in_words
 
 MARKER = "<!-- The rest of this page is the output of `replication schema results`. -->"
 """The line of docs/reference/result-files.md that the description of the csv files follows."""
@@ -36,22 +37,20 @@ def _section(file: CsvFile) -> str:
 def _sources(file: CsvFile) -> str:
     """One sentence: which files of the runs and which other csv files this one follows from."""
     sources = [CSV_FILES[name].path for name in file.from_files]
-    csv_files = _listed([*sources, *([CORRECT] if file.from_correctness else [])])
+    csv_files = _as_code([*sources, *([CORRECT] if file.from_correctness else [])])
     if not file.from_runs:
         return f"It follows from {csv_files} alone, without any run folder."
-    measured = f"It is measured from {_listed(file.from_runs)} in the folders of the runs"
+    measured = f"It is measured from {_as_code(file.from_runs)} in the folders of the runs"
     return f"{measured}, for what {csv_files} lists." if csv_files else f"{measured}."
 
 
 def _key(file: CsvFile) -> str:
     lines = "There is one line for each"
-    return f"{lines} {'combination of ' * (len(file.key) > 1)}{_listed(file.key)}."
+    return f"{lines} {'combination of ' * (len(file.key) > 1)}{_as_code(file.key)}."
 
 
-def _listed(names: Sequence[str]) -> str:
-    """Names as code, with commas and one *and*."""
-    *first, last = [f"`{name}`" for name in names] or [""]
-    return f"{', '.join(first)} and {last}" if first else last
+def _as_code(names: Sequence[str]) -> str:
+    return in_words([f"`{name}`" for name in names])
 
 
 def _line(column: Column) -> str:

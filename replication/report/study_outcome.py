@@ -13,6 +13,7 @@ from replication.report.outcome import (
 )
 from replication.results.run_folder import RECORD
 from replication.results.run_record import read_record
+from replication.wording import formatted, signed
 
 LINE_WIDTH = 100
 """Columns of the text."""
@@ -71,7 +72,7 @@ def _interval(cell: dict[str, str]) -> str:
         return "not measured"
     sign = "+" if cell["metric"].startswith("difference") else ""
     numbers = [cell[key] for key in ("mean", "ci_low", "ci_high") if cell[key]]
-    mean, *ends = (f"{float(number):{sign}.2f}".replace("-", "−") for number in numbers)
+    mean, *ends = (formatted(float(number), f"{sign}.2f") for number in numbers)
     interval = f" [{', '.join(ends)}]" if ends else ""
     return f"{mean:>6}{interval}, n = {cell['n']}"
 
@@ -87,7 +88,7 @@ def _reference(claim: dict[str, str]) -> str:
     difference, paired = claim.get("difference"), claim.get("paired_difference")
     if not difference or not paired or difference == paired:
         return ""
-    own = f"{float(paired):+.2f}".replace("-", "−")
+    own = signed(float(paired))
     return (
         "It is the difference to the mean of all label-trained networks of each seed; to the own"
         f" teacher alone, it is {own}."

@@ -5,7 +5,7 @@ from collections import defaultdict
 from replication.config.paper_names import paper_name, table_name, table_names
 from replication.config.scale import Scale
 from replication.plan.plan import Plan
-from replication.report.published_results import in_words
+from replication.wording import in_words
 
 
 def tables_by_seeds(plan: Plan) -> str:

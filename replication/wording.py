@@ -1,0 +1,34 @@
+"""Numbers and lists as sentences, tables and figures show them."""
+
+import math
+from collections.abc import Sequence
+
+
+def formatted(value: float, spec: str = ".2f") -> str:
+    """Return a number in a format of Python's, with the typographic minus."""
+    return format(value, spec).replace("-", "−")
+
+
+def signed(value: float, decimals: int = 2) -> str:
+    """Return a difference with its sign."""
+    return formatted(value, f"+.{decimals}f")
+
+
+def with_interval(value: float, low: float, high: float, decimals: int = 2) -> str:
+    """Return a difference with its interval, or alone if it has none; a dash if it is missing."""
+    if math.isnan(value):
+        return "–"
+    if math.isnan(low):
+        return signed(value, decimals)
+    return f"{signed(value, decimals)} [{signed(low, decimals)}, {signed(high, decimals)}]"
+
+
+def in_words(items: Sequence[str], conjunction: str = "and") -> str:
+    """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``; nothing for none."""
+    *others, last = items or [""]
+    return f"{', '.join(others)} {conjunction} {last}" if others else last
+
+
+def lowered(title: str) -> str:
+    """Return a title for the middle of a label; names such as BAN keep their capitals."""
+    return title if title[:2].isupper() else f"{title[0].lower()}{title[1:]}"

@@ -1,0 +1,40 @@
+"""Numbers and lists in sentences: minus signs, intervals, commas and one conjunction."""
+
+import math
+
+import pytest
+
+from replication.wording import formatted, in_words, lowered, signed, with_interval
+
+
+@pytest.mark.parametrize(
+    ("items", "conjunction", "text"),
+    [
+        ([], "and", ""),
+        (["a"], "and", "a"),
+        (["a", "b"], "or", "a or b"),
+        (["a", "b", "c"], "and", "a, b and c"),
+    ],
+)
+def test_a_list_has_commas_and_one_conjunction(
+    items: list[str], conjunction: str, text: str
+) -> None:
+    assert in_words(items, conjunction) == text
+
+
+def test_numbers_have_a_typographic_minus() -> None:
+    assert formatted(-0.001, "z.2f") == "0.00"
+    assert formatted(-1.5) == "−1.50"
+    assert signed(0.25) == "+0.25"
+    assert signed(-0.0625, 3) == "−0.062"
+
+
+def test_a_difference_is_shown_with_the_interval_that_it_has() -> None:
+    assert with_interval(-1, -2, 0.5) == "−1.00 [−2.00, +0.50]"
+    assert with_interval(-1, math.nan, math.nan) == "−1.00"
+    assert with_interval(math.nan, math.nan, math.nan) == "–"
+
+
+def test_names_keep_their_capitals_in_the_middle_of_a_label() -> None:
+    assert lowered("The control") == "the control"
+    assert lowered("BAN students") == "BAN students"
