@@ -29,6 +29,16 @@ def in_words(items: Sequence[str], conjunction: str = "and") -> str:
     return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
+def ranges_in_words(numbers: Sequence[int]) -> str:
+    """Return ascending whole numbers, those that follow each other as a range: ``0 to 2 and 5``."""
+    starts = [n for n in numbers if n - 1 not in numbers]
+    ends = [n for n in numbers if n + 1 not in numbers]
+    pairs = zip(starts, ends, strict=True)
+    return in_words(
+        [str(first) if first == last else f"{first} to {last}" for first, last in pairs]
+    )
+
+
 def lowered(title: str) -> str:
     """Return a title for the middle of a label; names such as BAN keep their capitals."""
     return title if title[:2].isupper() else f"{title[0].lower()}{title[1:]}"

@@ -229,6 +229,29 @@ def test_the_pages_of_the_claims_are_what_the_command_writes(
             assert difference.mean[0] < 1, "call: replication docs"
 
 
+def test_no_published_page_shows_a_missing_number_or_a_range_of_one_seed() -> None:
+    shown = [
+        file for kind in ("md", "html", "tex") for file in (ROOT / "published").rglob(f"*.{kind}")
+    ]
+    assert len(shown) > 60
+    faults = [
+        f"{file.relative_to(ROOT)}: {fault[0]}"
+        for file in [*shown, ROOT / "README.md", ROOT / "docs/results.md"]
+        for fault in re.finditer(r"\b(nan|NaN|None|(\d+) to \2)\b", file.read_text("utf-8"))
+    ]
+    assert faults == []
+
+
+def test_the_page_of_a_claim_names_the_networks_behind_it_that_do_not_fit() -> None:
+    """Only those: a language model is not judged by the fit of networks for images."""
+    pages = {file.stem: file.read_text("utf-8") for file in CLAIM_PAGES}
+    assert (
+        "Of the 4 label-trained networks behind the claim, 2 do not fit the training data:"
+        " Wide-ResNet-28-1 and Wide-ResNet-28-2"
+    ) in pages["densenet-students-beat-wide-resnet-teachers"]
+    assert "not fit" not in pages["language-models"]
+
+
 def test_the_page_of_a_claim_answers_what_a_reader_asks() -> None:
     text = (ROOT / "published/claims/ban-all.md").read_text("utf-8")
     headings = re.findall(r"^## (.*)$", text, re.M)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from replication.wording import formatted, in_words, lowered, signed, with_interval
+from replication.wording import formatted, in_words, lowered, ranges_in_words, signed, with_interval
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ def test_a_list_has_commas_and_one_conjunction(
     items: list[str], conjunction: str, text: str
 ) -> None:
     assert in_words(items, conjunction) == text
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([0], "0"), ([0, 1, 2], "0 to 2"), ([0, 1, 4, 6, 7], "0 to 1, 4 and 6 to 7"), ([], "")],
+)
+def test_numbers_that_follow_each_other_are_a_range(numbers: list[int], text: str) -> None:
+    assert ranges_in_words(numbers) == text
 
 
 def test_numbers_have_a_typographic_minus() -> None:

@@ -16,7 +16,7 @@ from replication.plan.plan import Plan
 from replication.report.markdown import escaped, markdown_table
 from replication.report.published_results import Publications
 from replication.results.csv_files import split_members
-from replication.wording import signed
+from replication.wording import ranges_in_words, signed
 
 CORES = 2
 """The cores for which the time of a command is given."""
@@ -102,7 +102,7 @@ def data_table(publications: Publications, claims: Claims, name: str) -> str:
                 f"`{scale}`",
                 " and ".join(words[role] for role in roles),
                 escaped("; ".join(networks)),
-                f"{len(seeds)}: {seeds[0]} to {seeds[-1]}",
+                f"{len(seeds)}: {ranges_in_words(seeds)}",
                 f"{len(behind.lines)}",
                 ", ".join(commits),
             ]

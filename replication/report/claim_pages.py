@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from replication.config.paper_claims import Claims, read_claims
-from replication.config.paper_names import label_trained_networks
+from replication.config.paper_names import label_trained_networks, network_name
 from replication.config.paper_tables import TABLES
 from replication.report.claim_evidence_tables import (
     CORES,
@@ -28,7 +28,7 @@ from replication.report.published_results import (
     seeds_of,
     verdict_of,
 )
-from replication.wording import lowered, signed
+from replication.wording import in_words, lowered, signed
 
 ABSTRACT = "https://arxiv.org/abs/1805.04770"
 OUTPERFORM = (
@@ -152,13 +152,6 @@ def _tipping(publications: Publications, scale: str, name: str) -> str:
     sentences = [
         f"half of the paper's effect is {margin} here, and the difference is {difference_of(line)}."
     ]
-    seeds = line["seeds_needed_corrected"]
-    needed = "more than 10,000" if seeds > 10_000 else f"{seeds:.0f}"
-    chance = (
-        f"With the paper's effect and the spread measured here, {needed} seeds decide the direction"
-        f" with a chance of 80 %; the {seeds_of(line)} seeds here decide it with a chance of"
-        f" {100 * line['power_corrected']:.0f} %."
-    )
     verdict, size = str(line["verdict"]), str(line["size"])
     if verdict == "replicated":
         sentences.append(
@@ -184,19 +177,36 @@ def _tipping(publications: Publications, scale: str, name: str) -> str:
             " only with a difference of the other sign."
         )
     if verdict in ("undecided", "small"):
-        sentences.append(chance)
-    return " ".join([*sentences, *_other_sides(publications, scale)])
+        sentences.append(_seeds_to_decide(line))
+    return " ".join([*sentences, *_fit_of_networks(publications, scale, name)])
 
 
-def _other_sides(publications: Publications, scale: str) -> Iterator[str]:
-    """What a reader has to know of the scale itself."""
-    lines = publications.file(scale, "criteria").dropna(subset="fit")
-    failing = int((lines["fit"] == "not met").sum())
+def _seeds_to_decide(line: "pd.Series[float]") -> str:
+    """How many seeds would decide a direction, by the power at the spread that was measured."""
+    seeds, power = line["seeds_needed_corrected"], line["power_corrected"]
+    if pd.isna(seeds) or pd.isna(power):
+        return "So few seeds do not show their spread, nor how many would decide the direction."
+    needed = "more than 10,000" if seeds > 10_000 else f"{seeds:.0f}"
+    return (
+        f"With the paper's effect and the spread measured here, {needed} seeds decide the direction"
+        f" with a chance of 80 %; the {seeds_of(line)} seeds here decide it with a chance of"
+        f" {100 * power:.0f} %."
+    )
+
+
+def _fit_of_networks(publications: Publications, scale: str, name: str) -> Iterator[str]:
+    """Which label-trained networks behind a claim do not fit their training data."""
+    runs = runs_of_claim(publications, scale, name).lines
+    labelled = runs.loc[runs["objective"] == "label", ["dataset", "network"]].drop_duplicates()
+    criteria = publications.file(scale, "criteria").dropna(subset="fit")
+    tested = criteria.merge(labelled, on=["dataset", "network"])
+    failing = [network_name(key) for key in tested.loc[tested["fit"] == "not met", "network"]]
     if failing:
         yield (
-            f"At this scale {failing} of {len(lines)} label-trained networks do not fit their"
-            " training data ([criteria](../../docs/results.md#was-it-a-fair-test)); the verdict"
-            " may differ where they do."
+            f"Of the {len(tested)} label-trained networks behind the claim,"
+            f" {len(failing)} {'does' if len(failing) == 1 else 'do'} not fit the training data:"
+            f" {in_words(failing)} ([criteria](../../docs/results.md#was-it-a-fair-test)). The"
+            " verdict may differ for networks that fit."
         )
 
 
