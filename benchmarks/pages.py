@@ -43,8 +43,8 @@ GROWTH = {
     ("images", ""): "training images",
     ("width", "ours, cached"): "width of a Wide-ResNet, per image",
     ("seeds", ""): "seeds of a tiny Table 1, start and tables included",
-    ("jobs", "dry run"): "runs, dry run of Snakemake",
-    ("jobs", "memory"): "runs, memory of that",
+    ("jobs", "dry run"): "runs, time of a dry run of Snakemake",
+    ("jobs", "memory"): "runs, memory of a dry run",
 }
 """Studies and parts of their lines' names, as the page calls them."""
 
@@ -174,7 +174,7 @@ def growth(measured: Measured) -> str:
         exponent = f"{formatted(sign * fit['exponent'])} [{formatted(low)}, {formatted(high)}]"
         rows.append(
             {
-                "seconds by": words,
+                "grows with": words,
                 "exponent": exponent,
                 "points": f"{x.min():,.0f} to {x.max():,.0f}",
             }

@@ -57,8 +57,8 @@ FIT = Criterion(
     (1,),
     "generation 0 has an error of less than {0:g} % on its training images in the last epoch",
     "training error below {0:g} %",
-    "the paper’s teachers fit their training images; an underfitted student is worse than its"
-    " teacher for another reason",
+    "the paper’s teachers fit their training images; an underfitted student can be worse than"
+    " its teacher because it is underfitted",
     "a network that is trained on labels",
 )
 ROOM = Criterion(
@@ -74,8 +74,8 @@ SCHEDULE = Criterion(
     "schedule",
     (10,),
     "the divergence of BAN’s students from their teachers (nats per training image) changes by less"
-    " than {0:g} % from the last tenth but one of the epochs to the last; a tenth has at least two"
-    " epochs",
+    " than {0:g} % from the last but one tenth of the epochs to the last tenth (of at least two"
+    " epochs each)",
     "students that change by less than {0:g} % at the end of their training",
     "a student needs longer than its teacher; single epochs differ too much to be compared",
     "a student that is trained by BAN",

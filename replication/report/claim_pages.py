@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from replication.analysis.fair_test import FIT, ROOM, SCHEDULE
 from replication.config.paper_claims import Claims, read_claims
 from replication.config.paper_names import label_trained_networks, network_name
 from replication.config.paper_tables import TABLES
@@ -35,9 +36,25 @@ OUTPERFORM = (
     "Surprisingly, these Born-Again Networks (BANs), outperform their teachers significantly, both"
     " on computer vision and language modeling tasks."
 )
+UNFAIR = (
+    (FIT, "label", "Label-trained networks that do not fit their training data"),
+    (
+        ROOM,
+        "label",
+        "Label-trained networks whose test error is below {0:g} %, or above {1:g} % of that of"
+        " guessing",
+    ),
+    (
+        SCHEDULE,
+        "ban",
+        "BAN students that still change by {0:g} % or more when their training ends",
+    ),
+)
+"""The criteria on what is trained, of which objective, and which networks do not meet them."""
+
 BOTH_METHODS = (
-    "Both methods elucidate the essential components of KD, demonstrating the effect of the teacher"
-    " outputs on both predicted and non-predicted classes."
+    "Both methods [CWTM and DKPP] elucidate the essential components of KD, demonstrating the"
+    " effect of the teacher outputs on both predicted and non-predicted classes."
 )
 QUOTATIONS = {
     "ban-all": OUTPERFORM,
@@ -81,7 +98,8 @@ def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[s
     yield f"# {escaped(words[0].upper() + words[1:])}"
     yield (
         "`replication docs` writes this page from the [published results](../README.md);"
-        " [how to read a verdict](../../docs/explanation/reading-a-verdict.md) explains the words."
+        " [how to read a verdict](../../docs/explanation/reading-a-verdict.md) explains the words,"
+        " and the [glossary](../../docs/reference/glossary.md) the abbreviations."
     )
     yield "## What the paper says"
     if name in QUOTATIONS:
@@ -92,19 +110,26 @@ def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[s
         f" {claim.section} of the paper."
     )
     yield "## What was found"
-    yield _results_table(publications, [name, *_controls(publications, claims, name)], scales)
-    yield (
-        "![The paper's relative difference, ours with 95 % intervals, and the controls]"
-        f"({name}.png)"
-    )
+    controls = _controls(publications, claims, name)
+    yield _results_table(publications, [name, *controls], scales)
+    and_controls = ", and the controls" * bool(controls)
+    shown = f"The paper's relative difference, and ours with 95 % intervals{and_controls}"
+    yield f"![{shown}]({name}.png)"
     yield (
         "Differences are left side minus right side, in points of test error or in perplexity, with"
-        " 95 % intervals over n seeds. The figure shows them in percent of the right side. Controls"
-        " are claims of our own, which the paper does not have."
+        " 95 % intervals over n seeds. Intervals are not corrected for the number of claims;"
+        " verdicts and sizes are. The figure shows differences in percent of the right side."
+        + " Controls are claims of our own, which the paper does not have."
+        * bool(controls)
     )
     yield "## What was tested"
     yield data_table(publications, claims, name)
-    yield "The cells that are compared; each side is the mean of its cells:"
+    yield (
+        "The cells that are compared, with their means over all of their seeds; each side of the"
+        " claim is the mean of its cells. The difference above uses only the seeds that all cells"
+        " have, and takes a label-trained cell as the mean of all label-trained networks of its"
+        " seed, so that it can differ from what these means give:"
+    )
     yield cells_table(publications, claims, name)
     yield "## What would change the verdict"
     yield "\n".join(f"- **`{scale}`**: {_tipping(publications, scale, name)}" for scale in scales)
@@ -163,8 +188,8 @@ def _tipping(publications: Publications, scale: str, name: str) -> str:
         )
     elif verdict == "weaker":
         sentences.append(
-            "It would read *replicated* if the effect could be as large as that half with these"
-            " intervals."
+            "It would read *replicated* if these runs did not show that the effect is smaller than"
+            " that half."
         )
     elif verdict == "small":
         sentences.append(
@@ -178,35 +203,42 @@ def _tipping(publications: Publications, scale: str, name: str) -> str:
         )
     if verdict in ("undecided", "small"):
         sentences.append(_seeds_to_decide(line))
-    return " ".join([*sentences, *_fit_of_networks(publications, scale, name)])
+    return " ".join([*sentences, *_unfair_networks(publications, scale, name)])
 
 
 def _seeds_to_decide(line: "pd.Series[float]") -> str:
     """How many seeds would decide a direction, by the power at the spread that was measured."""
     seeds, power = line["seeds_needed_corrected"], line["power_corrected"]
     if pd.isna(seeds) or pd.isna(power):
-        return "So few seeds do not show their spread, nor how many would decide the direction."
+        return "One seed shows neither a spread nor how many seeds would decide the direction."
     needed = "more than 10,000" if seeds > 10_000 else f"{seeds:.0f}"
-    return (
-        f"With the paper's effect and the spread measured here, {needed} seeds decide the direction"
-        f" with a chance of 80 %; the {seeds_of(line)} seeds here decide it with a chance of"
-        f" {100 * power:.0f} %."
+    chance = "more than 99" if power > 0.99 else f"{100 * power:.0f}"
+    sentence = (
+        f"If the effect were as large as the paper's, {needed} seeds with the spread measured here"
+        " would decide the direction with a chance of 80 %, and the"
+        f" {seeds_of(line)} seeds here with a chance of {chance} %."
     )
+    if pd.isna(line["seeds_to_decide"]):
+        return sentence
+    return f"{sentence} For the difference that was measured, about {line['seeds_to_decide']:.0f}."
 
 
-def _fit_of_networks(publications: Publications, scale: str, name: str) -> Iterator[str]:
-    """Which label-trained networks behind a claim do not fit their training data."""
+def _unfair_networks(publications: Publications, scale: str, name: str) -> Iterator[str]:
+    """Which networks behind a claim do not meet the criteria of a fair test."""
     runs = runs_of_claim(publications, scale, name).lines
-    labelled = runs.loc[runs["objective"] == "label", ["dataset", "network"]].drop_duplicates()
-    criteria = publications.file(scale, "criteria").dropna(subset="fit")
-    tested = criteria.merge(labelled, on=["dataset", "network"])
-    failing = [network_name(key) for key in tested.loc[tested["fit"] == "not met", "network"]]
-    if failing:
+    criteria = publications.file(scale, "criteria")
+    sentences = []
+    for criterion, objective, words in UNFAIR:
+        trained = runs.loc[runs["objective"] == objective, ["dataset", "network"]]
+        judged = criteria.merge(trained.drop_duplicates(), on=["dataset", "network"])
+        failing = judged.loc[judged[criterion.name] == "not met", "network"]
+        if not failing.empty:
+            names = escaped(in_words([network_name(key) for key in failing]))
+            sentences.append(f"{words.format(*criterion.thresholds)}: {names}.")
+    if sentences:
         yield (
-            f"Of the {len(tested)} label-trained networks behind the claim,"
-            f" {len(failing)} {'does' if len(failing) == 1 else 'do'} not fit the training data:"
-            f" {in_words(failing)} ([criteria](../../docs/results.md#was-it-a-fair-test)). The"
-            " verdict may differ for networks that fit."
+            "Not every network behind the claim meets the [criteria of a fair"
+            f" test](../../docs/results.md#was-it-a-fair-test). {' '.join(sentences)}"
         )
 
 
@@ -226,7 +258,7 @@ def _second_runs(scale: str, number: int) -> str:
     if number <= 0:
         return ""
     return (
-        f"\n\nThis command gives a slightly different number: {number} of the runs behind the"
+        f"\n\nThis command gives another number: {number} of the runs behind the"
         f" published one are second trainings of the same network and seed, which `{scale}` has"
         " because results of several machines were pooled. All of them count there."
     )

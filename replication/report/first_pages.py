@@ -1,5 +1,6 @@
 """The first pages of a report and of a publication: scale, criteria, and verdicts."""
 
+import math
 from itertools import compress
 
 from replication.analysis.tested_data import describe_data_sets
@@ -10,11 +11,12 @@ from replication.report.outcome import (
     Lines,
     count_verdicts,
     criteria_met,
+    read_lines,
     tested_claims,
 )
 from replication.report.study_outcome import is_study
 from replication.report.table_seeds import describe_seeds
-from replication.wording import formatted, signed
+from replication.wording import formatted, signed, with_interval
 
 PAGE = "README.md"
 """The first page of a publication."""
@@ -73,11 +75,11 @@ def describe_in_markdown(plan: Plan) -> str:
         "\n".join(f"- {line}" for line in _met(plan)),
         "## Primary claims",
         _claims_in_markdown(shown),
-        f"{len(shown)} of {len(primary)} are measured. Differences are in points of test error,"
-        " perplexity or the metric in brackets. p is that of the direction, corrected by Holm over"
-        " the primary claims, and within their family for the others."
-        + of_paper
-        * any(_paper(line) != NOTHING for line in shown),
+        f"{len(shown)} of {len(primary)} are measured. Differences are in points of test error, in"
+        " perplexity, or in the metric in brackets. p is that of the direction. It is corrected by"
+        " Holm's procedure over the primary claims; for the others within their family, times the"
+        " number of families, and it is never below that of the family's primary claim. Intervals"
+        " are not corrected." + of_paper * any(_paper(line) != NOTHING for line in shown),
     ]
     families = {
         claim["statement"]: [line for line in measured if line["family"] == claim["claim"]]
@@ -93,12 +95,15 @@ def describe_in_markdown(plan: Plan) -> str:
     blocks += [
         "## All claims",
         f"{count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
-        " *reading*: this suite's interpretation; *ours*: not in the paper. Each family begins with"
-        " its primary claim. Families of one claim and claims that are not measured are left out.",
+        " *reading*: this suite's interpretation; *ours*: not in the paper. A family is named"
+        " after its primary claim, which comes first if it is measured."
+        + " Statements are the paper's and speak of its data; *tested on* says what stands for it."
+        * (not is_study(plan))
+        + " Families of one claim and claims that are not measured are left out.",
     ]
     for title, family in families.items():
         family.sort(key=lambda line: line["claim"] != line["family"])
-        blocks += [f"### {title}", _claims_in_markdown(family)]
+        blocks += [f"### Family: {title}", _claims_in_markdown(family)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -142,7 +147,13 @@ def _size(plan: Plan) -> str:
     data = "; ".join(words[key] for key, name in plan.scale.datasets.items() if name in trained_on)
     # Names such as 0.5*Depth would begin italics, in Markdown and in reStructuredText.
     seeds = describe_seeds(plan).replace("*", r"\*")
-    return f"{len(plan.runs):,} networks were trained with {seeds}, on {data}."
+    trained = len(read_lines(plan.results / "runs.csv"))
+    again = (
+        f", and {trained - len(plan.runs)} of them a second time"
+        if trained > len(plan.runs)
+        else ""
+    )
+    return f"{len(plan.runs):,} networks were trained with {seeds}, on {data}{again}."
 
 
 def _met(plan: Plan) -> list[str]:
@@ -163,12 +174,12 @@ def _verdict(line: dict[str, str]) -> str:
 
 def _difference(line: dict[str, str]) -> str:
     """A claim's difference with its 95 % interval, and what it is a difference of."""
-    try:
-        value, low, high = (signed(float(line[key])) for key in ("difference", "ci_low", "ci_high"))
-    except (KeyError, ValueError):
+    if not line.get("difference"):
         return NOTHING
-    metric = f" ({METRIC_NAMES[line['metric']]})" if line.get("metric") else ""
-    return f"{value} [{low}, {high}]{metric}"
+    value, low, high = (float(line[key] or "nan") for key in ("difference", "ci_low", "ci_high"))
+    notes = [METRIC_NAMES[line["metric"]]] if line.get("metric") else []
+    notes += ["no interval"] if math.isnan(low) else []
+    return with_interval(value, low, high) + f" ({', '.join(notes)})" * bool(notes)
 
 
 def _p_value(text: str) -> str:
@@ -183,7 +194,8 @@ def _fraction(line: dict[str, str]) -> str:
     except (KeyError, ValueError):
         return NOTHING
     fraction, low, high = (formatted(number, "z.2f") for number in numbers)
-    return f"{fraction} [{low}, {high}]: {line['size']}"
+    effect = f"{fraction} [{low}, {high}]"
+    return effect if line["verdict"] == "contradicted" else f"{effect}: {line['size']}"
 
 
 def _paper(line: dict[str, str]) -> str:

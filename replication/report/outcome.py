@@ -93,21 +93,21 @@ def _criteria(lines: Lines) -> Iterator[str]:
 
 def _claims(lines: Lines, seeds: int) -> Iterator[str]:
     if not lines:
-        yield "The paper's claims: not tested: replication claims"
+        yield "Claims: not tested: replication claims"
         return
     tested = [line for line in lines if line["reason"] not in UNTESTED]
     decided = [line for line in tested if line["verdict"] != "undecided"]
-    yield f"The paper's claims: {count_verdicts(lines)}"
+    yield f"Claims: {count_verdicts(lines)}"
     few = len(decided) <= FEW_DECISIONS * len(tested)
     many = "almost nothing" if few else f"{len(decided)} of {len(tested)} claims"
-    yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}: undecided means"
-    yield "  that these seeds cannot tell, neither that the paper is right nor that it is wrong."
+    yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}. Undecided means"
+    yield "  that these seeds cannot tell whether the paper is right or wrong."
     expected, needed = (
         _numbers(lines, f"{column}_corrected") for column in ("power", "seeds_needed")
     )
     if expected and needed:
-        yield f"  With the paper's effects, they decide {sum(expected):.1f} on average;"
-        yield f"  half of the claims need {median(needed):.0f} seeds or more."
+        yield f"  If every effect were the paper's, these would decide {sum(expected):.1f} on"
+        yield f"  average; half of the claims need {median(needed):.0f} seeds or more."
 
 
 def _numbers(lines: Lines, column: str) -> list[float]:

@@ -40,6 +40,9 @@ CONTROL = "ensemble-of-two-beats-label-ensemble"
 TEXT_CLAIM = "language-models"
 """The last of `CLAIM_WORDS`, which is tested on text."""
 
+TEXT = "the Python language reference"
+"""What stands for Penn Treebank at every scale that the documents show."""
+
 CLAIM_WORDS = {
     "ban-all": "BAN students have a lower error than label-trained networks",
     "ban-better-than-ban-l": "BAN, which leaves the labels out, has a lower error than BAN+L",
@@ -47,7 +50,10 @@ CLAIM_WORDS = {
     "dkpp-all": "DKPP still has a lower error than label training",
     "sequence-improves": "the third generation, BAN-3, has a lower error than generation 0",
     "ensemble-of-two-beats-last": "Ens*2 has a lower error than its last member, BAN-2",
-    CONTROL: "our control: Ens*2 has a lower error than two averaged label-trained networks",
+    CONTROL: (
+        "our control: Ens*2, which takes three trainings, has a lower error than two averaged"
+        " label-trained networks"
+    ),
     "densenet-students-beat-wide-resnet-teachers": (
         "DenseNet-90-60 students have a lower error than their Wide-ResNet teachers"
     ),
@@ -102,7 +108,7 @@ def claims_table(publications: Publications, scales: Sequence[str], folder: str)
     header = ["claim", "the paper"]
     for scale, claims in by_scale.items():
         has_text = bool(line_of(claims, TEXT_CLAIM)["n"] > 0)
-        data = TESTED_ON[scale] + "; text in the last row" * has_text
+        data = TESTED_ON[scale] + "; Python reference in the last row" * has_text
         header += [f"ours, on {data}", "n", "verdict; size"]
     rows = []
     for claim, words in CLAIM_WORDS.items():
@@ -221,18 +227,22 @@ def _verdicts_sentence(primary: pd.DataFrame, scale: str) -> str:
         else f"Of the paper's {COUNT_WORDS[of_paper]} primary claims,"
         f" {COUNT_WORDS[len(primary)]} have been tested so far"
     )
-    text = ", and for language models on a text," if TEXT_CLAIM in set(primary["claim"]) else ""
+    text = f", and for language models on {TEXT}," if TEXT_CLAIM in set(primary["claim"]) else ""
     return f"{tested} on {TESTED_ON[scale]}{text} at the scale `{scale}`: {in_words(parts)}."
 
 
 def _sizes_sentence(primary: pd.DataFrame) -> str:
-    """How large the effects are relative to the paper's; only one with an interval is known."""
+    """How large the effects are relative to the paper's; one without an interval says nothing."""
     fractions = primary["fraction"][primary["fraction_low"].notna()]
     if fractions.empty:
         return ""
     counts = primary["size"].value_counts()
     at_least, below = (int(counts.get(size, 0)) for size in ("at least half", "below half"))
-    effects = "effects" if len(fractions) == primary["fraction"].count() else "known effects"
+    effects = (
+        "effects"
+        if len(fractions) == primary["fraction"].count()
+        else "effects that have an interval"
+    )
     return (
         f"In proportion to the error, the {effects} are {formatted(fractions.min(), 'z.2f')} to"
         f" {formatted(fractions.max(), 'z.2f')} times the paper's: {COUNT_WORDS[at_least]} of them"
@@ -242,14 +252,16 @@ def _sizes_sentence(primary: pd.DataFrame) -> str:
 
 
 def _alternatives_sentences(claims: pd.DataFrame) -> list[str]:
-    """What is known of BAN beside things that need no teacher, a sentence for each verdict."""
+    """How BAN compares with what needs no trained teacher, a sentence for each verdict."""
     known = claims.reindex([claim for claim in ALTERNATIVES if claim in claims.index])
     sentences = []
     for verdict, lines in known.dropna(subset="difference").groupby("verdict", sort=False):
-        words = in_words([ALTERNATIVES[claim] for claim in lines["claim"]], "or")
+        words = in_words([ALTERNATIVES[claim] for claim in lines["claim"]])
         differences = [difference_of(line) for _, line in lines.iterrows()]
+        subject = "claim" if len(lines) == 1 else "claims"
         sentences.append(
-            f"The claim that BAN has a lower error than {words}, which need no teacher, is"
-            f" *{verdict}*: the differences are {in_words(differences)} points."
+            f"The {subject} that BAN has a lower error than {words}, which need no trained teacher,"
+            f" {'is' if len(lines) == 1 else 'are'} *{verdict}*: BAN minus"
+            f" {'it' if len(lines) == 1 else 'these'} is {in_words(differences)} points."
         )
     return sentences

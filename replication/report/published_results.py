@@ -106,15 +106,19 @@ def reported_of(line: "pd.Series[float]") -> str:
 
 
 def verdict_of(line: "pd.Series[float]") -> str:
-    """Return the verdict in bold, why it is undecided, and the size of the effect."""
+    """Return the verdict in bold, why it is undecided, and the size of the effect.
+
+    Without an interval there is no size. It is left out too beside *contradicted*: it compares with
+    half of the paper's effect in either direction.
+    """
     if str(line["reason"]) == NOT_MEASURED:
         return NOT_MEASURED
     verdict = f"**{line['verdict']}**"
     if isinstance(line["reason"], str):
         verdict += f" ({line['reason']})"
-    if pd.isna(line["fraction"]):
+    if pd.isna(line["fraction_low"]):
         return verdict
     numbers = [line["fraction"], line["fraction_low"], line["fraction_high"]]
     fraction, low, high = (formatted(number, "z.2f") for number in numbers)
-    interval = "" if pd.isna(line["fraction_low"]) else f" [{low}, {high}]"
-    return f"{verdict}; {fraction}{interval} of the paper's effect, {line['size']}"
+    effect = f"{verdict}; {fraction} [{low}, {high}] of the paper's effect"
+    return effect if line["verdict"] == "contradicted" else f"{effect}, {line['size']}"

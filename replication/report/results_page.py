@@ -53,7 +53,10 @@ def unfinished_scales(publications: Publications) -> str:
         if file.is_file():
             planned = check_scale(read_config([file]), str(file))
             sentences.append(describe_progress(publications.plan(scale), planned))
-    return escaped("\n".join(filter(None, sentences))) or "All published scales are whole."
+    described = escaped("\n".join(filter(None, sentences)))
+    if not described:
+        return "All published scales are whole."
+    return f"{described}\nResults of tables and rows that lack some of their seeds are preliminary."
 
 
 def primary_claims(publications: Publications) -> str:

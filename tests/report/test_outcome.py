@@ -55,7 +55,7 @@ def test_it_says_what_is_met_decided_and_expected_and_where_everything_is(plan: 
         "2 of 2: students that change by less than 10 % at the end of their training",
         "27 undecided, 1 replicated, 1 contradicted, 1 network excepted",
         "2 seeds decide almost nothing",
-        "they decide 1.6 on average;\n  half of the claims need 7 seeds or more",
+        "these would decide 1.6 on\n  average; half of the claims need 7 seeds or more",
         "results/tiny/tables/*.html",
         "docs/results.md",
     ):
@@ -112,16 +112,16 @@ def test_the_page_of_a_publication_has_every_measured_claim_in_its_family(plan: 
     assert "Depth is harmless." not in text
     assert "A small one gains." not in text
     outcome = describe_outcome(plan)
-    assert "claims: 2 not measured, 1 undecided, 1 replicated" in outcome
-    assert "2 seeds decide 1 of 2 claims: " in outcome
+    assert "Claims: 2 not measured, 1 undecided, 1 replicated" in outcome
+    assert "2 seeds decide 1 of 2 claims. " in outcome
     row = (
         "| BAN helps. | digits | paper | −1.00 | −1.25 [−2.00, −0.50] | 0.0012 | 10 | replicated"
         " | 1.25 [0.50, 2.00]: at least half |"
     )
     assert text.count(row) == 2
-    other = r"| Ens\*2 helps. | digits | ours | – | – | – | 10 | undecided: ties | – |"
+    other = r"| Ens\*2 helps. | digits | ours | – | +0.50 (NLL, no interval) | – | 10 | undecided: ties | – |"
     assert text.endswith(
-        f"### BAN helps.\n\n{text[text.index('| claim') :].splitlines()[0]}\n"
+        f"### Family: BAN helps.\n\n{text[text.index('| claim') :].splitlines()[0]}\n"
         f"| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{row}\n{other}\n"
     )
 
@@ -164,7 +164,7 @@ def test_the_report_of_an_unfinished_sweep_has_no_claims(plan: Plan) -> None:
 
 def test_seeds_that_decide_claims_are_told_so(plan: Plan) -> None:
     write(plan, ["replicated"] * 2 + ["small"] + ["undecided"] * 7)
-    assert "2 seeds decide 3 of 10 claims: " in describe_outcome(plan)
+    assert "2 seeds decide 3 of 10 claims. " in describe_outcome(plan)
 
 
 def test_a_criterion_that_nothing_measures_is_named(plan: Plan) -> None:

@@ -12,11 +12,18 @@ ONE_SEED = {"verdict": "undecided", "reason": "too few seeds", "size": "open", "
 
 def test_an_effect_without_an_interval_has_none() -> None:
     line = pd.Series({**ONE_SEED, "fraction_low": float("nan"), "fraction_high": float("nan")})
-    assert verdict_of(line) == "**undecided** (too few seeds); 0.35 of the paper's effect, open"
+    assert verdict_of(line) == "**undecided** (too few seeds)"
     line = pd.Series({**ONE_SEED, "fraction_low": -0.1, "fraction_high": 0.8})
     assert verdict_of(line).endswith("; 0.35 [−0.10, 0.80] of the paper's effect, open")
     line["fraction"] = -0.004
     assert verdict_of(line).endswith("; 0.00 [−0.10, 0.80] of the paper's effect, open")
+
+
+def test_a_contradicted_claim_has_no_size() -> None:
+    """A size compares with half of the paper's effect in either direction."""
+    line = pd.Series({**ONE_SEED, "verdict": "contradicted", "fraction": -2.0, "reason": None})
+    line["fraction_low"], line["fraction_high"] = -3.0, -1.0
+    assert verdict_of(line) == "**contradicted**; −2.00 [−3.00, −1.00] of the paper's effect"
 
 
 def test_a_claim_that_was_not_measured_has_neither_seeds_nor_a_verdict() -> None:
@@ -53,7 +60,9 @@ def test_effects_of_one_seed_are_not_among_the_known_ones() -> None:
     several = {**ONE_SEED, "fraction_low": 0.1, "size": "below half"}
     one = {**ONE_SEED, "fraction": -0.004, "fraction_low": float("nan")}
     sentence = _sizes_sentence(pd.DataFrame([several, {**several, "fraction": 0.2}, one]))
-    assert sentence.startswith("In proportion to the error, the known effects are 0.20 to 0.35")
+    assert sentence.startswith(
+        "In proportion to the error, the effects that have an interval are 0.20 to 0.35"
+    )
     assert "the effects are 0.20 to 0.35" in _sizes_sentence(
         pd.DataFrame([several, {**several, "fraction": 0.2}])
     )
