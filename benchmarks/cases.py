@@ -133,7 +133,7 @@ class Pictures:
 def load_pictures(root: Path, side: int) -> Pictures:
     """Fashion-MNIST's 60,000 training images, as the suite reads them."""
     train, _ = fashion_mnist(root, download=True)
-    return Pictures.of((train.images[:, 0] * 255).round().byte(), train.labels, side)
+    return Pictures.of(train.images[:, 0], train.labels, side)
 
 
 def random_pictures(side: int, n: int = 60_000) -> Pictures:

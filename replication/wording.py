@@ -23,6 +23,11 @@ def with_interval(value: float, low: float, high: float, decimals: int = 2) -> s
     return f"{signed(value, decimals)} [{signed(low, decimals)}, {signed(high, decimals)}]"
 
 
+def p_value(p: float) -> str:
+    """Return a p-value with two significant digits, or that it is below 0.001."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
 def in_words(items: Sequence[str], conjunction: str = "and") -> str:
     """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``; nothing for none."""
     *others, last = items or [""]

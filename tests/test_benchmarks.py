@@ -10,7 +10,7 @@ import pytest
 import torch
 from support.plans import ROOT, runs_per_seed
 
-from benchmarks import costs, gpu, growth, ours, pages, profile, settings
+from benchmarks import cases, costs, gpu, growth, ours, pages, profile, settings
 from benchmarks.__main__ import app
 from benchmarks.cases import CASES, Case, Pictures, random_pictures, wide_resnet_16
 from benchmarks.compare import PEERS, Line, Ready, contestants, rounds_table, table
@@ -20,6 +20,7 @@ from benchmarks.ladder import Variant, VariantLoop, variants
 from benchmarks.measure import flops, machine, medians, ratios
 from benchmarks.stages import measure_stages
 from benchmarks.turns import Round, Worker, alternate
+from replication.data.images import Items
 from replication.objectives import OBJECTIVES
 
 CPU = torch.device("cpu")
@@ -324,3 +325,10 @@ def test_the_published_results_are_whole_and_drawn(tmp_path: Path) -> None:
     assert set(machine(CPU)) <= set(published)
     draw(RESULTS, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
+
+
+def test_pictures_are_those_of_fashion_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = torch.arange(2 * 28 * 28).remainder(256).byte().reshape(2, 1, 28, 28)
+    parts = (Items(images, torch.tensor([3, 4])),) * 2
+    monkeypatch.setattr(cases, "fashion_mnist", lambda root, download: parts)
+    assert cases.load_pictures(Path("nowhere"), 28).pixels.equal(images[:, 0])

@@ -99,7 +99,9 @@ def _collect_scale(published: Path, to: Path) -> None:
     downloads = [f"[{file.stem}.csv](tables/{file.stem}.csv)" for file in table_pages]
     blocks = [f'<div class="results">\n{_without_blank_lines(text)}\n</div>' for text in fragments]
     title = f"# Tables at scale {published.name}"
-    (to / "tables.md").write_text("\n\n".join([title, ", ".join(downloads), *blocks]) + "\n")
+    (to / "tables.md").write_text(
+        "\n\n".join([title, ", ".join(downloads), *blocks]) + "\n", encoding="utf-8"
+    )
     captions = {name: text for spec in NOTEBOOKS.values() for name, text in spec.figures.items()}
     shown = [name for name in captions if (to / "figures" / f"{name}.svg").is_file()]
     images = [

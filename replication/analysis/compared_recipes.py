@@ -18,7 +18,7 @@ from replication.results.csv_files import split_members
 
 NO_RESULT = {
     *("scale", "folder", "tables", "seeds", "table_seeds", "row_seeds"),
-    *("exceptions", "teacher_at_chance"),
+    *("exceptions", "teacher_at_chance", "logit_cache_limit_gib"),
     *MACHINE,
 }
 """Keys of a scale that determine no run's result, so that they explain no difference."""

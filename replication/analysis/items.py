@@ -72,7 +72,7 @@ def difference_by_item(contrast: Weights, correct: CorrectBySeed) -> NDArray[np.
 
 
 def item_intervals(scale: Scale, claims: Claims, correctness: Correctness) -> pd.DataFrame:
-    """A line of ``claims_items.csv`` for each primary claim on images.
+    """A line of ``claims_items.csv`` for each primary claim on errors of image networks.
 
     The difference is the mean over seeds of that between a student and its own teacher, in points.
     It is NaN where cells are not measured.
@@ -87,6 +87,8 @@ def item_intervals(scale: Scale, claims: Claims, correctness: Correctness) -> pd
         correct.setdefault((table, row, column), {})[seed] = bits
     lines = []
     for name in filter(claims.file.is_primary, claims.file.claims):
+        if claims.file.claims[name].metric:
+            continue
         contrast = claims.file.claims[name].contrast()
         roles = claims.datasets(contrast)
         dataset = scale.datasets.get(roles[0])

@@ -50,6 +50,7 @@ _PARTS = (
 """How a network differs from its teacher: Table 4's compression and depth, Table 5's width."""
 _FACTORS = {"half": "0.5", "double": "2", "triple": "3", "quadruple": "4"}
 _TABLES = {"beyond": "other objectives"}
+_NUMBERED = re.compile(r"table(\d+)")
 
 
 def paper_name(key: str) -> str:
@@ -66,6 +67,8 @@ def network_name(network: str) -> str:
 
     For example ``DenseNet-90-60``, ``DenseNet-90-60 (0.5*Depth)`` and ``Pre-ResNet-14-0.5``.
     """
+    if ":" in network:  # timm's names stay as they are
+        return network
     change = ""
     for pattern, quantity in _PARTS:
         if part := pattern.search(network):
@@ -81,7 +84,14 @@ def network_name(network: str) -> str:
 
 def table_name(table: str) -> str:
     """The name of a table in a sentence: ``Table 2``, ``controls``, ``other objectives``."""
-    return table.replace("table", "Table ") if table[5:].isdigit() else _TABLES.get(table, table)
+    number = table_number(table)
+    return f"Table {number}" if number else _TABLES.get(table, table)
+
+
+def table_number(table: str) -> str:
+    """The number of one of the paper's tables; empty for any other table."""
+    number = _NUMBERED.fullmatch(table)
+    return number[1] if number else ""
 
 
 def cell_name(table: str, row: str, column: str) -> str:
@@ -91,8 +101,9 @@ def cell_name(table: str, row: str, column: str) -> str:
 
 def table_names(tables: Iterable[str]) -> str:
     """The names of several tables in a list: ``Tables 1, 3 and 4, controls``."""
-    numbers = [name.removeprefix("table") for name in tables if name[5:].isdigit()]
-    others = [table_name(name) for name in tables if not name[5:].isdigit()]
+    names = [*tables]
+    numbers = [*filter(None, map(table_number, names))]
+    others = [table_name(name) for name in names if not table_number(name)]
     if len(numbers) < 2:
         return ", ".join([*(f"Table {number}" for number in numbers), *others])
     return ", ".join([f"Tables {in_words(numbers)}", *others])

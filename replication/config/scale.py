@@ -157,8 +157,9 @@ class Scale(StrictModel):
         if family != "densenet" or self.decisions.densenet_recipe == "wide-resnet":
             return self.images
         epochs = self.images.epochs * 3 // 2
+        milestones = tuple(sorted({max(1, epochs // 2), max(1, epochs * 3 // 4)}))
         return self.images.model_copy(
-            update={"epochs": epochs, "milestones": (epochs // 2, epochs * 3 // 4)}
+            update={"epochs": epochs, "milestones": milestones}
             | {"gamma": 0.1, "weight_decay": 1e-4}
         )
 

@@ -106,7 +106,7 @@ def _load(
     name: str,
     hint: str,
 ) -> Parts:
-    """Read both parts; if one is missing or damaged and ``download`` is true, provide them first.
+    """Read both parts; if a file is missing and ``download`` is true, provide them first.
 
     Processes that provide the same data set wait for each other. A complete one is read without
     writing to its folder.
@@ -114,7 +114,7 @@ def _load(
     try:
         try:
             return read(True), read(False)
-        except (FileNotFoundError, RuntimeError):  # missing, or its checksums do not match
+        except FileNotFoundError:
             if not download:
                 raise
             root.mkdir(parents=True, exist_ok=True)

@@ -12,9 +12,13 @@ from pathlib import Path
 from replication.errors import InputError
 
 BYTES = 4
-"""Of a pixel of one channel in float32."""
+"""Bytes of one channel of a pixel in float32."""
 COPIES = 3
-"""Training images as they are, padded for random crops, and once more while that is done."""
+"""Copies of the training images that their preparation holds at once, at most.
+
+They are held in float32 as they were read and as they are normalised; one channel is also held in
+double precision while its mean and standard deviation are computed.
+"""
 LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
@@ -40,8 +44,8 @@ def check_bytes(what: str, needed: int) -> None:
     memory = memory_bytes()
     if needed > memory:
         raise InputError(
-            f"{what} take {_readable(needed)} of memory, this machine has {_readable(memory)}; use"
-            " fewer (`train`, `test`) or smaller ones (`pool`)"
+            f"{what} take {_readable(needed)} of memory, but this machine has {_readable(memory)};"
+            " use fewer (`train`, `test`) or smaller ones (`pool`)"
         )
 
 

@@ -146,17 +146,21 @@ def _create_timms(name: str, data: ImageData, arguments: Mapping[str, Any]) -> n
         if logits.shape != (1, data.classes):
             raise ValueError(f"it gives {tuple(logits.shape)} for one image")
     except Exception as error:
-        if ":" not in name and not timm.is_model(name):
-            close = ", ".join(difflib.get_close_matches(name, timm.list_models(), 3))
-            hint = f"did you mean {close}?" if close else "see timm.list_models()"
-            raise InputError(f"timm has no network `{name}`; {hint}") from None
-        height, width = data.train.images.shape[-2:]
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(
-            f"timm's `{name}` cannot classify images of {data.channels} × {height} × {width}"
-            f" ({reason}); change its `arguments`"
-        ) from None
+        raise timms_problem(name, data.train.images.shape[1:], error) from None
     return network.train()
+
+
+def timms_problem(name: str, shape: Sequence[int], error: Exception) -> InputError:
+    """The error for a network of timm that cannot be made for images (channels, height, width)."""
+    if ":" not in name and not timm.is_model(name):
+        close = ", ".join(difflib.get_close_matches(name, timm.list_models(), 3))
+        hint = f"did you mean {close}?" if close else "see timm.list_models()"
+        return InputError(f"timm has no network `{name}`; {hint}")
+    reason = " ".join(str(error).split()) or type(error).__name__
+    size = " × ".join(map(str, shape))
+    return InputError(
+        f"timm's `{name}` cannot classify images of {size} ({reason}); change its `arguments`"
+    )
 
 
 def hub_config(

@@ -9,7 +9,9 @@ import torch
 
 from replication.config.networks import Networks
 from replication.data.specs import ImageSpec, TextSpec
+from replication.networks import timms_problem
 from replication.networks.language import create_language_model
+from replication.plan.initial_weights import without_start
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 
@@ -42,9 +44,17 @@ def _parameters(name: str, options: Options, data: ImageSpec | TextSpec) -> int:
 
 
 def build_network(name: str, options: Options, data: ImageSpec | TextSpec) -> Any:
-    """A network with new weights, for this kind of data."""
+    """A network with new weights, for this kind of data; nothing is downloaded for it.
+
+    Raises:
+        InputError: timm has no such network, or cannot make it for these images.
+    """
     if isinstance(data, ImageSpec):
+        timms = name.removeprefix("timm:")
         sizes: dict[str, Any] = {"num_classes": data.classes, "in_chans": data.shape[0]}
-        return timm.create_model(name.removeprefix("timm:"), **sizes, **json.loads(options))
+        try:
+            return timm.create_model(timms, **sizes, **without_start(json.loads(options)))
+        except Exception as error:
+            raise timms_problem(timms, data.shape, error) from None
     words = [chr(0x4E00 + number % CHARACTERS) * LONGEST_WORD for number in range(data.words)]
     return create_language_model(name, words, **json.loads(options))

@@ -25,8 +25,8 @@ def part_of_claim(plan: Plan, name: str, tables: Path = TABLES) -> Plan:
     network, data and recipe and exist for each of these seeds.
 
     Raises:
-        InputError: there is no such claim, it is measured on ``quality.csv.gz``, or the scale does
-            not have all of its tables.
+        InputError: there is no such claim, it is measured on ``quality.csv.gz``, the scale does not
+            have all of its tables, or no seed has all of its cells.
     """
     claim = _find_claim(plan, name, tables)
     compared = dict.fromkeys((*claim.contrast(), *claim.right.weights()))
@@ -37,9 +37,12 @@ def part_of_claim(plan: Plan, name: str, tables: Path = TABLES) -> Plan:
         )
     own = [cell for cell in plan.cells if (cell.table, cell.row, cell.column) in compared]
     seeds = set.intersection(*({*cell.members} for cell in own))
-    cells = tuple(
-        _at_seeds(cell, seeds) for cell in (*own, *_references(plan, own, seeds)) if seeds
-    )
+    if not seeds:
+        raise InputError(
+            f"{name}: no seed of scale {plan.scale.scale} has all cells that the claim compares;"
+            " give their rows a seed in common (`seeds`, `table_seeds`, `row_seeds`)"
+        )
+    cells = tuple(_at_seeds(cell, seeds) for cell in (*own, *_references(plan, own, seeds)))
     runs = {run.id: run for cell in cells for run in cell.needed()}
     names = {cell.table for cell in cells}
     specs = {table: spec for table, spec in plan.tables.items() if table in names}

@@ -8,6 +8,7 @@ from typing import Any
 from replication.errors import InputError
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.report.rendering import compact_html
+from replication.results.csv_files import BUILD
 
 INJECTED = {"injected-parameters", "snakemake-job-properties"}
 """Tags of the cells that papermill and Snakemake add: other parameters, the job, its paths."""
@@ -26,7 +27,7 @@ def clean_notebook(file: Path, scale: str) -> str:
     Raises:
         InputError: the file is no notebook, or has a cell that has failed.
     """
-    fix = f"delete it and call: snakemake --cores 2 --configfile config/{scale}.yaml"
+    fix = f"delete it and {BUILD}"
     try:
         notebook = json.loads(file.read_text(encoding="utf-8"))
         cells = [_clean(cell, scale) for cell in notebook["cells"] if not INJECTED & {*_tags(cell)}]

@@ -126,11 +126,13 @@ def _check_bytes(sources: Sequence[PooledFolder], preferred: Sequence[PooledFold
         if different:
             run = min(different, key=len)
             devices = " and ".join(source.device(run) for source in (first, second))
+            others = len(different) - 1
+            more = f", as {'has one' if others == 1 else f'have {others}'} more" if others else ""
             raise InputError(
                 f"{run}: has other bytes in {first.folder / 'runs.csv'} than in"
-                f" {second.folder / 'runs.csv'} (trained on {devices}), as have"
-                f" {len(different) - 1} more runs; say with --prefer {first.folder} or --prefer"
-                f" {second.folder} whose runs count where both have a row and seed"
+                f" {second.folder / 'runs.csv'} (trained on {devices}){more}; say with --prefer"
+                f" {first.folder} or --prefer {second.folder} whose runs count where both have a"
+                " row and seed"
             )
 
 
@@ -155,7 +157,7 @@ def _join(
 ) -> Pooled:
     """The csv files of the chosen rows and seeds, in the order of the plan."""
     used = [source for source in sources if source in chosen.values()]
-    names = pooled_runs(plan, used, chosen)
+    names = pooled_runs(plan, chosen)
     place = {(cell.table, cell.row, cell.column): n for n, cell in enumerate(plan.cells)}
     frames = {}
     for name in ("cells", "quality", "reliability"):
@@ -180,13 +182,11 @@ def _join(
             if chosen[RowAndSeed(key[0], key[1], key[3])] is source
         }
         correctness = dict(sorted(correctness.items(), key=lambda item: place[item[0][:3]]))
-    runs = _join_runs(plan, used, names)
+    runs = _join_runs(used, names)
     return Pooled(plan, runs, **frames, correctness=correctness, chosen=chosen, notes=notes)
 
 
-def pooled_runs(
-    plan: Plan, used: Sequence[PooledFolder], chosen: Mapping[RowAndSeed, PooledFolder]
-) -> dict[Identity, str]:
+def pooled_runs(plan: Plan, chosen: Mapping[RowAndSeed, PooledFolder]) -> dict[Identity, str]:
     """The id of each run that is kept, in the order of the plan.
 
     A run keeps the id that the plan has for it. Where a planned run has two different networks,
@@ -213,9 +213,7 @@ def _renamed(run: str, source: PooledFolder, names: Mapping[Identity, str]) -> s
     return join_members(names[source.identities[member]] for member in split_members(run))
 
 
-def _join_runs(
-    plan: Plan, used: Sequence[PooledFolder], names: Mapping[Identity, str]
-) -> pd.DataFrame:
+def _join_runs(used: Sequence[PooledFolder], names: Mapping[Identity, str]) -> pd.DataFrame:
     """The lines of ``runs.csv``: each run with its own device, versions and commit."""
     lines = {}
     for source in used:

@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replication.analysis.collect import describe_planned_run
+from replication.analysis.compared_recipes import NO_RESULT
 from replication.config.scale import Scale, check_scale
 from replication.errors import InputError
-from replication.plan.plan import MACHINE, SCALE_FILE, Plan, read_scale
+from replication.plan.plan import SCALE_FILE, Plan, read_scale
 from replication.results.correctness import CORRECT, CellAndSeed, read_correctness
 from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import read_cells, read_csv_file, read_runs, split_members
@@ -31,11 +32,8 @@ from replication.verify.planned_lines import (
 )
 
 FINISH = "finish or publish these results again"
-FREE = {
-    *("scale", "tables", "seeds", "table_seeds", "row_seeds", "folder", "teacher_at_chance"),
-    *MACHINE,
-}
-"""Keys of a scale that do not change what a run is."""
+FREE = NO_RESULT - {"exceptions"}
+"""Keys of a scale that may differ; exceptions decide which claims are tested."""
 
 
 class RowAndSeed(NamedTuple):

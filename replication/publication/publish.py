@@ -7,7 +7,7 @@ file.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,10 +74,12 @@ def _check_is_not_anothers(to: Path, plan: Plan) -> None:
 
 
 def _check_can_be_replaced(to: Path) -> None:
-    if to.exists() and not (to / CRATE).is_file() and any(to.iterdir()):
+    if not to.exists() or (to / CRATE).is_file():
+        return
+    if not to.is_dir() or any(to.iterdir()):
         raise InputError(
-            f"{to}: has files, but no {CRATE}, so it is no publication that may be replaced; name"
-            " another folder with --to"
+            f"{to}: is neither an empty folder nor a publication, which would have {CRATE}, so it"
+            " is not replaced; name another folder with --to"
         )
 
 
@@ -111,6 +113,22 @@ def write_publication(
     return findings
 
 
+def copy_files(sources: Mapping[str, Path], part: Path) -> None:
+    """Copy files to their names in a folder.
+
+    Raises:
+        InputError: one of them does not exist.
+    """
+    for name, source in sources.items():
+        if not source.is_file():
+            raise InputError(
+                f"{source}: no such file; call snakemake for the whole scale, and this command from"
+                " the root of the repository"
+            )
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, part / name)
+
+
 def _refuse(results: Path, findings: Findings) -> None:
     """Raise InputError with the number of problems and the first of them, if there are any."""
     if findings.problems:
@@ -122,14 +140,7 @@ def _refuse(results: Path, findings: Findings) -> None:
 
 def _write(part: Path, plan: Plan) -> None:
     """Write every file; raises InputError if a source is missing or damaged."""
-    for name, source in sources(plan).items():
-        if not source.is_file():
-            raise InputError(
-                f"{source}: no such file; call snakemake for the whole scale, from the root of the"
-                " repository"
-            )
-        (part / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, part / name)
+    copy_files(sources(plan), part)
     write_study(plan, part)
     for name in shown_notebooks(plan):
         file = f"notebooks/{name}.ipynb"

@@ -1,6 +1,5 @@
 """Writes what several folders of results give together as a publication."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from replication.publication.derive import (
     write_derived_files,
 )
 from replication.publication.pool import Pooled, pool
-from replication.publication.publish import workflow_files, write_publication
+from replication.publication.publish import copy_files, workflow_files, write_publication
 from replication.publication.study_files import write_study
 from replication.report.notebook_catalogue import NOTEBOOK_FRAMES
 from replication.results.correctness import write_correctness
@@ -83,9 +82,7 @@ def _copy_measured_files(pooled: Pooled, part: Path) -> Iterator[str]:
             "divergence", key=lambda divergence: divergence.isna(), kind="stable"
         )
         write_csv_file(part, "criteria", lines.drop_duplicates(["dataset", "network"]))
-    for name, file in workflow_files().items():
-        (part / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, part / name)
+    copy_files(workflow_files(), part)
 
 
 def _copy_frame(files: Sequence[Path], copy: Path) -> Iterator[str]:

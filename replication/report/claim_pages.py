@@ -209,9 +209,9 @@ def _tipping(publications: Publications, scale: str, name: str) -> str:
 def _seeds_to_decide(line: "pd.Series[float]") -> str:
     """How many seeds would decide a direction, by the power at the spread that was measured."""
     seeds, power = line["seeds_needed_corrected"], line["power_corrected"]
-    if pd.isna(seeds) or pd.isna(power):
+    if pd.isna(power):
         return "One seed shows neither a spread nor how many seeds would decide the direction."
-    needed = "more than 10,000" if seeds > 10_000 else f"{seeds:.0f}"
+    needed = "more than 10,000" if pd.isna(seeds) else f"{seeds:.0f}"
     chance = "more than 99" if power > 0.99 else f"{100 * power:.0f}"
     sentence = (
         f"If the effect were as large as the paper's, {needed} seeds with the spread measured here"

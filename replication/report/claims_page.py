@@ -16,7 +16,7 @@ from replication.analysis.summary import verdict_counts
 from replication.config.paper_names import label_trained_networks
 from replication.report.layout import GT_STYLE
 from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
-from replication.wording import formatted
+from replication.wording import formatted, p_value
 
 EXPECTATION_SIGNS = {
     "lower": "↓",
@@ -83,10 +83,6 @@ def _interval(low: "pd.Series[float]", high: "pd.Series[float]") -> "pd.Series[s
     )
 
 
-def _p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
-
-
 def counts(claims: pd.DataFrame, by: str) -> pd.DataFrame:
     """Count the verdicts of ``claims.csv`` by a column; families have their main claim's title.
 
@@ -116,7 +112,7 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         paper=frame["reported_difference"],
         fraction=frame["fraction"],
         within=_interval(frame["fraction_low"], frame["fraction_high"]),
-        p=frame["p_direction_corrected"].map(_p_value, "ignore"),
+        p=frame["p_direction_corrected"].map(p_value, "ignore"),
         alone=frame["single_run_verdict"],
     )
     names: dict[str, Any] = {
@@ -179,8 +175,8 @@ def power_table(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
     }
     titled = power.merge(claims[["claim", "title"]], on="claim", validate="one_to_one").assign(
         reference=power["reference"].replace("", np.nan).map(label_trained_networks, "ignore"),
-        p_direction=power["p_direction"].map(_p_value, "ignore"),
-        p_direction_corrected=power["p_direction_corrected"].map(_p_value, "ignore"),
+        p_direction=power["p_direction"].map(p_value, "ignore"),
+        p_direction_corrected=power["p_direction_corrected"].map(p_value, "ignore"),
     )
     numbers = ["difference", "to the own teacher", "the paper’s", "of the paper’s effect"]
     return (

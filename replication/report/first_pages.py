@@ -16,7 +16,7 @@ from replication.report.outcome import (
 )
 from replication.report.study_outcome import is_study
 from replication.report.table_seeds import describe_seeds
-from replication.wording import formatted, signed, with_interval
+from replication.wording import formatted, p_value, signed, with_interval
 
 PAGE = "README.md"
 """The first page of a publication."""
@@ -122,7 +122,7 @@ def _claims_in_markdown(lines: Lines) -> str:
                 line["source"],
                 _paper(line),
                 _difference(line),
-                _p_value(p) if p else NOTHING,
+                p_value(float(p)) if p else NOTHING,
                 seeds or NOTHING,
                 _verdict(line),
                 _fraction(line),
@@ -180,11 +180,6 @@ def _difference(line: dict[str, str]) -> str:
     notes = [METRIC_NAMES[line["metric"]]] if line.get("metric") else []
     notes += ["no interval"] if math.isnan(low) else []
     return with_interval(value, low, high) + f" ({', '.join(notes)})" * bool(notes)
-
-
-def _p_value(text: str) -> str:
-    p = float(text)
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
 def _fraction(line: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """The results of one scale as frames, and what the notebooks share to show them."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,7 +14,7 @@ from replication.plan.plan import PUBLISHED
 from replication.report.interpretation import describe_claims, describe_curves, describe_table
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.report.plotting import draw, save
-from replication.results.csv_files import csv_path, read_cells, read_csv_file, read_runs
+from replication.results.csv_files import BUILD, csv_path, read_cells, read_csv_file, read_runs
 from replication.results.schema import CSV_FILES
 
 TABLE_NAMES = NOTEBOOKS["figures"].tables
@@ -36,10 +37,12 @@ class Results:
         Both may lie in the working directory or in its parent, because Jupyter starts a notebook in
         the folder of the notebook.
         """
+        # Links are not followed: a publication that is derived anew is shown through one.
+        published = {os.path.abspath(Path(base, PUBLISHED, scale)) for base in ("", "..")}
         for name in (results, PUBLISHED):
             for folder in (Path(name, scale), Path("..", name, scale)):
                 if (folder / "cells.csv").exists():
-                    return cls(folder, published=name == PUBLISHED)
+                    return cls(folder, published=os.path.abspath(folder) in published)
         return cls(Path(results, scale))
 
     def table(self, name: str) -> pd.DataFrame:
@@ -139,7 +142,7 @@ class Results:
     def _hint(self) -> str:
         if self.published:
             return "look for it in the publications that docs/results.md lists"
-        return f"build it with: snakemake --cores 2 --configfile config/{self.folder.name}.yaml"
+        return BUILD
 
     def _frame(self, name: str) -> pd.DataFrame:
         """One of the csv files that `results.schema` describes."""

@@ -121,4 +121,4 @@ def verdict_of(line: "pd.Series[float]") -> str:
     numbers = [line["fraction"], line["fraction_low"], line["fraction_high"]]
     fraction, low, high = (formatted(number, "z.2f") for number in numbers)
     effect = f"{verdict}; {fraction} [{low}, {high}] of the paper's effect"
-    return effect if line["verdict"] == "contradicted" else f"{effect}, {line['size']}"
+    return effect if str(line["verdict"]) == "contradicted" else f"{effect}, {line['size']}"

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from great_tables import GT, html
 
-from replication.config.paper_names import paper_name
+from replication.config.paper_names import paper_name, table_name, table_number
 from replication.report.layout import (
     GT_STYLE,
     OURS,
@@ -100,7 +100,7 @@ def _blocks(table: Layout, write: Write) -> Iterator[list[list[str]]]:
 
 
 def _heading(name: str, title: str) -> str:
-    return f"Table {name[5:]}: {title}" if name.startswith("table") else title
+    return f"{table_name(name)}: {title}" if table_number(name) else title
 
 
 def to_markdown(name: str, table: Layout, title: str, remarks: Sequence[str]) -> str:

@@ -55,8 +55,12 @@ def model_card(record: Mapping[str, Any]) -> str:
     code = IMAGE_CODE if images else LANGUAGE_CODE
     # Weights from elsewhere have no recipe.
     training = record["recipe"].get("training")
+    # A network from elsewhere sees the images in its own normalisation, not in the data set's.
+    own = {"Normalisation": _table(record["normalisation"])} if "normalisation" in record else {}
+    shown = {key: value for key, value in data.items() if not (own and key in ("mean", "std"))}
     sections = {
-        "Data": _table(data),
+        "Data": _table(shown),
+        **own,
         **({"Recipe": _table(training)} if training else {}),
         "Lineage": _lineage(record),
         "Result": _table({metric: f"{value:.4g}" for metric, value in result.items()}),

@@ -59,8 +59,8 @@ class Costs:
 
     def flops(self, run: Run) -> float:
         """FLOPs of a run."""
-        teacher = _network(run.teacher) if run.teacher else None
-        key = (_network(run), teacher, run.id in self._teachers)
+        teacher = network_of(run.teacher) if run.teacher else None
+        key = (network_of(run), teacher, run.weights is not None, run.id in self._teachers)
         if key not in self._flops:
             from replication.sweep.flops import training_flops
 
@@ -90,13 +90,14 @@ def _family(run: Run) -> str:
     return network.family if network else ""
 
 
-def _network(run: Run) -> Hashable:
-    return run.dataset.name, run.network, run.variant
+def network_of(run: Run) -> Hashable:
+    """Runs that have this in common train the same network on the same data."""
+    return run.dataset.name, run.network, run.arguments, run.variant
 
 
 def _treatment(run: Run) -> Hashable:
     """Runs that have this in common take the same time."""
-    return _network(run), run.teacher is not None
+    return network_of(run), run.teacher is not None, run.weights is not None
 
 
 def longest_chain(weights: Mapping[Run, float]) -> tuple[Run, ...]:

@@ -21,14 +21,17 @@ def forward_flops(plan: Plan, run: Run) -> float:
 
 
 def training_flops(plan: Plan, run: Run) -> float:
-    """FLOPs of a training.
+    """FLOPs of a training, or of the evaluation of weights from elsewhere.
 
     The forward pass and the backward pass, which is twice as much, of every sample; the teacher's
     forward pass where its logits are not stored; the evaluations; and the logits for students.
     """
     views, samples, _ = logit_shape(plan.training(run), size_of(plan.data_spec(run.dataset)))
     trained, stored = plan.training(run).epochs * samples, plan.stores_logits_for(run)
-    total = forward_flops(plan, run) * (3 * trained + _evaluated(plan, run))
+    if run.weights:
+        total = forward_flops(plan, run) * (samples + plan.data_spec(run.dataset).test)
+    else:
+        total = forward_flops(plan, run) * (3 * trained + _evaluated(plan, run))
     if stored and plan.students(run):
         total += forward_flops(plan, run) * views * samples
     if run.teacher and not stored:

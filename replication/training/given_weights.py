@@ -241,10 +241,10 @@ def _warnings(
         )
     elif is_poor:
         yield (
-            f"{run.id}: its error on the training images is {trials.error(chosen):.3g} %, by"
-            f" guessing it is {guessing:.3g} %: it may have been trained with another"
-            f" normalisation than {chosen} ({source}), or with other classes or another order of"
-            " them; check `mean` and `std` in its cell, and its classes"
+            f"{run.id}: its error on the training images is {trials.error(chosen):.3g} %,"
+            f" while guessing has an error of {guessing:.3g} %: it may have been trained with"
+            f" another normalisation than {chosen} ({source}), or with other classes or another"
+            " order of them; check `mean` and `std` in its cell, and its classes"
         )
 
 

@@ -72,7 +72,9 @@ def check_parts_on(plan: Plan, dataset: str, data: object) -> None:
 
 def _network_kind(run: Run) -> tuple[object, ...]:
     """What runs have in common whose networks are built, filled and trained alike."""
-    return run.dataset, run.network, run.arguments, run.weights, run.variant, run.share_ends
+    kind = run.dataset, run.network, run.arguments, run.weights, run.variant
+    ends = (run.teacher.network, run.teacher.arguments) if run.share_ends and run.teacher else None
+    return *kind, ends
 
 
 def image_shape(plan: Plan, run: Run) -> ImageSpec | None:

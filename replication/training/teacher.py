@@ -175,8 +175,8 @@ def chance_problem(result: float, data: Data) -> str | None:
     if right >= least:
         return None
     return (
-        f"{right} of {n} test images are right, by guessing about {most_frequent} are, and"
-        f" {least} would be too many to be guessed"
+        f"{right} of {n} test images are right; guessing gets about {most_frequent} right, and a"
+        f" network that has learned something at least {least}"
     )
 
 

@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ from replication.results.csv_files import csv_path
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
 from replication.runtime.allocator import keep_freed_memory
+from replication.sweep.costs import network_of
 from replication.workflow.needed_data import is_finished, needed_again
 from replication.workflow.preflight import check_before_training
 
@@ -205,17 +207,17 @@ class Rules:
 
     def _median(self, wildcards: Wildcards, what: Literal["memory_mib", "seconds"]) -> float:
         run = self.run(wildcards)
-        finished = self._measured[run.dataset.name, run.network]
+        finished = self._measured[network_of(run)]
         values = [getattr(measured, what) for measured in finished]
         return float(median([value for value in values if value is not None] or [0]))
 
     @cached_property
-    def _measured(self) -> defaultdict[tuple[str, str], list[Measured]]:
-        """The finished runs by data and network; read once, at the first call."""
-        finished = defaultdict[tuple[str, str], list[Measured]](list)
+    def _measured(self) -> defaultdict[Hashable, list[Measured]]:
+        """The finished trainings of each network; read once, at the first call."""
+        finished = defaultdict[Hashable, list[Measured]](list)
         for run in self.plan.runs.values():
-            if measured := state_of(self.plan, run).measured:
-                finished[run.dataset.name, run.network].append(measured)
+            if not run.weights and (measured := state_of(self.plan, run).measured):
+                finished[network_of(run)].append(measured)
         return finished
 
     def recipe(self, wildcards: Wildcards) -> str:

@@ -1,5 +1,6 @@
 """Intervals over test items."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -99,3 +100,13 @@ def test_the_interval_is_about_the_difference_that_the_table_has(
     assert line["paired_difference"] == pytest.approx(students["delta_vs_teacher"].mean())
     assert line["item_low"] < line["paired_difference"] < line["item_high"]
     assert frame["item_low"].notna().sum() == 1
+
+
+def test_a_primary_claim_on_another_metric_has_no_interval_of_errors() -> None:
+    name = "ban-all"
+    specs = {**CLAIMS.file.claims}
+    specs[name] = specs[name].model_copy(update={"metric": "nll"})
+    claims = replace(CLAIMS, file=CLAIMS.file.model_copy(update={"claims": specs}))
+    frame = item_intervals(tiny_plan().scale, claims, {})
+    assert len(frame) == 8
+    assert name not in {*frame["claim"]}

@@ -24,6 +24,7 @@ from replication.config.paper_names import (
         ("wide_resnet_28_10", "Wide-ResNet-28-10"),
         ("wide_resnet_as_dense_4_100", "Wide-ResNet-4-1"),
         ("cnn_lstm", "CNN-LSTM"),
+        ("timm:mobilenetv3_large_100", "timm:mobilenetv3_large_100"),
     ],
 )
 def test_a_network_has_the_name_that_the_paper_prints(key: str, name: str) -> None:
@@ -38,6 +39,10 @@ def test_every_network_has_a_name_of_its_own() -> None:
 
 def test_tables_and_data_are_named_in_words() -> None:
     assert table_name("table2") == "Table 2"
+    assert [table_name(name) for name in ("tabletop", "tests1", "study1")] == [
+        *("tabletop", "tests1", "study1")
+    ]
+    assert table_names(["tests1", "table2"]) == "Table 2, tests1"
     assert table_names(["table1", "table3", "table4"]) == "Tables 1, 3 and 4"
     assert table_names(["beyond", "controls", "table3"]) == "Table 3, other objectives, controls"
     networks = ["densenet_90_60", "lstm"]

@@ -61,3 +61,13 @@ def test_a_claim_that_has_no_part_is_one_line(claim: str, message: str) -> None:
     plan = tiny_plan(tables=["table2"])
     with pytest.raises(InputError, match=message):
         part_of_claim(plan, claim, Path(TABLES))
+
+
+def test_a_claim_whose_cells_have_no_seed_in_common_is_one_line() -> None:
+    seeds = {"table1": [1], "table2": [0]}
+    plan = tiny_plan(tables=["table1", "table2"], seeds=[0, 1], table_seeds=seeds)
+    with pytest.raises(InputError, match="no seed of scale tiny has all cells that the claim"):
+        part_of_claim(plan, "cifar100-gains-more-than-cifar10", TABLES)
+    published = Plan.read([ROOT / "published/cifar/scale.json"], TABLES)
+    with pytest.raises(InputError, match="ban-all: no seed of scale cifar has all cells"):
+        part_of_claim(published, "ban-all", TABLES)

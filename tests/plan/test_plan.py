@@ -161,6 +161,9 @@ def test_densenets_own_recipe_is_that_of_huang_et_al() -> None:
     assert (recipe.epochs, recipe.milestones, recipe.gamma) == (300, (150, 225), 0.1)
     assert (recipe.weight_decay, recipe.learning_rate) == (1e-4, 0.1)
     assert own.image_recipe("wide_resnet") == scale.images == scale.image_recipe("densenet")
+    single = scale.images.model_copy(update={"epochs": 1})
+    recipe = own.model_copy(update={"images": single}).image_recipe("densenet")
+    assert (recipe.epochs, recipe.milestones) == (1, (1,))
 
 
 def test_a_decision_changes_the_recipes_of_its_objective_alone() -> None:

@@ -278,3 +278,11 @@ def test_ids_of_runs_are_only_names() -> None:
     pd.testing.assert_frame_equal(
         pooled.runs.reset_index(drop=True), expected.runs.reset_index(drop=True), check_dtype=False
     )
+
+
+def test_another_limit_of_stored_logits_is_no_other_recipe() -> None:
+    file = SECOND / "scale.json"
+    scale = json.loads(file.read_text(encoding="utf-8"))
+    scale["logit_cache_limit_gib"] *= 2
+    file.write_text(json.dumps(scale), encoding="utf-8")
+    pool([FIRST, SECOND], "both")

@@ -73,8 +73,10 @@ def test_publishing_again_replaces_a_publication_and_nothing_else(finished_plan:
     assert run_command(["publish", str(finished_plan.results)]) == 0
     assert contents(to) == before
     (Path("thesis") / "chapter").mkdir(parents=True)
-    with refused("thesis: has files, but no ro-crate-metadata.json", "is no publication"):
-        publish(finished_plan.results, Path("thesis"))
+    Path("thesis.pdf").touch()
+    for other in ("thesis", "thesis.pdf"):
+        with refused(f"{other}: is neither an empty folder nor a publication", "with --to"):
+            publish(finished_plan.results, Path(other))
     assert verify(to).problems == []
 
 

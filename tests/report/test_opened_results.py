@@ -20,7 +20,7 @@ def test_a_missing_file_is_one_line_with_its_name_and_the_command(
         figures.sweeps(opened.tables(), opened.cells())
     message = str(caught.value)
     assert missing in message
-    assert "snakemake --cores 2 --configfile config/fashion.yaml" in message
+    assert "build it by calling snakemake with the file of its scale" in message
     assert "\n" not in message
 
 
@@ -58,6 +58,9 @@ def test_results_are_found_beside_and_above_the_working_directory(
         assert not own.published
         assert published.folder.resolve() == tmp_path / "published/fashion"
         assert published.published
+        assert Results.find("published", "digits").published
+        assert Results.find(tmp_path / "published", "digits").published
+        assert not Results.find(tmp_path / "results", "digits").published
     assert Results.find("results", "paper").folder == Path("results/paper")
 
 

@@ -119,7 +119,10 @@ def test_the_page_of_a_publication_has_every_measured_claim_in_its_family(plan: 
         " | 1.25 [0.50, 2.00]: at least half |"
     )
     assert text.count(row) == 2
-    other = r"| Ens\*2 helps. | digits | ours | – | +0.50 (NLL, no interval) | – | 10 | undecided: ties | – |"
+    other = (
+        r"| Ens\*2 helps. | digits | ours | – | +0.50 (NLL, no interval) | – | 10"
+        " | undecided: ties | – |"
+    )
     assert text.endswith(
         f"### Family: BAN helps.\n\n{text[text.index('| claim') :].splitlines()[0]}\n"
         f"| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{row}\n{other}\n"

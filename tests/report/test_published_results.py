@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from replication.report.claim_pages import _seeds_to_decide
 from replication.report.primary_claims import _single_claim, _sizes_sentence
 from replication.report.published_results import Publications, seeds_of, verdict_of
 
@@ -76,3 +77,17 @@ def test_scales_that_lack_a_table_are_left_out(tmp_path: Path) -> None:
     publications = Publications(tmp_path)
     assert publications.scales == ["cifar", "fashion"]
     assert publications.scales_with("controls") == ["fashion"]
+
+
+def test_power_says_how_many_seeds_it_takes_or_why_it_cannot() -> None:
+    line = pd.Series(
+        {"n": 5, "power_corrected": 0.5, "seeds_needed_corrected": 12.0, "seeds_to_decide": 8.0}
+    )
+    assert _seeds_to_decide(line).startswith("If the effect were as large as the paper's, 12 seeds")
+    assert _seeds_to_decide(line).endswith("about 8.")
+    line["seeds_needed_corrected"], line["power_corrected"] = float("nan"), 0.06
+    assert "more than 10,000 seeds with the spread" in _seeds_to_decide(line)
+    line["power_corrected"] = 0.9999
+    assert "with a chance of more than 99 %" in _seeds_to_decide(line)
+    line["n"], line["power_corrected"] = 1, float("nan")
+    assert _seeds_to_decide(line).startswith("One seed shows neither a spread")

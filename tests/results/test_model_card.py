@@ -58,3 +58,12 @@ def test_the_code_for_language_loads_the_trained_network(
     exec(code_of(text), namespace)
     network = namespace["network"]
     assert sum(weight.numel() for weight in network.parameters()) == record["parameters"]
+
+
+def test_weights_from_elsewhere_have_the_normalisation_of_their_own(project: Project) -> None:
+    _, record = card_of(project, TEACHER)
+    own = {"mean": [0.485], "std": [0.229], "source": "stated in its cell"}
+    text = model_card({**record, "normalisation": own})
+    assert "## Normalisation\n\n| | |\n|---|---|\n| mean | [0.485] |\n| std | [0.229] |" in text
+    assert text.count("| mean |") == 1
+    assert "## Normalisation" not in model_card(record)

@@ -1,5 +1,6 @@
 """Costs of runs and tables: measured, scaled from measurements, or FLOPs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,14 @@ from support.run_folders import finish
 
 from replication.errors import InputError
 from replication.plan.run import Run
-from replication.sweep.costs import Costs, least_seconds, longest_chain, summarise_costs
+from replication.sweep.costs import (
+    Costs,
+    _treatment,
+    least_seconds,
+    longest_chain,
+    summarise_costs,
+)
+from replication.sweep.flops import training_flops
 
 LABEL = "two_digit_numbers/densenet_90_60.label.0"
 BAN = f"{LABEL}/densenet_90_60.ban.0"
@@ -100,3 +108,15 @@ def test_no_schedule_is_shorter_than_the_chain_or_the_work(seconds: dict[Run, fl
     assert least_seconds({}, 3) == 0
     with pytest.raises(InputError, match="at least 1"):
         summarise_costs(tiny_plan(tables=["table1"]), [1, 0])
+
+
+def test_weights_from_elsewhere_are_evaluated_and_tell_nothing_of_trainings() -> None:
+    plan = tiny_plan(seeds=[0, 1])
+    given = replace(plan.run(WIDE), weights="weights.safetensors")
+    assert 0 < training_flops(plan, given) < training_flops(plan, plan.run(WIDE)) / 3
+    assert _treatment(given) != _treatment(plan.run(WIDE))
+
+
+def test_networks_with_other_arguments_take_another_time() -> None:
+    run = tiny_plan().run(WIDE)
+    assert _treatment(replace(run, arguments='{"channels": [16, 32]}')) != _treatment(run)

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from support.plans import ROOT, tiny_plan
 
-from replication.networks.counting import parameters
+from replication.data.specs import ImageSpec
+from replication.errors import InputError
+from replication.networks.counting import build_network, parameters
 from replication.plan.plan import Plan
 from replication.sweep.flops import forward_flops, training_flops
 
@@ -75,3 +77,24 @@ def test_a_live_teacher_runs_at_every_step_instead() -> None:
     difference = training_flops(live, live.run(BAN)) - training_flops(cached, cached.run(BAN))
     assert difference == forward * 2 * 200
     assert training_flops(live, live.run(LABEL)) < training_flops(cached, cached.run(LABEL))
+
+
+def test_a_network_that_is_counted_downloads_no_weights() -> None:
+    images = ImageSpec("images", "", 10, (3, 32, 32), 1, 1)
+    network = build_network("timm:test_vit", '{"pretrained": true, "img_size": 32}', images)
+    assert network.head.out_features == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("timm:resnt18", "{}", "timm has no network `resnt18`; did you mean resnet18"),
+        ("timm:resnet18", '{"chanels": [1]}', r"cannot classify images of 3 × 32 × 32 \(.*chanels"),
+    ],
+)
+def test_a_network_that_cannot_be_counted_is_one_line(
+    name: str, arguments: str, message: str
+) -> None:
+    images = ImageSpec("images", "", 10, (3, 32, 32), 1, 1)
+    with pytest.raises(InputError, match=message):
+        build_network(name, arguments, images)

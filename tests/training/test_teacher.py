@@ -75,8 +75,8 @@ def test_chance_is_the_exact_binomial_test() -> None:
     # Guessing is right with a probability of 0.02; 7 of 100 or fewer in more than 1 of 741 cases.
     problems = [chance_problem(100.0 - right, data) for right in range(101)]
     assert problems[7] == (
-        "7 of 100 test images are right, by guessing about 2 are, and 8 would be too many to be"
-        " guessed"
+        "7 of 100 test images are right; guessing gets about 2 right, and a network that has"
+        " learned something at least 8"
     )
     assert [right for right, problem in enumerate(problems) if problem is None] == [*range(8, 101)]
 
