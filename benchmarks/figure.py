@@ -55,7 +55,7 @@ def draw(results: Path, file: Path) -> None:
 
 
 def shown(lines: pd.DataFrame) -> pd.DataFrame:
-    """Everybody at his best, on one training or on two side by side; without training on labels."""
+    """Each contestant at its best, on one training or two side by side; not training on labels."""
     alone = lines["contestant"].str.removesuffix(SIDE_BY_SIDE)
     best = lines.groupby(["network", alone])["images_per_second"].idxmax()
     chosen = lines.loc[best.sort_values()].assign(contestant=alone)

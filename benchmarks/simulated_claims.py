@@ -34,7 +34,7 @@ SIX = [f"table{number}" for number in range(1, 7)]
 ERROR = 20.0
 """The level of every cell, in percent."""
 SPREAD = 0.0145
-"""Of a run over seeds, relative to its level: 0.24 of 16.6 points."""
+"""Standard deviation of a run over seeds, relative to its level: 0.24 of 16.6 points."""
 LINEAGE = 0.2
 """Correlation of a student with generation 0 of its lineage, over seeds."""
 

@@ -84,7 +84,7 @@ class Capacities:
 
 
 def image_runs(plan: Plan) -> list[Run]:
-    """The runs with the scale's own sizes and decisions."""
+    """The image runs with the scale's own sizes and decisions."""
     return [
         run for run in plan.runs.values() if kind_of(run.network) == "image" and run.variant is None
     ]

@@ -93,7 +93,7 @@ def decide_all(
         primary = int(primaries[place])
         is_gated = primary != place and bool(gated[place])
         closed = is_gated and bool(corrected[DIRECTION, primary] >= LEVEL)
-        verdict = _in_words(claims, name, str(verdicts[place]))
+        verdict = _replicated_or_holds(claims, name, str(verdicts[place]))
         reason = _reason(measurement, closed) if verdict == UNDECIDED else ""
         level = strictest_level(place, primaries)
         needed = claim_power(claims, name, measurement, level)
@@ -111,7 +111,7 @@ def decide_all(
     return decisions
 
 
-def _in_words(claims: Claims, name: str, verdict: str) -> str:
+def _replicated_or_holds(claims: Claims, name: str, verdict: str) -> str:
     """The verdict on a claim, which holds where there is nothing of the paper's to replicate."""
     claim = claims.file.claims[name]
     of_the_paper = claim.source != "ours" and (

@@ -22,8 +22,14 @@ from replication.config.paper_claims import Claims
 from replication.config.paper_names import cell_name
 from replication.wording import formatted, signed
 
+BOUNDS = {
+    "not lower": "The left side is not lower than the right one by {} or more",
+    "not higher": "The left side is not higher than the right one by {} or more",
+    "equivalent": "The two sides differ by less than {}",
+}
+"""What is shown where the claim is a bound, by its ``expect``, with the margin."""
 UNITS = {"nll": "nats", "kl": "nats", "brier": "of the score"}
-"""Of a metric; the others are in points, and language models in perplexity."""
+"""Units of metrics; errors are in points, and language models are measured in perplexity."""
 
 
 def describe_evidence(
@@ -96,7 +102,7 @@ def _verdict(
             return f"The direction is open, and the effect is {half} (corrected {small})."
     if claim.direction:
         return f"The direction is seen (corrected {direction})."
-    return f"The difference is {claim.expect} up to a margin of {limit} (corrected {direction})."
+    return f"{BOUNDS[claim.expect].format(limit)} (corrected {direction})."
 
 
 def _reason(

@@ -28,7 +28,7 @@ CLAIM_VERDICTS = (
     "contradicted",
     UNDECIDED,
 )
-"""Of a claim, in the order in which they are counted."""
+"""Verdicts on a claim, in the order in which they are counted."""
 HOLDS = {"replicated": "holds", "weaker": "holds, small"}
 """How a verdict reads for a claim that is not the paper's, or has no printed effect."""
 DIRECTIONS = ("replicated", "holds", "weaker", "holds, small", "contradicted")
@@ -37,7 +37,7 @@ DIRECTIONS = ("replicated", "holds", "weaker", "holds, small", "contradicted")
 AT_LEAST_HALF, BELOW_HALF, OPEN = "at least half", "below half", "open"
 NO_PRINTED_EFFECT = "no printed effect"
 SIZES = (AT_LEAST_HALF, BELOW_HALF, OPEN, NO_PRINTED_EFFECT)
-"""Of an effect, as a fraction of the paper's; a bound has none of them."""
+"""Sizes of an effect as a fraction of the paper's; a bound has none of them."""
 
 TOO_FEW_SEEDS = "too few seeds"
 MAIN_CLAIM_UNDECIDED = "the family's main claim is undecided"

@@ -15,7 +15,7 @@ MET, NOT_MET, EXCEPTION = "met", "not met", "exception"
 class Criterion:
     """One premise of a fair test.
 
-    Args:
+    Attributes:
         name: its column in ``criteria.csv``.
         thresholds: the numbers that decide whether it is met.
         template: when it is met, with a place for each threshold.

@@ -20,7 +20,7 @@ from replication.results.correctness import Correctness
 from replication.results.schema import CSV_FILES
 
 DRAWS = 1000
-"""Of the bootstrap."""
+"""Number of bootstrap resamples."""
 
 CorrectBySeed = Mapping[CellKey, Mapping[int, NDArray[np.bool_]]]
 """Which test images (n,) a cell classifies correctly, by cell and seed."""

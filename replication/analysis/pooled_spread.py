@@ -16,7 +16,7 @@ from replication.analysis.statistics import Spread, Summary, summarise, variance
 FEW_SEEDS = 5
 """From this number of seeds on, a cell's interval rests on its own spread."""
 LARGEST_RATIO = 2.0
-"""Between the spreads of kinds of networks that are pooled."""
+"""Largest ratio between the spreads of kinds of networks that are pooled."""
 
 OWN, POOLED, POOLED_BY_KIND = "own", "pooled", "pooled by kind"
 SPREADS = (OWN, POOLED, POOLED_BY_KIND)

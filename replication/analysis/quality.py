@@ -46,7 +46,7 @@ from replication.results.csv_files import (
 from replication.results.schema import CSV_FILES
 
 SIX_DIGITS = "%.6g"
-"""Of ``reliability.csv.gz``, whose counts of correct images follow from six digits exactly."""
+"""Format of ``reliability.csv.gz``, whose counts of correct images follow from six digits."""
 ERROR = "error (%)"
 """How the metric of an image network's cell ends."""
 

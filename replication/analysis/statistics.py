@@ -12,7 +12,7 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 CELL_VERDICTS = ("better", "worse", "undecided")
-"""Of a cell against its teacher."""
+"""Verdicts on a cell compared with its teacher."""
 # Rounding error between equal values, in percent or perplexity; relative for values above 1.
 TIED = 1e-9
 # What two single runs of the paper differ by at most in 95 % of the cases, relative to their level:
@@ -20,7 +20,7 @@ TIED = 1e-9
 # paper has no replicates on other data; there the relative size is an assumption.
 SINGLE_RUNS = 0.057
 AGREEMENTS = ("yes", "no", "undecided")
-"""Of a cell's verdict with the paper's difference."""
+"""Whether a cell's verdict agrees with the paper's difference."""
 
 Array = NDArray[np.float64]
 Numbers = TypeVar("Numbers", float, Array)

@@ -14,11 +14,11 @@ from replication.results.csv_columns import CELL_KEY, DIFFERENCES, LEVELS
 from replication.results.schema import CSV_FILES
 
 TABLE_COLUMNS = CSV_FILES["table"].names
-"""Of a table's csv file."""
+"""Columns of a table's csv file."""
 NUMBERS = [column.name for column in CSV_FILES["table"].columns if column.kind == "number"]
 """Float columns, also where every entry is missing."""
 DIFFERENCE = "difference of "
-"""Before the metric of a contrast."""
+"""How the metric of a contrast begins."""
 
 
 class CellSamples(NamedTuple):

@@ -149,7 +149,7 @@ class ClaimsFile(StrictModel):
     def _families_are_of_primary_claims(self) -> Self:
         for name, claim in self.claims.items():
             if claim.family and not self.is_primary(claim.family):
-                raise ValueError(f"`claims.{name}.family`: `{claim.family}` is no primary claim")
+                raise ValueError(f"`claims.{name}.family`: `{claim.family}` is not a primary claim")
         return self
 
     @model_validator(mode="after")

@@ -59,7 +59,7 @@ class ImageDataset(Dataset):
 
     name: Annotated[str, OneOf(specs.IMAGE_DATASETS)]
     train: Count | None = Field(None, description="Training images; all of them without this key.")
-    test: Count | None = Field(None, description="Test images, likewise.")
+    test: Count | None = Field(None, description="Test images; all of them without this key.")
     items: Count | None = Field(
         None,
         description="Single images that training images come from; the others are left out, or are"
@@ -69,7 +69,7 @@ class ImageDataset(Dataset):
     balanced: bool = BALANCED
 
     def state(self, root: str = "data") -> str:
-        """As of every data set; of one that can be a folder of images."""
+        """See `Dataset.state`; this is of a data set that can be a folder of images."""
         folder, path = specs.IMAGE_DATASETS[self.name].folder, expand_root(root)
         if not folder:
             return ""
@@ -104,7 +104,7 @@ class OwnImages(Dataset):
         " axis has the channels.",
     )
     train: Count | None = Field(None, description="Training images; all of them without this key.")
-    test: Count | None = Field(None, description="Test images, likewise.")
+    test: Count | None = Field(None, description="Test images; all of them without this key.")
     pool: Count = Field(1, description="Side of the squares of pixels that are averaged into one.")
     balanced: bool = BALANCED
 
@@ -145,7 +145,7 @@ class OwnImages(Dataset):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """As of every data set, and where the images are."""
+        """See `Dataset.sizes`; also where the images are."""
         return {**self._used, "source": self.source}
 
     @property
@@ -153,7 +153,7 @@ class OwnImages(Dataset):
         return self.model_dump(include={"train", "test", "pool", "balanced"})
 
     def state(self, root: str = "data") -> str:
-        """As of every data set."""
+        """See `Dataset.state`."""
         place, prepared = self.folder or self.npz, own_folder(self.source, expand_root(root))
         return source_state(Path(place), prepared) if place else ""
 
@@ -191,11 +191,11 @@ class OwnText(Dataset):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """As of every data set, and where the text is."""
+        """See `Dataset.sizes`; also where the text is."""
         return {"words": self.words, "train": self.train, "file": Path(self.text)}
 
     def state(self, root: str = "data") -> str:
-        """As of every data set."""
+        """See `Dataset.state`."""
         return file_state(Path(self.text))
 
     def spec(self, evaluate_on: Part, root: str = "data") -> specs.TextSpec:

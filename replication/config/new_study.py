@@ -22,8 +22,8 @@ def create_study(folder: Path, propose: Callable[[], StudyProposal] | None = Non
             called once the folder is known to be new.
 
     Raises:
-        InputError: the folder is not empty or cannot be written, or its name is no name of a scale,
-            or that of a scale or publication that is there.
+        InputError: the folder is not empty or cannot be written, or its name has other
+            characters than those of a scale, or is that of a scale or publication that is there.
     """
     name = folder.resolve().name
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):

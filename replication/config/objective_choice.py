@@ -34,7 +34,9 @@ class ObjectiveChoice(StrictModel):
     def _parameters_exist(self) -> Self:
         for parameter, _ in self.parameters:
             if not parameter.isidentifier():
-                raise ValueError(f"`{parameter}` is no name of a parameter of a Python function")
+                raise ValueError(
+                    f"`{parameter}` cannot be the name of a parameter of a Python function"
+                )
         if self.name in OBJECTIVES:
             known = OBJECTIVES[self.name].parameters
             for parameter, _ in self.parameters:

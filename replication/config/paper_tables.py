@@ -81,7 +81,7 @@ class CellSpec(StrictModel):
     def _is_one_thing(self) -> Self:
         choices = self.objective, self.ensemble, self.weights
         if sum(choice is not None for choice in choices) != 1:
-            raise ValueError("a cell has either an objective or an ensemble, or weights")
+            raise ValueError("a cell has exactly one of `objective`, `ensemble` and `weights`")
         if self.ensemble and (self.teacher or self.network or self.seed_offset or self.share_ends):
             raise ValueError("an ensemble has no teacher, network, seed offset or shared layers")
         if self.weights and (self.teacher or self.seed_offset or self.share_ends):

@@ -12,8 +12,9 @@ from replication.data.specs import ImageSpec, Source
 
 Choice = TypeVar("Choice")
 
-LONGEST_SIDE = 32
-"""Pixels to which larger images are averaged: the paper's, and few enough for a CPU."""
+LARGEST_SHORT_SIDE = 32
+"""Pixels of the shorter side to which larger images are averaged: the paper's, and few enough for a
+CPU."""
 MOST_IMAGES = 10_000
 """Training images of a proposal, so that a CPU trains a network in minutes."""
 GROWTHS = ((1_000, "1/5"), (4_000, "4/15"), (MOST_IMAGES, "2/5"))
@@ -81,9 +82,9 @@ def propose_study(source: Source, images: ImageSpec) -> StudyProposal:
     """A study that fits images of one's own.
 
     The network is the paper's DenseNet-90-60 with fewer units, and a growth for so many images.
-    Images of more than `LONGEST_SIDE` pixels are averaged to fewer; where no whole number divides
-    their sides, a ResNet-18 reads them as they are. Of more than `MOST_IMAGES` training images a
-    part is used.
+    Images of more than `LARGEST_SHORT_SIDE` pixels are averaged to fewer; where no whole number
+    divides their sides, a ResNet-18 reads them as they are. Of more than `MOST_IMAGES` training
+    images a part is used.
     """
     train = min(images.train, MOST_IMAGES)
     pool = _pool(*images.shape[1:])
@@ -97,7 +98,7 @@ def propose_study(source: Source, images: ImageSpec) -> StudyProposal:
     while train % batch_size == 1 and batch_size < train:  # one image has no batch statistics
         batch_size += 1
     growth = _below(GROWTHS, train, LARGEST_GROWTH)
-    small = min(images.shape[1:]) // pool <= LONGEST_SIDE
+    small = min(images.shape[1:]) // pool <= LARGEST_SHORT_SIDE
     return StudyProposal(
         dataset=f"{{{_place(source)}{used}}}",
         sizes=f"networks:\n  densenet: {{depth_ratio: 1/7, width_ratio: {growth}}}\n\n" * small,
@@ -131,7 +132,7 @@ def _quoted(text: str) -> str:
 def _pool(height: int, width: int) -> int:
     """The side of the squares of pixels to average into one; 1 where none divides both sides."""
     for pool in range(1, min(height, width) // 4 + 1):
-        if height % pool == width % pool == 0 and min(height, width) // pool <= LONGEST_SIDE:
+        if height % pool == width % pool == 0 and min(height, width) // pool <= LARGEST_SHORT_SIDE:
             return pool
     return 1
 

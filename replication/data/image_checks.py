@@ -9,7 +9,7 @@ from replication.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-NAMED = 5
+MOST_NAMED_CLASSES = 5
 """So many classes are named in a message."""
 
 
@@ -49,7 +49,9 @@ def check_classes(name: str, part: str, labels: "Tensor", spec: ImageSpec, remed
         for label in (numbers == 0).nonzero().flatten().tolist()
     ]
     if missing:
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        number = len(missing) - MOST_NAMED_CLASSES
+        more = f" and {number} more" if number > 0 else ""
         raise InputError(
-            f"{name}: no {part} image of class {', '.join(missing[:NAMED])}{more}; {remedy}"
+            f"{name}: no {part} image of class {', '.join(missing[:MOST_NAMED_CLASSES])}{more};"
+            f" {remedy}"
         )

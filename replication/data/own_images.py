@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from replication.data.image_checks import NAMED
+from replication.data.image_checks import MOST_NAMED_CLASSES
 from replication.data.image_folders import (
     EXTENSIONS,
     Listing,
@@ -124,8 +124,8 @@ def _check_same_classes(place: Path, train: set[str], test: set[str]) -> None:
     """Raise InputError, which names them, if some classes are in one part alone."""
     only = {"train": sorted(train - test), "test": sorted(test - train)}
     lacking = [
-        f"{part}/ alone has {', '.join(names[:NAMED])}"
-        + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        f"{part}/ alone has {', '.join(names[:MOST_NAMED_CLASSES])}"
+        + (f" and {more} more" if (more := len(names) - MOST_NAMED_CLASSES) > 0 else "")
         for part, names in only.items()
         if names
     ]
@@ -178,7 +178,9 @@ def _from_arrays(source: Source, arrays: dict[str, "NDArray[Any]"], notes: Notes
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
         unit = images.dtype.kind == "f" and images.size and 0 <= images.min() <= images.max() <= 1
         if images.dtype != np.uint8 and not unit:
-            raise InputError(f"{place}: x_{part}: {images.dtype}; uint8, or floats from 0 to 1")
+            raise InputError(
+                f"{place}: x_{part} is {images.dtype}; save uint8, or floats from 0 to 1"
+            )
         _check_axes(f"{place}: x_{part}", images.shape, source.channels, len(labels))
         if labels.dtype.kind not in "iu" or labels.shape != (len(images),) or not len(labels):
             raise InputError(

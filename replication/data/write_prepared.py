@@ -176,8 +176,8 @@ def _remark_on_repeated(number: int) -> list[str]:
     if not number:
         return []
     return [
-        f"{number:,} test images are training images too, equal in every pixel, so that the test"
-        " error is too low; remove them from one of the two parts"
+        f"{number:,} of the test images are also training images, equal in every pixel, so that the"
+        " test error is too low; remove them from one of the two parts"
     ]
 
 

@@ -20,8 +20,9 @@ LOCAL_FOLDER = f"{TIMM}:local-dir:"
 START_ARGUMENTS = ("pretrained", "checkpoint_path")
 """Arguments of timm.create_model that say what the weights are, and not what the network is."""
 PREFERRED = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
-ENDINGS = (".safetensors", ".pth", ".pth.tar", ".bin")
 """Names of the file of weights in a folder, in the order in which timm prefers them."""
+ENDINGS = (".safetensors", ".pth", ".pth.tar", ".bin")
+"""Endings of other files of weights, in the same order."""
 
 
 def initial_checksums(
@@ -70,9 +71,9 @@ def _files(network: str, arguments: Mapping[str, Any]) -> list[Path]:
             files.append(_weights_in(folder))
     elif arguments.get("pretrained"):
         for name in ("pretrained_cfg", "pretrained_cfg_overlay"):
-            described = arguments.get(name)
-            if isinstance(described, Mapping) and described.get("file"):
-                files.append(Path(str(described["file"])))
+            config = arguments.get(name)
+            if isinstance(config, Mapping) and config.get("file"):
+                files.append(Path(str(config["file"])))
     return files
 
 

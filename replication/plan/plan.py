@@ -41,7 +41,7 @@ Keys = Mapping[str, Any] | None
 VARIED = ("networks", "images", "language", "decisions")
 """Keys of a scale that a variant can change."""
 SCALE_FILE = "scale.json"
-"""What results were planned by, beside them."""
+"""The file beside results that holds the scale they were planned with."""
 # Where and how fast a result is computed, and not what it is.
 MACHINE = {"data_root", "device", "compile", "checkpoint", "resource_table"}
 

@@ -15,11 +15,12 @@ from replication.data.specs import ImageSpec, TextSpec
 STUDY = "study"
 """The folder of a publication with the files of its study."""
 DESCRIPTIONS = "descriptions.json"
-"""The file in it that describes weights and data, by `weights_key` and by name."""
+"""The file in it that describes weights by their path, files that networks start from by
+`initial_weights.initial_key`, and data sets by their name."""
 
 
 def described(study: Path | None, kind: str, key: str) -> Any:
-    """What a publication says of weights or data; None where it is no publication or says nothing.
+    """What a publication says of weights or data; None if it says nothing or is no publication.
 
     ``kind`` is ``weights``, ``initial_weights`` or ``datasets``.
     """

@@ -122,7 +122,7 @@ def _add_licence_and_authors(
 
 
 def _entity(crate: ROCrate, identifier: str, kind: str, **properties: object) -> ContextEntity:
-    """Add something that is no file; its properties may be other entities."""
+    """Add something that is not a file; its properties may be other entities."""
     entity = crate.add(ContextEntity(crate, identifier, properties={"@type": kind}))
     for name, value in properties.items():
         entity[name] = value

@@ -63,7 +63,10 @@ def export(results: Path, tracker: str, to: Path) -> int:
 def _read(folder: Path) -> Exported:
     record, history = read_record(folder), read_csv(folder / HISTORY, "delete the run")
     if "epoch" not in history:
-        raise InputError(f"{folder / HISTORY}: without epoch, written by another version")
+        raise InputError(
+            f"{folder / HISTORY}: has no column `epoch`, because another version wrote it; train"
+            " the run again"
+        )
     flat = pd.json_normalize(record["recipe"], sep=".").iloc[0]
     recipe = {str(key): value for key, value in flat.items()}
     about = {key: record.get(key) for key in ("generation", "seed", "parameters", "device")}

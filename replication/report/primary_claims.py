@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.errors import InputError
-from replication.plan.plan import Plan
+from replication.plan.plan import RESULTS, Plan
 from replication.report.markdown import escaped, markdown_table
 from replication.report.outcome import describe_outcome
 from replication.report.plotting import (
@@ -127,8 +127,8 @@ def check_scale_summary(publications: Publications) -> str:
     """Return what ``make tables`` ends with, for the published results of the default scale."""
     published = publications.folder
     plan = Plan.read([published / CHECK_SCALE / "scale.json"], root=published)
-    # The folder reads the same from wherever the command is called.
-    text = describe_outcome(plan).replace(published.as_posix(), published.name)
+    # The reader sees this for results of their own.
+    text = describe_outcome(plan).replace(published.as_posix(), str(RESULTS))
     return f"```\n{text}\n```"
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from replication.config.paper_names import paper_name, table_name, table_names
+from replication.config.paper_names import paper_name, table_name, table_names, table_number
 from replication.config.scale import Scale
 from replication.plan.plan import Plan
 from replication.wording import in_words
@@ -51,7 +51,8 @@ def describe_progress(plan: Plan, planned: Scale) -> str | None:
             parts.append(f"{table_names(tables)} with {number}{fewer}")
     if is_whole:
         return None
-    follow = f" {table_names(missing)} follow." if missing else ""
+    verb = "follows" if len(missing) == 1 and table_number(missing[0]) else "follow"
+    follow = f" {table_names(missing)} {verb}." if missing else ""
     return f"The scale `{plan.scale.scale}` has so far: {'; '.join(parts)}.{follow}"
 
 

@@ -55,7 +55,10 @@ MEASUREMENT_COLUMNS = (
 )
 
 RUN_COLUMNS = (
-    text("run", "Identifier of the run: the place of its folder below `runs/`, and no more."),
+    text(
+        "run",
+        "Identifier of the run: the place of its folder below `runs/`. Read nothing else from it.",
+    ),
     text("dataset", "Data set that the network was trained on."),
     text("network", "Network, by its name in timm or in the suite."),
     text("objective", "Training objective, such as `label` or `ban`; `given` if only evaluated."),
@@ -115,6 +118,8 @@ CURVE_COLUMNS = (
 def curve_range(ending: str, meaning: str) -> tuple[Column, ...]:
     """The columns of the lowest, or highest, values of `CURVE_COLUMNS` over the seeds."""
     return tuple(
-        number(f"{column.name}{ending}", column.unit, f"{meaning} over the seeds of the above.")
+        number(
+            f"{column.name}{ending}", column.unit, f"{meaning} of `{column.name}` over the seeds."
+        )
         for column in CURVE_COLUMNS
     )

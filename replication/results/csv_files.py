@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BUILD = "build it by calling snakemake with the file of its scale"
+"""The advice in the message for a missing file."""
 SEPARATOR = ";"
-"""Between the members of an ensemble in a column ``run``."""
+"""What stands between the members of an ensemble in a column ``run``."""
 PACKED = ".gz"
 """The ending of csv files that are packed, because they have a line for each bin or metric."""
 EMPTY_IS_MISSING: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}

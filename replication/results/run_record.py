@@ -32,7 +32,7 @@ class _Checksums(BaseModel):
 
 
 class _Record(BaseModel):
-    """What others read of a ``run.json``; it has more, and older ones may have less."""
+    """The fields of ``run.json`` that other packages read; older files may have fewer."""
 
     model_config = ConfigDict(strict=True)
 

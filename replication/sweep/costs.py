@@ -17,7 +17,8 @@ from replication.plan.run import Run
 from replication.results.run_status import state_of
 
 Basis = Literal["measured", "scaled", "flops"]
-"""By finished runs of the same network; by those of others, scaled by FLOPs; by FLOPs alone."""
+"""How a cost is known: from finished runs of the same network, scaled by FLOPs from those of other
+networks, or from FLOPs alone."""
 
 
 class Cost(NamedTuple):

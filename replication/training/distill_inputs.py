@@ -29,8 +29,8 @@ def read_data(train: object, test: object, classes: int | None) -> ImageData:
     ``classes`` is the number of classes; None: one more than the largest label.
 
     Raises:
-        InputError: a part is no pair of an image and a label tensor of the same length, is empty,
-            has other shapes or numbers than the other part, or has labels out of range.
+        InputError: a part is not a pair of an image and a label tensor of the same length, is
+            empty, has other shapes or numbers than the other part, or has labels out of range.
     """
     parts = {"train": _part("train", train), "test": _part("test", test)}
     (first, first_labels), (second, second_labels) = parts.values()
@@ -41,7 +41,7 @@ def read_data(train: object, test: object, classes: int | None) -> ImageData:
         )
     needed = int(max(first_labels.max(), second_labels.max())) + 1
     if classes is not None and (isinstance(classes, bool) or not isinstance(classes, Integral)):
-        raise InputError(f"classes: {classes!r} is no whole number")
+        raise InputError(f"classes: {classes!r} is not a whole number")
     classes = needed if classes is None else int(classes)
     if classes < max(needed, 2):
         raise InputError(f"labels go up to {needed - 1}, which does not fit {classes} classes")
@@ -53,7 +53,7 @@ def _part(name: str, part: object) -> tuple[Tensor, Tensor]:
     """Images (n, channels, height, width) and labels (n,) of one part, checked, on the CPU."""
     if not isinstance(part, tuple | list) or len(part) != 2:
         raise InputError(
-            f"{name}: {type(part).__name__} is no pair; give a tuple of images and labels"
+            f"{name}: {type(part).__name__} is not a pair; give a tuple of images and labels"
         )
     for tensor, what in zip(part, ("images", "labels"), strict=True):
         if not isinstance(tensor, Tensor):
@@ -120,7 +120,7 @@ def find_objective(
             raise InputError(f"the objective `{name}` has no parameter `{key}`; {takes}")
         number = isinstance(value, Real) and not isinstance(value, bool)
         if not number or not math.isfinite(value):
-            raise InputError(f"the parameter `{key}` is {value!r}, which is no finite number")
+            raise InputError(f"the parameter `{key}` is {value!r}, which is not a finite number")
     return name, chosen
 
 
@@ -149,7 +149,7 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     try:
         target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except (RuntimeError, TypeError):
-        raise InputError(f"device: {device!r} is no device; use cpu or cuda") from None
+        raise InputError(f"device: {device!r} is not a device; use cpu or cuda") from None
     if target.type not in EVALUATION_BATCH:
         raise InputError(f"device: `{target.type}` is not supported; use cpu or cuda")
     if target.type == "cuda" and not torch.cuda.is_available():
@@ -167,7 +167,7 @@ def check_modules(network: object, teacher: object) -> None:
     """Check that student and teacher are two networks that share nothing.
 
     Raises:
-        InputError: one is no network, or they share parameters or buffers, as a network with
+        InputError: one is not a network, or they share parameters or buffers, as a network with
             itself does.
     """
     for module, name in ((network, "network"), (teacher, "teacher")):

@@ -169,7 +169,7 @@ class _Trials:
         return self.logits[normalisation]
 
     def loss(self, normalisation: Normalisation) -> float:
-        """The mean cross-entropy on the training images in nats; infinite where it is no number."""
+        """The mean cross-entropy on the training images in nats; infinite if it is not a number."""
         value = cross_entropy(self.evaluate(normalisation), self.train.labels).item()
         return value if math.isfinite(value) else math.inf
 

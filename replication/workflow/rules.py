@@ -201,7 +201,7 @@ class Rules:
         return max(self._resources(wildcards).memory_mb, least) << (attempt - 1)
 
     def runtime(self, wildcards: Wildcards, attempt: int) -> int:
-        """Minutes of a training, likewise."""
+        """Time limit of a training in minutes; see `memory`."""
         least = math.ceil(TIME_MARGIN / 60 * self._median(wildcards, "seconds"))
         return max(self._resources(wildcards).minutes, least) << (attempt - 1)
 

@@ -188,10 +188,10 @@ WRONG: dict[str, tuple[Change, str]] = {
         f"`claims.ban-densenet-90-60.title`: `{FIRST}` has the same",
     ),
     "unknown source": (lambda f: first(f).update(source="me"), f"`claims.{FIRST}.source`"),
-    "unknown family": (lambda f: first(f).update(family="ban"), "`ban` is no primary claim"),
+    "unknown family": (lambda f: first(f).update(family="ban"), "`ban` is not a primary claim"),
     "family of a claim that is not primary": (
         lambda f: f["claims"]["ban-densenet-90-60"].update(family=FIRST),
-        f"`{FIRST}` is no primary claim",
+        f"`{FIRST}` is not a primary claim",
     ),
     "three replicates": (
         lambda f: f["replicates"].update(columns=["ban", "ban-1", "ban-2"]),

@@ -147,7 +147,9 @@ def test_test_images_that_are_training_images_are_counted(pets: Path) -> None:
     save(pets / "test/dog/1.png", 1)
     save(pets / "test/dog/2.png", 0)
     (line,) = remarks(pets)
-    assert line.startswith(f"{pets}: 2 test images are training images too, equal in every pixel")
+    assert line.startswith(
+        f"{pets}: 2 of the test images are also training images, equal in every pixel"
+    )
     # They are said every time, not only when the images are read.
     assert remarks(pets) == [line]
 

@@ -113,7 +113,7 @@ def test_a_parameter_that_no_function_can_have_is_refused(tmp_path: Path) -> Non
     table["columns"]["ban"]["objective"] = {"name": "losses:match", "../up": 1}
     path = tmp_path / "table1.yaml"
     path.write_text(yaml.safe_dump(table), encoding="utf-8")
-    with refused(str(path), "`../up` is no name of a parameter"):
+    with refused(str(path), "`../up` cannot be the name of a parameter"):
         read_table("table1", tmp_path)
 
 

@@ -126,7 +126,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "recipe": ({"epoch": 3}, "distill: unknown key `epoch`; did you mean `epochs`?"),
     "padding": ({"crop_padding": 8}, "8 pixels cannot be reflected from images of 8 × 8"),
     "precision": ({"precision": "float64"}, "precision: 'float64' is none of bfloat16"),
-    "device": ({"device": "gpu"}, "device: 'gpu' is no device; use cpu or cuda"),
+    "device": ({"device": "gpu"}, "device: 'gpu' is not a device; use cpu or cuda"),
     "other device": ({"device": "meta"}, "device: `meta` is not supported"),
     "vector": ({"objective": lambda z, y, t: z.sum(1)}, "returned shape (16,) instead of a scalar"),
     "unknown parameter": (
@@ -139,12 +139,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "text as a parameter": (
         {"objective": "kd", "teacher": TEACHER, "parameters": {"temperature": "2"}},
-        "the parameter `temperature` is '2', which is no finite number",
+        "the parameter `temperature` is '2', which is not a finite number",
     ),
     "parameters": ({"parameters": [1.0]}, "parameters: [1.0] is no dictionary"),
     "shape of labels": ({"test": (torch.rand(4, 1, 8, 8), torch.zeros(3))}, "labels of shape (3,)"),
-    "one tensor": ({"train": IMAGES}, "train: Tensor is no pair; give a tuple"),
-    "three tensors": ({"test": (IMAGES, LABELS, LABELS)}, "test: tuple is no pair"),
+    "one tensor": ({"train": IMAGES}, "train: Tensor is not a pair; give a tuple"),
+    "three tensors": ({"test": (IMAGES, LABELS, LABELS)}, "test: tuple is not a pair"),
     "numpy": (
         {"train": (IMAGES.numpy(), LABELS)},
         "train: the images are a ndarray, not a tensor; convert them by torch.as_tensor",
@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "one class": ({"train": (IMAGES, LABELS * 0), "test": (IMAGES, LABELS * 0)}, "up to 0, which"),
     "classes": ({"classes": 2}, "labels go up to 2, which does not fit 2 classes"),
-    "fraction of classes": ({"classes": 3.5}, "classes: 3.5 is no whole number"),
+    "fraction of classes": ({"classes": 3.5}, "classes: 3.5 is not a whole number"),
     "too many outputs": (
         {"network": conv(outputs=12)},
         "network: returns logits of shape (2, 12) for 2 images of 3 classes; give it 3 outputs",
@@ -208,12 +208,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a batch of images alone": ({"test": (IMAGES[0], LABELS[0])}, "have to be (n, channels, hei"),
     "complex labels": ({"train": (IMAGES, LABELS + 0j)}, "labels in torch.complex64"),
     "no tensors": ({"train": ("images", "labels")}, "train: the images are a str, not a tensor"),
-    "data that are a dictionary": ({"train": {"x": IMAGES}}, "train: dict is no pair"),
+    "data that are a dictionary": ({"train": {"x": IMAGES}}, "train: dict is not a pair"),
     "outputs of another teacher": ({"teacher": Pair()}, "teacher: returns a tuple instead of a"),
     "double precision": ({"network": conv().double()}, "network: fails on images of shape"),
     "infinite parameter": (
         {"teacher": TEACHER, "objective": "kd", "parameters": {"alpha": float("inf")}},
-        "the parameter `alpha` is inf, which is no finite number",
+        "the parameter `alpha` is inf, which is not a finite number",
     ),
     "second-order optimiser": ({"optimizer": "adahessian"}, "adahessian needs second derivatives"),
     "built without gradients": (
