@@ -11,11 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from replication.config.claim_specs import CellKey, Weights
+from replication.plan.run import LABEL_OBJECTIVE
 from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import check_members, split_members
 
-LABEL = "label"
-"""The objective of networks that are trained on labels alone."""
 TREATMENT = ["dataset", "network", "recipe_hash"]
 """What label-trained runs have in common that count as one reference."""
 RUN_PROPERTIES = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher"]
@@ -82,7 +81,7 @@ class CellValues:
         single = cells[cells["run"].isin(runs.index)].join(
             runs[RUN_PROPERTIES].drop(columns="seed").assign(own_seed=runs["seed"]), on="run"
         )
-        labels = single[single["objective"] == LABEL]
+        labels = single[single["objective"] == LABEL_OBJECTIVE]
         labels = labels.assign(offset=labels["own_seed"] - labels["lineage_seed"])
         references: dict[CellKey, Reference] = {}
         for _, of_treatment in labels.groupby([*TREATMENT, "metric"], sort=False):

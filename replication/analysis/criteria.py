@@ -28,7 +28,7 @@ from replication.analysis.fair_test import (
 from replication.architectures.catalogue import NETWORKS
 from replication.networks.counting import parameters
 from replication.plan.plan import Plan
-from replication.plan.run import Run
+from replication.plan.run import LABEL_OBJECTIVE, Run
 from replication.results.csv_files import read_csv
 from replication.results.run_folder import HISTORY
 from replication.results.run_record import read_record
@@ -73,7 +73,7 @@ def derive_criteria(plan: Plan, runs: pd.DataFrame, measured: pd.DataFrame) -> p
     The divergences were measured from histories, and are those of ``measured``, the lines of
     ``criteria.csv`` as they are.
     """
-    labelled = runs[(runs["objective"] == "label") & runs["variant"].isna()]
+    labelled = runs[(runs["objective"] == LABEL_OBJECTIVE) & runs["variant"].isna()]
     divergences = measured.set_index(["dataset", "network"])[
         ["divergence", "divergence_change"]
     ].to_dict("index")
@@ -108,7 +108,7 @@ def _judge_networks(
 def _measure_runs(plan: Plan, runs: Sequence[Run]) -> NetworkMeasurements:
     """Measure one data set and network from the folders of its finished runs."""
     finished = [member for member in runs if state_of(plan, member).name == "done"]
-    labelled = [member for member in finished if member.objective == "label"]
+    labelled = [member for member in finished if member.objective == LABEL_OBJECTIVE]
     students = [member for member in finished if member.objective == "ban"]
     records = [read_record(plan.folder(member)) for member in labelled]
     return NetworkMeasurements(

@@ -1,13 +1,14 @@
 """From predictions to tidy rows: one line per cell and seed."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from replication import files, metrics
+from replication.config.decisions import Average
 from replication.ensemble import average, average_logits
 from replication.errors import InputError
 from replication.plan.cells import Cell
@@ -18,7 +19,6 @@ from replication.results.prepared_data import data_problem
 from replication.results.run_folder import PREDICTIONS, RECORD, RETRAIN
 from replication.results.run_record import check_teacher, read_predictions, read_record
 
-Average = Literal["probabilities", "logits"]
 Predictions = dict[str, NDArray[Any]]
 
 

@@ -22,13 +22,14 @@ import torch
 from numpy.typing import NDArray
 
 from replication import metrics
-from replication.analysis.measure import Average, Measurements, Predictions, combine
+from replication.analysis.measure import Measurements, Predictions, combine
 from replication.analysis.summary import (
     CellSamples,
     network_kind,
     show_one_run,
     statistics_of_cells,
 )
+from replication.config.decisions import Average
 from replication.ensemble import average_logits, log_average
 from replication.errors import InputError
 from replication.plan.cells import Cell

@@ -11,10 +11,7 @@ from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
-from replication.plan.run import Run
-
-LABEL_OBJECTIVE = "label"
-"""The objective of networks that are trained on labels alone."""
+from replication.plan.run import LABEL_OBJECTIVE, Run
 
 
 def part_of_claim(plan: Plan, name: str, tables: Path = TABLES) -> Plan:

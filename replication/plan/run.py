@@ -7,6 +7,8 @@ from functools import cached_property
 
 from replication.config.datasets import AnyDataset
 
+LABEL_OBJECTIVE = "label"
+"""The objective of networks that are trained on labels alone."""
 GIVEN = "given"
 """The objective of a network that was trained elsewhere: it is only evaluated."""
 

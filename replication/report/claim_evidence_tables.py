@@ -13,8 +13,9 @@ from replication.config.paper_claims import Claims
 from replication.config.paper_names import network_name, paper_name, table_name
 from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import Plan
+from replication.report.layout import size_in_words
 from replication.report.markdown import escaped, markdown_table
-from replication.report.published_results import Publications
+from replication.report.published_results import Publications, commits_of
 from replication.results.csv_files import split_members
 from replication.wording import ranges_in_words, signed
 
@@ -94,9 +95,11 @@ def data_table(publications: Publications, claims: Claims, name: str) -> str:
         words = describe_data_sets(publications.plan(scale).scale)
         roles = claims.datasets(claims.file.claims[name].contrast())
         sizes = behind.lines.groupby("network", sort=False)["parameters"].first()
-        networks = [f"{network_name(str(key))} ({_size(size)})" for key, size in sizes.items()]
+        networks = [
+            f"{network_name(str(key))} ({size_in_words(parameters / 1e6)})"
+            for key, parameters in sizes.items()
+        ]
         seeds = sorted({seed for cell in behind.part.cells for seed in cell.members})
-        commits = [f"`{commit[:7]}`" for commit in behind.lines["commit"].dropna().unique()]
         rows.append(
             [
                 f"`{scale}`",
@@ -104,7 +107,7 @@ def data_table(publications: Publications, claims: Claims, name: str) -> str:
                 escaped("; ".join(networks)),
                 f"{len(seeds)}: {ranges_in_words(seeds)}",
                 f"{len(behind.lines)}",
-                ", ".join(commits),
+                commits_of(behind.lines),
             ]
         )
     return markdown_table(header, rows)
@@ -172,9 +175,3 @@ def _scale_headers(publications: Publications, name: str) -> list[str]:
 
 def _number(value: float) -> str:
     return "–" if pd.isna(value) else f"{value:.2f}"
-
-
-def _size(parameters: float) -> str:
-    """A number of parameters with three digits: 36.5 k."""
-    unit, factor = ("M", 1e6) if parameters >= 1e6 else ("k", 1e3)
-    return f"{parameters / factor:.3g} {unit}"

@@ -16,6 +16,7 @@ from replication.analysis.summary import verdict_counts
 from replication.config.paper_names import label_trained_networks
 from replication.report.layout import GT_STYLE
 from replication.report.plotting import PAPER, REFERENCE, canvas, drawn, intervals
+from replication.report.published_results import primary_claims_of
 from replication.wording import formatted, p_value
 
 EXPECTATION_SIGNS = {
@@ -105,7 +106,7 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         power: ``claims_power.csv``.
     """
     frame = claims.merge(power.drop(columns="family"), on="claim")
-    frame = frame[frame["claim"] == frame["family"]].reset_index(drop=True)
+    frame = primary_claims_of(frame).reset_index(drop=True)
     shown = frame[["statement", "tested_on", "verdict", "reason", "size", "n", "difference"]]
     shown = shown.assign(
         interval=_interval(frame["ci_low"], frame["ci_high"]),

@@ -10,6 +10,7 @@ from replication import files
 from replication.analysis.fair_test import EXCEPTION, FAIR_TEST, MET, NOT_MET
 from replication.plan.plan import Plan
 from replication.report.layout import GT_STYLE
+from replication.report.markdown import markdown_table
 from replication.results.csv_files import write_csv_file
 
 CRITERION_MARKS = {MET: "✓", NOT_MET: "✗", EXCEPTION: "(✗)"}
@@ -37,9 +38,8 @@ def criteria_html(criteria: pd.DataFrame) -> str:
 
 def criteria_in_markdown() -> str:
     """What makes a scale a fair test, as a Markdown table: a line for each criterion."""
-    lines = ["| criterion | it is met if | because |", "|---|---|---|"]
-    lines += [f"| {one.name} | {one.sentence} | {one.reason} |" for one in FAIR_TEST]
-    return "\n".join(lines) + "\n"
+    rows = [[one.name, one.sentence, one.reason] for one in FAIR_TEST]
+    return markdown_table(["criterion", "it is met if", "because"], rows)
 
 
 def readable(criteria: pd.DataFrame) -> pd.DataFrame:

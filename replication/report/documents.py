@@ -14,6 +14,7 @@ from replication.errors import InputError
 from replication.files import write_atomically
 from replication.report import publication_index, results_page
 from replication.report.claim_pages import claim_pages
+from replication.report.criteria_page import criteria_in_markdown
 from replication.report.example_verdict import example_verdict
 from replication.report.plotting import draw
 from replication.report.primary_claims import check_scale_summary, findings, findings_figure
@@ -45,6 +46,7 @@ TEXTS: dict[str, Callable[[Publications], str]] = {
     "example verdict": example_verdict,
     "gains": results_page.gains,
     "effects": results_page.effects,
+    "criteria": lambda _: criteria_in_markdown(),
     "fair test": results_page.fair_test,
     "index": publication_index.scales_table,
     "index of claims": publication_index.primary_claims_table,

@@ -101,7 +101,7 @@ def number(value: float, spec: str = ".2f") -> str:
     return "" if pd.isna(value) else formatted(value, spec)
 
 
-def size(millions: float) -> str:
+def size_in_words(millions: float) -> str:
     """A number of parameters with three digits: 2.93 k, 16.1 M; nothing for a missing one."""
     if pd.isna(millions):
         return ""
@@ -119,7 +119,7 @@ def layout(frame: pd.DataFrame, printed: PrintedDifferences | None = None) -> La
         of_rows = frame.groupby("row")[["params", "params_reported"]].first()
         for row, ours, papers in of_rows.itertuples():
             printed_size = f"{papers:g} M" if pd.notna(papers) else ""
-            texts = {PRINTED: printed_size, OURS: size(ours)}
+            texts = {PRINTED: printed_size, OURS: size_in_words(ours)}
             sizes[str(row)] = {line: Entry(text) for line, text in texts.items() if text}
     return Layout(list(frame["row"].unique()), list(frame["column"].unique()), cells, sizes)
 

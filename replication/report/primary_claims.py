@@ -22,6 +22,7 @@ from replication.report.published_results import (
     Publications,
     difference_of,
     line_of,
+    primary_claims_of,
     reported_of,
     seeds_of,
     verdict_of,
@@ -195,8 +196,7 @@ def evidence_scales(publications: Publications) -> list[str]:
 
 
 def _primary(claims: pd.DataFrame) -> pd.DataFrame:
-    is_primary = claims["claim"] == claims["family"]
-    return claims[is_primary & claims["difference"].notna()]
+    return primary_claims_of(claims).dropna(subset="difference")
 
 
 def _single_claim(line: "pd.Series[float]", scale: str) -> str:

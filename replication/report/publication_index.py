@@ -6,7 +6,7 @@ from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
 from replication.report.markdown import escaped, markdown_table
 from replication.report.primary_claims import claims_table
-from replication.report.published_results import Publications
+from replication.report.published_results import Publications, commits_of, primary_claims_of
 from replication.report.table_files import PRINTED_DATASETS
 from replication.report.table_seeds import tables_by_seeds
 
@@ -39,7 +39,7 @@ def scales_table(publications: Publications) -> str:
                 escaped(tables_by_seeds(publications.plan(scale))),
                 f"{len(runs):,}",
                 f"{runs['seconds'].sum() / 3600:.1f}",
-                ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
+                commits_of(runs),
                 _verdicts(publications.claims(scale)),
             ]
         )
@@ -53,7 +53,7 @@ def primary_claims_table(publications: Publications) -> str:
 
 def _verdicts(claims: pd.DataFrame) -> str:
     """The number of primary claims of each verdict, and of those that are not measured."""
-    primary = claims[claims["claim"] == claims["family"]]
+    primary = primary_claims_of(claims)
     is_measured = primary["reason"] != NOT_MEASURED
     counts = primary["verdict"].where(is_measured, NOT_MEASURED).value_counts()
     return ", ".join(f"{count} {verdict}" for verdict, count in counts.items())

@@ -89,6 +89,16 @@ def line_of(frame: pd.DataFrame, key: Hashable) -> "pd.Series[float]":
     return cast("pd.Series[float]", frame.loc[key])  # type: ignore[call-overload]
 
 
+def commits_of(runs: pd.DataFrame) -> str:
+    """Return the commits that runs are of, abbreviated, as code in Markdown."""
+    return ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique())
+
+
+def primary_claims_of(claims: pd.DataFrame) -> pd.DataFrame:
+    """Return the lines of the primary claims, which name their family."""
+    return claims[claims["claim"] == claims["family"]]
+
+
 def difference_of(line: "pd.Series[float]") -> str:
     """Return the difference of a claim with its 95 % interval."""
     return with_interval(line["difference"], line["ci_low"], line["ci_high"])

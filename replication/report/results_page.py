@@ -11,8 +11,10 @@ from replication.report.markdown import escaped, markdown_table
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.published_results import (
     Publications,
+    commits_of,
     difference_of,
     line_of,
+    primary_claims_of,
     reported_of,
     seeds_of,
     verdict_of,
@@ -31,14 +33,14 @@ def overview(publications: Publications) -> str:
     for scale in publications.scales:
         runs = publications.file(scale, "runs")
         claims = publications.claims(scale)
-        primary = claims[claims["claim"] == claims["family"]]
+        primary = primary_claims_of(claims)
         decided = int((~primary["verdict"].isin(["undecided"])).sum())
         rows.append(
             [
                 f"[`{scale}`](../published/{scale}/README.md)",
                 escaped(tables_by_seeds(publications.plan(scale))),
                 f"{len(runs):,}",
-                ", ".join(f"`{commit[:7]}`" for commit in runs["commit"].dropna().unique()),
+                commits_of(runs),
                 f"{decided} of {len(primary)}",
             ]
         )

@@ -86,6 +86,6 @@ def test_the_tables_notebook_names_a_table_that_is_not_built_and_goes_on(
     for end in ("csv", "html"):
         (folder / f"tables/table4.{end}").unlink()
     printed = _run("tables", tmp_path, monkeypatch)
-    assert "These results do not have Table 4; build it with: snakemake" in printed
+    assert "These results do not have Table 4; build it by calling snakemake" in printed
     assert "Traceback" not in printed
     assert printed.count("HTML object") == len(TABLE_NAMES) - 1

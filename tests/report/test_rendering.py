@@ -11,7 +11,7 @@ import pytest
 from support import synthetic_results
 
 from replication.config.paper_names import paper_name
-from replication.report.layout import layout, notes, size
+from replication.report.layout import layout, notes, size_in_words
 from replication.report.rendering import render
 
 TITLE = "CIFAR-100 & its 100 classes_of 50 %"
@@ -77,7 +77,7 @@ def test_parameters_have_a_unit_in_which_they_can_be_read() -> None:
     frame = FRAMES["table1"].assign(params=0.002927)
     sizes = layout(frame).sizes["wide-resnet-28-1"]
     assert (sizes["paper"].value, sizes["ours"].value) == ("0.38 M", "2.93 k")
-    assert size(36.5) == "36.5 M"
+    assert size_in_words(36.5) == "36.5 M"
 
 
 def test_rows_and_columns_have_the_papers_names() -> None:
