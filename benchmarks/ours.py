@@ -15,6 +15,7 @@ from replication.config.recipes import ImageRecipe
 from replication.data.images import ImageData, Items
 from replication.objectives import OBJECTIVES
 from replication.plan.plan import Plan
+from replication.plan.stored_logits import logit_shape
 from replication.runtime.conditions import Precision, choose_precision, configure_precision
 from replication.training.image_trainer import ImageTrainer, logits_in_order
 from replication.training.logit_cache import LogitCache, cache_file
@@ -95,7 +96,7 @@ class Ours:
             return None
         if not self.kind.cached:
             return self.task.teacher.to(memory_format=torch.channels_last)
-        shape = logits_shape(self.task.pictures, self.recipe)
+        shape = logit_shape(self.recipe, (len(self.task.pictures.labels), CLASSES))
         cache = LogitCache(cache_file(folder, shape[0], "view"), shape, IDENTITY)
         return cache.read().to(self.task.device)
 
@@ -121,17 +122,12 @@ def image_data(task: Task, evaluated: int = 1) -> ImageData:
     return ImageData(items, first, CLASSES, *statistics, "").to(task.device)
 
 
-def logits_shape(pictures: Pictures, recipe: ImageRecipe) -> tuple[int, int, int]:
-    """Views, images and classes."""
-    return recipe.views, len(pictures.labels), CLASSES
-
-
 def write_random_logits(case: Case, pictures: Pictures, folder: Path) -> None:
     """Write a file of random teacher logits if there is none.
 
     Reading takes the same time whatever they are; `compute_logits` measures the computation.
     """
-    shape = logits_shape(pictures, recipe_of(case))
+    shape = logit_shape(recipe_of(case), (len(pictures.labels), CLASSES))
     cache = LogitCache(cache_file(folder, shape[0], "view"), shape, IDENTITY)
     if not cache.file.exists():
         cache.store(iter(torch.empty(shape, dtype=torch.float16).uniform_(-8, 0)))
@@ -139,7 +135,7 @@ def write_random_logits(case: Case, pictures: Pictures, folder: Path) -> None:
 
 def compute_logits(task: Task, kind: Kind, recipe: ImageRecipe, folder: Path) -> float:
     """Seconds to compute a teacher's logits on all views, write them and map the file."""
-    shape = logits_shape(task.pictures, recipe)
+    shape = logit_shape(recipe, (len(task.pictures.labels), CLASSES))
     cache = LogitCache(cache_file(folder, shape[0], "view"), shape, IDENTITY)
     cache.file.unlink(missing_ok=True)
     train = image_data(task).train

@@ -23,9 +23,9 @@ from replication.plan.plan import Plan
 from replication.results.csv_files import (
     csv_path,
     csv_text,
+    is_one_run,
     read_csv,
     read_csv_file,
-    split_members,
 )
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY
 from replication.results.run_history import WEIGHT_COLUMNS
@@ -51,7 +51,7 @@ def frame_files(results: Path) -> dict[Path, str]:
         InputError: the cells of Table 2, a history or predictions are missing or damaged.
     """
     cells = read_csv_file(results, "table_cells", table=TABLE)
-    of_one_network = cells["run"].map(lambda run: len(split_members(run)) == 1).astype(bool)
+    of_one_network = is_one_run(cells["run"])
     frames = {
         "learning_curves": _learning_curves(results, cells[of_one_network]),
         "confidence_weights": _confidence_weights(results, cells[cells["column"] == "cwtm"]),

@@ -62,9 +62,12 @@ class Measurements:
             self.predictions[run.id] = predictions
         return self.predictions[run.id]
 
-    def value(self, members: Sequence[Run], part: str, of: Average = "probabilities") -> float:
-        """Error in percent or perplexity of a run, or of an ensemble of several (§3.1)."""
-        return measure([self.predicted(run) for run in members], part, of)
+    def value(self, members: Sequence[Run], part: str, mean_of: Average = "probabilities") -> float:
+        """Error in percent or perplexity of a run, or of an ensemble of several (§3.1).
+
+        ``part`` is the part of a text, ``mean_of`` what the members are averaged by.
+        """
+        return measure([self.predicted(run) for run in members], part, mean_of)
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
         """A cell's lines in ``cells.csv``, one per seed; raises as `record` and `check_alike`."""
@@ -101,25 +104,27 @@ class Measurements:
                 )
 
 
-def measure(members: Sequence[Predictions], part: str, of: Average = "probabilities") -> float:
+def measure(members: Sequence[Predictions], part: str, mean_of: Average = "probabilities") -> float:
     """Error in percent of the predictions of one or several runs, or perplexity of one."""
     if "logits" in members[0]:
-        return error(np.stack([member["logits"] for member in members]), members[0]["labels"], of)
+        return error(
+            np.stack([member["logits"] for member in members]), members[0]["labels"], mean_of
+        )
     return perplexity(members[0][part])
 
 
-def error(logits: NDArray[Any], labels: NDArray[Any], of: Average = "probabilities") -> float:
+def error(logits: NDArray[Any], labels: NDArray[Any], mean_of: Average = "probabilities") -> float:
     """Share of wrong predictions in percent: logits (members, n, C), labels (n,)."""
-    return metrics.error(combine(logits, of), torch.from_numpy(labels))
+    return metrics.error(combine(logits, mean_of), torch.from_numpy(labels))
 
 
-def combine(logits: NDArray[Any], of: Average = "probabilities") -> torch.Tensor:
+def combine(logits: NDArray[Any], mean_of: Average = "probabilities") -> torch.Tensor:
     """What several members predict: the mean of their distributions (§3.1), or of their logits.
 
     Takes logits (members, n, C), returns (n, C).
     """
     members = torch.from_numpy(logits).double()
-    return average(members) if of == "probabilities" else average_logits(members)
+    return average(members) if mean_of == "probabilities" else average_logits(members)
 
 
 def perplexity(log_likelihoods: NDArray[Any]) -> float:

@@ -64,10 +64,23 @@ def reference_of(members: Sequence[Run]) -> Run | None:
 
 
 def quality(
-    members: Sequence[Predictions], teacher: Predictions | None, of: Average = "probabilities"
+    members: Sequence[Predictions],
+    teacher: Predictions | None,
+    mean_of: Average = "probabilities",
 ) -> tuple[dict[str, float], NDArray[np.float64]]:
-    """The metrics of one run or ensemble by name, and its reliability bins (15, 3)."""
-    log_probabilities = _log_probabilities(members, of)
+    """The metrics of one run or ensemble by name, and its reliability bins (15, 3).
+
+    Args:
+        members: the predictions of the run, or of each member of the ensemble: logits (n, C) and
+            labels (n,) of the same n test images.
+        teacher: those of its teacher, for agreement (%) and KL(teacher ‖ student) in nats.
+        mean_of: what the members are averaged by.
+
+    Returns:
+        NLL in nats, the Brier score, ECE in percent, and what the teacher is compared with; and
+        for each bin of confidence its count, mean confidence and accuracy.
+    """
+    log_probabilities = _log_probabilities(members, mean_of)
     labels = torch.from_numpy(members[0]["labels"])
     bins = metrics.reliability(log_probabilities, labels)
     values = {
@@ -76,16 +89,16 @@ def quality(
         "ece": metrics.calibration_error(bins),
     }
     if teacher:
-        teacher_log_probabilities = _log_probabilities([teacher], of)
+        teacher_log_probabilities = _log_probabilities([teacher], mean_of)
         values["agreement"] = metrics.agreement(log_probabilities, teacher_log_probabilities)
         values["kl"] = metrics.divergence(log_probabilities, teacher_log_probabilities)
     return values, bins.numpy()
 
 
-def _log_probabilities(members: Sequence[Predictions], of: Average) -> torch.Tensor:
+def _log_probabilities(members: Sequence[Predictions], mean_of: Average) -> torch.Tensor:
     """Log of the members' mean distribution (§3.1), or of that of their mean logits: (n, C)."""
     logits = torch.from_numpy(np.stack([member["logits"] for member in members])).double()
-    if of == "logits":
+    if mean_of == "logits":
         return average_logits(logits).log_softmax(-1)
     return log_average(logits)
 

@@ -218,7 +218,11 @@ def find_tables(name: str, study: Path | None, folder: Path = TABLES) -> Path:
 
 
 def read_table(name: str, folder: Path = TABLES) -> TableSpec:
-    """Read and check ``tables/<name>.yaml``; an error is one line with the file and the key."""
+    """Read and check ``tables/<name>.yaml``.
+
+    Raises:
+        InputError: there is no such file, or something is wrong in it, in one line with the key.
+    """
     path = folder / f"{name}.yaml"
     if not path.is_file():
         # Beside the tables lie the claims about them.

@@ -183,5 +183,9 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def check_scale(config: dict[str, Any], source: str) -> Scale:
-    """Turn a merged configuration into a scale; errors are one line with ``source`` and the key."""
+    """Turn a merged configuration into a scale.
+
+    Raises:
+        InputError: something is wrong, in one line with ``source`` and the key.
+    """
     return validate(Scale, config, source, f"or name the scale that {source} overrides before it")

@@ -60,6 +60,9 @@ def fashion_mnist(root: Path, download: bool = False) -> Parts:
     """Fashion-MNIST, 28×28: 60,000 for training and 10,000 for testing.
 
     Unpacked from Debian's package where it is installed, else downloaded.
+
+    Raises:
+        InputError: a file is damaged, or missing and not downloaded.
     """
     from torchvision.datasets import FashionMNIST
     from torchvision.datasets.mnist import read_image_file, read_label_file

@@ -124,6 +124,11 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def unit_pixels(images: Tensor) -> Tensor:
+    """Images in float32; whole numbers from 0 to 255 become numbers in [0, 1]."""
+    return images / 255 if images.dtype == torch.uint8 else images.float()
+
+
 def normalise(train: Items, test: Items, classes: int, *, overwrite: bool = False) -> ImageData:
     """Both parts with mean 0 and variance 1 per channel over the training images.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from replication.data import sampling
 from replication.data.image_checks import check_classes, check_count, check_pool
-from replication.data.images import CHUNK, ImageData, Items, normalise, parts_of
+from replication.data.images import CHUNK, ImageData, Items, normalise, parts_of, unit_pixels
 from replication.data.memory import check_memory
 from replication.data.own_images import read_own_images
 from replication.data.prepared import own_image_spec, used
@@ -43,9 +43,7 @@ class _Selection:
         for index, images in zip(
             torch.split(self.index, CHUNK), torch.split(loaded, CHUNK), strict=True
         ):
-            pixels = self.part.images[index]
-            unit = pixels / 255 if pixels.dtype == torch.uint8 else pixels.float()
-            images.copy_(_averaged(unit, pool))
+            images.copy_(_averaged(unit_pixels(self.part.images[index]), pool))
         return Items(loaded, self.labels)
 
 

@@ -135,7 +135,7 @@ class Plan:
         return self.results / "runs" / run.id
 
     def run(self, run_id: str) -> Run:
-        """The run with this id, which has to be one of the scale."""
+        """The run with this id; raises InputError if the scale does not have it."""
         if run_id not in self.runs:
             raise InputError(
                 f"{run_id}: no such run at scale {self.scale.scale};"
@@ -144,7 +144,7 @@ class Plan:
         return self.runs[run_id]
 
     def table_cells(self, table: str) -> list[Cell]:
-        """The cells of a table of the scale, in the paper's order."""
+        """A table's cells in the paper's order; raises InputError if the scale lacks the table."""
         if table not in self.tables:
             raise InputError(
                 f"{table}: no such table at scale {self.scale.scale};"

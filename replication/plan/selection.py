@@ -25,6 +25,9 @@ def read_part(
 
     Each is a comma-separated list: tables by name or number, rows by name with ``*`` for any text,
     seeds as numbers and ranges such as ``0-19``.
+
+    Raises:
+        InputError: a file is wrong, or there is no such table, row or seed.
     """
     keys: dict[str, Any] = {}
     if tables:

@@ -7,15 +7,8 @@ from replication import files
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.publication.clean_notebooks import clean_notebook
-from replication.report.notebook_catalogue import NOTEBOOKS, NOTEBOOKS_FOLDER, Notebook
+from replication.report.notebook_catalogue import NOTEBOOKS_FOLDER, shown_notebooks
 from replication.results.csv_files import csv_path
-
-
-def shown_notebooks(plan: Plan) -> dict[str, Notebook]:
-    """The notebooks whose tables the scale has, by name."""
-    return {
-        name: spec for name, spec in NOTEBOOKS.items() if plan.tables.keys() >= set(spec.tables)
-    }
 
 
 def execute_notebooks(plan: Plan) -> list[str]:
@@ -28,7 +21,7 @@ def execute_notebooks(plan: Plan) -> list[str]:
         InputError: a notebook is not in the current directory's ``notebooks/``, or has failed.
     """
     executed = []
-    for name, spec in shown_notebooks(plan).items():
+    for name, spec in shown_notebooks(plan.tables).items():
         if not all(csv_path(plan.results, frame).is_file() for frame in spec.frames):
             continue
         source = NOTEBOOKS_FOLDER / f"{name}.ipynb"

@@ -18,9 +18,9 @@ from replication.errors import InputError
 from replication.plan.plan import PUBLISHED, SCALE_FILE, Plan
 from replication.publication.clean_notebooks import clean_notebook
 from replication.publication.derive import write_crate
-from replication.publication.execute_notebooks import shown_notebooks
 from replication.publication.study_files import write_study
 from replication.report.first_pages import PAGE, describe_in_markdown
+from replication.report.notebook_catalogue import shown_notebooks
 from replication.results.correctness import CORRECT
 from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings
@@ -142,7 +142,7 @@ def _write(part: Path, plan: Plan) -> None:
     """Write every file; raises InputError if a source is missing or damaged."""
     copy_files(sources(plan), part)
     write_study(plan, part)
-    for name in shown_notebooks(plan):
+    for name in shown_notebooks(plan.tables):
         file = f"notebooks/{name}.ipynb"
         files.write_text(part / file, clean_notebook(plan.results / file, plan.scale.scale))
     files.write_text(part / PAGE, describe_in_markdown(plan))
@@ -152,7 +152,7 @@ def _write(part: Path, plan: Plan) -> None:
 def sources(plan: Plan) -> dict[str, Path]:
     """The files that are copied as they are, by their names in the publication."""
     tables = [*plan.tables, "quality"]
-    shown = shown_notebooks(plan).values()
+    shown = shown_notebooks(plan.tables).values()
     figures = [figure for spec in shown for figure in spec.figures]
     names = [
         *(*MEASURED_FILES, *CLAIMS_FILES, *CRITERIA_FILES),

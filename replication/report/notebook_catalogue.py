@@ -3,6 +3,7 @@
 Snakemake's rules read this, so it imports nothing heavy.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,3 +54,8 @@ NOTEBOOKS = {
         figures={"claims": "Each claim's difference next to the paper's, in percent."},
     ),
 }
+
+
+def shown_notebooks(tables: Collection[str]) -> dict[str, Notebook]:
+    """The notebooks that can be shown with these tables, by name."""
+    return {name: spec for name, spec in NOTEBOOKS.items() if {*spec.tables} <= {*tables}}

@@ -120,7 +120,11 @@ def _numbers(lines: Lines, column: str) -> list[float]:
 
 
 def read_lines(file: Path) -> Lines:
-    """The lines of a csv file; none where it does not exist."""
+    """The lines of a csv file; none where it does not exist.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     try:
         with file.open(newline="", encoding="utf-8") as opened:
             return list(csv.DictReader(opened))

@@ -137,6 +137,11 @@ def read_runs(folder: Path, hint: str = BUILD) -> "pd.DataFrame":
     return read_csv_file(folder, "runs", hint).set_index("run", drop=False)
 
 
+def is_one_run(entries: "pd.Series[str]") -> "pd.Series[bool]":
+    """Which entries of a column ``run`` name one run, and not the members of an ensemble."""
+    return entries.map(lambda run: len(split_members(run)) == 1).astype(bool)
+
+
 def split_members(run: str) -> list[str]:
     """The runs behind a value: one, or the members of an ensemble."""
     return run.split(SEPARATOR)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from replication.config.custom_objectives import as_objective
-from replication.data.images import ImageData, Items, normalise
+from replication.data.images import ImageData, Items, normalise, unit_pixels
 from replication.errors import InputError
 from replication.objectives import OBJECTIVES, Objective
 from replication.runtime.conditions import Precision
@@ -45,7 +45,7 @@ def read_data(train: object, test: object, classes: int | None) -> ImageData:
     classes = needed if classes is None else int(classes)
     if classes < max(needed, 2):
         raise InputError(f"labels go up to {needed - 1}, which does not fit {classes} classes")
-    items = [Items(_unit(images), labels.long()) for images, labels in parts.values()]
+    items = [Items(unit_pixels(images), labels.long()) for images, labels in parts.values()]
     return normalise(items[0], items[1], classes)
 
 
@@ -83,11 +83,6 @@ def _part(name: str, part: object) -> tuple[Tensor, Tensor]:
             " images without a class have to be left out"
         )
     return images, labels
-
-
-def _unit(images: Tensor) -> Tensor:
-    """Images in float32; those of whole numbers from 0 to 255 in [0, 1]."""
-    return images / 255 if images.dtype == torch.uint8 else images.float()
 
 
 def find_objective(

@@ -28,7 +28,7 @@ from replication.data.text import Corpus
 from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
-from replication.plan.stored_logits import LogitShape
+from replication.plan.stored_logits import LogitShape, logit_shape
 from replication.results.run_record import LOGITS_OF, LOGITS_SUM, logits_of
 from replication.runtime.conditions import Autocast, choose_precision
 from replication.training import image_trainer
@@ -101,14 +101,13 @@ def find_cache(
     folder, recipe = plan.folder(student.teacher), plan.training(student)
     if isinstance(data, ImageData):
         assert isinstance(recipe, ImageRecipe)
-        views = recipe.views
-        shape = views, len(data.train.labels), data.classes
-        file = cache_file(folder, views, "view")
+        size = len(data.train.labels), data.classes
+        file = cache_file(folder, recipe.views, "view")
     else:
         assert isinstance(recipe, LanguageRecipe)
-        words = len(data.train) - len(data.train) % recipe.batch_size
-        shape = 1, words, len(data.vocabulary)
+        size = len(data.train), len(data.vocabulary)
         file = cache_file(folder, recipe.batch_size, "column")
+    shape = logit_shape(recipe, size)
     if not plan.stores_logits_for(student):
         return None
     precision = choose_precision(plan.scale, device, kind_of(student.network))

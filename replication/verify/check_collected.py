@@ -20,6 +20,7 @@ from replication.results.correctness import CORRECT, Correctness, read_correctne
 from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import (
     csv_path,
+    is_one_run,
     join_members,
     read_cells,
     read_csv_file,
@@ -191,7 +192,7 @@ def _check_quality(
     findings: Findings,
 ) -> None:
     """Compare likelihood with ``runs.csv``, errors and calibration with ``reliability.csv.gz``."""
-    single = quality["run"].map(lambda run: len(split_members(run)) == 1).astype(bool)
+    single = is_one_run(quality["run"])
     alone = quality[(quality["metric"] == "nll") & single]
     file = csv_path(folder, "quality")
     _note_unlike(file, alone, runs["nll"].reindex(alone["run"]), findings)
@@ -204,7 +205,7 @@ def _check_quality(
     )
     sums = of_bins.groupby(CELL_AND_SEED_KEY)[["error", "ece"]].sum()
     images = cells[cells["metric"].str.endswith(ERROR)]
-    of_one_run = images["run"].map(lambda run: len(split_members(run)) == 1).astype(bool)
+    of_one_run = is_one_run(images["run"])
     in_runs = images[of_one_run].assign(
         value=runs["error"].reindex(images.loc[of_one_run, "run"]).to_numpy()
     )

@@ -11,7 +11,7 @@ from replication.errors import InputError
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.plan.uncertain_runs import needs_check
-from replication.report.notebook_catalogue import NOTEBOOKS, NOTEBOOKS_FOLDER
+from replication.report.notebook_catalogue import NOTEBOOKS_FOLDER, shown_notebooks
 from replication.results.run_status import state_of
 
 
@@ -62,9 +62,7 @@ def check_notebooks(plan: Plan) -> None:
     # A tenth of a second that jobs do without.
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
-    for name, notebook in NOTEBOOKS.items():
-        if not plan.tables.keys() >= {*notebook.tables}:
-            continue
+    for name in shown_notebooks(plan.tables):
         file = NOTEBOOKS_FOLDER / f"{name}.ipynb"
         try:
             content = json.loads(file.read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ from replication.errors import InputError
 from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import RESULTS, Plan
 from replication.plan.run import Run
-from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.report.notebook_catalogue import shown_notebooks
 from replication.results.csv_files import csv_path
 from replication.results.run_folder import CONFIDENCE_WEIGHTS, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_status import Measured, state_of
@@ -47,7 +47,11 @@ def read_rules(workflow: Any) -> "Rules":
     """Plan the scale of a Snakemake workflow and check it before anything is trained.
 
     Its jobs inherit the allocator's settings, also on a cluster's nodes, where Snakemake loads the
-    workflow again. Snakemake prints WorkflowErrors without a traceback.
+    workflow again.
+
+    Raises:
+        WorkflowError: something is wrong with the scale, its tables, data or files, in one line;
+            Snakemake prints it without a traceback.
     """
     keep_freed_memory(os.environ)
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
@@ -165,12 +169,8 @@ class Rules:
 
     def pages(self) -> list[str]:
         """The pages of the notebooks whose tables this scale has."""
-        names = [
-            name
-            for name, notebook in NOTEBOOKS.items()
-            if self.plan.tables.keys() >= {*notebook.tables}
-        ]
-        return [f"{self.plan.results}/notebooks/{name}.html" for name in names]
+        folder = self.plan.results / "notebooks"
+        return [str(folder / f"{name}.html") for name in shown_notebooks(self.plan.tables)]
 
     def teacher_model(self, wildcards: Wildcards) -> list[str]:
         """The weights of a run's teacher: one file, or none."""
