@@ -162,8 +162,8 @@ def test_a_data_set_that_does_not_fit_into_memory_is_named_with_its_size(
     monkeypatch.setattr(memory, "memory_bytes", lambda: 1_000_000)
     # 1,198 · 3 copies and 599 test images of 64 pixels, each of 4 bytes.
     with refused(
-        "digits: 1,198 training and 599 test images of 1 × 8 × 8 take 1.1 MB of memory, this"
-        " machine has 1.0 MB",
+        "digits: 1,198 training and 599 test images of 1 × 8 × 8 take 1.1 MB of memory, but"
+        " this machine has 1.0 MB",
         "use fewer (`train`, `test`) or smaller ones (`pool`)",
     ):
         load_images("digits", Path())
