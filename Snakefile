@@ -11,7 +11,8 @@ from snakemake.utils import min_version
 
 from replication.runtime.forkserver import ForkServer
 from replication.workflow.progress import show_progress
-from replication.workflow.rules import NOTEBOOKS, read_rules
+from replication.report.notebook_catalogue import NOTEBOOKS
+from replication.workflow.rules import read_rules
 
 min_version("9.16")
 
