@@ -11,7 +11,6 @@ from snakemake.utils import min_version
 
 from replication.runtime.forkserver import ForkServer
 from replication.workflow.progress import show_progress
-from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.workflow.rules import read_rules
 
 min_version("9.16")
@@ -43,7 +42,6 @@ wildcard_constraints:
     scale=PLAN.scale.scale,
     table="|".join(PLAN.tables),
     dataset="|".join(RULES.datasets),
-    notebook="|".join(NOTEBOOKS),
 
 
 include: "rules/data.smk"

@@ -94,6 +94,7 @@ def findings(publications: Publications) -> str:
         sentences = [
             _verdicts_sentence(primary, scale),
             _sizes_sentence(primary),
+            *_other_decided_sentences(claims, len(primary)),
             *_alternatives_sentences(claims),
         ]
         blocks.append(" ".join(sentences))
@@ -249,6 +250,27 @@ def _sizes_sentence(primary: pd.DataFrame) -> str:
         f" {'is' if at_least <= 1 else 'are'} shown to be at least half as large, and"
         f" {COUNT_WORDS[below]} to be smaller than half."
     )
+
+
+def _other_decided_sentences(claims: pd.DataFrame, measured: int) -> list[str]:
+    """What a scale that lacks primary claims decides otherwise, a sentence for each verdict."""
+    if measured == len(CLAIM_WORDS.keys() - {CONTROL}):
+        return []
+    is_other = (claims["claim"] != claims["family"]) & (claims["verdict"] != "undecided")
+    sentences = []
+    for verdict, lines in claims[is_other & claims["metric"].isna()].groupby("verdict", sort=False):
+        results = [
+            f"*{escaped(line['title'])}*, {difference_of(line)} points (the paper"
+            f" {reported_of(line)})"
+            for _, line in lines.iterrows()
+        ]
+        number, verb = COUNT_WORDS[len(lines)].capitalize(), "is" if len(lines) == 1 else "are"
+        plural = "s" * (len(lines) > 1)
+        sentences.append(
+            f"{number} claim{plural} that {verb} not primary {verb} *{verdict}*:"
+            f" {'; '.join(results)}."
+        )
+    return sentences
 
 
 def _alternatives_sentences(claims: pd.DataFrame) -> list[str]:

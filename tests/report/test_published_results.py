@@ -5,7 +5,11 @@ from pathlib import Path
 import pandas as pd
 
 from replication.report.claim_pages import _seeds_to_decide
-from replication.report.primary_claims import _single_claim, _sizes_sentence
+from replication.report.primary_claims import (
+    _other_decided_sentences,
+    _single_claim,
+    _sizes_sentence,
+)
 from replication.report.published_results import Publications, seeds_of, verdict_of
 
 ONE_SEED = {"verdict": "undecided", "reason": "too few seeds", "size": "open", "fraction": 0.354}
@@ -91,3 +95,25 @@ def test_power_says_how_many_seeds_it_takes_or_why_it_cannot() -> None:
     assert "with a chance of more than 99 %" in _seeds_to_decide(line)
     line["n"], line["power_corrected"] = 1, float("nan")
     assert _seeds_to_decide(line).startswith("One seed shows neither a spread")
+
+
+def test_a_scale_that_lacks_primary_claims_says_what_else_it_decides() -> None:
+    other = {
+        **ONE_SEED,
+        "claim": "ban-densenet-112-33",
+        "family": "ban-all",
+        "title": "BAN, DenseNet-112-33",
+        "verdict": "replicated",
+        "metric": None,
+        "difference": -3.0,
+        "ci_low": -4.0,
+        "ci_high": -2.0,
+        "reported_difference": -1.3,
+    }
+    undecided = {**other, "claim": "dkpp-densenet-112-33", "verdict": "undecided"}
+    claims = pd.DataFrame([other, undecided])
+    assert _other_decided_sentences(claims, 3) == [
+        "One claim that is not primary is *replicated*: *BAN, DenseNet-112-33*,"
+        " −3.00 [−4.00, −2.00] points (the paper −1.30)."
+    ]
+    assert _other_decided_sentences(claims, 10) == []
