@@ -254,7 +254,10 @@ ARRAYS: dict[str, tuple[dict[str, np.ndarray], str]] = {
         {f"x_{part}": np.zeros((8, 36), np.uint8) for part in ("train", "test")},
         "they have to be (n, height, width)",
     ),
-    "values beyond 1": ({"x_train": np.full((8, SIDE, SIDE), 2.0)}, "x_train: float64; uint8"),
+    "values beyond 1": (
+        {"x_train": np.full((8, SIDE, SIDE), 2.0)},
+        "x_train is float64; save uint8",
+    ),
 }
 
 
