@@ -1,6 +1,7 @@
 """The tables of a claim's page: its cells, the data, the runs and the seeds behind it."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ from replication.config.paper_claims import Claims
 from replication.config.paper_names import network_name, paper_name, table_name
 from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import Plan
+from replication.plan.run import LABEL_OBJECTIVE
 from replication.report.layout import size_in_words
 from replication.report.markdown import escaped, markdown_table
 from replication.report.published_results import Publications, commits_of
@@ -43,6 +45,7 @@ class ClaimRuns(NamedTuple):
         return f"{minutes / 60:.1f} hours"
 
 
+@cache
 def runs_of_claim(publications: Publications, scale: str, name: str) -> ClaimRuns:
     """Return the runs that a claim rests on at a published scale.
 
@@ -126,7 +129,7 @@ def runs_table(lines: pd.DataFrame) -> str:
         rows.append(
             [
                 escaped(network_name(str(network))),
-                "labels" if text == "label" else escaped(paper_name(text)),
+                "labels" if text == LABEL_OBJECTIVE else escaped(paper_name(text)),
                 f"{generation}",
                 f"{len(kind)}",
                 f"{result.mean():.2f}{unit}",

@@ -1,5 +1,6 @@
 """A page for each primary claim: what the paper says, what was tested, and what was found."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from replication.analysis.fair_test import FIT, ROOM, SCHEDULE
 from replication.config.paper_claims import Claims, read_claims
 from replication.config.paper_names import label_trained_networks, network_name
 from replication.config.paper_tables import TABLES
+from replication.plan.run import LABEL_OBJECTIVE
 from replication.report.claim_evidence_tables import (
     CORES,
     cells_table,
@@ -37,10 +39,10 @@ OUTPERFORM = (
     " on computer vision and language modeling tasks."
 )
 UNFAIR = (
-    (FIT, "label", "Label-trained networks that do not fit their training data"),
+    (FIT, LABEL_OBJECTIVE, "Label-trained networks that do not fit their training data"),
     (
         ROOM,
-        "label",
+        LABEL_OBJECTIVE,
         "Label-trained networks whose test error is below {0:g} %, or above {1:g} % of that of"
         " guessing",
     ),
@@ -218,9 +220,10 @@ def _seeds_to_decide(line: "pd.Series[float]") -> str:
         " would decide the direction with a chance of 80 %, and the"
         f" {seeds_of(line)} seeds here with a chance of {chance} %."
     )
-    if pd.isna(line["seeds_to_decide"]):
+    if pd.isna(to_decide := line["seeds_to_decide"]):
         return sentence
-    return f"{sentence} For the difference that was measured, about {line['seeds_to_decide']:.0f}."
+    number = "more than 10,000" if math.isinf(to_decide) else f"about {to_decide:.0f}"
+    return f"{sentence} For the difference that was measured, it would take {number}."
 
 
 def _unfair_networks(publications: Publications, scale: str, name: str) -> Iterator[str]:

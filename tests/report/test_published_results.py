@@ -88,7 +88,9 @@ def test_power_says_how_many_seeds_it_takes_or_why_it_cannot() -> None:
         {"n": 5, "power_corrected": 0.5, "seeds_needed_corrected": 12.0, "seeds_to_decide": 8.0}
     )
     assert _seeds_to_decide(line).startswith("If the effect were as large as the paper's, 12 seeds")
-    assert _seeds_to_decide(line).endswith("about 8.")
+    assert _seeds_to_decide(line).endswith("it would take about 8.")
+    line["seeds_to_decide"] = float("inf")
+    assert _seeds_to_decide(line).endswith("it would take more than 10,000.")
     line["seeds_needed_corrected"], line["power_corrected"] = float("nan"), 0.06
     assert "more than 10,000 seeds with the spread" in _seeds_to_decide(line)
     line["power_corrected"] = 0.9999
