@@ -16,6 +16,7 @@ from replication.report import publication_index, results_page
 from replication.report.claim_pages import claim_pages
 from replication.report.criteria_page import criteria_in_markdown
 from replication.report.example_verdict import example_verdict
+from replication.report.missing_claims import missing_claims
 from replication.report.plotting import draw
 from replication.report.primary_claims import check_scale_summary, findings, findings_figure
 from replication.report.published_results import Publications
@@ -37,6 +38,7 @@ TEXTS: dict[str, Callable[[Publications], str]] = {
     "summary": check_scale_summary,
     "published": results_page.overview,
     "unfinished scales": results_page.unfinished_scales,
+    "missing claims": missing_claims,
     "primary claims": results_page.primary_claims,
     "other decided claims": results_page.other_decided_claims,
     "controls": partial(results_page.contrasts, table="controls"),

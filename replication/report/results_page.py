@@ -6,8 +6,8 @@ import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
 from replication.config.paper_names import networks_on_data, paper_name
-from replication.config.scale import OWN_SCALES, check_scale, read_config
 from replication.report.markdown import escaped, markdown_table
+from replication.report.missing_claims import planned_scale
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.published_results import (
     Publications,
@@ -51,9 +51,7 @@ def unfinished_scales(publications: Publications) -> str:
     """Return a sentence for each scale of which tables or seeds are missing: what it has."""
     sentences = []
     for scale in publications.scales:
-        file = publications.folder.parent / OWN_SCALES / f"{scale}.yaml"
-        if file.is_file():
-            planned = check_scale(read_config([file]), str(file))
+        if planned := planned_scale(publications, scale):
             sentences.append(describe_progress(publications.plan(scale), planned))
     described = escaped("\n".join(filter(None, sentences)))
     if not described:
