@@ -22,6 +22,8 @@ from typing import Any
 
 import pandas as pd
 
+from replication.markdown import markdown_table
+
 TRIALS = Path("docs/data/cifar_trials.csv")
 HEADER = [
     "data set",
@@ -48,8 +50,7 @@ def read_trials(file: Path = TRIALS) -> pd.DataFrame:
 
 def trials_table(trials: pd.DataFrame) -> str:
     """The trials as a Markdown table, one line each."""
-    lines = [HEADER, ["---"] * len(HEADER), *map(_cells, trials.to_dict("records"))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+    return markdown_table(HEADER, map(_cells, trials.to_dict("records"))) + "\n"
 
 
 def _cells(trial: Mapping[Hashable, Any]) -> list[str]:

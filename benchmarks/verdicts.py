@@ -6,7 +6,6 @@ minutes.
 """
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from benchmarks.simulated_cells import (
 )
 from benchmarks.simulated_claims import TRUTHS, Study
 from replication.analysis.claim_verdicts import AT_LEAST_HALF, BELOW_HALF
+from replication.markdown import markdown_table
 
 PAGE = Path("docs/appendix/simulations.md")
 DRAWS = 5_000
@@ -68,9 +68,7 @@ def simulate_claims(study: Study, draws: int = DRAWS, seed: int = 0) -> tuple[Ro
 
 def markdown(rows: Rows) -> str:
     """Rows as a Markdown table."""
-    lines: list[Sequence[object]] = [[*rows[0]], ["---"] * len(rows[0])]
-    lines += [[*row.values()] for row in rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines).replace(" --- ", "---")
+    return markdown_table([*rows[0]], [[*map(str, row.values())] for row in rows])
 
 
 def printed_table(text: str, name: str) -> str:

@@ -17,6 +17,17 @@ ABANDONED_SECONDS = 24 * 60 * 60.0
 """A temporary file that was not written to for so long belongs to a process that was killed."""
 
 
+JSON_ERRORS = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+)
+"""What is raised when a JSON file is read that is missing, damaged or of another content."""
+
+
 def checksum(file: Path, advice: str = "restore the file, or give read permission") -> str:
     """SHA-256 of a file, in hexadecimal.
 

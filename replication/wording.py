@@ -28,10 +28,22 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
+def p_in_words(p: float) -> str:
+    """Return ``p = `` and a p-value with two significant digits, or ``p < 0.001``."""
+    return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
 def in_words(items: Sequence[str], conjunction: str = "and") -> str:
     """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``; nothing for none."""
     *others, last = items or [""]
     return f"{', '.join(others)} {conjunction} {last}" if others else last
+
+
+def first_of(items: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Return a list of at most so many items, and how many more there are: ``a, b and 3 more``."""
+    more = len(items) - most
+    shown = separator.join(items[:most])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def ranges_in_words(numbers: Sequence[int]) -> str:

@@ -28,6 +28,12 @@ def outputs(cells: list[Any], kind: str) -> list[str]:
     ]
 
 
+def descriptions(cells: list[Any]) -> list[str]:
+    """The alternative texts of the pictures that have one."""
+    pictures = [out for cell in cells for out in cell.outputs if "image/png" in out.get("data", {})]
+    return [out.metadata["image/png"]["alt"] for out in pictures if out.metadata.get("image/png")]
+
+
 def printed(cell: Any) -> str:
     """What a cell has printed."""
     return "".join(output.text for output in cell.outputs)
@@ -40,8 +46,8 @@ def test_it_is_the_one_notebook_that_is_not_built_from_results() -> None:
 def test_it_is_committed_with_the_outputs_of_one_execution() -> None:
     cells = code_cells(TUTORIAL)
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    pictures = sum("plt.show()" in cell.source for cell in cells)
-    assert len(outputs(cells, "image/png")) == pictures >= 6
+    pictures = sum("\nshow(" in cell.source for cell in cells)
+    assert len(outputs(cells, "image/png")) == len(descriptions(cells)) == pictures >= 6
     assert outputs(cells, "stderr") == outputs(cells, "error") == []
     assert "Next: make study STUDY=digit-study" in printed(cells[-1])
 
@@ -65,6 +71,7 @@ def test_it_runs_with_fewer_images_and_epochs(
         str(TUTORIAL), str(copy), parameters=SMALL, cwd=str(TUTORIAL.parent), progress_bar=False
     )
     cells = code_cells(copy)
-    assert len(outputs(cells, "image/png")) == len(outputs(code_cells(TUTORIAL), "image/png"))
+    assert descriptions(cells) == descriptions(code_cells(TUTORIAL))
+    assert len(outputs(cells, "image/png")) == len(descriptions(cells))
     assert outputs(cells, "error") == []
     assert "Data: 80 training and 1,717 test images" in printed(cells[-1])

@@ -4,7 +4,16 @@ import math
 
 import pytest
 
-from replication.wording import formatted, in_words, lowered, ranges_in_words, signed, with_interval
+from replication.wording import (
+    first_of,
+    formatted,
+    in_words,
+    lowered,
+    p_in_words,
+    ranges_in_words,
+    signed,
+    with_interval,
+)
 
 
 @pytest.mark.parametrize(
@@ -46,3 +55,16 @@ def test_a_difference_is_shown_with_the_interval_that_it_has() -> None:
 def test_names_keep_their_capitals_in_the_middle_of_a_label() -> None:
     assert lowered("The control") == "the control"
     assert lowered("BAN students") == "BAN students"
+
+
+@pytest.mark.parametrize(
+    ("items", "text"),
+    [([], ""), (["a", "b"], "a; b"), (["a", "b", "c", "d"], "a; b and 2 more")],
+)
+def test_a_long_list_says_how_many_more_there_are(items: list[str], text: str) -> None:
+    assert first_of(items, 2, "; ") == text
+
+
+def test_a_small_p_value_is_below_a_thousandth() -> None:
+    assert p_in_words(0.0004) == "p < 0.001"
+    assert p_in_words(0.0251) == "p = 0.025"

@@ -20,7 +20,7 @@ from replication.analysis.single_runs import NOT_APPLICABLE, paper_alone
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_claims import Claims
 from replication.config.paper_names import cell_name
-from replication.wording import formatted, signed
+from replication.wording import formatted, p_in_words, signed
 
 BOUNDS = {
     "not lower": "The left side is not lower than the right one by {} or more",
@@ -62,10 +62,6 @@ def _number(claims: Claims, name: str, value: float) -> str:
     return signed(value, digits)
 
 
-def _p_value(p_value: float) -> str:
-    return "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
-
-
 def _difference(claims: Claims, name: str, measurement: ClaimMeasurement) -> str:
     value, low, high = (
         _number(claims, name, number)
@@ -82,7 +78,7 @@ def _verdict(
     """What the verdict means, with the corrected p-values that it rests on."""
     if decision.reason:
         return _reason(claims, name, measurement, decision)
-    direction, small = (_p_value(decision.corrected[place]) for place in (DIRECTION, SMALL))
+    direction, small = (p_in_words(decision.corrected[place]) for place in (DIRECTION, SMALL))
     claim, margin = claims.file.claims[name], abs(measurement.margin)
     limit = f"{margin:.{3 if claim.metric else 2}f} {unit_of(claims, name)}"
     half = (
@@ -129,9 +125,9 @@ def _reason(
     seeds = decision.seeds_to_decide
     needed = "more than 10,000" if np.isinf(seeds) else f"about {seeds:.0f}"
     alone, corrected = measurement.tests.p_values[DIRECTION], decision.corrected[DIRECTION]
-    shown = f"corrected {_p_value(corrected)}"
+    shown = f"corrected {p_in_words(corrected)}"
     if alone < LEVEL:
-        shown = f"{_p_value(alone)} by itself, {_p_value(corrected)} corrected for all claims"
+        shown = f"{p_in_words(alone)} by itself, {p_in_words(corrected)} corrected for all claims"
     return f"Undecided, because these are too few seeds ({shown}); {needed} are needed."
 
 
@@ -157,7 +153,7 @@ def _paper(
     fraction, low, high = (formatted(value, "z.2f") for value in measurement.fractions)
     interval = f" [{low} to {high}]" if measurement.tested else ""
     sizes = {
-        AT_LEAST_HALF: f"at least half of it (corrected {_p_value(decision.corrected[LARGE])})",
+        AT_LEAST_HALF: f"at least half of it (corrected {p_in_words(decision.corrected[LARGE])})",
         BELOW_HALF: "less than half of it",
         OPEN: "whether it is at least half is open",
     }

@@ -12,9 +12,11 @@ from typing import Any
 import pandas as pd
 
 from replication.errors import InputError
+from replication.files import JSON_ERRORS
 from replication.plan.plan import MACHINE, SCALE_FILE
 from replication.results.csv_columns import CELL_KEY
 from replication.results.csv_files import split_members
+from replication.wording import first_of
 
 NO_RESULT = {
     *("scale", "folder", "tables", "seeds", "table_seeds", "row_seeds"),
@@ -95,7 +97,7 @@ def _read_scale_keys(folder: Path) -> dict[str, Any]:
     try:
         content = json.loads((folder / SCALE_FILE).read_text(encoding="utf-8"))
         return dict(_flattened(content))
-    except (OSError, ValueError, AttributeError, RecursionError):
+    except JSON_ERRORS:
         return {}
 
 
@@ -119,5 +121,4 @@ def _explanation(own: Mapping[str, Any], published: Mapping[str, Any]) -> str:
             "their scales are equal, so that a table, an objective's source or the version of the"
             " code differs"
         )
-    more = f" and {len(names) - SHOWN_KEYS} more" if len(names) > SHOWN_KEYS else ""
-    return f"their scales differ in {', '.join(names[:SHOWN_KEYS])}{more}"
+    return f"their scales differ in {first_of(names, SHOWN_KEYS)}"

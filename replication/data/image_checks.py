@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from replication.data.specs import ImageSpec
 from replication.errors import InputError
+from replication.wording import first_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,9 +50,6 @@ def check_classes(name: str, part: str, labels: "Tensor", spec: ImageSpec, remed
         for label in (numbers == 0).nonzero().flatten().tolist()
     ]
     if missing:
-        number = len(missing) - MOST_NAMED_CLASSES
-        more = f" and {number} more" if number > 0 else ""
         raise InputError(
-            f"{name}: no {part} image of class {', '.join(missing[:MOST_NAMED_CLASSES])}{more};"
-            f" {remedy}"
+            f"{name}: no {part} image of class {first_of(missing, MOST_NAMED_CLASSES)}; {remedy}"
         )

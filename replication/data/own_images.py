@@ -21,11 +21,13 @@ from replication.data.image_folders import (
 )
 from replication.data.image_reading import MODES, Notes, Wanted, list_changes, read_image
 from replication.data.memory import check_bytes
-from replication.data.prepared import find_description, own_folder, read_arrays, read_description
+from replication.data.prepared import find_description, read_arrays, read_description
+from replication.data.prepared_folders import own_folder
 from replication.data.specs import PARTS, Source
 from replication.data.torchvision_images import read_torchvision
 from replication.data.write_prepared import Collected, RawImages, prepare_whole
 from replication.errors import InputError
+from replication.wording import first_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -124,8 +126,7 @@ def _check_same_classes(place: Path, train: set[str], test: set[str]) -> None:
     """Raise InputError, which names them, if some classes are in one part alone."""
     only = {"train": sorted(train - test), "test": sorted(test - train)}
     lacking = [
-        f"{part}/ alone has {', '.join(names[:MOST_NAMED_CLASSES])}"
-        + (f" and {more} more" if (more := len(names) - MOST_NAMED_CLASSES) > 0 else "")
+        f"{part}/ alone has {first_of(names, MOST_NAMED_CLASSES)}"
         for part, names in only.items()
         if names
     ]

@@ -14,15 +14,14 @@ share one copy. There are two kinds of folders:
 Importing this module loads no numpy, because Snakemake does so at every start.
 """
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
+from replication.data.prepared_folders import expand_root, own_folder, used_folder
 from replication.data.specs import (
     HELD_OUT,
     IMAGE_DATASETS,
@@ -34,6 +33,7 @@ from replication.data.specs import (
     TextSpec,
 )
 from replication.errors import InputError
+from replication.files import JSON_ERRORS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,14 +112,6 @@ class UsedDescription:
     format: int = USED_FORMAT
 
 
-def expand_root(root: str | Path) -> Path:
-    """The folder of all data sets, where ``~`` is a home; raises InputError for an unknown one."""
-    try:
-        return Path(root).expanduser()
-    except RuntimeError as error:
-        raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
-
-
 def read_description(folder: Path) -> Description | None:
     """The description of a whole data set; None if there is none of this version."""
     try:
@@ -128,7 +120,7 @@ def read_description(folder: Path) -> Description | None:
             return None
         lists = {key: tuple(fields.get(key, ())) for key in ("classes", "shape", "remarks")}
         return Description(**{**fields, **lists})
-    except (OSError, ValueError, LookupError, TypeError):
+    except JSON_ERRORS:
         return None
 
 
@@ -138,26 +130,6 @@ def find_description(folder: Path, place: str) -> Description:
     if description is None:
         raise InputError(f"{place}: its images are not prepared yet; {PREPARE}")
     return description
-
-
-def own_folder(source: Source, root: Path) -> Path:
-    """The folder of prepared images of one's own, in the folder of all data sets."""
-    digest = hashlib.sha256(repr(_placed(source, root)).encode(errors="surrogateescape"))
-    return root / "prepared" / f"{source.name}-{digest.hexdigest()[:12]}"
-
-
-def _placed(value: Any, root: Path) -> Any:
-    """A choice with the place of a source or file as seen from the folder of all data sets.
-
-    So other files have others, and a study that is moved or copied with its data keeps its own.
-    """
-    if isinstance(value, Source) and value.kind != "torchvision":
-        return replace(value, place=_seen_from(root, value.place))
-    return _seen_from(root, value) if isinstance(value, Path) else value
-
-
-def _seen_from(root: Path, place: str | Path) -> str:
-    return os.path.relpath(os.path.abspath(place), os.path.abspath(root))
 
 
 def own_image_spec(source: Source, root: Path) -> ImageSpec:
@@ -209,22 +181,6 @@ def text_spec(name: str, words: int | None = None, train: int | None = None) -> 
     return replace(spec, words=words or spec.words, train=train or spec.train)
 
 
-def used_folder(
-    root: Path,
-    name: str,
-    sizes: Mapping[str, Any],
-    evaluate_on: Literal["test", "validation"] = "test",
-) -> Path:
-    """The folder of a data set as a scale uses it, by what is chosen of which files.
-
-    The arguments are those of `load`. Whether the files have changed since, only preparing the data
-    again can tell; trainings use what was prepared.
-    """
-    chosen = name, sorted((key, _placed(value, root)) for key, value in sizes.items()), evaluate_on
-    digest = hashlib.sha256(repr(chosen).encode(errors="surrogateescape")).hexdigest()[:12]
-    return root / "prepared" / f"{name}-used-{digest}"
-
-
 def read_used(folder: Path) -> UsedDescription | None:
     """The description of a data set as it is used; None if there is none of this version."""
     try:
@@ -233,7 +189,7 @@ def read_used(folder: Path) -> UsedDescription | None:
             return None
         types = {key: (tuple(shape), kind) for key, (shape, kind) in fields["arrays"].items()}
         return UsedDescription(**{**fields, "arrays": types})
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except JSON_ERRORS:
         return None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.errors import InputError
-from replication.files import checksum
+from replication.files import JSON_ERRORS, checksum
 from replication.plan.published_study import described
 from replication.plan.run import Run
 
@@ -76,7 +76,7 @@ def stated_normalisation(run: Run, study: Path | None = None) -> dict[str, Any] 
         stated = config.get("pretrained_cfg", config)
         mean, std = ([float(value) for value in stated[key]] for key in ("mean", "std"))
         same_network = config["architecture"] == _architecture(run.network)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except JSON_ERRORS:
         return None
     if not same_network or len(mean) != len(std) or not mean or min(std) <= 0:
         return None

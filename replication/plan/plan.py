@@ -16,9 +16,9 @@ from replication.config.paper_claims import find_claims
 from replication.config.paper_tables import TABLES, TableSpec, find_tables, read_table
 from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.config.scale import Scale, check_scale, read_config
-from replication.config.yaml_model import merge, multiply
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
+from replication.files import JSON_ERRORS
 from replication.plan.cells import Cell, cells_of
 from replication.plan.published_study import STUDY, described_spec
 from replication.plan.recipe import hash_recipe, make_recipe
@@ -32,14 +32,13 @@ from replication.plan.stored_logits import (
     size_of,
 )
 from replication.plan.table_checks import check_table
+from replication.plan.variants import complete_variants
 
 RESULTS = Path("results")
 """The folder of all scales' results."""
 PUBLISHED = Path("published")
 """The folder of all publications."""
 Keys = Mapping[str, Any] | None
-VARIED = ("networks", "images", "language", "decisions")
-"""Keys of a scale that a variant can change."""
 SCALE_FILE = "scale.json"
 """The file beside results that holds the scale they were planned with."""
 # Where and how fast a result is computed, and not what it is.
@@ -93,7 +92,7 @@ class Plan:
         for name, spec in specs.items():
             check_table(scale, spec, files[name])
             check_row_seeds(scale, name, spec)
-        variants = _variants(specs, scale, files)
+        variants = complete_variants(specs, scale, files)
         cells = tuple(
             cell for name, spec in specs.items() for cell in cells_of(name, spec, scale, variants)
         )
@@ -262,39 +261,8 @@ def read_scale(file: Path) -> Scale:
         config = dict(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; name the scale with --configfile") from None
-    except (OSError, ValueError, TypeError, RecursionError) as error:
+    except JSON_ERRORS as error:
         raise InputError(f"{file}: damaged ({error}); name the scale with --configfile") from None
     if (study := file.parent / STUDY).is_dir():
         config["folder"] = str(study)
     return check_scale(config, str(file))
-
-
-def _variants(
-    specs: Mapping[str, TableSpec], scale: Scale, files: Mapping[str, Path]
-) -> dict[str, Scale]:
-    """Each variant of the tables as a complete scale, by name.
-
-    A variant that changes nothing at this scale is left out, so that it shares the scale's runs.
-    """
-    complete: dict[str, Scale] = {}
-    config = scale.model_dump(mode="json")
-    for name, spec in specs.items():
-        for variant, changes in spec.variants.items():
-            source = f"{files[name]}: variant `{variant}`"
-            values = {key: value for key, value in changes.items() if key != "multiply"}
-            if fixed := [key for key in values if key not in VARIED]:
-                raise InputError(
-                    f"{source}: `{fixed[0]}` is the same for all runs of a scale; a variant can"
-                    f" only change {', '.join(VARIED)}"
-                )
-            try:
-                varied = {key: config[key] for key in VARIED}
-                multiplied = multiply(varied, changes.get("multiply", {}))
-            except InputError as error:
-                raise InputError(f"{source}: `multiply`: {error}") from None
-            changed = check_scale(merge(config, merge(multiplied, values)), source)
-            if complete.setdefault(variant, changed) != changed:
-                raise InputError(
-                    f"{source}: another table has a different variant of this name; rename one"
-                )
-    return {variant: changed for variant, changed in complete.items() if changed != scale}

@@ -11,6 +11,7 @@ from typing import Any
 from replication.config.datasets import AnyDataset, OwnImages, OwnText, Part
 from replication.data.prepared import used
 from replication.data.specs import ImageSpec, TextSpec
+from replication.files import JSON_ERRORS
 
 STUDY = "study"
 """The folder of a publication with the files of its study."""
@@ -27,7 +28,7 @@ def described(study: Path | None, kind: str, key: str) -> Any:
     try:
         content = json.loads(((study or Path()) / DESCRIPTIONS).read_text(encoding="utf-8"))
         return content[kind].get(key)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except JSON_ERRORS:
         return None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.data.specs import ImageSpec, TextSpec
+from replication.files import JSON_ERRORS
 
 BYTES_PER_LOGIT = 2
 
@@ -30,7 +31,7 @@ def described_size(file: Path) -> TrainingSize | None:
         description = json.loads(file.read_bytes())
         classes = description.get("classes", description.get("words"))
         return int(description["train"]), int(classes)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except JSON_ERRORS:
         return None
 
 

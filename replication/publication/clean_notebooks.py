@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from replication.errors import InputError
+from replication.files import JSON_ERRORS
 from replication.report.notebook_catalogue import NOTEBOOKS
 from replication.report.rendering import compact_html
 from replication.results.csv_files import BUILD
@@ -33,7 +34,7 @@ def clean_notebook(file: Path, scale: str) -> str:
         cells = [_clean(cell, scale) for cell in notebook["cells"] if not INJECTED & {*_tags(cell)}]
         kernel = notebook["metadata"]["kernelspec"]
         version = {key: notebook[key] for key in ("nbformat", "nbformat_minor")}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except JSON_ERRORS as error:
         raise InputError(f"{file}: no executed notebook ({error!r}); {fix}") from None
     number = 0
     for cell in cells:

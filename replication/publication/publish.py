@@ -15,6 +15,7 @@ from replication import files
 from replication.config.paper_tables import TABLES
 from replication.config.scale import OWN_SCALES
 from replication.errors import InputError
+from replication.files import JSON_ERRORS
 from replication.plan.plan import PUBLISHED, SCALE_FILE, Plan
 from replication.publication.clean_notebooks import clean_notebook
 from replication.publication.derive import write_crate
@@ -63,7 +64,7 @@ def _check_is_not_anothers(to: Path, plan: Plan) -> None:
     """
     try:
         published = json.loads((to / SCALE_FILE).read_text(encoding="utf-8"))["folder"]
-    except (OSError, ValueError, LookupError, TypeError):
+    except JSON_ERRORS:
         return
     folders = [folder or str(OWN_SCALES) for folder in (published, plan.scale.folder)]
     if folders[0] != folders[1]:

@@ -1,16 +1,15 @@
 """A page for each primary claim: what the paper says, what was tested, and what was found."""
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
-from replication.analysis.fair_test import FIT, ROOM, SCHEDULE
 from replication.config.paper_claims import Claims, read_claims
-from replication.config.paper_names import label_trained_networks, network_name
+from replication.config.paper_names import label_trained_networks
 from replication.config.paper_tables import TABLES
-from replication.plan.run import LABEL_OBJECTIVE
+from replication.markdown import escaped, markdown_table
+from replication.report.changed_verdicts import what_would_change
 from replication.report.claim_evidence_tables import (
     CORES,
     cells_table,
@@ -20,7 +19,6 @@ from replication.report.claim_evidence_tables import (
     seeds_table,
 )
 from replication.report.claim_figure import claim_figure
-from replication.report.markdown import escaped, markdown_table
 from replication.report.plotting import draw_small
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
 from replication.report.published_results import (
@@ -31,29 +29,13 @@ from replication.report.published_results import (
     seeds_of,
     verdict_of,
 )
-from replication.wording import in_words, lowered, signed
+from replication.wording import lowered, signed
 
 ABSTRACT = "https://arxiv.org/abs/1805.04770"
 OUTPERFORM = (
     "Surprisingly, these Born-Again Networks (BANs), outperform their teachers significantly, both"
     " on computer vision and language modeling tasks."
 )
-UNFAIR = (
-    (FIT, LABEL_OBJECTIVE, "Label-trained networks that do not fit their training data"),
-    (
-        ROOM,
-        LABEL_OBJECTIVE,
-        "Label-trained networks whose test error is below {0:g} %, or above {1:g} % of that of"
-        " guessing",
-    ),
-    (
-        SCHEDULE,
-        "ban",
-        "BAN students that still change by {0:g} % or more when their training ends",
-    ),
-)
-"""The criteria on what is trained, of which objective, and which networks do not meet them."""
-
 BOTH_METHODS = (
     "Both methods [CWTM and DKPP] elucidate the essential components of KD, demonstrating the"
     " effect of the teacher outputs on both predicted and non-predicted classes."
@@ -134,7 +116,9 @@ def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[s
     )
     yield cells_table(publications, claims, name)
     yield "## What would change the verdict"
-    yield "\n".join(f"- **`{scale}`**: {_tipping(publications, scale, name)}" for scale in scales)
+    yield "\n".join(
+        f"- **`{scale}`**: {what_would_change(publications, scale, name)}" for scale in scales
+    )
     yield "## Repeat it"
     yield (
         "These commands train only the runs that the claim needs, with the seeds that were"
@@ -170,79 +154,6 @@ def _results_table(publications: Publications, names: list[str], scales: list[st
             texts = [escaped(title), f"`{scale}`", reported_of(line), difference_of(line)]
             rows.append([*texts, relative, seeds_of(line), verdict_of(line)])
     return markdown_table(header, rows)
-
-
-def _tipping(publications: Publications, scale: str, name: str) -> str:
-    """What other numbers would have led to another verdict, from the rules of the verdicts."""
-    line = line_of(publications.claims(scale), name)
-    margin = f"{line['smallest_effect']:.2f}"
-    sentences = [
-        f"half of the paper's effect is {margin} here, and the difference is {difference_of(line)}."
-    ]
-    verdict, size = str(line["verdict"]), str(line["size"])
-    if verdict == "replicated":
-        sentences.append(
-            "The effect is shown to be larger than that half; it would read *weaker* if it were"
-            " shown to be smaller."
-            if size == "at least half"
-            else "It would read *weaker* if the effect were shown to be smaller than that half;"
-            " neither that nor the opposite is shown."
-        )
-    elif verdict == "weaker":
-        sentences.append(
-            "It would read *replicated* if these runs did not show that the effect is smaller than"
-            " that half."
-        )
-    elif verdict == "small":
-        sentences.append(
-            "The direction is open. It would read *weaker* or *contradicted* if the corrected"
-            " interval excluded zero."
-        )
-    elif verdict == "contradicted":
-        sentences.append(
-            "It would read *undecided* if the corrected interval contained zero, and *replicated*"
-            " only with a difference of the other sign."
-        )
-    if verdict in ("undecided", "small"):
-        sentences.append(_seeds_to_decide(line))
-    return " ".join([*sentences, *_unfair_networks(publications, scale, name)])
-
-
-def _seeds_to_decide(line: "pd.Series[float]") -> str:
-    """How many seeds would decide a direction, by the power at the spread that was measured."""
-    seeds, power = line["seeds_needed_corrected"], line["power_corrected"]
-    if pd.isna(power):
-        return "One seed shows neither a spread nor how many seeds would decide the direction."
-    needed = "more than 10,000" if pd.isna(seeds) else f"{seeds:.0f}"
-    chance = "more than 99" if power > 0.99 else f"{100 * power:.0f}"
-    sentence = (
-        f"If the effect were as large as the paper's, {needed} seeds with the spread measured here"
-        " would decide the direction with a chance of 80 %, and the"
-        f" {seeds_of(line)} seeds here with a chance of {chance} %."
-    )
-    if pd.isna(to_decide := line["seeds_to_decide"]):
-        return sentence
-    number = "more than 10,000" if math.isinf(to_decide) else f"about {to_decide:.0f}"
-    return f"{sentence} For the difference that was measured, it would take {number}."
-
-
-def _unfair_networks(publications: Publications, scale: str, name: str) -> Iterator[str]:
-    """Which networks behind a claim do not meet the criteria of a fair test."""
-    runs = runs_of_claim(publications, scale, name).lines
-    criteria = publications.file(scale, "criteria")
-    sentences = []
-    for criterion, objective, words in UNFAIR:
-        trained = runs.loc[runs["objective"] == objective, ["dataset", "network"]]
-        judged = criteria.merge(trained.drop_duplicates(), on=["dataset", "network"])
-        failing = judged.loc[judged[criterion.name] == "not met", "network"]
-        if not failing.empty:
-            names = escaped(in_words([network_name(key) for key in failing]))
-            sentences.append(f"{words.format(*criterion.thresholds)}: {names}.")
-    if sentences:
-        yield (
-            "Not every network behind the claim meets the [criteria of a fair"
-            f" test](../../docs/results.md#was-it-a-fair-test). {' '.join(sentences)}"
-        )
 
 
 def _command(publications: Publications, scale: str, name: str) -> str:

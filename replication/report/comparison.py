@@ -1,6 +1,6 @@
 """What a comparison with published results found, in three lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ import pandas as pd
 
 from replication.analysis.compare import OUTCOMES, Comparison
 from replication.analysis.statistics import CONFIDENCE
+from replication.wording import first_of, p_in_words
 
 SHOWN_DIFFERENCES = 4
 """Differences that are listed by name."""
@@ -37,7 +38,7 @@ def _difference(comparison: Comparison) -> str:
     columns = [_column(line) for line in comparison.differing_columns.to_dict("records")]
     cells = [_cell(line) for line in comparison.differing_numbers.to_dict("records")]
     if columns or cells:
-        return f"Differ: {_listed([*columns, *cells])}"
+        return f"Differ: {first_of([*columns, *cells], SHOWN_DIFFERENCES, '; ')}"
     if not tests:
         return "No column has to be tested"
     smallest = comparison.columns["p_corrected"].min()
@@ -47,23 +48,13 @@ def _difference(comparison: Comparison) -> str:
 def _column(line: Mapping[Any, Any]) -> str:
     return (
         f"{line['table']} {line['column']}: {line['metric']} {line['difference']:+.3g}"
-        f" (p {_p_value(line)})"
+        f" ({p_in_words(line['p_corrected'])})"
     )
 
 
 def _cell(line: Mapping[Any, Any]) -> str:
     cell = f"{line['table']} {line['row']} {line['column']} seed {line['seed']}"
     return f"{cell}: {line['value']:.4g}, published mean {line['published_mean']:.4g}"
-
-
-def _p_value(line: Mapping[Any, Any]) -> str:
-    p_value = line["p_corrected"]
-    return "< 0.001" if p_value < 0.001 else f"= {p_value:.2g}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f"; and {len(names) - SHOWN_DIFFERENCES} more" if len(names) > SHOWN_DIFFERENCES else ""
-    return "; ".join(names[:SHOWN_DIFFERENCES]) + more
 
 
 def _conclusion(comparison: Comparison) -> str:

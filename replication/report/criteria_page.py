@@ -8,9 +8,9 @@ from rich.text import Text
 
 from replication import files
 from replication.analysis.fair_test import EXCEPTION, FAIR_TEST, MET, NOT_MET
+from replication.markdown import markdown_table
 from replication.plan.plan import Plan
 from replication.report.layout import GT_STYLE
-from replication.report.markdown import markdown_table
 from replication.results.csv_files import write_csv_file
 
 CRITERION_MARKS = {MET: "✓", NOT_MET: "✗", EXCEPTION: "(✗)"}

@@ -1,6 +1,6 @@
 """One claim followed from the paper's numbers to its verdict, for the page on reading verdicts."""
 
-from replication.report.markdown import markdown_table
+from replication.markdown import markdown_table
 from replication.report.primary_claims import evidence_scales
 from replication.report.published_results import (
     TESTED_ON,

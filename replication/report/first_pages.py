@@ -4,6 +4,7 @@ import math
 from itertools import compress
 
 from replication.analysis.tested_data import describe_data_sets
+from replication.markdown import escaped, markdown_table
 from replication.plan.plan import Plan
 from replication.report.layout import QUALITY_METRICS
 from replication.report.outcome import (
@@ -112,7 +113,7 @@ def _claims_in_markdown(lines: Lines) -> str:
         *("claim", "tested on", "source", "paper", "here, 95 % interval", "p", "seeds"),
         *("verdict", "of the paper's"),
     ]
-    rows = [header, ["---"] * len(header)]
+    rows = []
     for line in lines:
         p, seeds = line.get("p_direction_corrected"), line.get("n")
         rows.append(
@@ -129,10 +130,9 @@ def _claims_in_markdown(lines: Lines) -> str:
             ]
         )
     # A study has nothing of the paper to show.
-    has_entries = [{*column[2:]} != {NOTHING} for column in zip(*rows, strict=True)]
-    rows = [list(compress(row, has_entries)) for row in rows]
-    # Names such as Ens*2 would begin italics.
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows).replace("*", r"\*")
+    has_entries = [{*column} != {NOTHING} for column in zip(*rows, strict=True)]
+    shown = [list(compress(row, has_entries)) for row in [header, *rows]]
+    return escaped(markdown_table(shown[0], shown[1:]))
 
 
 def _title(plan: Plan) -> str:

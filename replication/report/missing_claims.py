@@ -3,7 +3,7 @@
 from replication.config.paper_claims import read_claims
 from replication.config.paper_tables import TABLES
 from replication.config.scale import OWN_SCALES, Scale, check_scale, read_config
-from replication.report.markdown import escaped, markdown_table
+from replication.markdown import escaped, markdown_table
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, EVIDENCE
 from replication.report.published_results import Publications, line_of, seeds_of
 

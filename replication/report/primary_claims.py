@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.errors import InputError
+from replication.markdown import escaped, markdown_table
 from replication.plan.plan import RESULTS, Plan
-from replication.report.markdown import escaped, markdown_table
 from replication.report.outcome import describe_outcome
 from replication.report.plotting import (
     PAPER,

@@ -4,7 +4,7 @@ import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
-from replication.report.markdown import escaped, markdown_table
+from replication.markdown import escaped, markdown_table
 from replication.report.primary_claims import claims_table
 from replication.report.published_results import Publications, commits_of, primary_claims_of
 from replication.report.table_files import PRINTED_DATASETS

@@ -10,6 +10,7 @@ import pandas as pd
 from great_tables import GT, html
 
 from replication.config.paper_names import paper_name, table_name, table_number
+from replication.markdown import markdown_table
 from replication.report.layout import (
     GT_STYLE,
     OURS,
@@ -115,10 +116,12 @@ def to_markdown(name: str, table: Layout, title: str, remarks: Sequence[str]) ->
         return [text.translate(MARKDOWN_ESCAPES) for text in texts]
 
     head = ["", "", *escaped(*_head(table))]
-    pipe = [head, [":--", ":--", *["--:"] * (len(head) - 2)]]
-    for block in _blocks(table, entry_text):
-        pipe += [[*escaped(row), label, *cells] for row, label, *cells in block]
-    body = "\n".join(f"| {' | '.join(line)} |" for line in pipe)
+    rows = [
+        [*escaped(row), label, *cells]
+        for block in _blocks(table, entry_text)
+        for row, label, *cells in block
+    ]
+    body = markdown_table(head, rows, [":--", ":--", *["--:"] * (len(head) - 2)])
     heading, *below = escaped(_heading(name, title), *remarks)
     return "\n\n".join([f"**{heading}**", body, *below]) + "\n"
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
 from replication.config.paper_names import networks_on_data, paper_name
-from replication.report.markdown import escaped, markdown_table
+from replication.markdown import escaped, markdown_table
 from replication.report.missing_claims import planned_scale
 from replication.report.primary_claims import CLAIM_WORDS, claims_table
 from replication.report.published_results import (

@@ -5,6 +5,7 @@ The text comes from the schema that readers check the files against.
 
 from collections.abc import Sequence
 
+from replication.markdown import markdown_table
 from replication.results.correctness import CORRECT
 from replication.results.csv_columns import Column, Kind
 from replication.results.schema import CSV_FILES, CsvFile
@@ -27,10 +28,10 @@ def describe_csv_files() -> str:
 
 def _section(file: CsvFile) -> str:
     lines = [f"### {file.path}", "", file.meaning, "", f"{_sources(file)} {_key(file)}", ""]
-    lines += ["| column | kind | unit | meaning |", "|---|---|---|---|"]
-    lines += [_line(column) for column in file.columns]
+    rows = [_row(column) for column in file.columns]
     if file.more_columns:
-        lines.append("| … | number | | Further columns of numbers follow. |")
+        rows.append(["…", "number", "", "Further columns of numbers follow."])
+    lines.append(markdown_table(["column", "kind", "unit", "meaning"], rows))
     return "\n".join(lines) + "\n"
 
 
@@ -53,7 +54,7 @@ def _as_code(names: Sequence[str]) -> str:
     return in_words([f"`{name}`" for name in names])
 
 
-def _line(column: Column) -> str:
+def _row(column: Column) -> list[str]:
     kind = KINDS[column.kind] + (", or empty" if column.may_be_empty else "")
     meaning = column.meaning.replace("|", r"\|")
-    return f"| `{column.name}` | {kind} | {column.unit} | {meaning} |"
+    return [f"`{column.name}`", kind, column.unit, meaning]

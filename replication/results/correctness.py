@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from replication.errors import InputError
-from replication.files import write_atomically
+from replication.files import JSON_ERRORS, write_atomically
 
 CORRECT = "correct.safetensors"
 CellAndSeed = tuple[str, str, str, int]
@@ -52,6 +52,6 @@ def read_correctness(folder: Path, hint: str) -> dict[CellAndSeed, NDArray[np.bo
                 correctness[str(table), str(row), str(column), int(seed)] = bits
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; {hint}") from None
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as problem:
+    except (*JSON_ERRORS, SafetensorError) as problem:
         raise InputError(f"{file}: damaged ({problem}); delete it and {hint}") from None
     return correctness

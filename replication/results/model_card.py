@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from replication.markdown import markdown_table
+
 IMAGE_CODE = """\
 import timm
 import replication.networks  # registers the networks with timm
@@ -98,8 +100,8 @@ def _lineage(record: Mapping[str, Any]) -> str:
 
 
 def _table(values: Mapping[str, Any]) -> str:
-    lines = [
-        f"| {key} | {value if isinstance(value, str) else json.dumps(value)} |"
+    rows = [
+        [key, value if isinstance(value, str) else json.dumps(value)]
         for key, value in values.items()
     ]
-    return "\n".join(["| | |", "|---|---|", *lines])
+    return markdown_table(["", ""], rows)

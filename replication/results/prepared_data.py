@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from replication.config.datasets import AnyDataset, prepared_description
+from replication.files import JSON_ERRORS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.run_folder import RECORD
@@ -21,7 +22,7 @@ def described_fingerprint(plan: Plan, dataset: str) -> str | None:
     """
     try:
         fingerprint = json.loads(plan.prepared_data_file(dataset).read_bytes())["sha256"]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except JSON_ERRORS:
         return None
     return fingerprint if isinstance(fingerprint, str) else None
 
@@ -42,7 +43,7 @@ def runs_on_other_data(plan: Plan, dataset: str, fingerprint: str) -> list[Run]:
         try:
             record = json.loads((plan.folder(run) / RECORD).read_bytes())
             trained_on = record["dataset"]["sha256"]
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        except JSON_ERRORS:
             continue
         if trained_on != fingerprint:
             stale.append(run)

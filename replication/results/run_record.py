@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from replication.errors import InputError
+from replication.files import JSON_ERRORS
 from replication.results.run_folder import FAILURE, MODEL, PREDICTIONS, RECORD, RETRAIN
 
 LOGITS_OF, LOGITS_SUM = "logits_of", "logits_sha256"
@@ -58,7 +59,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; {why_missing(folder)}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except JSON_ERRORS as error:
         raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
     if not isinstance(record, dict):
         raise InputError(f"{file}: damaged (not a JSON object); {RETRAIN}")
@@ -107,7 +108,7 @@ def why_missing(folder: Path) -> str:
     """Why a run has no record: the reason that its training left, or that there was none."""
     try:
         reason = json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except JSON_ERRORS:
         return "the run is not trained: call snakemake"
     return f"the run has failed: {reason}"
 
@@ -126,7 +127,7 @@ def read_predictions(folder: Path) -> dict[str, NDArray[Any]]:
         tensors = load_file(file)
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; the run is not trained: call snakemake") from None
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+    except (*JSON_ERRORS, SafetensorError) as error:
         raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
     if set(tensors) not in ({"logits", "labels"}, {"validation", "test"}):
         raise InputError(f"{file}: damaged (unexpected tensors {sorted(tensors)}); {RETRAIN}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from replication.files import JSON_ERRORS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.results.prepared_data import data_problem
@@ -56,7 +57,7 @@ def state_of(plan: Plan, run: Run) -> State:
             return State("done", Measured(_positive(seconds), _positive(memory)))
     except OSError:
         pass
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except JSON_ERRORS:
         return State("failed", reason=f"{folder / RECORD}: damaged; delete it")
     if _is_held(folder / LOCK):
         return RUNNING
@@ -82,5 +83,5 @@ def _failure(file: Path) -> State:
         return State("failed", reason=str(json.loads(file.read_bytes())["reason"]))
     except OSError:
         return MISSING
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except JSON_ERRORS:
         return State("failed", reason=f"{file}: damaged")

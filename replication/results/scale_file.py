@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from replication.errors import InputError
-from replication.files import write_text
+from replication.files import JSON_ERRORS, write_text
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.results.csv_files import csv_path
 from replication.results.run_folder import RECORD
@@ -57,7 +57,7 @@ def _runs_of_other_recipes(plan: Plan) -> Iterator[str]:
 def _recorded_hash(folder: Path) -> str | None:
     try:
         return str(json.loads((folder / RECORD).read_bytes())["recipe_hash"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except JSON_ERRORS:
         return None
 
 

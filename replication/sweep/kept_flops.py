@@ -14,7 +14,7 @@ from pathlib import Path
 
 from replication.data.specs import ImageSpec, TextSpec
 from replication.errors import InputError
-from replication.files import write_text
+from replication.files import JSON_ERRORS, write_text
 
 FILE = ".flops.json"
 PACKAGE = Path(__file__).parents[1]
@@ -67,5 +67,5 @@ def _read(file: Path) -> dict[str, float]:
     try:
         kept = json.loads(file.read_bytes())
         return {key: float(number) for key, number in kept.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except JSON_ERRORS:
         return {}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from replication.config.paper_claims import read_claims
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
+from replication.files import JSON_ERRORS
 from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.plan.uncertain_runs import needs_check
@@ -77,5 +78,5 @@ def check_notebooks(plan: Plan) -> None:
                 f"{file}: Jupyter has no kernel `{kernel}`; install one with: python -m ipykernel"
                 f" install --sys-prefix --name {kernel}"
             ) from None
-        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        except JSON_ERRORS as error:
             raise InputError(f"{file}: no notebook ({error!r}); restore it") from None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from replication.report.claim_pages import _seeds_to_decide
+from replication.report.changed_verdicts import seeds_to_decide
 from replication.report.primary_claims import (
     _other_decided_sentences,
     _single_claim,
@@ -87,16 +87,16 @@ def test_power_says_how_many_seeds_it_takes_or_why_it_cannot() -> None:
     line = pd.Series(
         {"n": 5, "power_corrected": 0.5, "seeds_needed_corrected": 12.0, "seeds_to_decide": 8.0}
     )
-    assert _seeds_to_decide(line).startswith("If the effect were as large as the paper's, 12 seeds")
-    assert _seeds_to_decide(line).endswith("it would take about 8.")
+    assert seeds_to_decide(line).startswith("If the effect were as large as the paper's, 12 seeds")
+    assert seeds_to_decide(line).endswith("it would take about 8.")
     line["seeds_to_decide"] = float("inf")
-    assert _seeds_to_decide(line).endswith("it would take more than 10,000.")
+    assert seeds_to_decide(line).endswith("it would take more than 10,000.")
     line["seeds_needed_corrected"], line["power_corrected"] = float("nan"), 0.06
-    assert "more than 10,000 seeds with the spread" in _seeds_to_decide(line)
+    assert "more than 10,000 seeds with the spread" in seeds_to_decide(line)
     line["power_corrected"] = 0.9999
-    assert "with a chance of more than 99 %" in _seeds_to_decide(line)
+    assert "with a chance of more than 99 %" in seeds_to_decide(line)
     line["n"], line["power_corrected"] = 1, float("nan")
-    assert _seeds_to_decide(line).startswith("One seed shows neither a spread")
+    assert seeds_to_decide(line).startswith("One seed shows neither a spread")
 
 
 def test_a_scale_that_lacks_primary_claims_says_what_else_it_decides() -> None:
