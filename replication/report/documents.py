@@ -47,6 +47,7 @@ TEXTS: dict[str, Callable[[Publications], str]] = {
     "likelihood": results_page.likelihood,
     "example verdict": example_verdict,
     "gains": results_page.gains,
+    "other readings": results_page.other_readings,
     "effects": results_page.effects,
     "criteria": lambda _: criteria_in_markdown(),
     "fair test": results_page.fair_test,

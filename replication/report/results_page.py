@@ -8,7 +8,7 @@ from replication.analysis.fair_test import FAIR_TEST
 from replication.config.paper_names import networks_on_data, paper_name
 from replication.markdown import escaped, markdown_table
 from replication.report.missing_claims import planned_scale
-from replication.report.primary_claims import CLAIM_WORDS, claims_table
+from replication.report.primary_claims import CLAIM_WORDS, claims_table, evidence_scales
 from replication.report.published_results import (
     Publications,
     commits_of,
@@ -24,6 +24,21 @@ from replication.wording import with_interval
 
 CONTRAST = "difference of "
 """How the metric of a contrast begins in ``tables/<name>.csv``."""
+
+READINGS = {
+    "Wide-ResNet-28-2: drop-out 0.3, not 0": (
+        "the error of BAN students of Wide-ResNet-28-2 minus that of their teachers is {other}"
+        " points without dropout, and {taken} points with it"
+    ),
+    "LSTM: two layers, not one (perplexity)": (
+        "the perplexity of BAN+L students of the LSTM minus that of their teachers is {other} with"
+        " one layer, and {taken} with two"
+    ),
+}
+"""Rows of ``tables/sensitivity.yaml`` on decisions that the small scales take otherwise."""
+
+TAKEN_AND_OTHER = ("taken", "other")
+"""The reading of the paper that this suite takes, and the other one."""
 
 
 def overview(publications: Publications) -> str:
@@ -157,6 +172,23 @@ def gains(publications: Publications, table: str = "sensitivity") -> str:
             if shown[-1] != "–":
                 rows.append([escaped(paper_name(str(decision))), f"`{scale}`", *shown])
     return markdown_table(header, sorted(rows, key=lambda row: row[0]))
+
+
+def other_readings(publications: Publications, table: str = "sensitivity") -> str:
+    """Return what students gain under both readings of `READINGS`, a sentence for each scale."""
+    sentences = []
+    for scale in evidence_scales(publications):
+        if scale not in publications.scales_with(table):
+            continue
+        lines = publications.table(scale, table).set_index(["row", "column"])
+        parts = []
+        for row, words in READINGS.items():
+            taken, other = (
+                _estimate(line_of(lines, (row, f"gain {of}"))) for of in TAKEN_AND_OTHER
+            )
+            parts.append(words.format(taken=taken, other=other))
+        sentences.append(f"At the scale `{scale}`, {'; '.join(parts)}.")
+    return "\n".join(sentences) or "No published scale has trained both readings."
 
 
 def effects(publications: Publications, table: str = "sensitivity") -> str:

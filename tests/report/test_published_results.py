@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from replication.config.paper_tables import TABLES, read_table
 from replication.report.changed_verdicts import seeds_to_decide
 from replication.report.primary_claims import (
     _other_decided_sentences,
@@ -11,6 +12,7 @@ from replication.report.primary_claims import (
     _sizes_sentence,
 )
 from replication.report.published_results import Publications, seeds_of, verdict_of
+from replication.report.results_page import READINGS, TAKEN_AND_OTHER
 
 ONE_SEED = {"verdict": "undecided", "reason": "too few seeds", "size": "open", "fraction": 0.354}
 
@@ -119,3 +121,9 @@ def test_a_scale_that_lacks_primary_claims_says_what_else_it_decides() -> None:
         " −3.00 [−4.00, −2.00] points (the paper −1.30)."
     ]
     assert _other_decided_sentences(claims, 10) == []
+
+
+def test_the_readings_of_the_first_page_are_rows_of_the_table_that_has_both() -> None:
+    table = read_table(TABLES / "sensitivity.yaml")
+    assert set(READINGS) <= set(table.rows)
+    assert {f"gain {reading}" for reading in TAKEN_AND_OTHER} <= set(table.contrasts)
