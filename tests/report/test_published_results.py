@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from replication.config.paper_tables import TABLES, read_table
+from replication.config.paper_tables import read_table
 from replication.report.changed_verdicts import seeds_to_decide
 from replication.report.primary_claims import (
     _other_decided_sentences,
@@ -124,6 +124,6 @@ def test_a_scale_that_lacks_primary_claims_says_what_else_it_decides() -> None:
 
 
 def test_the_readings_of_the_first_page_are_rows_of_the_table_that_has_both() -> None:
-    table = read_table(TABLES / "sensitivity.yaml")
+    table = read_table("sensitivity")
     assert set(READINGS) <= set(table.rows)
     assert {f"gain {reading}" for reading in TAKEN_AND_OTHER} <= set(table.contrasts)
