@@ -38,7 +38,7 @@ class Capacities:
         if not runs:
             return ratios.assign(quotient=ratios["ratio"])
         dataset = self.plan.scale.datasets.get("cifar10", runs[0].dataset)
-        images = replace(image_spec(self.plan, dataset), classes=10)
+        images = replace(planned_image_spec(self.plan, dataset), classes=10)
         for column, sizes, data in (
             ("ratio", self.plan.scale.networks, images),
             ("paper_ratio", Networks(), IMAGE_DATASETS["cifar10"]),
@@ -90,7 +90,7 @@ def image_runs(plan: Plan) -> list[Run]:
     ]
 
 
-def image_spec(plan: Plan, dataset: AnyDataset) -> ImageSpec:
+def planned_image_spec(plan: Plan, dataset: AnyDataset) -> ImageSpec:
     """The sizes of an image data set as the plan uses it; raises as `Plan.data_spec`."""
     spec = plan.data_spec(dataset)
     assert isinstance(spec, ImageSpec)

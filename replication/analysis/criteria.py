@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from replication.analysis.capacities import Capacities, image_runs, image_spec
+from replication.analysis.capacities import Capacities, image_runs, planned_image_spec
 from replication.analysis.collect import last_train_error
 from replication.analysis.fair_test import (
     CAPACITY,
@@ -141,7 +141,7 @@ def _line(
         "divergence_change": measured.divergence_change,
         CAPACITY.name: sized if run.network in NETWORKS else None,
         FIT.name: judge_fit(measured.train_error),
-        ROOM.name: judge_error(measured.test_error, image_spec(plan, run.dataset).classes),
+        ROOM.name: judge_error(measured.test_error, planned_image_spec(plan, run.dataset).classes),
         SCHEDULE.name: judge_schedule(measured.divergence_change),
         "reason": exception or problem or None,
     }
@@ -149,8 +149,8 @@ def _line(
 
 def _test_items(plan: Plan, run: Run) -> tuple[int, int]:
     """Test images, and the single items that they are made of where they are pairs."""
-    spec = image_spec(plan, run.dataset)
-    items = image_spec(plan, run.dataset.model_copy(update={"test": None}))
+    spec = planned_image_spec(plan, run.dataset)
+    items = planned_image_spec(plan, run.dataset.model_copy(update={"test": None}))
     return spec.test, min(spec.test, items.test)
 
 

@@ -7,7 +7,7 @@ import typer
 from replication.commands.options import ConfigFiles, ResultsRoot, read_plan_of
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, SCALE_FILE
-from replication.plan.selection import table_name
+from replication.plan.selection import full_table_name
 
 
 def table(
@@ -23,7 +23,7 @@ def table(
     A cell whose runs are not all there stays empty, and the text below the table says why.
     """
     plan = read_plan_of(configfile, results)
-    names = [table_name(name) for name in names]
+    names = [full_table_name(name) for name in names]
     for name in names:
         plan.table_cells(name)
     from replication.report.table_files import build_tables

@@ -34,14 +34,14 @@ def data(
     if output and name is None:
         raise InputError(f"--output {output}: describes one data set; name it before the options")
     from replication.data.prepare import prepare, remark_on
-    from replication.data.prepared import describe
+    from replication.data.prepared import describe_data
     from replication.results.prepared_data import runs_on_other_data
     from replication.training.own_parts import check_parts_on
 
     root, evaluate_on = plan.scale.data_root, plan.scale.evaluate_on
     for dataset in [datasets[name]] if name else datasets.values():
         prepared = prepare(dataset.name, root, dataset.sizes, evaluate_on)
-        description = describe(dataset.name, prepared)
+        description = describe_data(dataset.name, prepared)
         counts = ", ".join(
             f"{key} {number:,}" for key, number in description.items() if isinstance(number, int)
         )

@@ -20,9 +20,9 @@ from replication.data.download import download as fetch
 from replication.data.image_folders import (
     ARCHIVED,
     Listing,
+    files_state,
     list_images,
     source_state,
-    state_of,
 )
 from replication.data.image_reading import Wanted, read_image
 from replication.data.images import Items, parts_of
@@ -54,7 +54,7 @@ def cifar(name: Name, root: Path, download: bool = False) -> tuple[Items, Items]
         description = find_description(folder, str(place))
     elif place.is_dir():
         listing = list_images(place)
-        state = state_of(place, listing.files())
+        state = files_state(place, listing.files())
         description = prepare_whole(folder, state, lambda: _from_folder(name, place, listing))
     else:
         state = source_state(place, folder, otherwise=ARCHIVED)

@@ -184,7 +184,7 @@ def _order(file: ListedFile) -> tuple[str, str]:
     return folder, name
 
 
-def state_of(place: Path, files: Iterable[ListedFile]) -> str:
+def files_state(place: Path, files: Iterable[ListedFile]) -> str:
     """A hash of the names below ``place``, sizes and times of files: whether one has changed."""
     digest = hashlib.sha256()
     for file in files:
@@ -195,16 +195,16 @@ def state_of(place: Path, files: Iterable[ListedFile]) -> str:
 
 def folder_state(place: Path) -> str:
     """The state of a folder of images; raises InputError as `list_images`."""
-    return state_of(place, list_images(place).files())
+    return files_state(place, list_images(place).files())
 
 
 def file_state(file: Path) -> str:
-    """The state of one file, as `state_of`; of a missing one, ``missing``."""
+    """The state of one file, as `files_state`; of a missing one, ``missing``."""
     try:
         status = file.stat()
     except OSError:
         return NO_FILES
-    return state_of(file.parent, [ListedFile(str(file), status.st_size, status.st_mtime_ns)])
+    return files_state(file.parent, [ListedFile(str(file), status.st_size, status.st_mtime_ns)])
 
 
 def source_state(place: Path, prepared: Path, otherwise: str = NO_FILES) -> str:

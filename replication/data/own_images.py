@@ -15,9 +15,9 @@ from replication.data.image_checks import MOST_NAMED_CLASSES
 from replication.data.image_folders import (
     EXTENSIONS,
     Listing,
+    files_state,
     list_images,
     source_state,
-    state_of,
 )
 from replication.data.image_reading import MODES, Notes, Wanted, list_changes, read_image
 from replication.data.memory import check_bytes
@@ -75,7 +75,7 @@ def _state(source: Source, listing: Listing, prepared: Path) -> str:
         return source.kind
     place = Path(source.place)
     if any(listing.parts.values()):
-        return state_of(place, listing.files())
+        return files_state(place, listing.files())
     return source_state(place, prepared)
 
 

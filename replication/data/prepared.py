@@ -61,7 +61,7 @@ class Description:
 
     Attributes:
         sha256: fingerprint of the pixels and labels of both parts, in order.
-        state: the state of the files that they were read from (see `image_folders.state_of`).
+        state: the state of the files that they were read from (see `image_folders.files_state`).
         classes: the names of the classes, in the order of the labels.
         shape: (channels, height, width) of every image.
         train: number of training images.
@@ -251,6 +251,6 @@ def load(
     return data
 
 
-def describe(name: str, data: "ImageData | Corpus") -> dict[str, Any]:
+def describe_data(name: str, data: "ImageData | Corpus") -> dict[str, Any]:
     """What a run records of its data: name, counts, and a SHA-256 of every item in order."""
     return {"name": name, **data.counts, "sha256": data.fingerprint}

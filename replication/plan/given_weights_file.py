@@ -26,7 +26,7 @@ CONVERSION = (
 """Python that writes the state dict in a file of `torch.save` as a safetensors file."""
 
 
-def weights_checksum(run: Run, study: Path | None = None) -> str:
+def given_weights_checksum(run: Run, study: Path | None = None) -> str:
     """SHA-256 of the weights of a run that has them from elsewhere.
 
     A publication, whose folder of the ``study`` describes them, need not have the file.

@@ -18,7 +18,7 @@ from replication.config.datasets import AnyDataset
 from replication.config.recipes import ImageRecipe, LanguageRecipe
 from replication.config.scale import Scale
 from replication.objectives import OBJECTIVES
-from replication.plan.given_weights_file import stated_normalisation, weights_checksum
+from replication.plan.given_weights_file import given_weights_checksum, stated_normalisation
 from replication.plan.initial_weights import initial_checksums
 from replication.plan.run import Run
 
@@ -126,7 +126,7 @@ def make_recipe(
         "precision": scale.precision,
     }
     if run.weights:
-        recipe["weights"] = weights_checksum(run, scale.study)
+        recipe["weights"] = given_weights_checksum(run, scale.study)
         if stated := stated_normalisation(run, scale.study):
             recipe["normalisation"] = {key: stated[key] for key in ("mean", "std")}
         return with_version(recipe)

@@ -31,14 +31,14 @@ def read_part(
     """
     keys: dict[str, Any] = {}
     if tables:
-        keys["tables"] = [table_name(name) for name in _listed(tables)]
+        keys["tables"] = [full_table_name(name) for name in _listed(tables)]
     if seeds:
         keys |= {"seeds": parse_numbers("--seeds", seeds), "table_seeds": {}, "row_seeds": {}}
     plan = Plan.read(files, root=root, keys=keys)
     return _with_rows(plan, _listed(rows), keys.get("tables", [])) if rows else plan
 
 
-def table_name(name: str) -> str:
+def full_table_name(name: str) -> str:
     """A table by its number in the paper or by its name."""
     return f"table{name}" if name.isdigit() else name
 

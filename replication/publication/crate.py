@@ -36,7 +36,7 @@ FORMATS = {
 }
 
 
-def describe(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
+def describe_crate(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
     """The text of ``ro-crate-metadata.json`` for a folder that has all other files.
 
     It has no time of its own: the date is that of the release in ``CITATION.cff``, so that the same

@@ -11,7 +11,7 @@ from replication import files
 from replication.config.paper_tables import TABLES
 from replication.errors import InputError
 from replication.plan.plan import Plan
-from replication.publication.crate import describe
+from replication.publication.crate import describe_crate
 from replication.publication.execute_notebooks import execute_notebooks
 from replication.report.derived_files import DERIVATIONS
 from replication.report.first_pages import PAGE
@@ -72,8 +72,8 @@ def remove_second_renderings(publication: Path) -> None:
 
 
 def write_crate(plan: Plan) -> None:
-    """Describe the folder of a publication as it is; raises InputError as `describe`."""
-    text = describe(plan.results, plan, read_runs(plan.results))
+    """Describe the folder of a publication as it is; raises InputError as `describe_crate`."""
+    text = describe_crate(plan.results, plan, read_runs(plan.results))
     files.write_text(plan.results / CRATE, text)
 
 

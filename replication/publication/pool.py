@@ -28,7 +28,7 @@ from replication.publication.pool_sources import (
     Identity,
     PooledFolder,
     RowAndSeed,
-    check_recipes,
+    check_one_recipe,
     name_apart,
     pooled_scale,
     read_folder,
@@ -74,7 +74,7 @@ def pool(
     if unknown := [folder for folder in prefer if folder not in folders]:
         raise InputError(f"--prefer {unknown[0]}: is none of the folders that are pooled")
     sources = [read_folder(folder, tables) for folder in folders]
-    check_recipes(sources)
+    check_one_recipe(sources)
     preferred = [source for folder in prefer for source in sources if source.folder == folder]
     _check_bytes(sources, preferred)
     scale = pooled_scale([source.plan for source in sources], name)

@@ -21,7 +21,7 @@ from replication.plan.plan import SCALE_FILE, Plan, read_scale
 from replication.results.correctness import CORRECT, CellAndSeed, read_correctness
 from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import read_cells, read_csv_file, read_runs, split_members
-from replication.verify.findings import differences
+from replication.verify.findings import differing_values
 from replication.verify.planned_lines import (
     Key,
     find_planned_ids,
@@ -193,7 +193,7 @@ def _check_lines(source: PooledFolder) -> None:
             raise InputError(f"{folder / name}: {problem}; {FINISH} before they are pooled")
 
 
-def check_recipes(sources: Sequence[PooledFolder]) -> None:
+def check_one_recipe(sources: Sequence[PooledFolder]) -> None:
     """Check that all sources are of one recipe.
 
     Raises:
@@ -207,7 +207,7 @@ def check_recipes(sources: Sequence[PooledFolder]) -> None:
         unlike = [
             f"`{key}` is {value} in {first.folder / SCALE_FILE} and {other} in"
             f" {second.folder / SCALE_FILE}"
-            for key, value, other in differences(config, other_config)
+            for key, value, other in differing_values(config, other_config)
         ]
         advice = "only results of one recipe can be pooled, so leave one of these folders out"
         hashes = [dict(source.runs["recipe_hash"]) for source in (first, second)]

@@ -11,7 +11,7 @@ from replication.config.own_modules import own_modules
 from replication.config.paper_tables import TABLES
 from replication.data.prepared import own_image_spec
 from replication.data.prepared_folders import expand_root
-from replication.plan.given_weights_file import stated_normalisation, weights_checksum
+from replication.plan.given_weights_file import given_weights_checksum, stated_normalisation
 from replication.plan.initial_weights import initial_checksums, initial_key
 from replication.plan.plan import Plan
 from replication.plan.published_study import (
@@ -68,7 +68,7 @@ def _descriptions(plan: Plan) -> dict[str, dict[str, Any]]:
     for run in plan.runs.values():
         if run.weights:
             weights[run.weights] = {
-                "sha256": weights_checksum(run, study),
+                "sha256": given_weights_checksum(run, study),
                 "normalisation": stated_normalisation(run, study),
             }
         elif start := initial_checksums(run.network, plan.options(run), study):

@@ -26,8 +26,8 @@ from replication.training.distill_inputs import (
     check_modules,
     check_precision,
     choose_device,
-    find_objective,
     read_data,
+    resolve_objective,
     weights_checksum,
 )
 from replication.training.image_trainer import ImageTrainer
@@ -160,7 +160,7 @@ class Call:
             InputError: they are wrong, or do not fit each other.
         """
         check_modules(network, teacher)
-        name, chosen = find_objective(
+        name, chosen = resolve_objective(
             objective or ("label" if teacher is None else "ban"), teacher, parameters
         )
         stream, checksum = f"{objective_tag(name, parameters)}.{seed}", None

@@ -85,7 +85,7 @@ def _part(name: str, part: object) -> tuple[Tensor, Tensor]:
     return images, labels
 
 
-def find_objective(
+def resolve_objective(
     objective: object, teacher: nn.Module | None, parameters: Mapping[str, float]
 ) -> tuple[str, Objective]:
     """An objective by name, or a function as one, with the name that messages call it.

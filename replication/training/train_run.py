@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from replication.architectures.catalogue import kind_of
 from replication.config.custom_objectives import find_objective
 from replication.data.images import ImageData
-from replication.data.prepared import describe, load
+from replication.data.prepared import describe_data, load
 from replication.files import checksum, write_atomically, write_text
 from replication.metrics import error, perplexity
 from replication.networks import create_network, hub_config_of, network_arguments
@@ -151,7 +151,7 @@ def _prepare(plan: Plan, run: Run, session: Session, threads: int) -> PreparedRu
         "lineage": teacher.lineage if teacher else [],
         "recipe": plan.recipe(run),
         "recipe_hash": plan.recipe_hash(run),
-        "dataset": describe(run.dataset.name, data),
+        "dataset": describe_data(run.dataset.name, data),
         "precision": precision,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
     }

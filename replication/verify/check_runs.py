@@ -43,7 +43,7 @@ from replication.verify.findings import (
     CLOSE,
     Findings,
     Records,
-    differences,
+    differing_values,
     nested,
     remark_on_differences,
 )
@@ -159,7 +159,7 @@ def _planned_problems(plan: Plan, run: Run, record: Mapping[str, Any]) -> Iterat
         if (value := nested(record, *key.split("."))) != expected:
             yield f"its {RECORD} has {value} for `{key}`, the scale has {expected}"
     recipe = hashed_part(json.loads(json.dumps(plan.recipe(run))))
-    for key, value, expected in differences(hashed_part(record["recipe"]), recipe):
+    for key, value, expected in differing_values(hashed_part(record["recipe"]), recipe):
         yield f"its recipe has {value} for `{key}`, the scale {expected}"
     if plan.scale.precision not in ("auto", record["precision"]):
         yield f"its precision is {record['precision']}, the scale's {plan.scale.precision}"
@@ -288,7 +288,7 @@ def _data_problems(
     first_predictions: Predictions,
 ) -> Iterator[str]:
     """Compare data and labels with those of the first run on the same data."""
-    if any(differences(record["dataset"], first["dataset"])):
+    if any(differing_values(record["dataset"], first["dataset"])):
         yield f"its data are not those of {first['run']}, under the same name"
     if not np.array_equal(predictions.get("labels", ()), first_predictions.get("labels", ())):
         yield f"its labels are not those of {first['run']}"

@@ -11,7 +11,7 @@ from pandas.api.types import is_numeric_dtype
 from replication.errors import InputError
 from replication.results.csv_files import EMPTY_IS_MISSING, read_csv
 from replication.results.schema import CsvFile
-from replication.verify.findings import Findings, differences
+from replication.verify.findings import Findings, differing_values
 
 
 def compare_csv(
@@ -67,7 +67,7 @@ def compare_lines(
         else:
             problems = [
                 f"{column} is {value}, not {expected_value}"
-                for column, value, expected_value in differences(
+                for column, value, expected_value in differing_values(
                     stored_lines[name], expected_lines[name]
                 )
             ]

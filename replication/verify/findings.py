@@ -119,14 +119,14 @@ def nested(value: object, *keys: str) -> Any:
     return value
 
 
-def differences(
+def differing_values(
     stored: object, expected: object, path: str = ""
 ) -> Iterator[tuple[str, object, object]]:
     """Where nested plain values differ: path, stored value, expected value; None for a gap."""
     if isinstance(stored, Mapping) and isinstance(expected, Mapping):
         for key in dict.fromkeys((*expected, *stored)):
             inner = f"{path}.{key}" if path else str(key)
-            yield from differences(stored.get(key), expected.get(key), inner)
+            yield from differing_values(stored.get(key), expected.get(key), inner)
     elif not _same(stored, expected):
         yield path, stored, expected
 

@@ -14,7 +14,7 @@ from torch.distributions import Categorical
 
 from replication.config.recipes import LanguageRecipe
 from replication.data.images import ImageData
-from replication.data.prepared import describe
+from replication.data.prepared import describe_data
 from replication.networks import network_arguments
 from replication.plan.plan import Plan
 from replication.plan.run import Run
@@ -26,7 +26,7 @@ from replication.training import image_trainer, language_trainer
 from replication.training.logit_cache import Data, find_cache, logits_in_order
 from replication.training.teacher import Teacher
 from replication.training.train_run import load_data
-from replication.verify.findings import Findings, Records, differences
+from replication.verify.findings import Findings, Records, differing_values
 
 TOLERANCE = {"float32": 1e-3, "tf32": 0.05, "bfloat16": 0.25}
 """Largest difference of a prediction, in standard deviations of the network's predictions."""
@@ -74,11 +74,11 @@ def _problems(
     plan: Plan, run: Run, records: Records, data: Data, device: torch.device
 ) -> Iterator[str]:
     record = records[run.id]
-    described = json.loads(json.dumps(describe(run.dataset.name, data)))
-    for key, value, expected in differences(record["dataset"], described):
+    described = json.loads(json.dumps(describe_data(run.dataset.name, data)))
+    for key, value, expected in differing_values(record["dataset"], described):
         yield f"its record has {value} for `dataset.{key}`, the data set {expected}"
     arguments = json.loads(json.dumps(network_arguments(data, plan.options(run))))
-    for key, value, expected in differences(record["network"].get("arguments"), arguments):
+    for key, value, expected in differing_values(record["network"].get("arguments"), arguments):
         yield f"its record has {value} for `network.arguments.{key}`, the scale {expected}"
     checksum, precision = record["checksums"][MODEL], record["precision"]
     network = Teacher(plan, run, dict(record), checksum).predictor(data, device)

@@ -24,7 +24,7 @@ from replication.verify.check_derived import check_derived
 from replication.verify.check_measured import check_measured
 from replication.verify.check_publication import CRATE, check_files
 from replication.verify.check_runs import check_runs
-from replication.verify.findings import Findings, describe_files, differences
+from replication.verify.findings import Findings, describe_files, differing_values
 from replication.verify.recompute import check_predictions
 
 
@@ -92,7 +92,7 @@ def read_plan(results: Path, tables: Path, configfiles: Sequence[Path], findings
         )
         findings.remarks += [
             f"{own}: `{key}` is {value}, in {file} {expected_value}"
-            for key, value, expected_value in differences(stored, expected)
+            for key, value, expected_value in differing_values(stored, expected)
         ]
     return replace(Plan.make(scale, tables), results=results)
 

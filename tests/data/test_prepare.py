@@ -11,16 +11,16 @@ from support.plans import ROOT
 
 from replication.cli import run_command
 from replication.data.prepare import prepare
-from replication.data.prepared import describe, load
+from replication.data.prepared import describe_data, load
 
 
 def test_the_description_has_names_counts_and_a_fingerprint() -> None:
-    digits = describe("digits", load("digits", ROOT, {"train": 600}))
+    digits = describe_data("digits", load("digits", ROOT, {"train": 600}))
     counts = {key: digits[key] for key in ("name", "classes", "train", "evaluation")}
     assert counts == {"name": "digits", "classes": 10, "train": 600, "evaluation": 599}
     assert digits["sha256"] == load("digits", ROOT, {"train": 600}).fingerprint
     corpus = load("python_reference", ROOT, {"words": 50, "train": 900})
-    words = describe("python_reference", corpus)
+    words = describe_data("python_reference", corpus)
     assert (words["name"], words["words"], words["train"]) == ("python_reference", 50, 900)
 
 

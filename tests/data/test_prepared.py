@@ -16,7 +16,7 @@ from support.checks import refused
 from replication.data import prepare as preparation
 from replication.data.images import ImageData
 from replication.data.prepare import prepare, read
-from replication.data.prepared import describe, load
+from replication.data.prepared import describe_data, load
 from replication.data.prepared_folders import used_folder
 from replication.data.text import Corpus
 
@@ -36,7 +36,7 @@ def test_prepared_data_have_the_bytes_of_those_that_are_read(
     expected = read(name, tmp_path, sizes, evaluate_on)
     prepare(name, tmp_path, sizes, evaluate_on)
     data = load(name, tmp_path, sizes, evaluate_on)
-    assert describe(name, data) == describe(name, expected)
+    assert describe_data(name, data) == describe_data(name, expected)
     assert data.facts == expected.facts
     assert {**data.arrays}.keys() == {**expected.arrays}.keys()
     for key, array in data.arrays.items():
