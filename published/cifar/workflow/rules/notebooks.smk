@@ -1,3 +1,6 @@
+from replication.report.notebook_catalogue import NOTEBOOKS
+
+
 # Averages over seeds what the figures of dark knowledge draw.
 rule frames:
     input:
