@@ -47,8 +47,7 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
     if image:
         rates = learning_rates(validate(ImageRecipe, recipe, source), [])
     else:
-        perplexities = list(history[metric])[:-1]
-        rates = learning_rates(validate(LanguageRecipe, recipe, source), perplexities)
+        rates = _language_rates(validate(LanguageRecipe, recipe, source), history)
     wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=ROUNDED**2)
     if wrong.any():
         yield f"{HISTORY} has another learning rate in epoch {wrong.argmax() + 1} than its recipe"
@@ -67,6 +66,30 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         for first, second in pairwise(measured.index[measured.notna().any(axis="columns")]):
             if measured.loc[first].equals(measured.loc[second]):
                 yield f"{HISTORY} has the same numbers in epochs {first + 1} and {second + 1}"
+
+
+def _language_rates(recipe: LanguageRecipe, history: pd.DataFrame) -> list[float]:
+    """The rates that follow from the perplexities before they were rounded.
+
+    Two perplexities that are written alike need not have been equal. Where rounding decides whether
+    the rate decays, the history's own rate is taken.
+    """
+    perplexities: list[float] = []
+    rounded, recorded = (
+        history["validation_perplexity"].iloc[:-1],
+        history["learning_rate"].iloc[1:],
+    )
+    for perplexity, rate in zip(rounded, recorded, strict=True):
+        possible = [perplexity, perplexity * (1 - ROUNDED), perplexity * (1 + ROUNDED)]
+        explaining = (
+            unrounded
+            for unrounded in possible
+            if math.isclose(
+                learning_rates(recipe, [*perplexities, unrounded])[-1], rate, rel_tol=ROUNDED
+            )
+        )
+        perplexities.append(next(explaining, perplexity))
+    return learning_rates(recipe, perplexities)
 
 
 def _evaluation_problems(history: pd.DataFrame, record: Mapping[str, Any]) -> Iterator[str]:

@@ -367,6 +367,31 @@ def test_histories_unlike_recipe_and_result(small_plan: Plan) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("third", "rate", "is_wrong"),
+    [
+        # Written alike, 80.0001 was 80.00014 or less than 80.00006: both rates are possible.
+        (80.0001, 2, False),
+        (80.0001, 1, False),
+        # One digit lower, it did improve.
+        (79.998, 2, False),
+        (79.998, 1, True),
+    ],
+)
+def test_rounding_explains_the_rate_after_perplexities_that_are_written_alike(
+    tmp_path: Path, third: float, rate: float, is_wrong: bool
+) -> None:
+    recipe = {"epochs": 4, "batch_size": 20, "bptt": 35, "learning_rate": 2.0, "decay": 0.5}
+    recipe |= {"minimum_improvement": 0.0, "clip_norm": 5.0}
+    record = {"recipe": {"training": recipe}, "result": {"validation perplexity": 70.0}}
+    (tmp_path / "history.csv").write_text(
+        "epoch,learning_rate,train_loss,validation_perplexity\n"
+        f"1,2,5,90\n2,2,4,80.0001\n3,2,4,{third}\n4,{rate},4,70\n",
+        encoding="utf-8",
+    )
+    assert bool(list(history_problems(tmp_path, record))) == is_wrong
+
+
 def test_the_rates_of_a_language_model_follow_from_its_perplexities(tmp_path: Path) -> None:
     recipe = {"epochs": 4, "batch_size": 20, "bptt": 35, "learning_rate": 2.0, "decay": 0.5}
     recipe |= {"minimum_improvement": 0.5, "clip_norm": 5.0}
