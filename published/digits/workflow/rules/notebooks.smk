@@ -1,9 +1,11 @@
+from replication.report.notebook_catalogue import NOTEBOOKS
+
+
 # Averages over seeds what the figures of dark knowledge draw.
 rule frames:
     input:
         "results/{scale}/cells/table2.csv",
-        # Named here so that a run which has lost one of these files is trained again.
-        RULES.run_files("table2", HISTORY, CONFIDENCE_WEIGHTS),
+        RULES.frame_inputs(),
     output:
         [f"results/{{scale}}/frames/{frame}.csv" for frame in NOTEBOOKS["dark_knowledge"].frames],
     log:
@@ -58,9 +60,10 @@ for name, spec in NOTEBOOKS.items():
         shell:
             # Not Snakemake's `notebook:`, whose progress bars and warnings cannot be kept from the
             # terminal. Without mathematics and widgets the page needs nothing from the network.
-            "(papermill --no-progress-bar --log-level ERROR -p scale {wildcards.scale}"
+            # -r: the name of a scale is text, also where it looks like a number.
+            "(papermill --no-progress-bar --log-level ERROR -r scale {wildcards.scale:q}"
             " {input.notebook:q} {log.notebook:q}"
-            " && jupyter nbconvert --to html --log-level ERROR --HTMLExporter.mathjax_url="
+            " && jupyter-nbconvert --to html --log-level ERROR --HTMLExporter.mathjax_url="
             " --HTMLExporter.require_js_url= --HTMLExporter.jquery_url= {log.notebook:q})"
             " > {log.text:q} 2>&1"
 

@@ -69,30 +69,6 @@ rule collect:
         "replication {params.worker} collect {params.files} > {log:q} 2>&1"
 
 
-# Tests the paper's claims.
-rule claims:
-    input:
-        "results/{scale}/cells.csv",
-        "results/{scale}/runs.csv",
-        "results/{scale}/quality.csv",
-        "results/{scale}/correct.safetensors",
-        PLAN.claims_file,
-    output:
-        "results/{scale}/claims.csv",
-        "results/{scale}/claims_power.csv",
-        "results/{scale}/claims_items.csv",
-    log:
-        "results/{scale}/claims.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        files=CONFIGFILES,
-        worker=WORKER,
-    shell:
-        "replication {params.worker} claims {params.files} > {log:q} 2>&1"
-
-
 # The targets table1 ... table6, controls and sensitivity.
 for name in PLAN.tables:
 

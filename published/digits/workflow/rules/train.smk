@@ -1,8 +1,7 @@
 # Trains one run; its folder lies in its teacher's.
 rule train:
     input:
-        # Preparing the data again does not train again.
-        ancient(RULES.data),
+        RULES.data,
         RULES.teacher_model,
     output:
         model="results/{scale}/runs/{run}/model.safetensors",
