@@ -18,9 +18,8 @@ import pandas as pd
 from replication.analysis.statistics import Summary, summarise, verdict
 from replication.config.paper_names import network_name, paper_name
 from replication.errors import InputError
-from replication.markdown import markdown_table
 from replication.results.csv_files import read_runs
-from replication.wording import with_interval
+from replication.wording import markdown_table, with_interval
 
 PAIRS = Path("docs/data/precision.csv")
 PRECISIONS = ["float32", "bfloat16"]

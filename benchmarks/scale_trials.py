@@ -22,7 +22,7 @@ from typing import Any
 
 import pandas as pd
 
-from replication.markdown import markdown_table
+from replication.wording import markdown_table
 
 TRIALS = Path("docs/data/cifar_trials.csv")
 HEADER = [

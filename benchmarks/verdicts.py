@@ -23,7 +23,7 @@ from benchmarks.simulated_cells import (
 )
 from benchmarks.simulated_claims import TRUTHS, Study
 from replication.analysis.claim_verdicts import AT_LEAST_HALF, BELOW_HALF
-from replication.markdown import markdown_table
+from replication.wording import markdown_table
 
 PAGE = Path("docs/appendix/simulations.md")
 DRAWS = 5_000

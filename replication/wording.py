@@ -1,7 +1,7 @@
-"""Numbers and lists as sentences, tables and figures show them."""
+"""Numbers and lists as sentences, tables and figures show them, and tables in Markdown."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 def formatted(value: float, spec: str = ".2f") -> str:
@@ -59,3 +59,20 @@ def ranges_in_words(numbers: Sequence[int]) -> str:
 def lowered(title: str) -> str:
     """Return a title for the middle of a label; names such as BAN keep their capitals."""
     return title if title[:2].isupper() else f"{title[0].lower()}{title[1:]}"
+
+
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], alignment: Sequence[str] | None = None
+) -> str:
+    """Return a pipe table.
+
+    ``alignment`` has ``:--`` for each column whose entries are aligned at the left, and ``--:`` at
+    the right; by default the reader's program decides.
+    """
+    lines = [header, alignment or ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def escaped(text: str) -> str:
+    """Return a text in which Markdown sees no italics, as in the name Ens*2."""
+    return text.replace("*", r"\*")

@@ -9,7 +9,7 @@ from support.plans import ROOT
 
 # A package or top-level module imports from itself and from what stands before it.
 ORDER = [
-    *("errors", "files", "wording", "markdown"),
+    *("errors", "files", "wording"),
     *("objectives", "gradients", "ensemble", "metrics"),
     *("architectures", "data", "config", "plan", "networks", "results", "runtime", "training"),
     *("analysis", "report", "verify", "publication", "sweep", "workflow"),

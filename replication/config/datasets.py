@@ -10,13 +10,15 @@ from replication.data import specs
 from replication.data.image_folders import ARCHIVED, file_state, source_state
 from replication.data.prepared import (
     UsedDescription,
+    expand_root,
     image_spec,
+    own_folder,
     own_image_spec,
     read_used,
     text_spec,
     used,
+    used_folder,
 )
-from replication.data.prepared_folders import expand_root, own_folder, used_folder
 from replication.data.specs import STREAMS, Source
 from replication.errors import InputError
 

@@ -21,8 +21,7 @@ from replication.data.image_folders import (
 )
 from replication.data.image_reading import MODES, Notes, Wanted, list_changes, read_image
 from replication.data.memory import check_bytes
-from replication.data.prepared import find_description, read_arrays, read_description
-from replication.data.prepared_folders import own_folder
+from replication.data.prepared import find_description, own_folder, read_arrays, read_description
 from replication.data.specs import PARTS, Source
 from replication.data.torchvision_images import read_torchvision
 from replication.data.write_prepared import Collected, RawImages, prepare_whole

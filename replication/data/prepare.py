@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from replication.data.images import ImageData
 from replication.data.own_images import remark_on_source
-from replication.data.prepared_folders import expand_root, used_folder
+from replication.data.prepared import expand_root, used_folder
 from replication.data.specs import IMAGE_DATASETS
 from replication.data.text import Corpus, load_corpus
 from replication.data.used_images import load_images

@@ -14,14 +14,15 @@ share one copy. There are two kinds of folders:
 Importing this module loads no numpy, because Snakemake does so at every start.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal
 
-from replication.data.prepared_folders import expand_root, own_folder, used_folder
 from replication.data.specs import (
     HELD_OUT,
     IMAGE_DATASETS,
@@ -112,6 +113,14 @@ class UsedDescription:
     format: int = USED_FORMAT
 
 
+def expand_root(root: str | Path) -> Path:
+    """The folder of all data sets, where ``~`` is a home; raises InputError for an unknown one."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"`data_root`: {root}: {error}; write the path out") from None
+
+
 def read_description(folder: Path) -> Description | None:
     """The description of a whole data set; None if there is none of this version."""
     try:
@@ -126,10 +135,29 @@ def read_description(folder: Path) -> Description | None:
 
 def find_description(folder: Path, place: str) -> Description:
     """As `read_description`; raises InputError, naming the ``place`` of the images, if none."""
-    description = read_description(folder)
-    if description is None:
+    if (description := read_description(folder)) is None:
         raise InputError(f"{place}: its images are not prepared yet; {PREPARE}")
     return description
+
+
+def own_folder(source: Source, root: Path) -> Path:
+    """The folder of prepared images of one's own, in the folder of all data sets."""
+    digest = hashlib.sha256(repr(_placed(source, root)).encode(errors="surrogateescape"))
+    return root / "prepared" / f"{source.name}-{digest.hexdigest()[:12]}"
+
+
+def _placed(value: Any, root: Path) -> Any:
+    """A choice with the place of a source or file as seen from the folder of all data sets.
+
+    So other files have others, and a study that is moved or copied with its data keeps its own.
+    """
+    if isinstance(value, Source) and value.kind != "torchvision":
+        return replace(value, place=_seen_from(root, value.place))
+    return _seen_from(root, value) if isinstance(value, Path) else value
+
+
+def _seen_from(root: Path, place: str | Path) -> str:
+    return os.path.relpath(os.path.abspath(place), os.path.abspath(root))
 
 
 def own_image_spec(source: Source, root: Path) -> ImageSpec:
@@ -179,6 +207,22 @@ def text_spec(name: str, words: int | None = None, train: int | None = None) -> 
     """A text data set as a scale uses it: with its vocabulary and number of training words."""
     spec = TEXT_DATASETS[name]
     return replace(spec, words=words or spec.words, train=train or spec.train)
+
+
+def used_folder(
+    root: Path,
+    name: str,
+    sizes: Mapping[str, Any],
+    evaluate_on: Literal["test", "validation"] = "test",
+) -> Path:
+    """The folder of a data set as a scale uses it, by what is chosen of which files.
+
+    The arguments are those of `load`. Whether the files have changed since, only preparing the data
+    again can tell; trainings use what was prepared.
+    """
+    chosen = name, sorted((key, _placed(value, root)) for key, value in sizes.items()), evaluate_on
+    digest = hashlib.sha256(repr(chosen).encode(errors="surrogateescape")).hexdigest()[:12]
+    return root / "prepared" / f"{name}-used-{digest}"
 
 
 def read_used(folder: Path) -> UsedDescription | None:

@@ -9,8 +9,7 @@ from replication.config.custom_objectives import is_custom
 from replication.config.datasets import OwnImages, OwnText
 from replication.config.own_modules import own_modules
 from replication.config.paper_tables import TABLES
-from replication.data.prepared import own_image_spec
-from replication.data.prepared_folders import expand_root
+from replication.data.prepared import expand_root, own_image_spec
 from replication.plan.given_weights_file import given_weights_checksum, stated_normalisation
 from replication.plan.initial_weights import initial_checksums, initial_key
 from replication.plan.plan import Plan

@@ -7,11 +7,10 @@ import pandas as pd
 
 from replication.analysis.fair_test import FIT, ROOM, SCHEDULE
 from replication.config.paper_names import network_name
-from replication.markdown import escaped
 from replication.plan.run import LABEL_OBJECTIVE
 from replication.report.claim_evidence_tables import runs_of_claim
 from replication.report.published_results import Publications, difference_of, line_of, seeds_of
-from replication.wording import in_words
+from replication.wording import escaped, in_words
 
 UNFAIR = (
     (FIT, LABEL_OBJECTIVE, "Label-trained networks that do not fit their training data"),

@@ -12,14 +12,13 @@ from replication.analysis.tested_data import describe_data_sets
 from replication.config.claim_specs import CellKey, ClaimSpec
 from replication.config.paper_claims import Claims
 from replication.config.paper_names import network_name, paper_name, table_name
-from replication.markdown import escaped, markdown_table
 from replication.plan.claim_part import part_of_claim
 from replication.plan.plan import Plan
 from replication.plan.run import LABEL_OBJECTIVE
 from replication.report.layout import size_in_words
 from replication.report.published_results import Publications, commits_of
 from replication.results.csv_files import split_members
-from replication.wording import ranges_in_words, signed
+from replication.wording import escaped, markdown_table, ranges_in_words, signed
 
 CORES = 2
 """The cores for which the time of a command is given."""

@@ -8,7 +8,6 @@ import pandas as pd
 from replication.config.paper_claims import Claims, read_claims
 from replication.config.paper_names import label_trained_networks
 from replication.config.paper_tables import TABLES
-from replication.markdown import escaped, markdown_table
 from replication.report.changed_verdicts import what_would_change
 from replication.report.claim_evidence_tables import (
     CORES,
@@ -29,7 +28,7 @@ from replication.report.published_results import (
     seeds_of,
     verdict_of,
 )
-from replication.wording import lowered, signed
+from replication.wording import escaped, lowered, markdown_table, signed
 
 ABSTRACT = "https://arxiv.org/abs/1805.04770"
 OUTPERFORM = (

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from replication import files
 from replication.analysis.fair_test import EXCEPTION, FAIR_TEST, MET, NOT_MET
-from replication.markdown import markdown_table
 from replication.plan.plan import Plan
 from replication.report.layout import GT_STYLE
 from replication.results.csv_files import write_csv_file
+from replication.wording import markdown_table
 
 CRITERION_MARKS = {MET: "✓", NOT_MET: "✗", EXCEPTION: "(✗)"}
 CRITERION_COLOURS = {MET: "#00735c", NOT_MET: "#b34700", EXCEPTION: "#6b7280"}

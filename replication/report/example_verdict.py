@@ -1,6 +1,5 @@
 """One claim followed from the paper's numbers to its verdict, for the page on reading verdicts."""
 
-from replication.markdown import markdown_table
 from replication.report.primary_claims import evidence_scales
 from replication.report.published_results import (
     TESTED_ON,
@@ -10,7 +9,7 @@ from replication.report.published_results import (
     seeds_of,
     verdict_of,
 )
-from replication.wording import signed
+from replication.wording import markdown_table, signed
 
 EXAMPLE = "ban-all"
 """The claim that is followed: BAN students against label-trained networks."""

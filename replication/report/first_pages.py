@@ -4,7 +4,6 @@ import math
 from itertools import compress
 
 from replication.analysis.tested_data import describe_data_sets
-from replication.markdown import escaped, markdown_table
 from replication.plan.plan import Plan
 from replication.report.layout import QUALITY_METRICS
 from replication.report.outcome import (
@@ -17,7 +16,7 @@ from replication.report.outcome import (
 )
 from replication.report.study_outcome import is_study
 from replication.report.table_seeds import describe_seeds
-from replication.wording import formatted, p_value, signed, with_interval
+from replication.wording import escaped, formatted, markdown_table, p_value, signed, with_interval
 
 PAGE = "README.md"
 """The first page of a publication."""

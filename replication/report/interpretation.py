@@ -6,8 +6,7 @@ import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.config.paper_names import paper_name
-from replication.markdown import escaped
-from replication.wording import signed, with_interval
+from replication.wording import escaped, signed, with_interval
 
 
 def describe_table(frame: pd.DataFrame) -> str:

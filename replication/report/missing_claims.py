@@ -3,9 +3,9 @@
 from replication.config.paper_claims import read_claims
 from replication.config.paper_tables import TABLES
 from replication.config.scale import OWN_SCALES, Scale, check_scale, read_config
-from replication.markdown import escaped, markdown_table
 from replication.report.primary_claims import CLAIM_WORDS, CONTROL, EVIDENCE
 from replication.report.published_results import Publications, line_of, seeds_of
+from replication.wording import escaped, markdown_table
 
 FEWEST_SEEDS = 2
 """An interval needs so many seeds."""

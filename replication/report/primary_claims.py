@@ -7,7 +7,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from replication.errors import InputError
-from replication.markdown import escaped, markdown_table
 from replication.plan.plan import RESULTS, Plan
 from replication.report.outcome import describe_outcome
 from replication.report.plotting import (
@@ -27,7 +26,7 @@ from replication.report.published_results import (
     seeds_of,
     verdict_of,
 )
-from replication.wording import formatted, in_words, lowered
+from replication.wording import escaped, formatted, in_words, lowered, markdown_table
 
 EVIDENCE = ["cifar", "fashion"]
 """The scales that the README shows; `digits` only checks that the machinery works."""

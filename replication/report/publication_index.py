@@ -4,11 +4,11 @@ import pandas as pd
 
 from replication.analysis.claim_verdicts import NOT_MEASURED
 from replication.analysis.tested_data import describe_data_sets
-from replication.markdown import escaped, markdown_table
 from replication.report.primary_claims import claims_table
 from replication.report.published_results import Publications, commits_of, primary_claims_of
 from replication.report.table_files import PRINTED_DATASETS
 from replication.report.table_seeds import tables_by_seeds
+from replication.wording import escaped, markdown_table
 
 
 def scales_table(publications: Publications) -> str:

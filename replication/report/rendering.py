@@ -10,7 +10,6 @@ import pandas as pd
 from great_tables import GT, html
 
 from replication.config.paper_names import paper_name, table_name, table_number
-from replication.markdown import markdown_table
 from replication.report.layout import (
     GT_STYLE,
     OURS,
@@ -22,6 +21,7 @@ from replication.report.layout import (
     layout,
     notes,
 )
+from replication.wording import markdown_table
 
 LATEX_MARKS = {
     "↓": r"$\downarrow$",

@@ -6,7 +6,6 @@ import pandas as pd
 
 from replication.analysis.fair_test import FAIR_TEST
 from replication.config.paper_names import networks_on_data, paper_name
-from replication.markdown import escaped, markdown_table
 from replication.report.missing_claims import planned_scale
 from replication.report.primary_claims import CLAIM_WORDS, claims_table, evidence_scales
 from replication.report.published_results import (
@@ -20,7 +19,7 @@ from replication.report.published_results import (
     verdict_of,
 )
 from replication.report.table_seeds import describe_progress, tables_by_seeds
-from replication.wording import with_interval
+from replication.wording import escaped, markdown_table, with_interval
 
 CONTRAST = "difference of "
 """How the metric of a contrast begins in ``tables/<name>.csv``."""

@@ -5,11 +5,10 @@ The text comes from the schema that readers check the files against.
 
 from collections.abc import Sequence
 
-from replication.markdown import markdown_table
 from replication.results.correctness import CORRECT
 from replication.results.csv_columns import Column, Kind
 from replication.results.schema import CSV_FILES, CsvFile
-from replication.wording import in_words
+from replication.wording import in_words, markdown_table
 
 MARKER = "<!-- The rest of this page is the output of `replication schema results`. -->"
 """The line of docs/reference/result-files.md that the description of the csv files follows."""

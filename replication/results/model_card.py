@@ -6,8 +6,6 @@ from typing import Any
 
 import yaml
 
-from replication.markdown import markdown_table
-
 IMAGE_CODE = """\
 import timm
 import replication.networks  # registers the networks with timm
@@ -100,8 +98,8 @@ def _lineage(record: Mapping[str, Any]) -> str:
 
 
 def _table(values: Mapping[str, Any]) -> str:
-    rows = [
-        [key, value if isinstance(value, str) else json.dumps(value)]
+    lines = [
+        f"| {key} | {value if isinstance(value, str) else json.dumps(value)} |"
         for key, value in values.items()
     ]
-    return markdown_table(["", ""], rows)
+    return "\n".join(["| | |", "|---|---|", *lines])

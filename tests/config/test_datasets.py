@@ -11,7 +11,7 @@ from support.plans import tiny_plan
 
 from replication.config.datasets import OwnImages
 from replication.config.scale import read_config
-from replication.data.prepared_folders import own_folder, used_folder
+from replication.data.prepared import own_folder, used_folder
 from replication.errors import InputError
 from replication.plan.recipe import describe_dataset
 

@@ -16,8 +16,7 @@ from replication.config.datasets import OwnImages
 from replication.data import own_images
 from replication.data.own_images import read_own_images
 from replication.data.prepare import prepare, remark_on
-from replication.data.prepared import load, own_image_spec
-from replication.data.prepared_folders import own_folder
+from replication.data.prepared import load, own_folder, own_image_spec
 from replication.data.specs import Source
 from replication.errors import InputError
 

@@ -16,8 +16,7 @@ from support.checks import refused
 from replication.data import prepare as preparation
 from replication.data.images import ImageData
 from replication.data.prepare import prepare, read
-from replication.data.prepared import describe_data, load
-from replication.data.prepared_folders import used_folder
+from replication.data.prepared import describe_data, load, used_folder
 from replication.data.text import Corpus
 
 PAIRS = {"items": 400, "pool": 2, "train": 576, "test": 2000, "balanced": True}

@@ -69,7 +69,6 @@ def test_a_training_crosses_few_modules(folder: Path) -> None:
     assert {name for name in label if name.startswith("data/")} == {
         "data/images.py",
         "data/prepared.py",
-        "data/prepared_folders.py",
     }
     assert len(label) < 20, sorted(label)
     # Nothing of language models is needed, nor what only a student needs.
