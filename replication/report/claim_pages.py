@@ -19,7 +19,7 @@ from replication.report.claim_evidence_tables import (
 )
 from replication.report.claim_figure import claim_figure
 from replication.report.plotting import draw_small
-from replication.report.primary_claims import CLAIM_WORDS, CONTROL, page_file
+from replication.report.primary_claims import CLAIM_WORDS, CONTROL, claim_title, page_file
 from replication.report.published_results import (
     Publications,
     difference_of,
@@ -76,9 +76,8 @@ def _controls(publications: Publications, claims: Claims, name: str) -> list[str
 
 def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[str]:
     claim, scales = claims.file.claims[name], publications.scales_of(name)
-    words = CLAIM_WORDS[name]
     plural = "s" * (" and " in claim.section.split(",")[0])
-    yield f"# {escaped(words[0].upper() + words[1:])}"
+    yield f"# {claim_title(name)}"
     yield (
         "`replication docs` writes this page from the [published results](../README.md);"
         " [how to read a verdict](../../docs/explanation/reading-a-verdict.md) explains the words,"

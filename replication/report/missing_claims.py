@@ -3,9 +3,9 @@
 from replication.config.paper_claims import read_claims
 from replication.config.paper_tables import TABLES
 from replication.config.scale import OWN_SCALES, Scale, check_scale, read_config
-from replication.report.primary_claims import CLAIM_WORDS, CONTROL, EVIDENCE
+from replication.report.primary_claims import CLAIM_WORDS, CONTROL, EVIDENCE, claim_title
 from replication.report.published_results import Publications, line_of, seeds_of
-from replication.wording import escaped, markdown_table
+from replication.wording import markdown_table
 
 FEWEST_SEEDS = 2
 """An interval needs so many seeds."""
@@ -30,10 +30,15 @@ def missing_claims(publications: Publications) -> str:
             line = line_of(claims, claim)
             if claim == CONTROL or line["n"] >= FEWEST_SEEDS:
                 continue
-            title = escaped(CLAIM_WORDS[claim][0].upper() + CLAIM_WORDS[claim][1:])
             needed = _seeds_elsewhere(publications, scale, claim)
             rows.append(
-                [title, f"`{scale}`", seeds_of(line), str(_planned_seeds(planned, claim)), needed]
+                [
+                    claim_title(claim),
+                    f"`{scale}`",
+                    seeds_of(line),
+                    str(_planned_seeds(planned, claim)),
+                    needed,
+                ]
             )
     if not rows:
         return "Every primary claim has an interval at these scales."

@@ -112,9 +112,9 @@ def claims_table(publications: Publications, scales: Sequence[str], folder: str)
         data = TESTED_ON[scale] + "; Python reference in the last row" * has_text
         header += [f"ours, on {data}", "n", "verdict; size"]
     rows = []
-    for claim, words in CLAIM_WORDS.items():
+    for claim in CLAIM_WORDS:
         lines = [line_of(claims, claim) for claims in by_scale.values()]
-        title = escaped(words[0].upper() + words[1:])
+        title = claim_title(claim)
         if claim != CONTROL:
             title = f"[{title}]({folder}{page_file(claim)})"
         row = [title, reported_of(lines[0])]
@@ -173,6 +173,12 @@ def findings_figure(publications: Publications) -> Figure:
         xlabel="relative difference in % (left of 0: a lower error)",
     )
     return figure
+
+
+def claim_title(claim: str) -> str:
+    """Return the words of `CLAIM_WORDS` for a claim as a title in Markdown."""
+    words = CLAIM_WORDS[claim]
+    return escaped(words[0].upper() + words[1:])
 
 
 def page_file(claim: str) -> str:

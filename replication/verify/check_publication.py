@@ -5,7 +5,6 @@ from pathlib import Path
 
 from replication import files
 from replication.errors import InputError
-from replication.files import JSON_ERRORS
 from replication.verify.findings import Findings
 
 CRATE = "ro-crate-metadata.json"
@@ -40,7 +39,7 @@ def _listed(file: Path) -> dict[str, str]:
         return {entity["@id"]: entity["sha256"] for entity in graph if "File" in [*_types(entity)]}
     except FileNotFoundError:
         problem = "no such file"
-    except JSON_ERRORS as error:
+    except files.JSON_ERRORS as error:
         problem = f"damaged ({error!r})"
     raise InputError(f"{file}: {problem}; publish the results again: replication publish")
 

@@ -75,10 +75,8 @@ def _language_rates(recipe: LanguageRecipe, history: pd.DataFrame) -> list[float
     the rate decays, the history's own rate is taken.
     """
     perplexities: list[float] = []
-    rounded, recorded = (
-        history["validation_perplexity"].iloc[:-1],
-        history["learning_rate"].iloc[1:],
-    )
+    rounded = history["validation_perplexity"].iloc[:-1]
+    recorded = history["learning_rate"].iloc[1:]
     for perplexity, rate in zip(rounded, recorded, strict=True):
         possible = [perplexity, perplexity * (1 - ROUNDED), perplexity * (1 + ROUNDED)]
         explaining = (
