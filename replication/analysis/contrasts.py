@@ -67,9 +67,9 @@ class CellValues:
         check_members(cells["run"], runs)
         members = cells["run"].map(split_members)
         self.seeds = np.sort(cells["seed"].unique())
-        self.own = _by_cell(cells, self.seeds)
+        self.values_by_cell = _by_cell(cells, self.seeds)
         roots = runs["root_teacher"].fillna(pd.Series(runs.index, runs.index))
-        self.roots: dict[CellKey, set[str]] = {key: set() for key in self.own}
+        self.roots: dict[CellKey, set[str]] = {key: set() for key in self.values_by_cell}
         for key, names in zip(_keys(cells), members, strict=True):
             self.roots[key] |= {roots[name] for name in names}
         self.references = self._references(cells, runs)
@@ -101,11 +101,11 @@ class CellValues:
 
     def missing(self, cells: Iterable[CellKey]) -> list[CellKey]:
         """The cells without a value at any seed."""
-        return [cell for cell in cells if cell not in self.own]
+        return [cell for cell in cells if cell not in self.values_by_cell]
 
     def common_seeds(self, cells: Iterable[CellKey]) -> NDArray[np.bool_]:
         """Which of all seeds have a value of every one of these cells."""
-        values = np.array([self.own[cell] for cell in cells])
+        values = np.array([self.values_by_cell[cell] for cell in cells])
         return np.asarray(np.isfinite(values).all(0))
 
     def reference_sizes(self, cells: Iterable[CellKey]) -> dict[str, int]:
@@ -147,11 +147,11 @@ class CellValues:
         seeds = self.common_seeds(cells)
 
         def values(cell: CellKey) -> NDArray[np.float64]:
-            own = self.own[cell][seeds]
+            own_values = self.values_by_cell[cell][seeds]
             if own_teacher or cell not in self.references:
-                return own
+                return own_values
             runs = self.references[cell].at(seeds)
-            return np.asarray(runs.mean(0)) if len(runs) else own
+            return np.asarray(runs.mean(0)) if len(runs) else own_values
 
         return np.array(
             [

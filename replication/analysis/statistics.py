@@ -83,11 +83,10 @@ def summarise(values: Sequence[float], spread: Spread | None = None) -> Summary[
     Interval and p-value rest on ``spread`` where it is given, with its degrees of freedom, and else
     on the standard deviation of the values. One value alone has neither.
     """
-    own = Spread(float(np.sqrt(variance(values))), len(values) - 1)
-    std, freedom = spread if spread and len(values) > 1 else own
-    return Summary(
-        *map(float, _summary(np.mean(values), np.asarray(own.std), len(values), std, freedom))
-    )
+    own_spread = Spread(float(np.sqrt(variance(values))), len(values) - 1)
+    std, freedom = spread if spread and len(values) > 1 else own_spread
+    mean, own_std = np.mean(values), np.asarray(own_spread.std)
+    return Summary(*map(float, _summary(mean, own_std, len(values), std, freedom)))
 
 
 def _summary(

@@ -121,9 +121,9 @@ def contrast_lines(spec: TableSpec, cells: pd.DataFrame) -> list[dict[str, Any]]
     # Without a teacher, the p-value is the contrast's own.
     compared = [sample._replace(teachers=dict.fromkeys(sample.values, 0.0)) for sample in samples]
     statistics = statistics_of_cells(compared)
-    own = [*LEVELS, "n", "spread", "p_value"]
+    statistic_names = [*LEVELS, "n", "spread", "p_value"]
     return [
-        line | {name: numbers[name] for name in own}
+        line | {name: numbers[name] for name in statistic_names}
         for line, numbers in zip(lines, statistics, strict=True)
     ]
 

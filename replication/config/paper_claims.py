@@ -104,8 +104,8 @@ class Claims:
 
 def find_claims(study: Path | None, folder: Path = TABLES) -> Path:
     """The claims of a study that has them, else those of the suite's ``folder``."""
-    own = (study or folder) / "claims.yaml"
-    return own if own.is_file() else folder / "claims.yaml"
+    own_file = (study or folder) / "claims.yaml"
+    return own_file if own_file.is_file() else folder / "claims.yaml"
 
 
 def read_claims(folder: Path = TABLES, study: Path | None = None) -> Claims:
@@ -151,10 +151,10 @@ def _sides(file: ClaimsFile) -> Iterator[tuple[str, CellsSpec]]:
 
 def _check_cell(table: TableSpec, cell: CellKey, place: str) -> None:
     name, row, column = cell
-    for kind, given, known in (("row", row, table.rows), ("column", column, table.columns)):
-        if given not in known:
-            there_are = ", ".join(known)
-            raise InputError(f"{place}: {name} has no {kind} `{given}`; there are: {there_are}")
+    for kind, named, existing in (("row", row, table.rows), ("column", column, table.columns)):
+        if named not in existing:
+            there_are = ", ".join(existing)
+            raise InputError(f"{place}: {name} has no {kind} `{named}`; there are: {there_are}")
     if table.is_dash(row, column):
         raise InputError(f"{place}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
 

@@ -206,9 +206,9 @@ def find_tables(name: str, study: Path | None, folder: Path = TABLES) -> Path:
     Raises:
         InputError: neither has it, and the study's folder is not there.
     """
-    own, file = study / "tables" if study else folder, f"{name}.yaml"
-    if (own / file).is_file():
-        return own
+    own_folder, file = study / "tables" if study else folder, f"{name}.yaml"
+    if (own_folder / file).is_file():
+        return own_folder
     if study and not study.is_dir() and not (folder / file).is_file():
         raise InputError(
             f"{study}: no such folder; the study has its table {name} there; put it back, or call"

@@ -147,8 +147,8 @@ class Scale(StrictModel):
         if not isinstance(table, dict) or not isinstance(default := table.get("default", {}), dict):
             return table
         return {
-            name: {**default, **own} if isinstance(own, dict) else own
-            for name, own in {"default": default, **table}.items()
+            name: {**default, **resources} if isinstance(resources, dict) else resources
+            for name, resources in {"default": default, **table}.items()
         }
 
     def image_recipe(self, family: str) -> ImageRecipe:
@@ -177,8 +177,8 @@ def read_config(files: Sequence[Path]) -> dict[str, Any]:
         contents.insert(0, (DEFAULT, read_yaml(DEFAULT)))
     config: dict[str, Any] = {}
     for file, content in contents:
-        own = {"folder": os.path.relpath(file.parent)} if "scale" in content else {}
-        config = merge_scales(config, {**own, **content})
+        location = {"folder": os.path.relpath(file.parent)} if "scale" in content else {}
+        config = merge_scales(config, {**location, **content})
     return config
 
 

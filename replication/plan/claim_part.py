@@ -32,14 +32,19 @@ def part_of_claim(plan: Plan, name: str, tables: Path = TABLES) -> Plan:
             f"{name}: compares cells of {missing[0]}, which scale {plan.scale.scale} does not have;"
             f" add it to `tables` in the scale's file"
         )
-    own = [cell for cell in plan.cells if (cell.table, cell.row, cell.column) in compared]
-    seeds = set.intersection(*({*cell.members} for cell in own))
+    compared_cells = [
+        cell for cell in plan.cells if (cell.table, cell.row, cell.column) in compared
+    ]
+    seeds = set.intersection(*({*cell.members} for cell in compared_cells))
     if not seeds:
         raise InputError(
             f"{name}: no seed of scale {plan.scale.scale} has all cells that the claim compares;"
             " give their rows a seed in common (`seeds`, `table_seeds`, `row_seeds`)"
         )
-    cells = tuple(_at_seeds(cell, seeds) for cell in (*own, *_references(plan, own, seeds)))
+    cells = tuple(
+        _at_seeds(cell, seeds)
+        for cell in (*compared_cells, *_references(plan, compared_cells, seeds))
+    )
     runs = {run.id: run for cell in cells for run in cell.needed()}
     names = {cell.table for cell in cells}
     specs = {table: spec for table, spec in plan.tables.items() if table in names}
@@ -63,13 +68,13 @@ def _at_seeds(cell: Cell, seeds: set[int]) -> Cell:
     return replace(cell, members=members)
 
 
-def _references(plan: Plan, own: Sequence[Cell], seeds: set[int]) -> Iterator[Cell]:
+def _references(plan: Plan, compared_cells: Sequence[Cell], seeds: set[int]) -> Iterator[Cell]:
     """Label-trained cells of the plan that count beside the label-trained cells of a claim."""
-    treatments = {_treatment(plan, run) for cell in own for run in _label_trained(cell)}
+    treatments = {_treatment(plan, run) for cell in compared_cells for run in _label_trained(cell)}
     by_reference: defaultdict[object, list[Cell]] = defaultdict(list)
     for cell in plan.cells:
         for run in _label_trained(cell)[:1]:
-            if (treatment := _treatment(plan, run)) in treatments and cell not in own:
+            if (treatment := _treatment(plan, run)) in treatments and cell not in compared_cells:
                 by_reference[treatment, run.seed - plan.lineage_seeds[run.id]].append(cell)
     for cells in by_reference.values():
         if seeds <= {seed for cell in cells for seed in cell.members}:

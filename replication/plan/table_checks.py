@@ -75,11 +75,11 @@ def _check_teacher(scale: Scale, table: TableSpec, row: str, column: str, file: 
     teacher = table.teacher(row, column)
     if teacher is None:
         return
-    own = _dataset_of(scale, table, row, file)
+    of_student = _dataset_of(scale, table, row, file)
     of_teacher = _dataset_of(scale, table, teacher.row, file)
-    if own != of_teacher:
+    if of_student != of_teacher:
         raise InputError(
             f"{file}: cell `{row}` / `{column}`: its teacher `{teacher.row}` / `{teacher.column}`"
             f" is trained on `{table.role(teacher.row)}` ({of_teacher.name}), but the student on"
-            f" `{table.role(row)}` ({own.name}); name a teacher on the student's data"
+            f" `{table.role(row)}` ({of_student.name}); name a teacher on the student's data"
         )

@@ -103,8 +103,8 @@ def _describe_yielded(source: PooledFolder, blocks: Sequence[RowAndSeed]) -> lis
         rows.setdefault((table, of_row), []).append(row_name)
     notes = []
     for (table, of_rows), names in rows.items():
-        is_whole = [row for row, own in source.plan.seeds_by_row(table).items() if own] == names
-        place = table if is_whole else f"{table}, {', '.join(names)}"
+        rows_with_seeds = [row for row, kept in source.plan.seeds_by_row(table).items() if kept]
+        place = table if rows_with_seeds == names else f"{table}, {', '.join(names)}"
         notes.append(
             f"{source.folder}: {place}, seeds {', '.join(map(str, of_rows))}: taken from another"
             " folder that has them too"
@@ -138,9 +138,9 @@ def _check_bytes(sources: Sequence[PooledFolder], preferred: Sequence[PooledFold
 
 def _check_values(first: PooledFolder, second: PooledFolder, block: RowAndSeed) -> None:
     """Refuse different values from the same runs."""
-    own, others = first.values(block), second.values(block)
-    for key in own.keys() & others.keys():
-        (value, identities), (other_value, other_identities) = own[key], others[key]
+    first_values, second_values = first.values(block), second.values(block)
+    for key in first_values.keys() & second_values.keys():
+        (value, identities), (other_value, other_identities) = first_values[key], second_values[key]
         same = bool(np.isclose(value, other_value, rtol=CLOSE, atol=CLOSE))
         if identities == other_identities and not same:
             raise InputError(

@@ -253,4 +253,4 @@ def _most_common(seeds: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
 
 def _others(seeds: Mapping[str, tuple[int, ...]], usual: tuple[int, ...]) -> dict[str, Any]:
     """The tables or rows whose seeds are not the usual ones."""
-    return {name: own for name, own in seeds.items() if own != usual}
+    return {name: chosen for name, chosen in seeds.items() if chosen != usual}

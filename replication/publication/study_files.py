@@ -44,20 +44,20 @@ def study_files(plan: Plan) -> dict[str, Path]:
     study = plan.scale.study
     if study is None:
         return {}
-    own = {
+    files_by_name = {
         f"tables/{name}.yaml": file
         for name, file in plan.files.items()
         if file.parent == study / "tables"
     }
     if plan.claims_file.parent == study and study != TABLES:
-        own["claims.yaml"] = plan.claims_file
+        files_by_name["claims.yaml"] = plan.claims_file
     for objective in dict.fromkeys(run.objective for run in plan.runs.values()):
         if is_custom(objective):
             for module, file in own_modules(objective.partition(":")[0], study).items():
                 path = "/".join(module.split("."))
                 name = f"{path}/__init__.py" if file.name == "__init__.py" else f"{path}.py"
-                own[name] = file
-    return own
+                files_by_name[name] = file
+    return files_by_name
 
 
 def _descriptions(plan: Plan) -> dict[str, dict[str, Any]]:

@@ -95,10 +95,10 @@ def _copy_frame(files: Sequence[Path], copy: Path) -> Iterator[str]:
     for file in files:
         lines = pd.read_csv(file, dtype=str, keep_default_na=False)
         rows = lines["row"] if "row" in lines else pd.Series("", index=lines.index)
-        own = lines[~rows.isin(taken)]
-        if len(own):
-            parts.append(own)
-            which = ", ".join(rows[own.index].unique())
+        new_lines = lines[~rows.isin(taken)]
+        if len(new_lines):
+            parts.append(new_lines)
+            which = ", ".join(rows[new_lines.index].unique())
             shown = f"{copy.parent.name}/{copy.name}" + (f", {which}" if which else "")
             yield f"{shown}: copied from {file}, with the seeds that it has there"
         taken |= set(rows)

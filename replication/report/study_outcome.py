@@ -88,10 +88,10 @@ def _reference(claim: dict[str, str]) -> str:
     difference, paired = claim.get("difference"), claim.get("paired_difference")
     if not difference or not paired or difference == paired:
         return ""
-    own = signed(float(paired))
+    to_own_teacher = signed(float(paired))
     return (
         "It is the difference to the mean of all label-trained networks of each seed; to the own"
-        f" teacher alone, it is {own}."
+        f" teacher alone, it is {to_own_teacher}."
     )
 
 

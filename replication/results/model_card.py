@@ -56,11 +56,15 @@ def model_card(record: Mapping[str, Any]) -> str:
     # Weights from elsewhere have no recipe.
     training = record["recipe"].get("training")
     # A network from elsewhere sees the images in its own normalisation, not in the data set's.
-    own = {"Normalisation": _table(record["normalisation"])} if "normalisation" in record else {}
-    shown = {key: value for key, value in data.items() if not (own and key in ("mean", "std"))}
+    normalisation = (
+        {"Normalisation": _table(record["normalisation"])} if "normalisation" in record else {}
+    )
+    shown = {
+        key: value for key, value in data.items() if not (normalisation and key in ("mean", "std"))
+    }
     sections = {
         "Data": _table(shown),
-        **own,
+        **normalisation,
         **({"Recipe": _table(training)} if training else {}),
         "Lineage": _lineage(record),
         "Result": _table({metric: f"{value:.4g}" for metric, value in result.items()}),

@@ -56,13 +56,13 @@ def load_given_weights(network: nn.Module, file: Path, run_id: str) -> None:
             f"note: {file}: the prefix {prefix[0] if prefix else ''} of its names was left out",
             file=sys.stderr,
         )
-    own = network.state_dict()
-    in_one_only = sorted((own.keys() - weights.keys()) | (weights.keys() - own.keys()))
+    expected = network.state_dict()
+    in_one_only = sorted((expected.keys() - weights.keys()) | (weights.keys() - expected.keys()))
     differing = sorted(
-        key for key in own.keys() & weights.keys() if own[key].shape != weights[key].shape
+        key for key in expected.keys() & weights.keys() if expected[key].shape != weights[key].shape
     )
     problems = [f"{name} is not in both" for name in in_one_only] + [
-        f"{name} has the shape {tuple(weights[name].shape)}, here {tuple(own[name].shape)}"
+        f"{name} has the shape {tuple(weights[name].shape)}, here {tuple(expected[name].shape)}"
         for name in differing
     ]
     if problems:

@@ -105,13 +105,15 @@ class Teacher:
         Raises:
             InputError: as `network`.
         """
-        network, own = self.network(data, device), self.record.get("normalisation")
-        if own is None or not isinstance(data, ImageData):
+        network, of_teacher = self.network(data, device), self.record.get("normalisation")
+        if of_teacher is None or not isinstance(data, ImageData):
             return network
         from replication.networks.input_normalisation import Normalisation, with_normalisation
 
-        given = Normalisation.of(data.mean, data.std)
-        return with_normalisation(network, given, Normalisation.of(own["mean"], own["std"]))
+        of_study = Normalisation.of(data.mean, data.std)
+        return with_normalisation(
+            network, of_study, Normalisation.of(of_teacher["mean"], of_teacher["std"])
+        )
 
     def check(self, data: Data) -> None:
         """Check that the teacher was trained on this data and has learned something.

@@ -65,8 +65,8 @@ def _check_cells(
     part = csv_path(plan.results, "table_cells", name)
     if part.exists():
         findings.mark(part.relative_to(plan.results), "recomputed")
-        own = read_csv(part, dtype=dict.fromkeys(["table", "row", "column", "run"], str))
-        if own.to_csv(index=False) != cells.to_csv(index=False):
+        table_lines = read_csv(part, dtype=dict.fromkeys(["table", "row", "column", "run"], str))
+        if table_lines.to_csv(index=False) != cells.to_csv(index=False):
             findings.problems.append(f"{part}: differs from the lines of that table in cells.csv")
     part = csv_path(plan.results, "table_runs", name)
     if part.exists():

@@ -90,11 +90,11 @@ def _problems(
     autocast, tolerance = configure_precision(own_precision, device), TOLERANCE[precision]
     stored = read_predictions(plan.folder(run))
     for name, tensor in _predict(plan, run, network, data, autocast).items():
-        own = torch.from_numpy(stored[name]) if name in stored else torch.zeros(0)
+        stored_tensor = torch.from_numpy(stored[name]) if name in stored else torch.zeros(0)
         if name == "labels":
-            if not torch.equal(own, tensor):
+            if not torch.equal(stored_tensor, tensor):
                 yield f"the labels in {PREDICTIONS} are not those of the data set"
-        elif not (distance := _distance(own, tensor)) <= tolerance:
+        elif not (distance := _distance(stored_tensor, tensor)) <= tolerance:
             yield (
                 f"{PREDICTIONS} is not what its weights give: `{name}` differs by up to"
                 f" {distance:.2g} standard deviations, in {precision} at most {tolerance}"
@@ -107,10 +107,10 @@ def _problems(
         compared.add(cache.file)
         logits = next(logits_in_order(network, plan.training(student), data, autocast)).cpu()
         with safe_open(cache.file, "pt") as file:
-            own = file.get_slice("logits")[0, : len(logits)].float()
+            cached = file.get_slice("logits")[0, : len(logits)].float()
         shifted = logits - logits.amax(-1, keepdim=True)
         rounding = HALF * shifted.abs().max() / shifted.std()
-        if not _distance(own, shifted) <= tolerance + rounding:
+        if not _distance(cached, shifted) <= tolerance + rounding:
             yield f"{cache.file.name} is not what its weights give"
 
 

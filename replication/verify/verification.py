@@ -78,20 +78,20 @@ def read_plan(results: Path, tables: Path, configfiles: Sequence[Path], findings
     Raises:
         InputError: the scale is not known, or it or ``tables`` are wrong.
     """
-    own = results / SCALE_FILE
-    if not configfiles and not own.exists():
+    scale_file = results / SCALE_FILE
+    if not configfiles and not scale_file.exists():
         configfiles = [file for file in [_configured(results.resolve().name)] if file.exists()]
     if configfiles:
         scale = check_scale(read_config(configfiles), " + ".join(map(str, configfiles)))
     else:
-        scale = read_scale(own)
+        scale = read_scale(scale_file)
     if not configfiles and (file := _configured(scale.scale)).exists():
         configured = check_scale(read_config([file]), str(file))
         stored, expected = (
             config.model_dump(mode="json", exclude=MACHINE) for config in (scale, configured)
         )
         findings.remarks += [
-            f"{own}: `{key}` is {value}, in {file} {expected_value}"
+            f"{scale_file}: `{key}` is {value}, in {file} {expected_value}"
             for key, value, expected_value in differing_values(stored, expected)
         ]
     return replace(Plan.make(scale, tables), results=results)
