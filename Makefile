@@ -1,4 +1,4 @@
-# make          what there is
+# make          the list of targets
 # make tables   the environment, then every table of the default scale
 # make test     the environment, then the tests, except the long ones
 #
@@ -35,39 +35,39 @@ SNAKEMAKE := snakemake --cores $(CORES) --configfile config/$(SCALE).yaml
 help:
 	@echo "make tables       build every table, figure and notebook of the scale (SCALE=$(SCALE), CORES=$(CORES))"
 	@echo "make study        train and measure a study of your own, STUDY=my-study (replication new my-study)"
-	@echo "make report       put them into one HTML file, results/$(SCALE)/report.html"
-	@echo "make site         build a site of documents and published results in site/, without a network"
+	@echo "make report       put tables, figures and notebooks into one HTML file, results/$(SCALE)/report.html"
+	@echo "make site         build a website of documents and published results in site/, offline"
 	@echo "make test         run the tests, except the long ones"
 	@echo "make test-all     run the long tests: Slurm, a sweep of a thousand runs, random kills"
-	@echo "make benchmark    measure speed beside other training loops; docs/explanation/performance.md"
+	@echo "make benchmark    compare the speed with other training loops; see docs/explanation/performance.md"
 	@echo "make benchmark-gpu  the same on a GPU, in less than ten minutes"
 	@echo "make gpu-lineage  train one lineage of Table 3 at the paper's size on a GPU, in nine minutes"
 	@echo "make lint         check style, types and workflow"
-	@echo "make schemas      renew the JSON schemas, and the columns in docs/reference/result-files.md"
+	@echo "make schemas      regenerate the JSON schemas and the columns in docs/reference/result-files.md"
 	@echo "make tutorial     execute notebooks/tutorial.ipynb again and save its outputs"
 	@echo "make clean        delete the environment; results stay"
 
 environment: $(ENVIRONMENT)
 
 .venv/installed: requirements.txt pyproject.toml
-	@echo "== making the environment in .venv (once; some minutes and 7 GB)"
-	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 runs here: install one, or name it by PYTHON=/path/to/python3"; exit 1; }
-	@test -n "$(call RUNS,$(PYTHON))" || { echo "error: $(PYTHON) does not run here or cannot make an environment: install it with its venv module, or name another by PYTHON=python3.12"; exit 1; }
+	@echo "== creating the environment in .venv (once; takes a few minutes and 7 GB)"
+	@test -n "$(PYTHON)" || { echo "error: no Python from 3.11 to 3.14 runs here: install one, or name it with PYTHON=/path/to/python3"; exit 1; }
+	@test -n "$(call RUNS,$(PYTHON))" || { echo "error: $(PYTHON) does not run here or cannot make an environment: install it with its venv module, or name another with PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 tables: $(ENVIRONMENT)
-	@echo "== building all tables at scale $(SCALE); what is there already is kept"
+	@echo "== building all tables at scale $(SCALE); existing results are kept"
 	$(SNAKEMAKE)
 	@echo "== done"
 	@replication summary --configfile config/$(SCALE).yaml
 
 study: $(ENVIRONMENT)
 	@test -n "$(STUDY)" || { echo "error: name the folder of the study: make study STUDY=my-study"; exit 1; }
-	@test -f "$(STUDY)/study.yaml" || { echo "error: $(STUDY)/study.yaml: no such file; write it by: replication new $(STUDY)"; exit 1; }
-	@echo "== training and measuring the study $(STUDY); what is there already is kept"
+	@test -f "$(STUDY)/study.yaml" || { echo "error: $(STUDY)/study.yaml: no such file; create it with: replication new $(STUDY)"; exit 1; }
+	@echo "== training and measuring the study $(STUDY); existing results are kept"
 	snakemake --cores $(CORES) --configfile "$(STUDY)/study.yaml"
 	@echo "== done"
 	@replication summary --configfile "$(STUDY)/study.yaml"
@@ -77,11 +77,11 @@ report: tables
 	$(SNAKEMAKE) --report results/$(SCALE)/report.html
 
 site: $(ENVIRONMENT)
-	@echo "== building the site of documents and published results"
+	@echo "== building the website of documents and published results"
 	python -m website site
 
 test: $(ENVIRONMENT)
-	@echo "== running the tests; some minutes on two cores"
+	@echo "== running the tests; this takes a few minutes on two cores"
 	pytest -m "not long" -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 	@echo "== skipped the long tests (Slurm, a sweep of a thousand runs, random kills): make test-all runs them"
 
@@ -90,15 +90,15 @@ test-all: $(ENVIRONMENT)
 	pytest -m long -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 benchmark: $(ENVIRONMENT)
-	@echo "== measuring on this machine, which should have nothing else to do"
+	@echo "== measuring on this machine, which should otherwise be idle"
 	python -m benchmarks everything
 
 benchmark-gpu: $(ENVIRONMENT)
-	@echo "== measuring a GPU; less than ten minutes, without a network"
+	@echo "== measuring a GPU; this takes less than ten minutes and needs no network"
 	python -m benchmarks gpu --device cuda
 
 gpu-lineage: $(ENVIRONMENT)
-	@echo "== training Wide-ResNet-28-2 of Table 3 at the paper's size, as long as nine minutes allow"
+	@echo "== training Wide-ResNet-28-2 of Table 3 at the paper's size, for as long as nine minutes allow"
 	python -m benchmarks lineage --device cuda
 
 lint: $(ENVIRONMENT)

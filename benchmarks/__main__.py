@@ -1,7 +1,7 @@
 """``python -m benchmarks``: measure, print, and leave csv files and a figure.
 
-Contestants take turns, so that what else runs on the machine slows all alike; it
-should be quiet nevertheless.
+Contestants take turns, so whatever else runs on the machine slows all of them alike;
+it should be quiet nevertheless.
 """
 
 import json
@@ -55,12 +55,12 @@ def everything(
     data: Data = Path("data"),
     rounds: Annotated[int, typer.Option(min=1, help="Turns of every contestant.")] = 5,
     only: Annotated[
-        str, typer.Option(help="Some parts; none: only draw the figure again.")
+        str, typer.Option(help="The parts to measure; an empty list only redraws the figure.")
     ] = "compare,profile,ladder,settings,costs,students,width,images,seeds,jobs",
     results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
     figure: Annotated[Path, typer.Option(help="File of the figure.")] = FIGURE,
 ) -> None:
-    """Measure everything, or some parts; what other parts have left in the results stays."""
+    """Measure everything, or some parts; the results of other parts are kept."""
     chosen, parts = find(device), set(only.split(","))
     results = results / chosen.type
     results.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def gpu(
         try:
             return load_pictures(data, side)
         except InputError:
-            print("no Fashion-MNIST here: noise in its place, which takes as long")
+            print("no Fashion-MNIST here; using noise in its place, which takes as long")
             return random_pictures(side, 256 if quick else 60_000)
 
     with tempfile.TemporaryDirectory() as name:
@@ -148,7 +148,9 @@ def gpu(
 @app.command()
 def lineage(
     device: Device = "auto",
-    minutes: Annotated[float, typer.Option(help="What measuring and training may take.")] = 9.0,
+    minutes: Annotated[
+        float, typer.Option(help="The time for measuring and training together.")
+    ] = 9.0,
     configfile: Annotated[
         list[Path] | None, typer.Option(help="A scale file with keys instead of the paper's.")
     ] = None,
@@ -171,9 +173,9 @@ def lineage(
 def pack_data(
     parts_folder: Annotated[Path, typer.Argument(help="Folder of the parts.")],
     data: Annotated[Path, typer.Option(help="Folder with cifar-100/ in it.")] = Path("data"),
-    parts: Annotated[int, typer.Option(min=1, help="How many of them.")] = 4,
+    parts: Annotated[int, typer.Option(min=1, help="How many parts to write.")] = 4,
 ) -> None:
-    """Write CIFAR-100 as parts of some 27 MB, for a machine that takes little at a time."""
+    """Write CIFAR-100 as parts of about 27 MB, for a machine that takes only little at a time."""
     for file in pack(data, parts_folder, parts):
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
@@ -201,7 +203,7 @@ def precision(
 
 @app.command()
 def stages(
-    folder: Annotated[Path, typer.Argument(help="A checkout in which `make tables` was called.")],
+    folder: Annotated[Path, typer.Argument(help="A checkout in which `make tables` was run.")],
     tree: Annotated[str, typer.Argument(help="What to call it: its commit.")],
     results: Annotated[Path, typer.Option(help="Folder of the csv files.")] = RESULTS,
 ) -> None:

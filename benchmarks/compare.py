@@ -61,7 +61,7 @@ class Line:
     """One contestant on one network.
 
     ``images_per_second`` is the median of the rounds, ``lowest`` and ``highest`` their range.
-    ``ratio`` is the median over rounds of its speed by that of the fastest peer in the same round;
+    ``ratio`` is the median over rounds of its speed over that of the fastest peer in one round;
     the fastest peer is the one with the highest median in float32. ``peak_share`` is the share, in
     percent, of the best matrix product at its precision that its arithmetic reaches. ``memory`` is
     in MiB.
@@ -82,8 +82,8 @@ def contestants(
 ) -> dict[str, Entry]:
     """Everybody, by name, in float32 and at the automatic precision.
 
-    Teacher logits are stored in the folder. Small networks leave a second core idle, so that there
-    everybody trains two side by side, and in float32 also one alone. What compiling is worth is
+    Teacher logits are stored in the folder. Small networks leave a second core idle, so everybody
+    trains two of them side by side, and in float32 also one alone. What compiling is worth is
     measured by `benchmarks.ladder`.
     """
     entries = {}

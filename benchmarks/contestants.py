@@ -1,9 +1,8 @@
 """The same student of the same teacher, trained by the loops that people would write for it.
 
 Each reads batches by torchvision's transforms, sample by sample, through a `DataLoader` with two
-workers, and computes in float32: what their examples and their users' code do. Two trainings side
-by side have one worker each. In bfloat16 the forward passes run under PyTorch's autocast, as ours
-do.
+workers, and computes in float32: what their examples and their users' code do. Two runs side by
+side have one worker each. In bfloat16 the forward passes run under PyTorch's autocast, as ours do.
 """
 
 from abc import ABC, abstractmethod
@@ -95,7 +94,7 @@ class Peer(ABC):
         task.student.train()
 
     def load(self, photographs: Photographs) -> DataLoader[Any]:
-        """The loader, kept over epochs, and of whole batches so that every step is as large."""
+        """The loader, kept over epochs, with whole batches only, so that all steps are as large."""
         return DataLoader(
             photographs,
             self.task.case.batch,
@@ -116,7 +115,7 @@ class Peer(ABC):
         """Train on one batch; the loss, which these loops all print."""
 
     def run(self, steps: int) -> None:
-        """Train for so many steps."""
+        """Train for this many steps."""
         for images, labels, *_ in islice(self.batches, steps):
             self.step(
                 images.to(self.device, non_blocking=True),

@@ -1,4 +1,4 @@
-"""Carries CIFAR-100 in parts to a machine that takes only so many megabytes at a time.
+"""Carries CIFAR-100 in parts to a machine that takes only a few megabytes at a time.
 
 The images of a class are the tiles of one picture in lossless WebP, 1.8 kB an image. A part is a
 tar file of such pictures and of the names of their tiles; the parts can be unpacked one after
@@ -25,7 +25,7 @@ COLUMNS = 25
 
 
 def pack(data_root: Path, parts_folder: Path, parts: int) -> list[Path]:
-    """Write the folder of images under ``data_root`` into so many tar files, which are returned.
+    """Write the folder of images under ``data_root`` into this many tar files, which are returned.
 
     Raises:
         InputError: there is no such folder.
@@ -33,7 +33,9 @@ def pack(data_root: Path, parts_folder: Path, parts: int) -> list[Path]:
     place = data_root / FOLDER
     folders = sorted(folder for folder in place.glob("*/*") if folder.is_dir())
     if not folders:
-        raise InputError(f"{place}: no folder of images; docs/how-to/get-cifar.md says how to get")
+        raise InputError(
+            f"{place}: no folder of images; docs/how-to/get-cifar.md says how to get them"
+        )
     parts_folder.mkdir(parents=True, exist_ok=True)
     written = []
     for number in range(parts):
@@ -64,7 +66,7 @@ def unpack(parts: Sequence[Path], data_root: Path) -> int:
                     tile.save(target, compress_level=1)
                     count += 1
         except (OSError, tarfile.TarError, ValueError, KeyError) as error:
-            raise InputError(f"{part}: cannot be unpacked ({error}); carry it again") from None
+            raise InputError(f"{part}: cannot be unpacked ({error}); copy it again") from None
     return count
 
 

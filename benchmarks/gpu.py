@@ -1,6 +1,6 @@
 """All that a GPU is measured for, in less than ten minutes and without a network.
 
-In the order of importance; what the time does not suffice for is listed as not measured.
+In order of importance; what there is no time for is listed as not measured.
 """
 
 import time
@@ -59,8 +59,8 @@ def kinds(device: torch.device) -> list[ours.Kind]:
 def entries(case: Case, pictures: Pictures, device: torch.device, folder: Path) -> dict[str, Entry]:
     """Everybody on one network.
 
-    Peers compute as their users' code does: on a GPU cuDNN's convolutions take TF32 then, so that
-    their share of the float32 peak can exceed 100 %.
+    Peers compute as their users' code does: on a GPU cuDNN's convolutions then use TF32, so their
+    share of the float32 peak can exceed 100 %.
     """
     entries = {
         peer.name: Entry(Ready(peer, case, pictures, device), torch.float32, True) for peer in PEERS
@@ -108,7 +108,7 @@ def compare(
 def sharing(
     case: Case, pictures: Pictures, device: torch.device, folder: Path, counts: tuple[int, ...]
 ) -> Iterator[tuple[int, float]]:
-    """Images per second of all together, with so many small trainings on the device."""
+    """Images per second of all together, with this many small runs on the device."""
     ours.write_random_logits(case, pictures, folder)
     kind = ours.Kind(ours.automatic(device), True)
     make = Ready(partial(ours.Ours, kind=kind, folder=folder), case, pictures, device)
@@ -210,7 +210,7 @@ def measure(
     minutes: float,
     quick: bool,
 ) -> Iterator[tuple[str, pd.DataFrame | str]]:
-    """Each frame by name as soon as it is there, and ``not measured`` with what had no time.
+    """Each frame by name as soon as it is ready, and ``not measured`` with what had no time.
 
     The comparison begins nothing more after two thirds of the minutes.
     """
@@ -232,7 +232,7 @@ def measure(
         rounds, soon = (1 if quick else 3), partial(in_time, share=2 / 3)
         lines += compare(case, pictures, device, folder, rounds, soon)
         yield "comparison", table(lines)
-    if in_time("small trainings sharing the device"):
+    if in_time("small training runs sharing the device"):
         counts, case = ((1, 2), TINY) if quick else ((1, 2, 4, 8), SHARED)
         rows = list(sharing(case, pictures, device, folder, counts))
         yield "sharing", pd.DataFrame(rows, columns=["trainings", "images_per_second"])

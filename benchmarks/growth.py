@@ -55,7 +55,7 @@ def widths(
 def students(
     pictures: Pictures, device: torch.device, folder: Path, counts: Sequence[int]
 ) -> Iterator[Point]:
-    """Seconds until so many students of one teacher are trained, its logits included.
+    """Seconds until this many students of one teacher are trained, its logits included.
 
     Of a Wide-ResNet-16-1 on 512 images. The paper shows each image 200 times in 162 views; here it
     is 22 times in 18 views, by a crop of one pixel, so that computing all logits once is the same
@@ -86,7 +86,7 @@ def students(
 def images(
     pictures: Pictures, device: torch.device, folder: Path, counts: Sequence[int]
 ) -> Iterator[Point]:
-    """Seconds to train two epochs of DenseNet-90-60 at 14×14 on so many images, and to evaluate.
+    """Seconds to train two epochs of DenseNet-90-60 at 14×14 on this many images, and to evaluate.
 
     Half as many are evaluated after each epoch.
     """
@@ -100,7 +100,7 @@ def images(
 
 
 def seeds(counts: Sequence[int]) -> Iterator[Point]:
-    """Seconds in which Snakemake builds a Table 1 of tiny trainings with so many seeds."""
+    """Seconds in which Snakemake builds a Table 1 of tiny runs with this many seeds."""
     for count in counts:
         with tempfile.TemporaryDirectory() as name:
             workplace(Path(name), {**TINY, "tables": ["table1"], "seeds": list(range(count))})
@@ -111,7 +111,7 @@ def seeds(counts: Sequence[int]) -> Iterator[Point]:
 def exponents(points: pd.DataFrame) -> pd.DataFrame:
     """The power of ``x`` with which each line of a study grows, with its 95 % t-interval.
 
-    The slope of log(value) on log(x), by least squares; of lines with three points at least.
+    The slope of log(value) on log(x), by least squares; of lines with at least three points.
     """
     rows = []
     for (study, line), measured in points.groupby(["study", "line"], sort=False):
@@ -124,7 +124,7 @@ def exponents(points: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-# Tables and seeds that give plans of some ten to some five thousand runs.
+# Tables and seeds that give plans of about ten to about five thousand runs.
 SIX = ("table1", "table2", "table3", "table4", "table5", "table6")
 PLANS = (
     (("table1",), 1),
@@ -138,7 +138,7 @@ PLANS = (
 def jobs(plans: Iterable[tuple[tuple[str, ...], int]], draw: bool = True) -> Iterator[Point]:
     """Seconds to plan, and to ``draw`` the workflow's graph too, by the runs of the plan.
 
-    Of a drawing also the memory, in MiB.
+    For a drawing, also the memory, in MiB.
     """
     for tables, seeds in plans:
         config = merge(TINY, {"tables": list(tables), "seeds": list(range(seeds))})

@@ -112,7 +112,7 @@ class VariantLoop:
 def measure_variants(pictures: Pictures, device: torch.device, rounds: int) -> pd.DataFrame:
     """Images per second of every variant, each with all changes above it.
 
-    ``gain`` is the median over rounds of the speed by that of the variant above in the same round.
+    ``gain`` is the median over rounds of the speed over that of the variant above, in one round.
     """
     rows = []
     for name in NETWORKS:

@@ -1,4 +1,4 @@
-"""Trains one lineage at the paper's size in the minutes for which a GPU is there.
+"""Trains one lineage at the paper's size in the minutes for which a GPU is available.
 
 Wide-ResNet-28-2 of Table 3 on CIFAR-100, by the paper's recipe: two label-trained networks side by
 side, then two BAN students of the first of them. The speed is measured first; where 200 epochs do
@@ -41,7 +41,7 @@ OVERRIDES: Mapping[str, Any] = {
     "checkpoint": {"epochs": 0, "seconds": 60},
 }
 TRIAL_EPOCHS = 2
-"""So many epochs are trained to measure the speed; the first one also warms up."""
+"""The number of epochs that are trained to measure the speed; the first one also warms up."""
 STUDENT = 4 / 3
 """What a student's epoch takes relative to its teacher's: one more forward pass of three."""
 START_SECONDS = 30.0
@@ -61,7 +61,7 @@ COLUMNS = [
 
 @dataclass(frozen=True)
 class Lineage:
-    """The scale file of the lineage, its plan, and the folder in which all results lie."""
+    """The scale file of the lineage, its plan, and the folder of all results."""
 
     file: Path
     results: Path
@@ -81,7 +81,7 @@ def train_lineage(
 ) -> pd.DataFrame:
     """Train both generations; returns a line for each run, with `COLUMNS`.
 
-    A call that ran out of time is continued by the next one, with the same number of epochs.
+    A call that runs out of time is continued by the next one, with the same number of epochs.
 
     Args:
         results: folder of all results; those of the lineage are in ``gpu-lineage/`` there.
@@ -127,7 +127,7 @@ def epochs_in_time(config: Mapping[str, Any], epoch_seconds: float, seconds: flo
 
 
 def with_epochs(config: Mapping[str, Any], epochs: int) -> dict[str, Any]:
-    """The scale with so many epochs, and the milestones at the same shares of them."""
+    """The scale with this many epochs, and the milestones at the same shares of them."""
     images = config["images"]
     share = epochs / images["epochs"]
     milestones = sorted({max(1, round(share * epoch)) for epoch in images["milestones"]})
@@ -184,7 +184,7 @@ def _train_side_by_side(lineage: Lineage, runs: Sequence[Run], deadline: float) 
 
 
 def _call_all(file: Path, commands: Sequence[list[str]], deadline: float) -> None:
-    """Call the suite's commands side by side; raises InputError when one fails or is too late."""
+    """Run the suite's commands side by side; raises InputError when one fails or is too late."""
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "replication", *command, "--configfile", str(file)], cwd=ROOT
@@ -195,7 +195,7 @@ def _call_all(file: Path, commands: Sequence[list[str]], deadline: float) -> Non
         codes = [process.wait(max(1.0, deadline - time.monotonic())) for process in started]
     except subprocess.TimeoutExpired:
         raise InputError(
-            f"{file}: the minutes are over; call the same command again, which continues from the"
+            f"{file}: the time is up; run the same command again, which continues from the"
             " checkpoints"
         ) from None
     finally:
@@ -205,7 +205,7 @@ def _call_all(file: Path, commands: Sequence[list[str]], deadline: float) -> Non
         for process in started:
             process.wait()
     if any(codes):
-        raise InputError(f"{file}: a command has failed; its message stands above")
+        raise InputError(f"{file}: a command has failed; its message is above")
 
 
 def _write(file: Path, config: Mapping[str, Any]) -> None:

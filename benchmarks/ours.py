@@ -155,7 +155,7 @@ def automatic(device: torch.device) -> Precision:
 
 
 def formats(device: torch.device) -> list[Precision]:
-    """Float32, and the automatic precision where it is another one."""
+    """Float32, and the automatic precision if it is a different one."""
     both: tuple[Precision, ...] = ("float32", automatic(device))
     return list(dict.fromkeys(both))
 

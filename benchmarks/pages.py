@@ -1,6 +1,6 @@
 """Writes what was measured into the pages on speed: ``python -m benchmarks pages``.
 
-Tables and sentences stand between two comments with a name; the words around them are written by
+Tables and sentences are between two comments with a name; the words around them are written by
 hand.
 """
 
@@ -137,7 +137,7 @@ def limits(measured: Measured) -> str:
 
 
 def gains(measured: Measured) -> str:
-    """What each change makes of the plain loop."""
+    """What each change does to the speed of the plain loop."""
     ladder = measured.read("ladder")
     return markdown(
         [
@@ -149,7 +149,7 @@ def gains(measured: Measured) -> str:
 
 
 def tried(measured: Measured) -> str:
-    """What settings of the operating system make of the suite's training."""
+    """What settings of the operating system do to the speed of the suite's training."""
     frame = measured.read("settings")
     rows: list[dict[str, object]] = []
     for setting, part in frame.groupby("setting", sort=False):
@@ -235,15 +235,15 @@ def how_fast(measured: Measured) -> str:
     sweep = measured.speeds(SMALL, float32 + SIDE_BY_SIDE)
     alone = [pair / single for pair, single in zip(sweep, plain, strict=True)]
     return (
-        "At the sizes of the scales `fashion` and `cifar`, with two trainings side by side, the"
-        " suite trains students\n"
+        "At the sizes of the scales `fashion` and `cifar`, with two runs side by side, the suite"
+        " trains students\n"
         f"**{span(measured.ratios(SMALL, float32 + SIDE_BY_SIDE))} times as fast in float32, and"
         f" {span(measured.ratios(SMALL, best + SIDE_BY_SIDE))} times as fast in"
         f" {measured.precision}**, as the fastest other loop\n"
         f"in float32. In {measured.precision} that loop itself is {span(peers, '.2f')} times as"
-        " fast as in float32. A sweep in float32 trains\n"
+        " fast as in float32. A sweep in float32 trains on\n"
         f"{span(alone)} times as many images per second as one plain PyTorch loop. At 32 × 32"
-        " pixels with crops and flips, one training of the suite is\n"
+        " pixels with crops and flips, one run of the suite is\n"
         f"{span(measured.ratios(LARGE, float32))} times as fast in float32, and"
         f" {span(measured.ratios(LARGE, best))} times in {measured.precision}. All loops take the"
         " same step on the same data, which a test checks."
@@ -268,7 +268,7 @@ def what_limits(measured: Measured) -> str:
         "as fast as the fastest other loop. In"
         f" {best}, convolutions take {shares(best, 'convolutions')} % of a step and reach"
         f" {shares(best, REACHED)} % of the\n"
-        f"matrix product, which is itself faster, so that the bound is {bounds(best)}. The"
+        f"matrix product, which is itself faster, so the bound is {bounds(best)}. The"
         f" interpreter and the autograd engine take\n{shares('float32', OUTSIDE)} % of a step in"
         f" float32 and {shares(best, OUTSIDE)} % in {best}."
     )
@@ -284,20 +284,20 @@ def memory(measured: Measured) -> str:
         for name in ("tcmalloc", "jemalloc")
         if name in of
     ]
-    return f"Two trainings side by side are {span(of[suite], '.2f')} times as fast with it" + (
+    return f"Two runs side by side are {span(of[suite], '.2f')} times as fast with it" + (
         f"; {', and '.join(others)}." if others else "."
     )
 
 
 def threads(measured: Measured) -> str:
-    """Two trainings on one thread each beside one on two."""
+    """Two runs on one thread each beside one on two."""
     contestant = CACHED.format("float32")
     alone = measured.speeds(SMALL, contestant)
     both = measured.speeds(SMALL, contestant + SIDE_BY_SIDE)
     gain = span((pair / one for pair, one in zip(both, alone, strict=True)), ".2f")
     return (
-        f"Two trainings side by side with one thread each train {gain} times as many images per"
-        " second as one\ntraining with two threads, at the sizes of `fashion` and `cifar` in"
+        f"Two runs side by side with one thread each train on {gain} times as many images per"
+        " second as one\nrun with two threads, at the sizes of `fashion` and `cifar` in"
         " float32."
     )
 
@@ -310,8 +310,8 @@ def whole_sweep(measured: Measured) -> str:
     runs = training["jobs"].iloc[-1]
     return (
         f"`make tables`, which trains the {runs} networks of `digits`, took"
-        f" {whole.iloc[-1] / 60:.1f} minutes on two cores of this processor. The tree before, in"
-        " the same hour on the\n"
+        f" {whole.iloc[-1] / 60:.1f} minutes on two cores of this processor. An earlier version,"
+        " in the same hour on the\n"
         f"same machine, took {whole.iloc[0] / 60:.1f} minutes: {whole.iloc[0] / whole.iloc[-1]:.2f}"
         " times as long, with byte-identical networks, tables and figures."
     )

@@ -40,8 +40,8 @@ def pair_runs(float32: Path, bfloat16: Path) -> pd.DataFrame:
     """Return the runs that two folders of results have in common, with both errors in percent.
 
     Raises:
-        InputError: there is none, a ``runs.csv`` is missing or damaged, or a folder has runs of
-            another precision than its name says.
+        InputError: there is none, a ``runs.csv`` is missing or damaged, or a folder has runs of a
+            precision other than the one it was given for.
     """
     both = [
         _read_errors(folder, precision)
@@ -49,7 +49,7 @@ def pair_runs(float32: Path, bfloat16: Path) -> pd.DataFrame:
     ]
     pairs = both[0].merge(both[1], on=KEY)
     if pairs.empty:
-        raise InputError(f"{float32} and {bfloat16} have no finished run of an image in common")
+        raise InputError(f"{float32} and {bfloat16} have no finished run on images in common")
     return pairs.sort_values(KEY, ignore_index=True, na_position="first")
 
 

@@ -28,7 +28,7 @@ LIBRARIES = {"tcmalloc": "tcmalloc_minimal", "jemalloc": "jemalloc"}
 
 @dataclass(frozen=True)
 class Setting:
-    """Variables of the environment of two trainings side by side, and whether they are pinned."""
+    """Variables of the environment of two runs side by side, and whether they are pinned."""
 
     name: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -55,10 +55,10 @@ def settings() -> list[Setting]:
 def table(
     cases: Sequence[Case], pictures: Callable[[int], Pictures], rounds: int, folder: Path
 ) -> pd.DataFrame:
-    """Images per second of two trainings side by side with each setting.
+    """Images per second of two runs side by side with each setting.
 
     In float32, on one thread each, with stored teacher logits. ``gain`` is the median over rounds
-    of the speed by that with the defaults in the same round.
+    of the speed over that with the defaults in the same round.
     """
     device, rows = torch.device("cpu"), []
     for case in cases:

@@ -1,8 +1,8 @@
 """Simulates all claims on the runs of the six tables: wrong decisions, and what is decided.
 
 A run's error spreads over seeds by 1.45 % of its level, as the paper's replicates do. The noise of
-each run is drawn once for all of the cells that show it, so that claims depend on each other as
-they do in the suite. The true effect of each claim is then set exactly.
+each run is drawn once for all of the cells that show it, so claims depend on each other as they
+do in the suite. The true effect of each claim is then set exactly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -99,7 +99,7 @@ class Study:
         """Values of all cells, (draws, n) each, without any effect.
 
         A run of several cells is drawn once; an ensemble has the mean noise of its members. The
-        runs of networks whose name begins with a key of ``spreads`` vary so many times as much.
+        runs of networks whose name begins with a key of ``spreads`` vary this many times as much.
         """
         noise: dict[str, Array] = {}
 
@@ -130,8 +130,8 @@ class Study:
     def effects(self, truth: Truth) -> Array:
         """The true difference of each tested claim, left minus right, in points (tested,).
 
-        A bound lies at its margin, or at the number that the paper prints, or half of that. Claims
-        without a printed effect lie at the margin also where the others have the paper's.
+        A bound is at its margin, or at the number that the paper prints, or half of that. Claims
+        without a printed effect are at the margin even where the others have the paper's.
         """
         effects = []
         for place in self.tested:

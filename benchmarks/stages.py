@@ -12,7 +12,7 @@ WHOLE, TRAINING = "whole call", "training within the jobs"
 def measure_stages(folder: Path, tree: str) -> pd.DataFrame:
     """Jobs and their seconds by rule, the longest first, for the last call in a folder.
 
-    ``folder`` is the checkout in which Snakemake was called for one scale; ``tree`` names its
+    ``folder`` is the checkout in which Snakemake was run for one scale; ``tree`` names its
     commit. The first line is the time from the first job's start to the last one's end. *Training
     within the jobs* is what ``run.json`` says of the runs; the rest of the rule `train` is what the
     workflow adds.

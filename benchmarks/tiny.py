@@ -1,4 +1,4 @@
-"""A scale whose runs take a fraction of a second, and what a folder needs to call Snakemake."""
+"""A scale whose runs take a fraction of a second, and what a folder needs to run Snakemake."""
 
 from typing import Any
 

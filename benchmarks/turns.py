@@ -20,7 +20,7 @@ from replication.runtime.allocator import keep_freed_memory
 
 @dataclass(frozen=True)
 class Round:
-    """One contestant's turn: ``seconds`` for so many images."""
+    """One contestant's turn: ``seconds`` for a number of ``images``."""
 
     contestant: str
     number: int
@@ -37,7 +37,7 @@ class Worker:
     """A contestant in a process of its own: what one loads or sets does not reach another.
 
     It waits, without computing, until it is asked for a turn. With several ``processes``, as many
-    trainings run side by side and share the cores; ``batch`` is that of one step of one of them.
+    runs go on side by side and share the cores; ``batch`` is that of one step of one of them.
     ``environment`` is added to that of the processes, and replaces variables of this one.
     ``pinned`` processes each have a core of their own.
     """
@@ -138,10 +138,10 @@ def _serve(
 
 
 def alternate(workers: Sequence[Worker], steps: int, rounds: int, warm: int = 2) -> list[Round]:
-    """Let each take a turn in every round, another one first each time.
+    """Let each take a turn in every round, with another one first each time.
 
-    What slows the machine for a while then slows neighbours alike, so that ratios within a round
-    hold where times do not. A first turn, and ``warm`` steps before each other, are not timed.
+    What slows the machine for a while then slows neighbours alike, so ratios within a round hold
+    where times do not. A first turn, and ``warm`` steps before each other, are not timed.
     """
     for worker in workers:
         worker.seconds(1, warm)

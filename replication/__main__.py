@@ -7,7 +7,7 @@ from replication.runtime.forkserver import OPTION, delegate
 
 
 def main() -> None:
-    """Run the command, in a worker process if ``--worker SOCKET`` stands before it."""
+    """Run the command, in a worker process if ``--worker SOCKET`` precedes it."""
     arguments, status = sys.argv[1:], None
     if arguments[:1] == [OPTION] and len(arguments) > 1:
         _, socket, *arguments = arguments

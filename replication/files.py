@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from replication.errors import InputError
 
 ABANDONED_SECONDS = 24 * 60 * 60.0
-"""A temporary file that was not written to for so long belongs to a process that was killed."""
+"""A temporary file that was not written to for this long belongs to a process that was killed."""
 
 
 JSON_ERRORS = (
@@ -25,7 +25,7 @@ JSON_ERRORS = (
     AttributeError,
     RecursionError,
 )
-"""What is raised when a JSON file is read that is missing, damaged or of another content."""
+"""What is raised when a JSON file is read that is missing, damaged or has other content."""
 
 
 def checksum(file: Path, advice: str = "restore the file, or give read permission") -> str:
@@ -67,7 +67,7 @@ def write_atomically(file: Path, write: Callable[[Path], object]) -> None:
 
     The other name is drawn at random: on a shared disk, processes of two containers may have the
     same id. What a killed process left of the same file is deleted a day later, when the file is
-    written again. Everybody may read the file whom the user's umask allows to.
+    written again. Everybody whom the user's umask allows to read the file may do so.
 
     Raises:
         InputError: the folder cannot be written, or the disk is full; an earlier file is kept.
@@ -122,5 +122,5 @@ def remove(*files: Path) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Write a text file whole or not at all; raises as `write_atomically`."""
+    """Write a text file whole or not at all; raises like `write_atomically`."""
     write_atomically(file, lambda part: part.write_text(text, encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What is measured of predictions: error, perplexity, likelihood, calibration, agreement."""
+"""What predictions are measured by: error, perplexity, likelihood, calibration, agreement."""
 
 import torch
 from torch import Tensor

@@ -34,13 +34,13 @@ def p_in_words(p: float) -> str:
 
 
 def in_words(items: Sequence[str], conjunction: str = "and") -> str:
-    """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``; nothing for none."""
+    """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``; empty for none."""
     *others, last = items or [""]
     return f"{', '.join(others)} {conjunction} {last}" if others else last
 
 
 def first_of(items: Sequence[str], most: int, separator: str = ", ") -> str:
-    """Return a list of at most so many items, and how many more there are: ``a, b and 3 more``."""
+    """Return at most ``most`` items of a list, and how many more there are: ``a, b and 3 more``."""
     more = len(items) - most
     shown = separator.join(items[:most])
     return f"{shown} and {more} more" if more > 0 else shown

@@ -59,9 +59,9 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
     "student of an untrained teacher": (
         ["train", STUDENT],
         nothing,
-        "run.json: no such file; the run is not trained: call snakemake",
+        "run.json: no such file; the run is not trained: run snakemake",
     ),
-    "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; there are"),
+    "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; available"),
     "table without its runs": (["table", "1"], nothing, "cells stay empty for the reasons above"),
     "cells without their tables": (["collect"], nothing, "cells/table1.csv: no such file"),
     "folder without scales": (
@@ -73,16 +73,16 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
     "selection of an unknown table": (
         ["plan", "--tables", "9"],
         nothing,
-        "tables/table9.yaml: no such table; there are:",
+        "tables/table9.yaml: no such table; available:",
     ),
     "selection of an unknown row": (
         ["plan", "--tables", "1", "--rows", "resnet-*"],
         nothing,
-        "--rows resnet-*: no such row; there are: wide-resnet-28-1, ",
+        "--rows resnet-*: no such row; available: wide-resnet-28-1, ",
     ),
     "selection of seeds that are no range": (["plan", "--seeds", "5-1"], nothing, "--seeds 5-1"),
     "plan for no device": (["plan", "--devices", "8,0"], nothing, "--devices"),
-    "unknown schema": (["schema", "cell"], nothing, "cell: no such schema; there are: scale"),
+    "unknown schema": (["schema", "cell"], nothing, "cell: no such schema; available: scale"),
     "results that are a file": (
         ["train", RUN, *TINY_FILES],
         lambda f: (f / "results").write_text("a file", encoding="utf-8"),
@@ -200,7 +200,7 @@ def test_a_new_study_of_given_images_is_described_with_its_time(folder: Path, ca
     lines = stdout.splitlines()
     assert "mine/study.yaml" in lines
     assert "Data: 40 training and 20 test images of 8 × 8 pixels (1 channel), 4 classes." in lines
-    assert any(line.startswith("Time: 18 trainings, about ") for line in lines)
+    assert any(line.startswith("Time: 18 training runs, about ") for line in lines)
     assert lines[-1] == "Next: make study STUDY=mine"
     # Or the name would belong to results, and the command could not be called again.
     assert not (folder / "results").exists()
@@ -209,7 +209,7 @@ def test_a_new_study_of_given_images_is_described_with_its_time(folder: Path, ca
 def test_a_new_study_takes_its_images_from_one_place(folder: Path, call: Call) -> None:
     arguments = ("new", "mine", "--npz", "images.npz", "--torchvision", "SVHN")
     status, _, stderr = call(*arguments)
-    check_refusal(status, stderr, "--npz and --torchvision: name one of them")
+    check_refusal(status, stderr, "--npz and --torchvision: use only one")
     assert not (folder / "mine").exists()
     status, _, stderr = call("new", "mine", "--npz", "images.npz")
     check_refusal(status, stderr, "images.npz: no such file")

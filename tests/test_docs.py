@@ -311,7 +311,7 @@ def test_the_spread_between_processors_is_that_of_the_published_runs() -> None:
 
 
 def test_an_unknown_marker_is_one_line() -> None:
-    with pytest.raises(InputError, match="begin nothing -->: there are only findings"):
+    with pytest.raises(InputError, match="begin nothing -->: must be one of findings"):
         fill_document(
             "<!-- begin nothing -->\n<!-- end nothing -->", Publications(ROOT / "published")
         )

@@ -76,7 +76,7 @@ def test_time_that_is_over_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
         app, ["lineage", "--device", "cpu", "--minutes", "0", "--results", str(tmp_path)]
     )
     assert done.exit_code == 1
-    assert "the minutes are over; call the same command again" in done.output
+    assert "the time is up; run the same command again" in done.output
 
 
 @pytest.fixture

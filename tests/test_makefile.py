@@ -72,4 +72,4 @@ def test_a_study_that_is_not_there_is_named(folder: Path) -> None:
     assert "error: name the folder of the study: make study STUDY=my-study" in without.stdout
     missing = call(folder, "study", "STUDY=mine")
     assert missing.returncode != 0
-    assert "error: mine/study.yaml: no such file; write it by: replication new" in missing.stdout
+    assert "error: mine/study.yaml: no such file; create it with: replication new" in missing.stdout

@@ -55,7 +55,7 @@ def test_results_of_another_precision_are_refused(tmp_path: Path) -> None:
     with refused(f"{float32}: a0: was trained in float32, not in bfloat16"):
         pair_runs(float32, float32)
     none = write_results(tmp_path / "none", "bfloat16", [])
-    with refused(f"{float32} and {none} have no finished run of an image in common"):
+    with refused(f"{float32} and {none} have no finished run on images in common"):
         pair_runs(float32, none)
 
 

@@ -57,15 +57,15 @@ class Capacities:
         ratio, paper, quotient = map(float, self.ratios.loc[network])
         if not is_within_factor(quotient):
             times = f"{ratio:.2g} times the parameters of {BASE_NETWORK}"
-            return f"{times}, in the paper {paper:.2g} times"
+            return f"{times}, but {paper:.2g} times in the paper"
         _, ordered_above = CAPACITY.thresholds
         others = self.ratios[self.ratios["quotient"].map(is_within_factor)]
         others = others.drop([*self.plan.scale.exceptions], errors="ignore")
         for other, other_ratio, other_paper, _ in others.itertuples():
             if paper > ordered_above * other_paper and ratio <= other_ratio:
-                return f"not larger than {other}, as it is in the paper"
+                return f"not larger than {other}, unlike in the paper"
             if other_paper > ordered_above * paper and other_ratio <= ratio:
-                return f"not smaller than {other}, as it is in the paper"
+                return f"not smaller than {other}, unlike in the paper"
         return ""
 
     def problems(self) -> list[str]:
@@ -80,7 +80,9 @@ class Capacities:
         unneeded = [
             name for name, problem in problems.items() if not problem and name in exceptions
         ]
-        return outside + [f"{name}: an exception, but within the bounds" for name in unneeded]
+        return outside + [
+            f"{name}: listed as an exception, but within the bounds" for name in unneeded
+        ]
 
 
 def image_runs(plan: Plan) -> list[Run]:
@@ -91,7 +93,7 @@ def image_runs(plan: Plan) -> list[Run]:
 
 
 def planned_image_spec(plan: Plan, dataset: AnyDataset) -> ImageSpec:
-    """The sizes of an image data set as the plan uses it; raises as `Plan.data_spec`."""
+    """The sizes of an image data set as the plan uses it; raises like `Plan.data_spec`."""
     spec = plan.data_spec(dataset)
     assert isinstance(spec, ImageSpec)
     return spec

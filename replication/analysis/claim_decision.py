@@ -159,11 +159,11 @@ def _assumed_effect(claims: Claims, name: str, measurement: ClaimMeasurement) ->
 def claim_power(
     claims: Claims, name: str, measurement: ClaimMeasurement, strictest: float
 ) -> ClaimPower:
-    """Power and seeds needed of a claim, given that its family's main claim is decided.
+    """The power of a claim and the seeds it needs, given that its family's main claim is decided.
 
     Args:
         claims: all claims.
-        name: of the claim.
+        name: the claim's name.
         measurement: its spread over the seeds is taken for the true one.
         strictest: level of the first step of the correction.
     """

@@ -107,15 +107,15 @@ def _reason(
     """Why the claim is undecided, and what would change that."""
     if decision.reason == NETWORK_EXCEPTED:
         return (
-            "Undecided, because the claim is not tested: a network has another relative size than"
-            f" in the paper ({'; '.join(measurement.excepted)})."
+            "Undecided, because the claim is not tested: the relative size of a network differs"
+            f" from the paper's ({'; '.join(measurement.excepted)})."
         )
     if decision.reason == NOT_MEASURED:
         return f"Not measured at this scale: {_missing(measurement)}."
     if decision.reason == TIES:
         return (
-            f"Undecided, because the difference is equal at all {measurement.seeds} seeds (ties),"
-            " so that there is no spread for a test."
+            "Undecided, because the difference is the same at all"
+            f" {measurement.seeds} seeds (ties), so there is no spread for a test."
         )
     if decision.reason == MAIN_CLAIM_UNDECIDED:
         main = claims.file.claims[claims.file.primary_of(name)].heading
@@ -128,7 +128,7 @@ def _reason(
     shown = f"corrected {p_in_words(corrected)}"
     if alone < LEVEL:
         shown = f"{p_in_words(alone)} by itself, {p_in_words(corrected)} corrected for all claims"
-    return f"Undecided, because these are too few seeds ({shown}); {needed} are needed."
+    return f"Undecided, because there are too few seeds ({shown}); {needed} are needed."
 
 
 def _missing(measurement: ClaimMeasurement) -> str:

@@ -31,7 +31,7 @@ class ClaimMeasurement:
     """
 
     excepted: list[str]
-    """Networks of another relative size than the paper's, with the stated reason."""
+    """Networks whose relative size differs from the paper's, with the stated reason."""
     missing: list[CellKey]
     """Cells without a value at any seed."""
     seeds: int = 0
@@ -57,7 +57,7 @@ class ClaimMeasurement:
 
     @property
     def tested(self) -> bool:
-        """Whether there is a test: two seeds at least that do not all show the same difference."""
+        """Whether there is a test: at least two seeds, not all with the same difference."""
         return bool(np.isfinite(self.tests.p_values[0]))
 
     @property
@@ -73,7 +73,7 @@ def measure_claim(
     """Measure a claim on the values of its cells.
 
     Args:
-        name: of the claim.
+        name: the claim's name.
         claims: all claims, with the numbers that the paper prints.
         cells: error or perplexity by cell and seed, or the claim's metric.
         exceptions: networks that no claim is tested on, with the reason.

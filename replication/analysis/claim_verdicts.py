@@ -6,7 +6,7 @@ Direction and size are two questions. The verdict is the first of these that hol
 * ``weaker``: the direction is seen, and the effect is less than half of the paper's;
 * ``replicated``: the direction is seen;
 * ``small``: the direction is open, and the effect is less than half of the paper's;
-* ``undecided``: none of them, for a reason.
+* ``undecided``: none of these; a reason is given.
 
 A direction that is decided stays decided when the estimate gets more precise. A claim that is not
 the paper's, or for which the paper prints no effect, *holds* instead of being replicated. A claim

@@ -54,7 +54,7 @@ def build_claims(plan: Plan, folder: Path = TABLES) -> pd.DataFrame:
 
 
 def claims_of(plan: Plan, folder: Path = TABLES) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The frames of `decide_claims` for a scale; raises as `build_claims`.
+    """The frames of `decide_claims` for a scale; raises like `build_claims`.
 
     Without ``quality.csv.gz`` the claims on it are not measured.
     """
@@ -95,9 +95,9 @@ def decide_claims(
         cells: lines of ``cells.csv``.
         runs: ``runs.csv`` by run.
         quality: lines of ``quality.csv.gz``; without them the claims on it are not measured.
-        exceptions: networks of another relative size than the paper's, with the reason; no claim is
-            tested on them.
-        data_sets: in words what stands for each of the paper's data sets.
+        exceptions: networks whose relative size differs from the paper's, with the reason; no claim
+            is tested on them.
+        data_sets: what stands in for each of the paper's data sets, in words.
 
     Returns:
         The frames of ``claims.csv`` and ``claims_power.csv``, whose columns `results.schema`

@@ -1,4 +1,4 @@
-"""Collects what the runs of a scale gave in ``cells.csv`` and ``runs.csv``.
+"""Collects the results of a scale's runs in ``cells.csv`` and ``runs.csv``.
 
 Each table has its own part of both files, so that a single table can be built without the others.
 """
@@ -66,7 +66,7 @@ def describe_finished_run(measurements: Measurements, run: Run) -> dict[str, Any
 
 
 def _entries(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The entries below a key of a record; none where it has something else there."""
+    """The entries below a key of a record; none where the key holds something else."""
     entries = record.get(key)
     return entries if isinstance(entries, Mapping) else {}
 
@@ -90,7 +90,7 @@ def last_train_error(plan: Plan, run: Run) -> float | None:
 
 @dataclass(frozen=True)
 class MeasuredTable:
-    """What the runs of a table gave.
+    """The results of a table's runs.
 
     ``cells`` are the table's lines of ``cells.csv``, ``runs`` those of ``runs.csv`` for its runs
     and all of their teachers. ``reasons`` says for each empty cell, by row and column, why it has
@@ -160,7 +160,7 @@ def collect(plan: Plan) -> pd.DataFrame:
     if (repeated := all_runs["run"].duplicated()).any():
         raise InputError(
             f"{all_runs.loc[repeated, 'run'].iloc[0]}: two tables describe this run differently;"
-            f" delete {csv_path(plan.results, 'table_runs', '*')} and call snakemake again"
+            f" delete {csv_path(plan.results, 'table_runs', '*')} and run snakemake again"
         )
     write_csv_file(plan.results, "runs", all_runs)
     joined = pd.concat(cells, ignore_index=True)

@@ -70,7 +70,7 @@ def compare(results: Path, published: Path) -> Comparison:
             or there are fewer than two published seeds.
     """
     if not published.is_dir():
-        raise InputError(f"{published}: no such folder; name published results with --with")
+        raise InputError(f"{published}: no such folder; name the published results with --with")
     own_cells, published_cells = read_cells(results), read_cells(published)
     own_runs, published_runs = read_runs(results), read_runs(published)
     check_recipes(results, published, (own_cells, published_cells), (own_runs, published_runs))
@@ -81,9 +81,13 @@ def compare(results: Path, published: Path) -> Comparison:
         dict(published_runs["predictions_sha256"]),
     )
     if numbers.empty:
-        raise InputError(f"{results}: has no cell of {published}; name results of its scale")
+        raise InputError(
+            f"{results}: shares no cell with {published}; name results of the same scale"
+        )
     if numbers["published_seeds"].min() < 2:
-        raise InputError(f"{published}: one seed has no spread to compare with; it needs two")
+        raise InputError(
+            f"{published}: one seed has no spread to compare with; at least two are needed"
+        )
     columns = compare_columns(
         _tested_values(results, own_cells), _tested_values(published, published_cells), numbers
     )
@@ -187,15 +191,15 @@ def _values_by_row(
 def pooled_difference(
     own: NDArray[np.float64], published: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """Mean standardised difference of rows (rows, k) to (rows, n) over seeds, and its p-value.
+    """Mean standardised difference between rows (rows, k) and (rows, n), and its p-value.
 
     Each row is divided by its standard deviation over all k + n seeds, and the rows are averaged
-    for each seed; then follows a t-test of two samples with k + n − 2 degrees of freedom. The unit
-    is the seed, so that rows may share runs and depend on each other in any way. Seeds are taken to
+    for each seed; a two-sample t-test with k + n − 2 degrees of freedom follows. The unit is the
+    seed, so rows may share runs and depend on each other in any way. Seeds are taken to
     be independent draws from one joint normal distribution of the rows; then the distribution of
     the standardised rows is spherical over the seeds, and the t-test is exact. Where the same seed
     gives similar numbers on both sides, as with the same code on another machine, the p-value is
-    too large, never too small. NaN where seeds do not vary: errors are counts, so that equal ones
+    too large, never too small. NaN where seeds do not vary: errors are counts, so equal ones
     have no spread to compare with.
     """
     everything = np.concatenate([own, published], axis=1)

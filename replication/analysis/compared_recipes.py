@@ -23,7 +23,7 @@ NO_RESULT = {
     *("exceptions", "teacher_at_chance", "logit_cache_limit_gib"),
     *MACHINE,
 }
-"""Keys of a scale that determine no run's result, so that they explain no difference."""
+"""Keys of a scale that determine no run's result, and so explain no difference."""
 SHOWN_KEYS = 3
 """Differing keys that are listed by name."""
 
@@ -58,9 +58,9 @@ def check_recipes(
         ]
     if differing:
         raise InputError(
-            f"{results}: {len(differing)} of {len(common)} cells come from other recipes than in"
-            f" {published}, such as {', '.join(differing[0])} ({_explanation(*scales)}); compare"
-            " results of the same recipes"
+            f"{results}: {len(differing)} of {len(common)} cells come from recipes that differ from"
+            f" those in {published}, such as {', '.join(differing[0])} ({_explanation(*scales)});"
+            " compare results of the same recipes"
         )
 
 
@@ -118,7 +118,7 @@ def _explanation(own: Mapping[str, Any], published: Mapping[str, Any]) -> str:
     ]
     if not names:
         return (
-            "their scales are equal, so that a table, an objective's source or the version of the"
-            " code differs"
+            "their scales are equal, so a table, an objective's source or the version of the code"
+            " must differ"
         )
     return f"their scales differ in {first_of(names, SHOWN_KEYS)}"

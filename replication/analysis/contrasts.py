@@ -1,6 +1,6 @@
 """What a claim compares, by seed: the reference of students, and the unit of analysis.
 
-What a run is, its line in ``runs.csv`` says; its id is only a name.
+A run is what its line in ``runs.csv`` says that it is; its id is only a name.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from replication.results.csv_columns import CELL_AND_SEED_KEY
 from replication.results.csv_files import check_members, split_members
 
 TREATMENT = ["dataset", "network", "recipe_hash"]
-"""What label-trained runs have in common that count as one reference."""
+"""What label-trained runs that count as one reference have in common."""
 RUN_PROPERTIES = [*TREATMENT, "objective", "seed", "lineage_seed", "root_teacher"]
 """The columns of ``runs.csv`` that are read here."""
 
@@ -48,8 +48,8 @@ class CellValues:
     A student's own teacher is one of several label-trained networks of its seed, where tables such
     as `controls` train more, and no better a reference than the others. A label-trained cell
     therefore counts as the mean over all label-trained runs of its network, data set, recipe and
-    seed, as far as every seed of the comparison has them: each seed has as many. The differences of
-    a seed contain what the teacher and its student have in common, so that a t-test over seeds
+    seed that every seed of the comparison has, so that all seeds have equally many. The differences
+    of a seed contain what the teacher and its student have in common, so a t-test over seeds
     accounts for it.
     """
 
@@ -111,7 +111,7 @@ class CellValues:
     def reference_sizes(self, cells: Iterable[CellKey]) -> dict[str, int]:
         """How many label-trained runs each seed of a comparison has, by network and data set.
 
-        Of those cells that are label-trained; the comparison is of all of the cells.
+        Only label-trained cells count; the comparison is of all of the cells.
         """
         compared = list(cells)
         seeds = self.common_seeds(compared)

@@ -1,7 +1,7 @@
 """Measures whether a scale is a fair test of the paper: the paper's premises as criteria.
 
 The sizes of the networks are known before any run. Errors and divergences are those of the runs
-that are finished, also in the middle of a sweep.
+that are finished, even in the middle of a sweep.
 """
 
 from collections import defaultdict
@@ -38,7 +38,7 @@ from replication.results.schema import CSV_FILES
 
 @dataclass(frozen=True)
 class NetworkMeasurements:
-    """What the runs of one data set and network gave, for the criteria; NaN where there are none.
+    """What the criteria need from the runs of one data set and network; NaN where there are none.
 
     ``seeds`` counts the runs that were trained on labels, and ``parameters`` are the network's, if
     one of them is finished. ``train_error`` and ``test_error`` are their mean errors in percent.

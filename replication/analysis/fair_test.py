@@ -67,14 +67,14 @@ ROOM = Criterion(
     "generation 0 has a test error of at least {0:g} %, and of at most {1:g} % of that of guessing,"
     " whose error is (C − 1)/C for C classes",
     "test error of at least {0:g} %, and at most {1:g} % of that of guessing",
-    "below there is little to gain; above labels are hardly learnt",
+    "below that, there is little to gain; above it, the labels are hardly learnt",
     "a network that is trained on labels",
 )
 SCHEDULE = Criterion(
     "schedule",
     (10,),
     "the divergence of BAN’s students from their teachers (nats per training image) changes by less"
-    " than {0:g} % from the last but one tenth of the epochs to the last tenth (of at least two"
+    " than {0:g} % from the second-to-last tenth of the epochs to the last tenth (of at least two"
     " epochs each)",
     "students that change by less than {0:g} % at the end of their training",
     "a student needs longer than its teacher; single epochs differ too much to be compared",

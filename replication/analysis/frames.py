@@ -1,4 +1,4 @@
-"""What the figures of §3.2 draw, of the runs of Table 2: small frames in ``frames/``.
+"""What the figures of §3.2 show of the runs of Table 2: small frames in ``frames/``.
 
 * ``learning_curves.csv``: by row, column and epoch, each metric's mean over the seeds, and their
   lowest and highest value;
@@ -38,7 +38,7 @@ DIGITS = "%.5g"
 
 
 def build_frames(plan: Plan) -> None:
-    """Write the frames; raises InputError as `frame_files`, and where the scale has no Table 2."""
+    """Write the frames; raises InputError like `frame_files`, and if the scale has no Table 2."""
     plan.table_cells(TABLE)
     for file, text in frame_files(plan.results).items():
         files.write_text(file, text)
@@ -79,11 +79,11 @@ def _of_runs(results: Path, cells: pd.DataFrame, name: str, *columns: str) -> pd
     frames = []
     for row, column, run in cells[["row", "column", "run"]].itertuples(index=False):
         file = results / "runs" / run / name
-        frame = read_csv(file, "call snakemake again")
+        frame = read_csv(file, "run snakemake again")
         if missing := [name for name in columns if name not in frame]:
             raise InputError(
-                f"{file}: without {', '.join(missing)}, written by another version; delete the"
-                " run's run.json and call snakemake"
+                f"{file}: lacks {', '.join(missing)}, because another version wrote it; delete the"
+                " run's run.json and run snakemake again"
             )
         frames.append(frame[[*columns]].assign(row=row, column=column))
     return pd.concat(frames) if frames else pd.DataFrame(columns=["row", "column", *columns])

@@ -1,7 +1,7 @@
 """Intervals of the primary claims over test items, beside those over seeds.
 
-All seeds share one test set, so that an interval over seeds says nothing about other items. Which
-items each cell classifies correctly stands in ``correct.safetensors``; no predictions are needed.
+All seeds share one test set, so an interval over seeds says nothing about other items. Which items
+each cell classifies correctly is recorded in ``correct.safetensors``; no predictions are needed.
 """
 
 from collections.abc import Mapping
@@ -60,7 +60,7 @@ def difference_by_item(contrast: Weights, correct: CorrectBySeed) -> NDArray[np.
     """The weighted sum of cells' errors for each test image (n,), in percent, over the seeds.
 
     It is the mean over the seeds that all of the cells have, of each student with its own teacher.
-    None where the cells have no seed in common, or other test images.
+    None where the cells have no seed in common, or different test images.
     """
     by_seed = [correct.get(cell, {}) for cell in contrast]
     common = sorted(set.intersection(*({*seeds} for seeds in by_seed)))
@@ -78,7 +78,7 @@ def item_intervals(scale: Scale, claims: Claims, correctness: Correctness) -> pd
     It is NaN where cells are not measured.
 
     Args:
-        scale: what stands for the paper's data sets.
+        scale: what stands in for the paper's data sets.
         claims: the claims of the scale.
         correctness: which test images each cell classifies correctly, by cell and seed.
     """

@@ -53,12 +53,12 @@ class Measurements:
         return self.records[run.id]
 
     def predicted(self, run: Run) -> Predictions:
-        """A run's predictions; raises as `record`, or if they are not those of ``run.json``."""
+        """A run's predictions; raises like `record`, or if they are not those of ``run.json``."""
         if run.id not in self.predictions:
             folder = self.plan.folder(run)
             predictions, file = read_predictions(folder), folder / PREDICTIONS
             if files.checksum(file, RETRAIN) != self.record(run)["checksums"][PREDICTIONS]:
-                raise InputError(f"{file}: the checksum is not that in {RECORD}; {RETRAIN}")
+                raise InputError(f"{file}: the checksum is not the one in {RECORD}; {RETRAIN}")
             self.predictions[run.id] = predictions
         return self.predictions[run.id]
 
@@ -70,7 +70,7 @@ class Measurements:
         return measure([self.predicted(run) for run in members], part, mean_of)
 
     def rows(self, cell: Cell) -> list[dict[str, object]]:
-        """A cell's lines in ``cells.csv``, one per seed; raises as `record` and `check_alike`."""
+        """A cell's lines in ``cells.csv``, one per seed; raises like `record` and `check_alike`."""
         self.check_alike(cell)
         return [
             {
@@ -99,7 +99,7 @@ class Measurements:
             if len(first_runs) > 1:
                 two = " and ".join(f"{value} in {run.id}" for value, run in first_runs.items())
                 raise InputError(
-                    f"cannot average runs of different {what} ({two}); delete the wrong ones and"
+                    f"cannot average runs with different {what} ({two}); delete the wrong ones and"
                     " run snakemake again"
                 )
 

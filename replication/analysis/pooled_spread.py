@@ -1,8 +1,8 @@
 """The spread over seeds that the cells of a table share, for intervals from few seeds.
 
 Two seeds leave one degree of freedom in a cell, and an interval of nine standard deviations on
-either side. The cells of a table are trained alike, so that their residuals together tell the
-spread of each of them. docs/explanation/statistics.md shows how often such intervals cover the
+either side. The cells of a table are trained alike, so their residuals together tell the spread
+of each of them. docs/explanation/statistics.md shows how often such intervals cover the
 truth.
 """
 
@@ -43,7 +43,7 @@ class SpreadInterval(NamedTuple):
 
 
 def summarise_together(cells: Sequence[Samples]) -> list[SpreadInterval]:
-    """Summarise cells of one table and one metric, in their order; each has a value at least.
+    """Summarise cells of one table and one metric, in their order; each has at least one value.
 
     Cells with fewer than five seeds share one spread: the root of the sum of their squared
     residuals over the sum of their degrees of freedom. Where the spreads of two kinds of networks

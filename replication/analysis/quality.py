@@ -180,14 +180,14 @@ def _read_predictions(
         if not np.array_equal(predictions["labels"], members[0]["labels"]):
             raise InputError(
                 f"{join_members(run.id for run in runs)}: the predictions of its networks and of"
-                " their teacher are for different items; delete the wrong runs and call snakemake"
+                " their teacher are for different items; delete the wrong runs and run snakemake"
                 " again"
             )
     return members, teacher
 
 
 def summarise_quality(frame: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and interval over the seeds, and the paired difference to generation 0.
+    """Mean and interval over the seeds, and the paired difference from generation 0.
 
     `frame` is ``quality.csv.gz`` and `runs` is ``runs.csv``, indexed by run. Returns the lines of
     ``tables/quality.csv``: one per cell and metric, Table 2 first. Agreement and KL have no

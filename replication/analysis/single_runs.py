@@ -40,7 +40,7 @@ def single_run_verdict(difference: float, region: Region, chance: float) -> str:
 def paper_alone(claims: Claims, name: str) -> str:
     """What the paper's own runs say about a claim, one of `SINGLE_RUN_VERDICTS`.
 
-    Their spread is known on the data set of the replicates alone; the verdict does not apply to
+    Their spread is known only on the data set of the replicates; the verdict does not apply to
     claims on other data, or without printed numbers.
     """
     claim = claims.file.claims[name]

@@ -25,7 +25,7 @@ def power(
         std: standard deviation of the difference over the seeds, summed over the strata.
         n: seeds of each stratum.
         region: where the claim puts the difference, in the unit of `effect`.
-        level: of the two-sided test.
+        level: the level of the two-sided test.
         strata: number of independent parts, each with n − 1 degrees of freedom.
     """
     freedom = strata * (n - 1)

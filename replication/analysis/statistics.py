@@ -1,4 +1,4 @@
-"""Statistics of a cell: intervals over seeds, the paired difference to the teacher, the verdict.
+"""Statistics of a cell: intervals over seeds, the paired difference from the teacher, the verdict.
 
 docs/explanation/statistics.md has the reasons and the error rates.
 """
@@ -63,7 +63,7 @@ def variance(values: ArrayLike) -> Array:
 def summarise_strata(values: ArrayLike) -> Summary[Array]:
     """Summarise the sum over k independent strata: (…, k, n) → arrays of shape (…).
 
-    A stratum has an effect of its own and n values of the same spread, so that the t-test against 0
+    A stratum has an effect of its own and n values of the same spread, so the t-test against 0
     has k (n − 1) degrees of freedom. ``std`` is that of the sum of one value of each stratum.
     """
     numbers = np.asarray(values, dtype=float)

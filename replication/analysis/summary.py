@@ -51,7 +51,7 @@ def statistics_of_cells(cells: Sequence[CellSamples]) -> list[dict[str, Any]]:
     """Statistics of cells of one table and one metric, by the names of their columns.
 
     They are `LEVELS`, ``n``, `DIFFERENCES` and ``spread``. Differences are paired by seed: each
-    student to the teacher of its own lineage. A number that does not exist is None, or NaN where
+    student from the teacher of its own lineage. A number that does not exist is None, or NaN where
     there are too few seeds for it.
     """
     lines: list[dict[str, Any]] = [
@@ -155,7 +155,7 @@ def verdict_counts(frame: pd.DataFrame, by: str, verdicts: Sequence[str]) -> pd.
 
 
 def _differences(cell: CellSamples) -> dict[int, float]:
-    """The difference to the teacher by seed."""
+    """The difference from the teacher by seed."""
     return {seed: value - cell.teachers[seed] for seed, value in cell.values.items()}
 
 

@@ -7,7 +7,7 @@ from replication.config.scale import Scale
 
 
 def describe_data_sets(scale: Scale) -> dict[str, str]:
-    """What stands for each of the paper's data sets at a scale, in plain words.
+    """What stands in for each of the paper's data sets at a scale, in plain words.
 
     For example ``pairs of Fashion-MNIST items, 7×14 pixels``. Made from the scale alone, without
     the data, so that a publication can be checked anywhere.
@@ -31,5 +31,5 @@ def _describe(dataset: AnyDataset, scale: Scale) -> str:
 
 
 def tested_on(data_sets: Mapping[str, str], roles: Iterable[str]) -> str:
-    """What a claim on these of the paper's data sets was tested on; their names if unknown."""
+    """What a claim on these data sets of the paper was tested on; their names if unknown."""
     return " and ".join(data_sets.get(role, role) for role in roles)

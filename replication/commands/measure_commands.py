@@ -11,16 +11,16 @@ from replication.plan.selection import full_table_name
 
 
 def table(
-    names: Annotated[list[str], typer.Argument(help="Tables of the paper: 2, or table2.")],
+    names: Annotated[list[str], typer.Argument(help="Tables of the paper, such as 2 or table2.")],
     configfile: ConfigFiles = None,
     allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", help="Succeed although some cells stay empty.")
+        bool, typer.Option("--allow-missing", help="Succeed even if some cells stay empty.")
     ] = False,
     results: ResultsRoot = RESULTS,
 ) -> None:
     """Measure the cells of tables and write them as csv, Markdown, HTML and LaTeX.
 
-    A cell whose runs are not all there stays empty, and the text below the table says why.
+    A cell whose runs are not all finished stays empty, and the text below the table says why.
     """
     plan = read_plan_of(configfile, results)
     names = [full_table_name(name) for name in names]
@@ -31,13 +31,13 @@ def table(
     empty_cells = sum(build_tables(plan, names).values())
     if empty_cells and not allow_missing:
         raise InputError(
-            f"{empty_cells} cells stay empty for the reasons above; fix them and call again, or"
-            " accept them with --allow-missing"
+            f"{empty_cells} cells stay empty for the reasons above; fix them and run the command"
+            " again, or accept them with --allow-missing"
         )
 
 
 def scale(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
-    """Write scale.json, which says by which scale the results beside it were planned."""
+    """Write scale.json, which records the scale that the results beside it were planned with."""
     plan = read_plan_of(configfile, results)
     from replication.results.scale_file import write_scale
 
@@ -64,7 +64,7 @@ def quality(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> N
 
 
 def frames(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
-    """Average over the seeds what the figures of dark knowledge show of the runs of Table 2."""
+    """Average over the seeds what the dark-knowledge figures show of the runs of Table 2."""
     plan = read_plan_of(configfile, results)
     from replication.analysis.frames import build_frames
 
@@ -91,8 +91,8 @@ def claim(
 ) -> None:
     """Decide one claim from the runs that it is measured on, without the rest of the scale.
 
-    The other primary claims count as not measured in the correction of its p-values, so that the
-    verdict can be more cautious than that of the whole scale, and the difference is the same.
+    The other primary claims count as not measured in the correction of its p-values, so the verdict
+    can be more cautious than that of the whole scale. The difference is the same.
     """
     from replication.plan.claim_part import part_of_claim
 
@@ -116,7 +116,7 @@ def criteria(
     """Check whether a scale is a fair test of the paper.
 
     The sizes of the networks are known before any run; errors and divergences are those of the runs
-    that are finished, also in the middle of a sweep.
+    that are finished, even in the middle of a sweep.
     """
     plan = read_plan_of(configfile, results)
     from replication.analysis.criteria import measure_criteria

@@ -1,4 +1,4 @@
-"""The commands that look ahead and look on: what a scale trains, and how far it is."""
+"""The commands that look ahead and watch: what a scale trains, and how far it has got."""
 
 import json
 from dataclasses import asdict
@@ -23,7 +23,7 @@ def plan(
         str | None, typer.Option(help="Plan these seeds instead of the scale's: 0-4,7.")
     ] = None,
     devices: Annotated[
-        str, typer.Option(help="Print the least time with so many trainings at once.")
+        str, typer.Option(help="Print the least time with this many training runs at once.")
     ] = "1,8,64",
     tflops: Annotated[
         float | None,
@@ -81,7 +81,7 @@ def status(
 
 
 def check(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
-    """Check what can be checked before the first training; Snakemake does so at every start.
+    """Check what can be checked before the first training; Snakemake does so whenever it starts.
 
     Claims have to fit the tables; notebooks need their kernels; objectives of your own are imported
     and called on random logits; networks are built for the shape of the data, as far as it is
@@ -95,4 +95,4 @@ def check(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> Non
     runs = runs_to_check(planned)
     check_parts(planned, runs)
     tried = f"; the networks, losses or weights of {len(runs)} runs were tried" if runs else ""
-    print(f"scale {planned.scale.scale}: no mistake found{tried}")
+    print(f"scale {planned.scale.scale}: no mistakes found{tried}")

@@ -58,7 +58,7 @@ def publish(
         Path | None, typer.Option(help="The folder to write. [default: published/<scale>]")
     ] = None,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Run the trained networks on the data again before.")
+        bool, typer.Option("--deep", help="Run the trained networks on the data again first.")
     ] = False,
 ) -> None:
     """Verify finished results and publish them as an RO-Crate, without weights and predictions."""
@@ -74,7 +74,7 @@ def derive(
         bool, typer.Option(help="Execute the notebooks as well, which draw the figures.")
     ] = True,
 ) -> None:
-    """Write everything again that follows from the csv files, without the runs.
+    """Write again everything that follows from the csv files, without the runs.
 
     These are tables, claims, criteria, the first page, notebooks and figures. The checksums of a
     publication are renewed.
@@ -167,8 +167,8 @@ def docs(
 ) -> None:
     """Write the published results into README.md, docs/results.md and their figure.
 
-    Call it in a clone of the repository after published results have changed. What stands between
-    two markers of a document is replaced. The command prints the files that have changed.
+    Run it in a clone of the repository after published results have changed. The text between two
+    markers of a document is replaced. The command prints the files that have changed.
     """
     from replication.report.documents import write_documents
 
@@ -179,7 +179,7 @@ def docs(
 def summary(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> None:
     """Say in a few lines what the results of a scale can and cannot tell, and where they are.
 
-    Of a study, the command also prints the tables and the evidence on each claim.
+    For a study, the command also prints the tables and the evidence on each claim.
     """
     plan = read_plan_of(configfile, results)
     from replication.report.outcome import describe_outcome
@@ -188,7 +188,7 @@ def summary(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> N
     print(describe_study(plan) if is_study(plan) else describe_outcome(plan), flush=True)
     published = PUBLISHED / plan.scale.scale
     if published.is_dir():
-        # A comparison informs; it does not make the results that are there a failure.
+        # A comparison only informs: if it fails, the results themselves have not.
         try:
             print(_compare(plan.results, published)[1])
         except InputError as problem:

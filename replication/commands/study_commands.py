@@ -20,7 +20,7 @@ def new(
     folder: Annotated[Path, typer.Argument(help="The folder of the study.")],
     images: Annotated[
         Path | None,
-        typer.Option(help="A folder with train/<class>/ and test/<class>/ of images."),
+        typer.Option(help="A folder of images, in train/<class>/ and test/<class>/."),
     ] = None,
     npz: Annotated[
         Path | None, typer.Option(help="A file with x_train, y_train, x_test and y_test.")
@@ -46,7 +46,7 @@ def new(
     source = _one_source(images, npz, torchvision)
     if source is None:
         print(*create_study(folder), sep="\n")
-        print(f"Next: edit {folder}/study.yaml, or put images into {folder}/images; then call")
+        print(f"Next: edit {folder}/study.yaml, or put images into {folder}/images; then run")
         print(f"  {run_it}")
         return
     from replication.config.study_proposal import propose_study
@@ -62,7 +62,7 @@ def new(
 
 
 def _one_source(images: Path | None, npz: Path | None, torchvision: str | None) -> Source | None:
-    """Where the images are that one of the options names; None if there is none.
+    """The place of the images that one of the options names; None if no option is given.
 
     Raises:
         InputError: two options are given, or the folder has no image to look at.
@@ -70,7 +70,7 @@ def _one_source(images: Path | None, npz: Path | None, torchvision: str | None) 
     options = {"--images": images, "--npz": npz, "--torchvision": torchvision}
     given = [option for option, place in options.items() if place]
     if len(given) > 1:
-        raise InputError(f"{' and '.join(given)}: name one of them, where the images are")
+        raise InputError(f"{' and '.join(given)}: use only one, which says where the images are")
     if images:
         from replication.data.own_image_source import folder_source
 
@@ -98,5 +98,5 @@ def schema(
         return
     if name not in SCHEMA_MODELS:
         known = ", ".join([*SCHEMA_MODELS, "results"])
-        raise InputError(f"{name}: no such schema; there are: {known}")
+        raise InputError(f"{name}: no such schema; available: {known}")
     print(json.dumps(SCHEMA_MODELS[name].model_json_schema(), indent=2))

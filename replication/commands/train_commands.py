@@ -14,7 +14,7 @@ from replication.plan.plan import RESULTS
 
 def data(
     name: Annotated[
-        str | None, typer.Argument(help="A data set. Without it: all data sets of the scale.")
+        str | None, typer.Argument(help="A data set; without it, all data sets of the scale.")
     ] = None,
     configfile: ConfigFiles = None,
     output: Annotated[
@@ -29,7 +29,7 @@ def data(
     datasets = {run.dataset.name: run.dataset for run in plan.runs.values()}
     if name is not None and name not in datasets:
         raise InputError(
-            f"{name}: no data set of scale {plan.scale.scale}; it uses {', '.join(datasets)}"
+            f"{name}: not a data set of scale {plan.scale.scale}; it uses {', '.join(datasets)}"
         )
     if output and name is None:
         raise InputError(f"--output {output}: describes one data set; name it before the options")
@@ -49,13 +49,13 @@ def data(
         print(f"{description['name']}: {size}{counts}; sha256 {description['sha256']}")
         for remark in remark_on(dataset.name, root, dataset.sizes, prepared):
             print(remark)
-        # What is wrong with a network or its weights is said here, and not after other trainings.
+        # What is wrong with a network or its weights is reported here, not after other runs.
         check_parts_on(plan, dataset.name, prepared)
         if stale := runs_on_other_data(plan, dataset.name, description["sha256"]):
             print(
-                f"{dataset.name}: {len(stale):,} finished runs were trained on other data than"
-                " these and are stale; restore the data, or delete the run.json of each and call"
-                f" snakemake again, which trains them anew: {', '.join(run.id for run in stale)}"
+                f"{dataset.name}: {len(stale):,} finished runs were trained on data other than"
+                " these and are stale; restore the data, or delete the run.json of each and run"
+                f" snakemake again, which retrains them: {', '.join(run.id for run in stale)}"
             )
         if output:
             write_text(output, json.dumps(description, indent=2) + "\n")
@@ -69,7 +69,7 @@ def train(
     ] = 1,
     results: ResultsRoot = RESULTS,
 ) -> None:
-    """Train one run. Its teacher has to be trained already.
+    """Train one run, whose teacher must have been trained already.
 
     A run that was interrupted continues from its last checkpoint.
     """

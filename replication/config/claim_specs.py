@@ -1,4 +1,4 @@
-"""What stands in ``claims.yaml``: the cells that a claim compares, and what it says about them."""
+"""The content of ``claims.yaml``: the cells that a claim compares, and what it says about them."""
 
 import math
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ Source = Literal["paper", "prose", "reading", "ours"]
 Fraction = Annotated[Number, Field(gt=0, lt=1)]
 
 SMALLEST_EFFECT = 0.01
-"""Smallest effect of interest as a fraction of the right side's mean, if a claim has no own one."""
+"""Smallest effect of interest as a fraction of the right side's mean, if a claim sets none."""
 
 
 class Region(NamedTuple):
@@ -84,7 +84,7 @@ class ClaimSpec(StrictModel):
     statement: Name = Field(description="What is claimed, in our words, on one line.")
     left: SideSpec = Field(description="What the claim is about.")
     right: SideSpec = Field(description="What it is compared with.")
-    expect: Expectation = Field(description="Where the left lies.")
+    expect: Expectation = Field(description="Where the left side lies relative to the right.")
     source: Source = Field(
         "ours",
         description="paper: its numbers say it; prose: it says so in words; reading: this suite's"
@@ -142,7 +142,7 @@ class ClaimsFile(StrictModel):
     @model_validator(mode="after")
     def _replicates_are_two(self) -> Self:
         if self.replicates and len(self.replicates.columns) != 2:
-            raise ValueError("`replicates` has two columns: the same treatment under two seeds")
+            raise ValueError("`replicates` needs two columns: the same treatment under two seeds")
         return self
 
     @model_validator(mode="after")
@@ -158,7 +158,7 @@ class ClaimsFile(StrictModel):
         for name, claim in self.claims.items():
             other = names.setdefault(claim.heading, name)
             if other != name and claim.title:
-                raise ValueError(f"`claims.{name}.title`: `{other}` has the same; change one")
+                raise ValueError(f"`claims.{name}.title`: `{other}` has the same title; change one")
         return self
 
     def is_primary(self, name: str) -> bool:

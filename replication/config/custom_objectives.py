@@ -1,6 +1,6 @@
 """Objectives of one's own: ``module:function``, from the study's folder or Python's path.
 
-The plan needs their source alone, so that a changed loss trains again; a training imports them.
+The plan needs only their source, to train again when a loss changes; a training imports them.
 """
 
 import re
@@ -65,7 +65,7 @@ def find_source(name: str, folder: Path = Path()) -> Path:
     """The file of the module, which is not imported.
 
     Raises:
-        InputError: it is neither in the folder nor on Python's path, or no file of Python code.
+        InputError: it is neither in the folder nor on Python's path, or not a file of Python code.
     """
     module = name.partition(":")[0]
     file = find_module(module, folder)

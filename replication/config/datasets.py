@@ -29,7 +29,7 @@ PLACES = ("folder", "npz", "torchvision")
 BALANCED = Field(
     False,
     description="Take the same number of training images, and of `items`, of every class, or as"
-    " near to it as can be.",
+    " close to that as possible.",
 )
 
 
@@ -95,8 +95,8 @@ class OwnImages(Dataset):
     )
     resize: Literal["crop", "pad", "stretch"] | None = Field(
         None,
-        description="How images of other sizes are brought to `size`: cut at two sides, filled with"
-        " zeros at two sides, or stretched. Without it they are refused.",
+        description="How images of other sizes are brought to `size`: cropped on two sides, padded"
+        " with zeros on two sides, or stretched. Without it they are refused.",
     )
     channels: Count | None = Field(
         None,
@@ -115,7 +115,7 @@ class OwnImages(Dataset):
         if self.folder and not (self.size and self.channels):
             raise ValueError("a `folder` needs `size`, which is [height, width], and `channels`")
         if self.folder and self.channels not in (1, 3, 4):
-            raise ValueError("`channels` of a `folder` are 1 (grey), 3 (colour) or 4 (with alpha)")
+            raise ValueError("`channels` of a `folder` must be 1 (grey), 3 (colour) or 4 (alpha)")
         if self.npz and (self.size or self.resize):
             raise ValueError("`size` and `resize` belong to a `folder` or a class of torchvision")
         if self.torchvision and self.channels:
@@ -124,7 +124,7 @@ class OwnImages(Dataset):
             raise ValueError("`size` and `resize` of a class of torchvision belong together")
         if not self.name:
             raise ValueError(
-                f"`{self.folder or self.npz}` has no name, which its runs are named after; name a"
+                f"`{self.folder or self.npz}` has no name that its runs could be named after; use a"
                 " folder below it"
             )
         return self
@@ -179,7 +179,7 @@ class OwnText(Dataset):
     """A text of one's own, and how much of it is used."""
 
     text: Line = Field(
-        description="A text file; 8 tenths are for training, then 1 and 1 for tests."
+        description="A text file: 80 % for training, then 10 % for validation and 10 % for testing."
     )
     words: Count = Field(10_000, description="Vocabulary: the most frequent words.")
     train: Count | None = Field(None, description="Training words; all without this key.")

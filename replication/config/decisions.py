@@ -17,7 +17,7 @@ class Decisions(StrictModel):
     """
 
     ban_l_weighting: Literal["mean", "sum"] = Field(
-        "mean", description="How BAN+L puts its two losses together."
+        "mean", description="How BAN+L combines its two losses."
     )
     dkpp_permutation: Literal["sample and step", "sample", "batch"] = Field(
         "sample and step",
@@ -26,7 +26,7 @@ class Decisions(StrictModel):
     )
     cwtm_weight: Literal["max", "true class"] = Field(
         "max",
-        description="What CWTM weighs a sample by: the teacher's largest probability, or that of"
+        description="What CWTM weights a sample by: the teacher's largest probability, or that of"
         " the true class.",
     )
     ensemble: Average = Field(

@@ -12,10 +12,10 @@ class CheckpointSchedule(StrictModel):
     """When a training saves its state, besides when a signal asks it to stop."""
 
     epochs: int = Field(
-        1, ge=0, description="The state is saved after every so many epochs; with 0 never."
+        1, ge=0, description="Number of epochs between two saves of the state; 0 for none."
     )
     seconds: Positive = Field(
-        600.0, description="It is also saved when so many seconds have passed without a save."
+        600.0, description="It is also saved after this many seconds without a save."
     )
 
 
@@ -25,10 +25,10 @@ class Resources(StrictModel):
     threads: int = Field(1, ge=1, le=1024, description="Threads of the CPU.")
     gpu_slots: Count = Field(
         GPU_SLOTS,
-        description="Share of a GPU, of which a whole one has 8; with 1, eight trainings share it.",
+        description="Slots of a GPU, which has 8 in all; with 1, eight training runs share it.",
     )
-    # Room for two trainings of 0.8 GB: until git, called for the commit, replaces its copy of the
-    # training, Slurm counts both.
+    # Room for two processes of 0.8 GB: git, which is called for the commit, starts as a copy of the
+    # training, and until it has replaced that copy, Slurm counts both.
     memory_mb: Count = Field(
         3000, description="Main memory in MB for the first attempt; each further one doubles it."
     )

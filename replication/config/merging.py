@@ -7,14 +7,14 @@ from replication.config.yaml_model import merge
 from replication.data.specs import TEXT_DATASETS
 
 PLACES_OF_DATA = ("folder", "npz", "torchvision", "text")
-"""Keys that say where data of one's own are, each for another kind of data set."""
+"""Keys that say where data of one's own are, each for a different kind of data set."""
 
 
 def merge_scales(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two scales key by key; a data set of another kind replaces the whole entry.
 
-    So ``datasets: {cifar100: {folder: …}}`` can stand instead of a data set that the base has by
-    its name, whose other keys may have no meaning for images of one's own.
+    So ``datasets: {cifar100: {folder: …}}`` can replace a data set that the base gives by its name,
+    whose other keys may have no meaning for images of one's own.
     """
     merged = merge(base, override)
     before, after = base.get("datasets"), override.get("datasets")

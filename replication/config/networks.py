@@ -26,8 +26,12 @@ class NetworkSize(StrictModel):
     1 is the paper's size; a size that a ratio makes fractional is rounded up.
     """
 
-    depth_ratio: RatioString = Field("1", description="Factor of the blocks or layers per stage.")
-    width_ratio: RatioString = Field("1", description="Factor of the channels or hidden units.")
+    depth_ratio: RatioString = Field(
+        "1", description="Factor for the number of blocks or layers per stage."
+    )
+    width_ratio: RatioString = Field(
+        "1", description="Factor for the number of channels or hidden units."
+    )
 
 
 class WideResNetSize(NetworkSize):
@@ -41,14 +45,14 @@ class WideResNetSize(NetworkSize):
 class ResidualStudentSize(StrictModel):
     """Residual students of Table 5; their widths follow from those of their DenseNet teacher."""
 
-    depth_ratio: RatioString = Field("1", description="Factor of the residual units per stage.")
+    depth_ratio: RatioString = Field(
+        "1", description="Factor for the number of residual units per stage."
+    )
     relative_width_ratio: RatioString = Field(
         "1",
-        description="Factor of their widths relative to the teacher's. A DenseNet of few units"
-        " hardly"
-        " widens from stage to stage, so that with a factor of 1 its students have fewer"
-        " parameters,"
-        " relative to the teacher, than in the paper.",
+        description="Factor for their widths relative to the teacher's. A DenseNet with few units"
+        " hardly widens from stage to stage, so with a factor of 1 its students have fewer"
+        " parameters, relative to the teacher, than in the paper.",
     )
 
 
@@ -76,7 +80,7 @@ class LstmSize(StrictModel):
     layers: Count = Field(
         2, description="Layers; the paper's text says 1, its printed 52 M parameters say 2."
     )
-    width_ratio: RatioString = Field("1", description="Factor of the hidden units.")
+    width_ratio: RatioString = Field("1", description="Factor for the number of hidden units.")
     dropout: Probability = Field(0.65, description="Dropout on the non-recurrent connections.")
 
 
@@ -106,7 +110,7 @@ class Networks(StrictModel):
         for name in self.width_ratios:
             spec = getattr(self, NETWORKS[name].family) if name in NETWORKS else None
             if not hasattr(spec, "width_ratio"):
-                raise ValueError(f"no network `{name}` has a width ratio of its own")
+                raise ValueError(f"`{name}` is not a network with a width ratio of its own")
         return self
 
     def options(self, name: str) -> dict[str, Any]:

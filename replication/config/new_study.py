@@ -23,11 +23,11 @@ def create_study(folder: Path, propose: Callable[[], StudyProposal] | None = Non
 
     Raises:
         InputError: the folder is not empty or cannot be written, or its name has other
-            characters than those of a scale, or is that of a scale or publication that is there.
+            characters than those of a scale, or is that of an existing scale or publication.
     """
     name = folder.resolve().name
     if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
-        raise InputError(f"{folder}: name it in lower-case letters, digits, - and _")
+        raise InputError(f"{folder}: use only lower-case letters, digits, - and _ in its name")
     if not folder.as_posix().isprintable():
         raise InputError(f"{folder}: has characters that cannot be printed; choose another folder")
     if {"{", "}"} & {*folder.as_posix()}:
@@ -35,7 +35,7 @@ def create_study(folder: Path, propose: Callable[[], StudyProposal] | None = Non
             f"{folder}: has braces, which Snakemake takes for wildcards; choose another folder"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: exists already; choose another name")
+        raise InputError(f"{folder}: already exists; choose another name")
     if owner := _owner_of(name):
         raise InputError(
             f"{folder}: `{name}` is the name of {owner}, whose results would get mixed up with the"

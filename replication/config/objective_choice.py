@@ -11,7 +11,7 @@ from replication.objectives import OBJECTIVES
 
 def _known(name: str) -> str:
     if name not in OBJECTIVES and not is_custom(name):
-        raise ValueError(f"no objective; write {', '.join(OBJECTIVES)}, or module:function")
+        raise ValueError(f"must be one of {', '.join(OBJECTIVES)}, or module:function")
     return name
 
 
@@ -22,7 +22,7 @@ class ObjectiveChoice(StrictModel):
     __pydantic_extra__: dict[str, Number] = Field(init=False)
 
     name: Annotated[str, AfterValidator(_known)] = Field(
-        description="One of the suite's objectives, or module:function for one of one's own."
+        description="One of the suite's objectives, or module:function for one of your own."
     )
 
     @property

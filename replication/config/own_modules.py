@@ -2,7 +2,7 @@
 
 An objective's module may import others: from the study's folder, from its own package, or from a
 folder on Python's path. What it imports changes what it computes, so all of it is hashed.
-Installed packages and the suite itself are not, which records name by version and commit.
+Installed packages and the suite itself are not: records name them by version and commit.
 """
 
 import ast
@@ -19,9 +19,9 @@ from types import ModuleType
 NEVER_OWN = {__name__.partition(".")[0], "numpy", "timm", "torch", "torchvision"}
 """Packages that are not one's own wherever they lie, such as in a folder on Python's path."""
 NOT_IN_FILES = (PathFinder, BuiltinImporter, FrozenImporter)
-"""Finders of modules that are asked otherwise, or find none that has a file."""
+"""Finders of modules that are asked in another way, or find none that has a file."""
 IMPORTING = ("import_module", "__import__")
-"""Functions that import the module that they are called with the name of."""
+"""Functions that import the module whose name they are called with."""
 INSTALLED = {"site-packages", "dist-packages"}
 """Folders of installed packages."""
 
@@ -51,8 +51,8 @@ def hash_modules(module: str, folder: Path) -> str:
 def own_modules(module: str, folder: Path) -> dict[str, Path]:
     """The files of a module and of all modules of one's own that it imports, by their names.
 
-    They are found in the source, so that those are included that a function imports when it is
-    called. Names that are only known when the program runs are not found.
+    They are found in the source, so those that a function imports when it is called are included.
+    Names that are only known when the program runs are not found.
     """
     files: dict[str, Path] = {}
     waiting = _with_packages(module)
@@ -163,7 +163,7 @@ def _is_own(module: str, file: Path) -> bool:
 
 @lru_cache(maxsize=1000)
 def _imports(source: bytes, package: str) -> tuple[str, ...]:
-    """The dotted names of everything that a source imports; nothing where it is no Python."""
+    """The dotted names of everything that a source imports; nothing where it is not Python."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):

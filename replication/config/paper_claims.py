@@ -122,7 +122,7 @@ def read_claims(folder: Path = TABLES, study: Path | None = None) -> Claims:
         place = find_tables(spec.table, study, folder)
         if not (place / f"{spec.table}.yaml").is_file():
             raise InputError(
-                f"{path}: `{key}`: no table `{spec.table}` in {place}; name one there is"
+                f"{path}: `{key}`: no table `{spec.table}` in {place}; name an existing table"
             )
         if spec.table not in tables:
             tables[spec.table] = read_table(spec.table, place)
@@ -153,10 +153,13 @@ def _check_cell(table: TableSpec, cell: CellKey, place: str) -> None:
     name, row, column = cell
     for kind, named, existing in (("row", row, table.rows), ("column", column, table.columns)):
         if named not in existing:
-            there_are = ", ".join(existing)
-            raise InputError(f"{place}: {name} has no {kind} `{named}`; there are: {there_are}")
+            available = ", ".join(existing)
+            raise InputError(f"{place}: {name} has no {kind} `{named}`; available: {available}")
     if table.is_dash(row, column):
-        raise InputError(f"{place}: {name} has a dash at `{row}` / `{column}`: nothing is measured")
+        raise InputError(
+            f"{place}: {name} has a dash at `{row}` / `{column}`, so nothing is measured there;"
+            " name another cell"
+        )
 
 
 def _check_claim(claims: Claims, name: str, place: str) -> None:
@@ -164,15 +167,15 @@ def _check_claim(claims: Claims, name: str, place: str) -> None:
     claim = claims.file.claims[name]
     kinds = {kind_of(network) for network in claims.networks(claim.contrast())}
     if len(kinds) > 1:
-        raise InputError(f"{place}`: compares errors with perplexities; compare one of them")
+        raise InputError(f"{place}`: compares errors with perplexities; compare only one of them")
     if claim.smallest_effect and not math.isnan(claims.reported_effect(name)):
         raise InputError(
-            f"{place}.smallest_effect`: the paper prints an effect, so that half of it is the"
-            " smallest effect of interest; remove the key"
+            f"{place}.smallest_effect`: the paper prints an effect, so half of it is the smallest"
+            " effect of interest; remove the key"
         )
     if claim.source != "prose" and claims.is_outside_its_region(name):
         difference = claims.reported_difference(name)
         raise InputError(
-            f"{place}`: the paper prints a difference of {difference:+.2f}, which does not say"
-            f" `{claim.expect}`; correct `expect`, or write `source: prose` if its words say it"
+            f"{place}`: the paper prints a difference of {difference:+.2f}, which does not support"
+            f" `{claim.expect}`; correct `expect`, or write `source: prose` if its text says so"
         )

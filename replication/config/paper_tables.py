@@ -39,7 +39,7 @@ class CellReference(StrictModel):
 
 
 class CellSpec(StrictModel):
-    """What stands in a cell: a trained network, one from elsewhere, or an ensemble of its row."""
+    """The content of a cell: a trained network, one from elsewhere, or an ensemble of its row."""
 
     objective: Objective | None = Field(None, description="What the network is trained on.")
     teacher: Name | CellReference | None = Field(
@@ -51,8 +51,8 @@ class CellSpec(StrictModel):
     )
     seed_offset: Seed = Field(
         0,
-        description="Added to the seed: another run of a treatment. It has to lead past every other"
-        " seed, as 1000 does, because no run may serve two seeds.",
+        description="Added to the seed: another run of a treatment. It must be large enough to miss"
+        " every other seed, as 1000 does, because no run may serve two seeds.",
     )
     share_ends: bool = Field(
         False, description="Copy first and last layer from the teacher and freeze them (Table 5)."
@@ -81,7 +81,7 @@ class CellSpec(StrictModel):
     def _is_one_thing(self) -> Self:
         choices = self.objective, self.ensemble, self.weights
         if sum(choice is not None for choice in choices) != 1:
-            raise ValueError("a cell has exactly one of `objective`, `ensemble` and `weights`")
+            raise ValueError("a cell needs exactly one of `objective`, `ensemble` and `weights`")
         if self.ensemble and (self.teacher or self.network or self.seed_offset or self.share_ends):
             raise ValueError("an ensemble has no teacher, network, seed offset or shared layers")
         if self.weights and (self.teacher or self.seed_offset or self.share_ends):
@@ -98,7 +98,7 @@ class CellSpec(StrictModel):
                 " here sees the study's normalisation"
             )
         if len(self.mean or ()) != len(self.std or ()):
-            raise ValueError("`mean` and `std` need a number for each channel, both of them")
+            raise ValueError("`mean` and `std` both need one number for each channel")
         return self
 
     @property
@@ -133,27 +133,26 @@ class TableSpec(StrictModel):
 
     title: Name
     dataset: FolderName = Field(
-        description="A key of the scale's `datasets`: the paper's data set that one stands for."
+        description="A key of the scale's `datasets`, which name the paper's data sets."
     )
     columns: dict[Name, CellSpec] = Field(min_length=1)
     rows: dict[Name, RowSpec] = Field(min_length=1)
     variants: dict[FolderName, dict[str, Any]] = Field(
         {},
         description="Keys of the scale that are different for the cells of a variant, by the"
-        " variant's name; below `multiply` stand factors of the scale's own numbers.",
+        " variant's name; `multiply` holds factors for the scale's own numbers.",
     )
     contrasts: dict[Name, Annotated[dict[Name, Number], Field(min_length=2)]] = Field(
         {},
         description="Weighted sums of columns, taken seed by seed, by their names; the weights of"
-        " each"
-        " sum to zero.",
+        " each sum add up to zero.",
     )
     hidden: tuple[Name, ...] = Field((), description="Columns that are measured but not shown.")
     transposed: bool = Field(False, description="Whether rows are shown as columns.")
     notes: tuple[Line, ...] = ()
 
     def cell(self, row: str, column: str) -> CellSpec:
-        """What stands in a cell: the row's own definition, or the column's."""
+        """The content of a cell: the row's own definition, or the column's."""
         return self.rows[row].cells.get(column) or self.columns[column]
 
     def network(self, row: str, column: str) -> str:
@@ -187,7 +186,7 @@ class TableSpec(StrictModel):
         return (self.rows[row].reported or {}).get(column)
 
     def is_dash(self, row: str, column: str) -> bool:
-        """Whether the paper prints a dash there, so that there is nothing to measure."""
+        """Whether the paper prints a dash there, so there is nothing to measure."""
         spec = self.rows[row]
         if column in spec.cells and spec.cells[column] is None:
             return True
@@ -204,15 +203,15 @@ def find_tables(name: str, study: Path | None, folder: Path = TABLES) -> Path:
     """The folder of a table: ``tables/`` of a study that has it, else the suite's ``folder``.
 
     Raises:
-        InputError: neither has it, and the study's folder is not there.
+        InputError: neither has it, and the study's folder does not exist.
     """
     own_folder, file = study / "tables" if study else folder, f"{name}.yaml"
     if (own_folder / file).is_file():
         return own_folder
     if study and not study.is_dir() and not (folder / file).is_file():
         raise InputError(
-            f"{study}: no such folder; the study has its table {name} there; put it back, or call"
-            " this from the folder that it lies in"
+            f"{study}: no such folder, which should have the study's table {name}; put it back, or"
+            " run this from the folder that contains it"
         )
     return folder
 
@@ -225,10 +224,10 @@ def read_table(name: str, folder: Path = TABLES) -> TableSpec:
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        # Beside the tables lie the claims about them.
+        # The claims about the tables are in the same folder.
         names = {file.stem for file in folder.glob("*.yaml")} - {"claims"}
         known = ", ".join(sorted(names)) or "none"
-        raise InputError(f"{path}: no such table; there are: {known}")
+        raise InputError(f"{path}: no such table; available: {known}")
     table = validate(TableSpec, read_yaml(path), str(path))
     if problem := next(_problems(table), None):
         raise InputError(f"{path}: {problem}")
@@ -257,7 +256,7 @@ def _problems(table: TableSpec) -> Iterator[str]:
             if spec.reported is None or column in spec.reported:
                 continue
             if table.columns[column].printed:
-                yield f"`rows.{row}.reported`: column `{column}` is missing; null is a dash"
+                yield f"`rows.{row}.reported`: column `{column}` is missing; write null for a dash"
         for column in table.columns:
             if not table.is_dash(row, column):
                 for problem in _problems_of_cell(table, row, column):
@@ -272,7 +271,7 @@ def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
             f" timm:{network} for one of timm's"
         )
     if table.arguments(row, column) and not network.startswith(f"{TIMM}:"):
-        yield f"`arguments` are for timm's networks; the scale's `networks` sizes `{network}`"
+        yield f"`arguments` are for timm's networks; size `{network}` in the scale's `networks`"
     if cell.arguments and not cell.network:
         yield "`arguments` without a `network`; put them in the row"
     if cell.variant is not None and cell.variant not in table.variants:
@@ -291,6 +290,6 @@ def _problems_of_cell(table: TableSpec, row: str, column: str) -> Iterator[str]:
         if table.is_dash(*at) or table.cell(*at).ensemble:
             yield f"{name} is not a trained network"
         if at in seen:
-            yield f"{name} learns from itself; a lineage ends at `label`"
+            yield f"{name} learns from itself; a lineage has to end at `label`"
         seen.add(at)
         teacher = table.teacher(*at)

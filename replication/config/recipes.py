@@ -17,8 +17,8 @@ from replication.config.yaml_model import (
 class ImageRecipe(StrictModel):
     """How image networks are trained: by default SGD with Nesterov momentum and a step schedule.
 
-    What is left at its default of the keys in `OPEN`, or has no effect without another of them, is
-    not in a recipe, whose hash stays the same.
+    A key of `OPEN` that is left at its default, or has no effect without another of them, is not in
+    a recipe, so the recipe's hash stays the same.
     """
 
     OPEN: ClassVar = {
@@ -33,21 +33,21 @@ class ImageRecipe(StrictModel):
         (), description="Epochs after which the learning rate is multiplied by `gamma`."
     )
     gamma: Positive = Field(0.2, description="What the rate is multiplied by at a milestone.")
-    momentum: Probability = Field(0.9, description="Momentum of SGD; Nesterov's.")
+    momentum: Probability = Field(0.9, description="Nesterov momentum of SGD.")
     weight_decay: NonNegative = Field(
         description="Weight decay of every parameter; with timm's optimisers only of weights with"
         " two or more axes."
     )
     crop_padding: int = Field(
-        0, ge=0, description="Pixels that are put around an image before a random crop."
+        0, ge=0, description="Pixels that are added around an image before a random crop."
     )
     flip: bool = Field(
         False, description="Whether images are mirrored left to right in half of the cases."
     )
     evaluate_every: Count = Field(
         1,
-        description="The test error is measured after every so many epochs, and always after the"
-        " last one. It changes no result.",
+        description="Epochs between two measurements of the test error, which is always measured"
+        " after the last one. It changes no result.",
     )
     optimizer: Line = Field(
         "sgd",
@@ -62,7 +62,7 @@ class ImageRecipe(StrictModel):
         " last epoch.",
     )
     warmup_epochs: int = Field(
-        0, ge=0, description="First epochs in which the rate rises to `learning_rate`."
+        0, ge=0, description="Number of first epochs in which the rate rises to `learning_rate`."
     )
     warmup_learning_rate: NonNegative = Field(
         1e-5, description="Rate of the first epoch of a warm-up; the default is timm's."
@@ -100,7 +100,7 @@ class ImageRecipe(StrictModel):
     @model_validator(mode="after")
     def _milestones_rise(self) -> Self:
         if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError("milestones have to rise")
+            raise ValueError("milestones have to increase")
         return self
 
 

@@ -47,7 +47,7 @@ class Scale(StrictModel):
     table_seeds: dict[FolderName, Annotated[Seeds, Field(min_length=1)]] = Field(
         {},
         description="Seeds of single tables instead of `seeds`, such as fewer of them where"
-        " trainings take long.",
+        " training takes long.",
     )
     row_seeds: dict[FolderName, dict[Line, Seeds]] = Field(
         {},
@@ -62,10 +62,10 @@ class Scale(StrictModel):
     )
     datasets: dict[FolderName, AnyDataset] = Field(
         min_length=1,
-        description="What stands for each data set that tables name, such as the paper's cifar10,"
-        " cifar100 and ptb: a data set of the suite by its name, or one's own.",
+        description="What stands in for each data set that tables name, such as the paper's"
+        " cifar10, cifar100 and ptb: a data set of the suite by its name, or your own.",
     )
-    data_root: Line = Field("data", min_length=1, description="Folder in which data sets lie.")
+    data_root: Line = Field("data", min_length=1, description="Folder of the data sets.")
     evaluate_on: Part = Field(
         "test",
         description="Images that networks are evaluated on: the test images, or for `validation` a"
@@ -116,7 +116,7 @@ class Scale(StrictModel):
 
     @property
     def study(self) -> Path | None:
-        """The folder of a study, where own files are found before the suite's."""
+        """The folder of a study, whose own files come before the suite's."""
         return Path(self.folder) if self.folder else None
 
     def seeds_of(self, table: str, row: str) -> tuple[int, ...]:

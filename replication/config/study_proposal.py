@@ -16,12 +16,12 @@ LARGEST_SHORT_SIDE = 32
 """Pixels of the shorter side to which larger images are averaged: the paper's, and few enough for a
 CPU."""
 MOST_IMAGES = 10_000
-"""Training images of a proposal, so that a CPU trains a network in minutes."""
+"""Most training images of a proposal, so that a CPU trains a network in minutes."""
 GROWTHS = ((1_000, "1/5"), (4_000, "4/15"), (MOST_IMAGES, "2/5"))
-"""The ratio of a DenseNet's growth to the paper's 60, below so many training images."""
+"""The ratio of a DenseNet's growth to the paper's 60, below this many training images."""
 LARGEST_GROWTH = "8/15"
 RECIPES = ((1_000, (32, 24)), (4_000, (64, 32)), (MOST_IMAGES, (64, 40)))
-"""Batch size and epochs, below so many training images."""
+"""Batch size and epochs, below this many training images."""
 LARGEST_RECIPE = (128, 40)
 
 
@@ -81,10 +81,10 @@ def example_study(folder: str) -> StudyProposal:
 def propose_study(source: Source, images: ImageSpec) -> StudyProposal:
     """A study that fits images of one's own.
 
-    The network is the paper's DenseNet-90-60 with fewer units, and a growth for so many images.
+    The network is the paper's DenseNet-90-60 with fewer units, and a growth for this many images.
     Images of more than `LARGEST_SHORT_SIDE` pixels are averaged to fewer; where no whole number
     divides their sides, a ResNet-18 reads them as they are. Of more than `MOST_IMAGES` training
-    images a part is used.
+    images only a part is used.
     """
     train = min(images.train, MOST_IMAGES)
     pool = _pool(*images.shape[1:])

@@ -42,7 +42,7 @@ Seed = Annotated[int, Field(ge=0)]
 
 def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(set(values)) < len(values):
-        raise ValueError("something is listed twice; name each once")
+        raise ValueError("an entry is listed twice; list each only once")
     return values
 
 
@@ -60,7 +60,7 @@ class OneOf:
 
 
 class StrictModel(pydantic.BaseModel):
-    """A model that refuses unknown keys and values of another type."""
+    """A model that rejects unknown keys and values of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -81,14 +81,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
             return data
         problem = f"a mapping `key: value` is expected, not {_short(data)}"
     except FileNotFoundError:
-        problem = "no such file; name an existing one, from the root of the repository"
+        problem = "no such file; give the path of an existing one, from the repository's root"
     except UnicodeDecodeError as error:
         problem = f"not a text file in UTF-8 ({error.reason}); save it in UTF-8"
     except OSError as error:
         problem = f"cannot be read ({error}); it has to be a text file"
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        place = f" in line {mark.line + 1}" if mark else ""
+        place = f" on line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or "wrong syntax"
         problem = f"not YAML{place} ({reason}); correct the syntax"
     except RecursionError:
@@ -111,7 +111,7 @@ def _read_text(path: Path) -> str:
     """The text of a file, which may begin with the mark that editors put before UTF-8.
 
     Raises:
-        UnicodeDecodeError: it is not in UTF-8; one in UTF-16, as Windows writes it, is named so.
+        UnicodeDecodeError: it is not in UTF-8; UTF-16, as Windows writes it, is named as such.
     """
     content = path.read_bytes()
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -138,7 +138,7 @@ def multiply(base: Any, factors: Any) -> Any:
     The factor of a mapping or list is that of everything in it.
 
     Raises:
-        InputError: a factor is no positive ratio, or belongs to nothing that has a number.
+        InputError: a factor is not a positive ratio, or belongs to nothing that has a number.
     """
     if isinstance(base, Mapping):
         below = factors if isinstance(factors, Mapping) else dict.fromkeys(base, factors)
@@ -153,7 +153,9 @@ def multiply(base: Any, factors: Any) -> Any:
             if isinstance(base, int):
                 return math.ceil(product)
             return str(product) if isinstance(base, str) else float(product)
-    raise InputError(f"{_short(base)} by {_short(factors)}; multiply numbers by positive ratios")
+    raise InputError(
+        f"cannot multiply {_short(base)} by {_short(factors)}; multiply numbers by positive ratios"
+    )
 
 
 def validate(
@@ -170,7 +172,7 @@ def validate(
         # Through JSON, because strict mode takes a YAML list for a tuple only there.
         return model.model_validate_json(json.dumps(data, default=str))
     except pydantic.ValidationError as error:
-        # A misspelt key is also a missing one: the spelling is the better news.
+        # A misspelt key is also a missing one: the spelling is the more useful message.
         errors = sorted(error.errors(), key=lambda details: details["type"] != "extra_forbidden")
         problems = [_problem(details, model, if_missing) for details in errors]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100, from torchvision's archive or from a folder of their images.
 
 Both give the same arrays, because both have CIFAR's own file names: images are in the order of
-their class's name and then of their file's name. (The archive's own order is another one.)
+their class's name and then of their file's name. (The archive's own order is different.)
 """
 
 import hashlib
@@ -40,7 +40,7 @@ def cifar(name: Name, root: Path, download: bool = False) -> tuple[Items, Items]
     Args:
         name: which of the two.
         root: folder of all data sets, with the folder of images, or else the archive.
-        download: prepare the arrays where that is due; where there is no folder of images, the
+        download: prepare the arrays where necessary; where there is no folder of images, the
             archive is downloaded first.
 
     Returns:
@@ -91,7 +91,7 @@ def _from_folder(name: Name, place: Path, listing: Listing) -> Collected:
             of_class = classes.get(label, [])
             if len(of_class) != each[part]:
                 raise InputError(
-                    f"{place / part / label}: has {len(of_class):,} images, {spec.label} has"
+                    f"{place / part / label}: has {len(of_class):,} images, but {spec.label} has"
                     f" {each[part]:,} of this class; unpack the images again"
                 )
             files += of_class
@@ -102,7 +102,7 @@ def _from_folder(name: Name, place: Path, listing: Listing) -> Collected:
 
 
 def _from_archive(name: Name, root: Path) -> Collected:
-    """Read torchvision's archive, which is unpacked, and downloaded before, where that is due."""
+    """Read torchvision's archive, which is downloaded and unpacked first where necessary."""
     import torchvision.datasets
 
     kind = getattr(torchvision.datasets, name.upper())
@@ -114,7 +114,7 @@ def _from_archive(name: Name, root: Path) -> Collected:
                 # torchvision's own unpacking lets members out of the folder.
                 tar.extractall(root, filter="data")
             if not _is_unpacked(kind, root):
-                raise ValueError("its files have other checksums")
+                raise ValueError("its files have the wrong checksums")
         return _read_archive(name, root / kind.base_folder, kind)
     except UNREADABLE as error:
         raise InputError(
@@ -146,7 +146,7 @@ def _read_archive(name: Name, folder: Path, kind: Any) -> Collected:
     spec, each = _expected(name)
     names = _unpickle(folder / kind.meta["filename"])[kind.meta["key"]]
     if tuple(sorted(names)) != spec.class_names:
-        raise ValueError(f"{kind.meta['filename']}: other classes than {spec.label}'s")
+        raise ValueError(f"{kind.meta['filename']}: its classes are not those of {spec.label}")
     parts = {}
     for part, listed in zip(PARTS, (kind.train_list, kind.test_list), strict=True):
         batches = [_unpickle(folder / file) for file, _ in listed]

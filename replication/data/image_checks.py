@@ -1,4 +1,4 @@
-"""Checks that what a scale asks of an image data set is there."""
+"""Checks that an image data set has what a scale asks of it."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MOST_NAMED_CLASSES = 5
-"""So many classes are named in a message."""
+"""The most classes that a message names."""
 
 
 def check_pool(name: str, shape: Sequence[int], pool: int) -> None:
@@ -19,15 +19,16 @@ def check_pool(name: str, shape: Sequence[int], pool: int) -> None:
     _, height, width = shape
     if height % pool or width % pool:
         raise InputError(
-            f"{name}: `pool`: {pool} does not divide the sides of {height} × {width} images"
+            f"{name}: `pool`: {pool} does not divide the sides of {height} × {width} images; choose"
+            " a number that divides both"
         )
 
 
 def check_count(name: str, key: str, count: int, total: int) -> None:
-    """Raise InputError if a ``key`` asks for more images than the ``total`` that is there."""
+    """Raise InputError if a ``key`` asks for more images than the data set's ``total``."""
     if count > total:
         raise InputError(
-            f"{name}: `{key}` asks for {count} images, the data set has {total}; lower it"
+            f"{name}: `{key}` asks for {count} images, but the data set has {total}; lower it"
         )
 
 
@@ -35,10 +36,10 @@ def check_classes(name: str, part: str, labels: "Tensor", spec: ImageSpec, remed
     """Check that a part of a data set has images of every class.
 
     Args:
-        name: of the data set.
+        name: the name of the data set.
         part: what its images are for: ``training``, ``test`` or ``validation``.
-        labels: of the images (n,).
-        spec: of the data set, which says how many classes there are and may have their names.
+        labels: the labels of the images (n,).
+        spec: the data set, with the number of its classes and possibly their names.
         remedy: what to do, for the message.
 
     Raises:

@@ -15,7 +15,7 @@ from replication.errors import InputError
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 SKIPPED = (".", "@", "__MACOSX")
-"""How the names of files and folders begin that other programs leave among images."""
+"""Prefixes of the names of files and folders that other programs leave among images."""
 NO_FILES = "missing"
 """State of files that are not there."""
 ARCHIVED = "archive"
@@ -71,7 +71,7 @@ class Listing:
             )
         for part, number in self.outside.items():
             sentences.append(
-                f"{place / part}: images outside of the folders of classes are not read; there"
+                f"{place / part}: images outside the folders of classes are not read; there"
                 f" {'is' if number == 1 else 'are'} {number}"
             )
         return sentences
@@ -134,7 +134,7 @@ def _walk(folder: str, listing: Listing) -> Iterator[ListedFile]:
 
 
 def _is_skipped(entry: "os.DirEntry[str]", listing: Listing) -> bool:
-    """Whether an entry is other programs'; raises InputError for a broken link among the others."""
+    """Whether an entry is another program's; raises InputError if it is a broken link instead."""
     if entry.name.startswith(SKIPPED):
         listing.skipped[entry.name] += 1
         return True
@@ -194,12 +194,12 @@ def files_state(place: Path, files: Iterable[ListedFile]) -> str:
 
 
 def folder_state(place: Path) -> str:
-    """The state of a folder of images; raises InputError as `list_images`."""
+    """The state of a folder of images; raises InputError like `list_images`."""
     return files_state(place, list_images(place).files())
 
 
 def file_state(file: Path) -> str:
-    """The state of one file, as `files_state`; of a missing one, ``missing``."""
+    """The state of one file, like `files_state`; for a missing one, ``missing``."""
     try:
         status = file.stat()
     except OSError:

@@ -16,13 +16,13 @@ Notes = Counter[str]
 """How many images were changed while they were read, by what was done to them (`CHANGES`)."""
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's mode of images with so many channels."""
+"""Pillow's mode of images by their number of channels."""
 KINDS_OF_IMAGE = {
     "L": "a grey image",
     "LA": "a grey image with transparency",
     "RGB": "an image in colour",
     "RGBA": "an image in colour with transparency",
-    "CMYK": "an image in the four colours of print",
+    "CMYK": "an image in the four printing colours",
     "LAB": "an image in the colour space L*a*b*",
     "HSV": "an image in the colour space HSV",
     "YCbCr": "an image in the colour space YCbCr",
@@ -41,7 +41,7 @@ CHANGES = {
 }
 """What a note says, after the number of images."""
 ORIENTATION = 0x0112
-"""The tag of EXIF."""
+"""The EXIF tag of an image's orientation."""
 READING_ERRORS = (OSError, ValueError, SyntaxError, struct.error, EOFError, KeyError, TypeError)
 """What Pillow raises for damaged files of one format or another."""
 
@@ -55,7 +55,7 @@ class Wanted(NamedTuple):
         resize: how images of other sizes are brought to this one; None where they are refused.
         converts: whether images of other kinds are converted where nothing is lost but depth.
         size_remedy: what to do about an image of another size, for the message.
-        channels_remedy: what to do about an image of another kind, likewise.
+        channels_remedy: the same for an image of another kind.
     """
 
     size: tuple[int, int]
@@ -170,14 +170,14 @@ def _turned(image: "Image", notes: Notes) -> "Image":
 
 
 def _converted(file: str, image: "Image", wanted: Wanted, notes: Notes) -> "Image":
-    """An image in the mode that has the channels which are wanted; else raises InputError."""
+    """An image in the mode with the wanted channels; raises InputError if there is no such mode."""
     mode = MODES[wanted.channels]
     if wanted.converts:
         image = _in_plain_mode(image, mode, notes)
     if image.mode != mode:
         kind = KINDS_OF_IMAGE.get(image.mode, "an image of another kind")
         raise InputError(
-            f"{file}: {kind} (mode {image.mode}), and not {KINDS_OF_IMAGE[mode]} (mode {mode}) of"
+            f"{file}: {kind} (mode {image.mode}), not {KINDS_OF_IMAGE[mode]} (mode {mode}) with"
             f" {wanted.channels} channels; {wanted.channels_remedy}"
         )
     return image

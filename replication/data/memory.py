@@ -40,7 +40,7 @@ def check_memory(name: str, shape: Sequence[int], train: int, test: int) -> None
 
 
 def check_bytes(what: str, needed: int) -> None:
-    """Raise InputError if this number of bytes, which ``what`` takes, is not there."""
+    """Raise InputError if this number of bytes, which ``what`` takes, is not available."""
     memory = memory_bytes()
     if needed > memory:
         raise InputError(

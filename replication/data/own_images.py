@@ -125,7 +125,7 @@ def _check_same_classes(place: Path, train: set[str], test: set[str]) -> None:
     """Raise InputError, which names them, if some classes are in one part alone."""
     only = {"train": sorted(train - test), "test": sorted(test - train)}
     lacking = [
-        f"{part}/ alone has {first_of(names, MOST_NAMED_CLASSES)}"
+        f"only {part}/ has {first_of(names, MOST_NAMED_CLASSES)}"
         for part, names in only.items()
         if names
     ]
@@ -172,7 +172,7 @@ def _from_arrays(source: Source, arrays: dict[str, "NDArray[Any]"], notes: Notes
         shown = " and ".join(str(arrays[f"x_{part}"].shape) for part in PARTS)
         raise InputError(
             f"{place}: images of shapes {shown}; they have to be (n, height, width) or (n,"
-            " height, width, channels), of one size"
+            " height, width, channels), all of one size"
         )
     for part in PARTS:
         images, labels = arrays[f"x_{part}"], arrays[f"y_{part}"]
@@ -184,13 +184,13 @@ def _from_arrays(source: Source, arrays: dict[str, "NDArray[Any]"], notes: Notes
         _check_axes(f"{place}: x_{part}", images.shape, source.channels, len(labels))
         if labels.dtype.kind not in "iu" or labels.shape != (len(images),) or not len(labels):
             raise InputError(
-                f"{place}: y_{part}: {labels.dtype} of shape {labels.shape}; one whole"
+                f"{place}: y_{part}: {labels.dtype} of shape {labels.shape}; save one whole"
                 f" number for each of the {len(images)} images"
             )
     classes = set(arrays["y_train"].tolist())
     if classes != set(range(len(classes))) or not set(arrays["y_test"].tolist()) <= classes:
         raise InputError(
-            f"{place}: labels have to be 0 to n − 1, each of them among the training images"
+            f"{place}: labels have to be 0 to n − 1, and each has to be among the training images"
         )
     height, width, channels = next(iter(shapes))
     kinds: set[str] = {arrays[f"x_{part}"].dtype.kind for part in PARTS}
@@ -217,7 +217,7 @@ def _check_axes(what: str, shape: tuple[int, ...], channels: int | None, labels:
         if last != channels:
             raise InputError(
                 f"{what}: {last} channels in shape {shape}, which is read as (n, height, width,"
-                f" channels), and not the {channels} of `channels`; transpose the array"
+                f" channels), but `channels` is {channels}; transpose the array"
             )
         return
     if number != labels and last == labels:
@@ -227,7 +227,7 @@ def _check_axes(what: str, shape: tuple[int, ...], channels: int | None, labels:
     else:
         return
     raise InputError(
-        f"{what}: shape {shape} looks like {order}, and is read as (n, height, width, channels);"
+        f"{what}: shape {shape} looks like {order}, but is read as (n, height, width, channels);"
         f" save numpy.transpose(x, {permutation}), or add `channels: {last}` to the data set if the"
         f" images do have {last} channels"
     )

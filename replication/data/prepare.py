@@ -41,7 +41,7 @@ def read(
     """Read a data set from its own files; ``sizes`` are arguments of its loading function.
 
     Args:
-        name: of the data set.
+        name: the name of the data set.
         root: a scale's `data_root`, the folder of all data sets.
         sizes: how much of it is used, and of data of one's own where they are.
         evaluate_on: the part on which networks are evaluated.
@@ -61,12 +61,12 @@ def read(
 def remark_on(
     name: str, root: str | Path, sizes: Mapping[str, Any], data: ImageData | Corpus
 ) -> list[str]:
-    """What is unusual in a data set and its owner should know, each in a sentence on one line.
+    """What is unusual in a data set, which its owner should know, each in a sentence on one line.
 
     Args:
-        name: of the data set.
+        name: the name of the data set.
         root: a scale's `data_root`.
-        sizes: how much of it is used, as of `read`.
+        sizes: how much of it is used, as in `read`.
         data: what was prepared.
     """
     if not isinstance(data, ImageData):

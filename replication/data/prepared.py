@@ -2,8 +2,8 @@
 
 They are in ``<data_root>/prepared``, which can be deleted at any time and is then made again. A
 folder has ``description.json``, which is small and all that a plan reads, and one file
-``<digest>-<name>.npy`` for each array. Trainings map these into memory, so that several of them
-share one copy. There are two kinds of folders:
+``<digest>-<name>.npy`` for each array. Runs map these into memory, so that several of them share
+one copy. There are two kinds of folders:
 
 - a whole data set of images, as they were read from their files: its pixels (n, channels, height,
   width) in uint8, or in float32 from 0 to 1, and its labels (n,) in int64, for the parts ``train``
@@ -217,8 +217,8 @@ def used_folder(
 ) -> Path:
     """The folder of a data set as a scale uses it, by what is chosen of which files.
 
-    The arguments are those of `load`. Whether the files have changed since, only preparing the data
-    again can tell; trainings use what was prepared.
+    The arguments are those of `load`. Only preparing the data again can tell whether the files have
+    changed since; runs use what was prepared.
     """
     chosen = name, sorted((key, _placed(value, root)) for key, value in sizes.items()), evaluate_on
     digest = hashlib.sha256(repr(chosen).encode(errors="surrogateescape")).hexdigest()[:12]
@@ -277,7 +277,7 @@ def load(
 ) -> "ImageData | Corpus":
     """A data set as a scale uses it: mapped as it was prepared, else read from its files.
 
-    The arguments are those of `prepare.read`, which this does not let download anything.
+    The arguments are those of `prepare.read`, which may not download anything here.
 
     Raises:
         InputError: what was prepared is damaged; or it is not prepared, and its files are missing,

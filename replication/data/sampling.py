@@ -1,7 +1,7 @@
 """Which images of a data set are used: subsets, held-out parts, pairs, and balanced choices.
 
 Every choice is a function of the labels in the data set's own order and of a fixed random stream.
-It defines the data of a scale, so that it is the same for every run, whatever the run's seed.
+It defines the data of a scale, so it is the same for every run, whatever the run's seed.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ def shuffled(n: int, purpose: str) -> Tensor:
 def choose(labels: Tensor, count: int, purpose: str, balanced: bool) -> tuple[Tensor, Tensor]:
     """Choose ``count`` of n images with these labels (n,) at random; give the others as well.
 
-    A balanced choice has the same number of images of every class, or as near to it as can be: all
-    images of a class that has too few, and of the others equally many, where a remainder gives one
-    more image to classes that are drawn at random. Which images of a class are chosen depends on
-    its number of images alone, a larger choice has all images of a smaller one, and the chosen
-    images keep the order of the data set.
+    A balanced choice has the same number of images of every class, or is as close to that as
+    possible: it has all images of a class that has too few, and equally many of the others, where a
+    remainder gives one more image to classes that are drawn at random. Which images of a class are
+    chosen depends on its number of images alone, a larger choice has all images of a smaller one,
+    and the chosen images keep the order of the data set.
     """
     if not balanced:
         order = shuffled(len(labels), purpose)
@@ -67,7 +67,7 @@ def hold_out(labels: Tensor, balanced: bool) -> tuple[Tensor, Tensor]:
 
 
 def pair_items(total: int, count: int) -> Tensor:
-    """Which of the single items stand left and right in a data set of pairs: (2, count)."""
+    """Which single items are on the left and on the right in a data set of pairs: (2, count)."""
     return torch.randint(total, (2, count), generator=_generator("pairs"))
 
 

@@ -62,7 +62,7 @@ class Source:
 
     Images in a folder have this ``size`` (height, width) and number of ``channels``, or are brought
     to this size as ``resize`` says. Those of a class of torchvision can be brought to a size as
-    well. Of an npz file, ``channels`` says how many there are where that is not clear.
+    well. For an npz file, ``channels`` says how many there are where that is not clear.
     """
 
     kind: Literal["folder", "npz", "torchvision"]
@@ -163,8 +163,8 @@ PARTS = ("train", "test")
 """The parts of a data set of images."""
 STREAMS = ("train", "validation", "test")
 """The parts of a text."""
-PREPARE = "run `replication data`, or call snakemake, which prepares the data first"
+PREPARE = "run `replication data`, or snakemake, which prepares the data first"
 """How to get a missing data set, as error messages say it."""
 
 HELD_OUT = 5
-"""One in so many training images is held out for validation."""
+"""One in this many training images is held out for validation."""

@@ -98,7 +98,7 @@ def load_corpus(
     total = len(corpus.train)
     if train and train > total:
         raise InputError(
-            f"{name}: `train` asks for {train} words, the data set has {total}; lower it"
+            f"{name}: `train` asks for {train} words, but the data set has {total}; lower it"
         )
     return replace(corpus, train=corpus.train[:train])
 

@@ -94,7 +94,7 @@ def own_text(file: Path, words: int) -> Corpus:
     first, second = total * 8 // 10, total * 9 // 10
     parts = words_in_order[:first], words_in_order[first:second], words_in_order[second:]
     if not all(parts):
-        raise InputError(f"{file}: {total} words are too few; take a longer text")
+        raise InputError(f"{file}: {total} words are too few; use a longer text")
     return _encode(parts, words)
 
 
@@ -106,7 +106,7 @@ def penn_treebank(root: Path, words: int, download: bool = False) -> Corpus:
     are all of its 10,000 (Table 6).
 
     Raises:
-        InputError: a file is missing, has another md5 sum than Mikolov's, or cannot be downloaded.
+        InputError: a file is missing, its md5 sum is not Mikolov's, or it cannot be downloaded.
     """
     parts = []
     for part in TEXT_PARTS:

@@ -38,12 +38,11 @@ def read_torchvision(source: Source, root: Path, notes: Notes) -> dict[str, "NDA
     taken = inspect.signature(kind).parameters if inspect.isclass(kind) else {}
     if not taken:
         raise InputError(
-            f"{place}: no class of torchvision.datasets; see its documentation for their names"
+            f"{place}: not a class of torchvision.datasets; see its documentation for the names"
         )
     if not taken.keys() & {"train", "split"}:
         raise InputError(
-            f"{place}: takes ({', '.join(taken)}), and so has no training and no test part;"
-            f" {EXPORT}"
+            f"{place}: takes ({', '.join(taken)}), so it has no training and no test part; {EXPORT}"
         )
     arrays: dict[str, NDArray[Any]] = {}
     for part in PARTS:
@@ -54,7 +53,7 @@ def read_torchvision(source: Source, root: Path, notes: Notes) -> dict[str, "NDA
             samples = list(_samples(kind(str(root), **choice), source, notes))
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise InputError(
-                f"{place}: takes ({', '.join(taken)}), and does not give an image and a number for"
+                f"{place}: takes ({', '.join(taken)}), but does not give an image and a number for"
                 f" `{next(iter(choice))}={next(iter(choice.values()))!r}`"
                 f" ({' '.join(str(error).split())}); {EXPORT}"
             ) from None

@@ -39,7 +39,7 @@ class _Selection:
         """The images with pixels in [0, 1], of which squares of side ``pool`` are averaged."""
         channels, height, width = self.part.images.shape[1:]
         loaded = torch.empty(len(self.index), channels, height // pool, width // pool)
-        # So few at a time that they stay in the processor's cache.
+        # Only a few at a time, so that they stay in the processor's cache.
         for index, images in zip(
             torch.split(self.index, CHUNK), torch.split(loaded, CHUNK), strict=True
         ):
@@ -65,7 +65,7 @@ class _Pairs:
         return self.left.labels * self.classes + self.right.labels
 
     def load(self, pool: int) -> Items:
-        """The pairs, as `_Selection.load`."""
+        """The pairs, loaded as by `_Selection.load`."""
         images = [side.load(pool).images for side in (self.left, self.right)]
         return Items(torch.cat(images, dim=-1), self.labels)
 
@@ -83,21 +83,22 @@ def load_images(
     *,
     download: bool = False,
 ) -> ImageData:
-    """Load a data set, split it, take so many images of each part, and normalise them.
+    """Load a data set, split it, choose images of each part, and normalise them.
 
     Args:
-        name: of the data set; of one of the suite's without a ``source``.
+        name: the data set's name; without a ``source``, that of one of the suite's data sets.
         root: folder of all data sets.
-        train: number of training images; all without it.
-        test: number of test images (or held-out ones), likewise.
-        items: number of single images that the training part is made of; of a data set with one
-            source the others are for testing.
+        train: number of training images; all by default.
+        test: number of test images (or held-out ones); all by default.
+        items: number of single images that the training part is made of; in a data set with one
+            source, the others are for testing.
         pool: side of the squares of pixels that are averaged into one.
         evaluate_on: ``validation`` holds out a fifth of the training items, and uses no test items.
             Pairs are built after the split, so that no item is in pairs of both parts.
         source: where images of one's own are.
-        balanced: take as many training images, and ``items``, of every class, or as near to it as
-            can be, and hold out a fifth of every class. Test images are drawn from all alike.
+        balanced: take equally many training images, and ``items``, of every class, or as close to
+            that as possible, and hold out a fifth of every class. Test images are drawn from all
+            classes alike.
         download: whether missing files may be downloaded, and arrays prepared.
 
     Raises:
@@ -165,7 +166,7 @@ def _split(
 def _choose(
     name: str, spec: ImageSpec, single: _Selection, key: str, count: int | None, balanced: bool
 ) -> _Selection | _Pairs:
-    """``count`` images or pairs out of these single images; without it all, or as many pairs."""
+    """``count`` images or pairs out of these single images; by default all, or as many pairs."""
     total = len(single.index)
     if spec.pairs:
         sides = (

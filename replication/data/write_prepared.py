@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from replication.data.text import Corpus
 
 UNFINISHED = ".new-"
-"""How the names of folders begin in which arrays are being written."""
+"""Prefix of the names of folders that arrays are being written to."""
 
 
 class RawImages(NamedTuple):
@@ -176,13 +176,13 @@ def _remark_on_repeated(number: int) -> list[str]:
     if not number:
         return []
     return [
-        f"{number:,} of the test images are also training images, equal in every pixel, so that the"
-        " test error is too low; remove them from one of the two parts"
+        f"{number:,} of the test images are also training images, equal in every pixel, so the test"
+        " error is too low; remove them from one of the two parts"
     ]
 
 
 def _put(temporary: Path, folder: Path, description: Description | UsedDescription) -> None:
-    """Move arrays to their folder, write their description last, and delete those of before."""
+    """Move arrays to their folder, write their description last, and delete the previous arrays."""
     names = {name: array_file(description.sha256, name) for name in description.arrays}
     for name, file_name in names.items():
         file = temporary / f"{name}.npy"

@@ -31,7 +31,7 @@ NOT_OF_THE_MODEL = {
     *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path", "cache_dir"),
     *("scriptable", "exportable", "no_jit"),
 }
-"""Arguments of `timm.create_model` that it does not hand on to the model."""
+"""Arguments of `timm.create_model` that it does not pass on to the model."""
 _CFG = {"first_conv": "features.conv0", "classifier": "classifier", "paper_ids": "arXiv:1805.04770"}
 
 # timm looks for the configurations of the networks of this module under this name.
@@ -75,7 +75,7 @@ class ImageNetwork(nn.Module):
     def forward_head(self, features: torch.Tensor, pre_logits: bool = False) -> torch.Tensor:
         """Logits of shape (n, num_classes), or the pooled features where `pre_logits`.
 
-        In float32 also under autocast: bfloat16 would round logits to three digits.
+        In float32 even under autocast: bfloat16 would round logits to three digits.
         """
         with torch.autocast(features.device.type, enabled=False):
             pooled: torch.Tensor = self.global_pool(features.float())
@@ -104,7 +104,7 @@ class ImageNetwork(nn.Module):
 
 def network_arguments(data: ImageData | Corpus, options: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments of a run's network: the plan's ``options``, and what the data give."""
-    # Imported here, so that who only wants timm to know the networks does not load the data sets.
+    # Imported here, so that code that only registers the networks does not load the data sets.
     from replication.data.images import ImageData
 
     if isinstance(data, ImageData):

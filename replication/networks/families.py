@@ -66,7 +66,7 @@ class PreActBottleneck(nn.Module):
     """A 1×1, a 3×3 and a 1×1 convolution, the first two `bottleneck` wide.
 
     `project` puts a 1×1 convolution into the shortcut. timm's unit of this name rounds the
-    bottleneck to a multiple of 8, too coarse to shrink it. Maps as `WideBlock`.
+    bottleneck to a multiple of 8, too coarse to shrink it. Maps shapes as `WideBlock` does.
     """
 
     def __init__(
@@ -152,9 +152,9 @@ def densenet(
     Bottlenecks are 4 times `growth` wide, the stem twice. A transition halves the channels and, by
     average pooling, both sides of the maps, odd ones rounded up; `final_transition` puts one after
     the last block too.
-    `depth_factor` gives so many times the units, `compression_factor` removes so many times the
-    half of the channels in a transition. Growth follows, block by block, so that every transition
-    leaves as many channels as with both factors at 1.
+    `depth_factor` multiplies the units, and `compression_factor` the half of the channels that a
+    transition removes. Growth follows, block by block, so that every transition leaves as many
+    channels as with both factors at 1.
     """
     units, growth = scaled(units, depth_ratio), scaled(growth, width_ratio)
     width, *transitions = _hidden_widths(units, growth)

@@ -71,7 +71,7 @@ def cwtm(
 ) -> Tensor:
     """Confidence weighted by teacher max: Σ_s w_s CE(y, q), gradient w_s (q − y) (§3.2).
 
-    The weights sum to one over the batch, so that no 1/b follows. The true class's probability
+    The weights sum to one over the batch, so no 1/b follows. The true class's probability
     instead of the maximum is the importance weighting of Eq. 9.
     """
     losses = cross_entropy(student_logits, labels, reduction="none")
@@ -193,9 +193,9 @@ def tf_kd(
 
 
 def confidence_weights(teacher_logits: Tensor, labels: Tensor | None = None) -> Tensor:
-    """CWTM's weights (b,): w_s = max p_s / Σ_u max p_u, also where the teacher is wrong (§3.2).
+    """CWTM's weights (b,): w_s = max p_s / Σ_u max p_u, even where the teacher is wrong (§3.2).
 
-    With ``labels`` (b,) the true class's probability stands for the maximum (Eq. 9).
+    With ``labels`` (b,) the true class's probability replaces the maximum (Eq. 9).
     """
     p = teacher_logits.detach().softmax(-1)
     confidence = p.amax(-1) if labels is None else p.gather(-1, labels[:, None]).squeeze(-1)

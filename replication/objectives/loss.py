@@ -33,7 +33,7 @@ class Loss:
         self.options: dict[str, Any] = {**parameters}
         if objective.option:
             self.options[objective.option] = decision
-        # One's own is checked at its first step.
+        # An objective of one's own is checked at its first step.
         self.is_checked = objective is OBJECTIVES.get(name)
 
     def __call__(

@@ -31,7 +31,7 @@ class Cell:
 
     @property
     def reported_difference(self) -> float | None:
-        """The paper's difference to the teacher; None without a teacher or a printed number."""
+        """The paper's difference from the teacher; None without a teacher or a printed number."""
         if self.reported is None or self.reported_teacher is None:
             return None
         return self.reported - self.reported_teacher

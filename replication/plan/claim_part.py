@@ -54,11 +54,13 @@ def part_of_claim(plan: Plan, name: str, tables: Path = TABLES) -> Plan:
 def _find_claim(plan: Plan, name: str, tables: Path) -> ClaimSpec:
     claims = read_claims(tables, plan.scale.study).file.claims
     if name not in claims:
-        raise InputError(f"{name}: no such claim in {plan.claims_file}; it has {', '.join(claims)}")
+        raise InputError(
+            f"{name}: no such claim in {plan.claims_file}; available: {', '.join(claims)}"
+        )
     if metric := claims[name].metric:
         raise InputError(
-            f"{name}: is measured on `{metric}` of quality.csv.gz, for which there is no part of"
-            " its own; build the whole scale with snakemake"
+            f"{name}: is measured on `{metric}` of quality.csv.gz, which is not built for one claim"
+            " alone; build the whole scale with snakemake"
         )
     return claims[name]
 

@@ -1,6 +1,6 @@
 """The file of a network that was trained elsewhere: its form, and the normalisation that it states.
 
-The plan reads it without torch, so that what is wrong with it is said before any training.
+The plan reads it without torch, so that problems with it are reported before any training.
 """
 
 import json
@@ -16,7 +16,7 @@ from replication.plan.run import Run
 HUB_CONFIG = "config.json"
 """The file beside weights that timm and the Hugging Face Hub describe a network in."""
 PICKLES = (b"PK\x03\x04", b"\x80")
-"""How the files of `torch.save` begin: a zip archive today, a pickle before."""
+"""How the files of `torch.save` begin: as a zip archive today, as a pickle in the past."""
 CONVERSION = (
     "import sys, torch; from safetensors.torch import save_file;"
     " w = torch.load(sys.argv[1], map_location='cpu', weights_only=True);"
@@ -32,8 +32,8 @@ def given_weights_checksum(run: Run, study: Path | None = None) -> str:
     A publication, whose folder of the ``study`` describes them, need not have the file.
 
     Raises:
-        InputError: the file cannot be read, or is no safetensors file; for a file of PyTorch's own
-            format, the line has the command that converts it.
+        InputError: the file cannot be read, or is not a safetensors file; for a file of PyTorch's
+            own format, the line has the command that converts it.
     """
     file = Path(run.weights or "")
     if published := described(study, "weights", run.weights or ""):
@@ -50,10 +50,10 @@ def given_weights_checksum(run: Run, study: Path | None = None) -> str:
         command = f'python -c "{CONVERSION}" {shlex.join([str(file), str(target)])}'
         raise InputError(
             f"{file}: a file of torch.save, not a safetensors file; name {target} in `weights`, and"
-            f" write it once with: {command}"
+            f" create it once with: {command}"
         )
     if start[8:] != b"{":
-        raise InputError(f"{file}: no safetensors file; save it again with safetensors.torch")
+        raise InputError(f"{file}: not a safetensors file; save it again with safetensors.torch")
     return digest
 
 
@@ -62,7 +62,7 @@ def stated_normalisation(run: Run, study: Path | None = None) -> dict[str, Any] 
 
     That is its cell in the table, or the ``pretrained_cfg`` of a ``config.json`` beside its
     weights, as timm writes it and as every run of this suite has one. The keys are ``mean`` and
-    ``std``, a number per channel, and ``source``, which says where they stand.
+    ``std``, a number per channel, and ``source``, which says where they were found.
     """
     if published := described(study, "weights", run.weights or ""):
         stated: dict[str, Any] | None = published["normalisation"]

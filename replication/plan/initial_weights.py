@@ -1,6 +1,6 @@
 """The files that a network of timm starts from, where its arguments name some.
 
-Under the same name there may be other weights tomorrow, so the checksums of the files belong to the
+The same name may stand for other weights tomorrow, so the checksums of the files belong to the
 recipe. Weights that timm downloads by name, which the Hugging Face Hub keeps by version, are not
 looked up: a plan is made without a network.
 """
@@ -16,7 +16,7 @@ from replication.files import checksum
 from replication.plan.published_study import described
 
 LOCAL_FOLDER = f"{TIMM}:local-dir:"
-"""How the name of a network begins whose description and weights lie in a folder."""
+"""Prefix of the name of a network whose description and weights are in a folder."""
 START_ARGUMENTS = ("pretrained", "checkpoint_path")
 """Arguments of timm.create_model that say what the weights are, and not what the network is."""
 PREFERRED = ("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth")
@@ -83,4 +83,6 @@ def _weights_in(folder: Path) -> Path:
     present = (file for file in [*preferred, *others] if file.is_file())
     if file := next(present, None):
         return file
-    raise InputError(f"{folder}: no file of weights in it; leave out `pretrained`, or name another")
+    raise InputError(
+        f"{folder}: has no file of weights; leave out `pretrained`, or name another folder"
+    )

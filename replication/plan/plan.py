@@ -147,7 +147,7 @@ class Plan:
         if table not in self.tables:
             raise InputError(
                 f"{table}: no such table at scale {self.scale.scale};"
-                f" there are: {', '.join(self.tables)}"
+                f" available: {', '.join(self.tables)}"
             )
         return [cell for cell in self.cells if cell.table == table]
 
@@ -240,10 +240,10 @@ def _runs_behind(cells: Sequence[Cell], files: Mapping[str, Path]) -> dict[str, 
             other = runs.setdefault(run.id, run)
             if other != run:
                 difference = (
-                    "other `weights`, or another normalisation of them; evaluate the two in scales"
-                    " of their own"
+                    "different `weights`, or a different normalisation of them; evaluate the two in"
+                    " separate scales"
                     if run.weights
-                    else "other shared layers; give one a `seed_offset`"
+                    else "different shared layers; give one a `seed_offset`"
                 )
                 raise InputError(
                     f"{files[cell.table]}: cell `{cell.row}` / `{cell.column}`: another cell has"
@@ -253,7 +253,7 @@ def _runs_behind(cells: Sequence[Cell], files: Mapping[str, Path]) -> dict[str, 
 
 
 def read_scale(file: Path) -> Scale:
-    """Read the scale that stands beside results; raises InputError if it is missing or damaged.
+    """Read the scale that is kept beside results; raises InputError if it is missing or damaged.
 
     The folder of its study is the copy that a publication has.
     """

@@ -1,6 +1,6 @@
 """What a publication keeps of a study, so that it can be planned where the study is not.
 
-In the folder ``study`` of a publication lie its tables, claims and objectives, and a file that
+The folder ``study`` of a publication holds its tables, claims and objectives, and a file that
 describes what is too large to be published: weights from elsewhere, and data of one's own.
 """
 

@@ -1,7 +1,7 @@
 """A run's recipe: everything except its teacher and its seed that determines its result.
 
-A recipe is plain data, stands in the run's ``run.json``, and has a hash. A run whose record has
-another hash than the plan is trained again, so the hash covers what determines the result and
+A recipe is plain data, is kept in the run's ``run.json``, and has a hash. A run whose record has a
+different hash from the plan's is trained again, so the hash covers what determines the result and
 nothing else: not where data lie, how often a training is evaluated, or how large a file may become.
 """
 
@@ -32,7 +32,7 @@ SHOWN_ONLY = {"training": {"evaluate_every"}}
 
 @dataclass(frozen=True)
 class Revision:
-    """A change of the code by which some recipes have other results under unchanged keys."""
+    """A change of the code that gives some recipes other results under unchanged keys."""
 
     change: str
     affects: Callable[[Mapping[str, Any]], bool]
@@ -151,7 +151,7 @@ def make_recipe(
 def with_version(recipe: Recipe) -> Recipe:
     """The recipe with its ``version``: one more than the number of revisions that affect it.
 
-    A recipe that no revision affects has no version, so that its hash stays what it was.
+    A recipe that no revision affects has no version, so its hash stays what it was.
     """
     revisions = sum(revision.affects(recipe) for revision in REVISIONS)
     return {**recipe, "version": 1 + revisions} if revisions else recipe

@@ -23,7 +23,9 @@ def check_seed_keys(scale: Scale, tables: Path) -> None:
     for key in ("table_seeds", "row_seeds"):
         for name in getattr(scale, key):
             if not (find_tables(name, scale.study, tables) / f"{name}.yaml").is_file():
-                raise InputError(f"scale {scale.scale}: `{key}`: no table `{name}`; correct it")
+                raise InputError(
+                    f"scale {scale.scale}: `{key}`: no table `{name}`; correct the name"
+                )
 
 
 def check_row_seeds(scale: Scale, name: str, table: TableSpec) -> None:
@@ -36,7 +38,7 @@ def check_row_seeds(scale: Scale, name: str, table: TableSpec) -> None:
     for row in of_rows:
         if row not in table.rows:
             raise InputError(
-                f"scale {scale.scale}: `row_seeds.{name}`: no row `{row}`; there are:"
+                f"scale {scale.scale}: `row_seeds.{name}`: no row `{row}`; available:"
                 f" {', '.join(table.rows)}"
             )
     if not any(scale.seeds_of(name, row) for row in table.rows):
@@ -84,7 +86,7 @@ def check_seeds(
                 f"{files[moved.cell.table]}: cell `{moved.cell.row}` / `{moved.cell.column}`:"
                 f" with its `seed_offset` of {moved.offset}, its run of seed {moved.seed} is the"
                 f" run of seed {other.seed} of `{other.cell.row}` / `{other.cell.column}` in"
-                f" {files[other.cell.table]}, so that seeds are not independent; the smallest"
+                f" {files[other.cell.table]}, so the seeds are not independent; the smallest"
                 f" offset that works is {_smallest_offset(moved, uses)}"
             )
 

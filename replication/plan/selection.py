@@ -11,7 +11,7 @@ from replication.errors import InputError
 from replication.plan.plan import RESULTS, Plan
 
 LONGEST_RANGE = 10_000
-"""Longest range of seeds; a longer one is a typing error."""
+"""Longest range of seeds; a longer one is a typo."""
 
 
 def read_part(
@@ -21,7 +21,7 @@ def read_part(
     seeds: str | None = None,
     root: Path = RESULTS,
 ) -> Plan:
-    """Plan a scale as `Plan.read`, with these tables, rows and seeds instead of its own.
+    """Plan a scale like `Plan.read`, with these tables, rows and seeds instead of its own.
 
     Each is a comma-separated list: tables by name or number, rows by name with ``*`` for any text,
     seeds as numbers and ranges such as ``0-19``.
@@ -60,11 +60,11 @@ def _listed(text: str) -> list[str]:
 
 
 def _with_rows(plan: Plan, patterns: Sequence[str], named_tables: Sequence[str]) -> Plan:
-    """The plan of the rows that match; each pattern and each named table has one at least."""
+    """The plan of the rows that match; each pattern and each named table has at least one."""
     names = dict.fromkeys(cell.row for cell in plan.cells)
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
-            raise InputError(f"--rows {pattern}: no such row; there are: {', '.join(names)}")
+            raise InputError(f"--rows {pattern}: no such row; available: {', '.join(names)}")
     cells = tuple(
         cell for cell in plan.cells if any(fnmatchcase(cell.row, pattern) for pattern in patterns)
     )
@@ -72,7 +72,7 @@ def _with_rows(plan: Plan, patterns: Sequence[str], named_tables: Sequence[str])
         if not any(cell.table == table for cell in cells):
             of_table = dict.fromkeys(cell.row for cell in plan.cells if cell.table == table)
             raise InputError(
-                f"--rows {','.join(patterns)}: no row of {table} matches; there are:"
+                f"--rows {','.join(patterns)}: no row of {table} matches; available:"
                 f" {', '.join(of_table)}"
             )
     needed = {run.id for cell in cells for run in cell.needed()}

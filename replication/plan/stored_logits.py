@@ -21,7 +21,7 @@ LogitShape = tuple[int, int, int]
 
 
 def size_of(data: ImageSpec | TextSpec) -> TrainingSize:
-    """The size of a data set of which the plan knows everything."""
+    """The size of a data set about which the plan knows everything."""
     return data.train, data.words if isinstance(data, TextSpec) else data.classes
 
 

@@ -12,7 +12,7 @@ STEPS = {
     *("all", "data", "train", "scale", "table", "tables", "collect", "quality", "claims"),
     *("claim", "criteria", "frames", "notebooks"),
 }
-"""Names of rules of the workflow. A table has a rule, and files, of its own name beside them."""
+"""Names of rules of the workflow. A table has a rule of its own name beside them, and files."""
 
 
 def check_table(scale: Scale, table: TableSpec, file: Path) -> None:
@@ -53,8 +53,8 @@ def _check_network(table: TableSpec, row: str, column: str, kind: Kind, file: Pa
     network = table.network(row, column)
     if kind_of(network) != kind:
         raise InputError(
-            f"{file}: cell `{row}` / `{column}`: `{network}` is no {kind} network; the data set"
-            " needs one"
+            f"{file}: cell `{row}` / `{column}`: the data set needs {kind} networks, but"
+            f" `{network}` is not one; name another"
         )
 
 

@@ -1,6 +1,6 @@
-"""Which runs depend on what a person has written beside the suite, so that a check is worthwhile.
+"""Which runs depend on what a person has written beside the suite, and so are worth a check.
 
-The networks and objectives of the paper's tables are tested, and need none.
+The networks and objectives of the paper's tables are tested, and need no check.
 """
 
 from replication.architectures.catalogue import TIMM

@@ -14,7 +14,7 @@ def read_citation(file: Path = CITATION) -> dict[str, Any]:
     """The keys of the citation; the date is text.
 
     Raises:
-        InputError: it is missing, or has not every key that a publication needs.
+        InputError: it is missing, or lacks a key that a publication needs.
     """
     citation = read_yaml(file)
     if missing := [key for key in NEEDED if not citation.get(key)]:

@@ -26,7 +26,7 @@ def clean_notebook(file: Path, scale: str) -> str:
     there and not stored a second time.
 
     Raises:
-        InputError: the file is no notebook, or has a cell that has failed.
+        InputError: the file is not a notebook, or has a cell that has failed.
     """
     fix = f"delete it and {BUILD}"
     try:
@@ -35,7 +35,7 @@ def clean_notebook(file: Path, scale: str) -> str:
         kernel = notebook["metadata"]["kernelspec"]
         version = {key: notebook[key] for key in ("nbformat", "nbformat_minor")}
     except JSON_ERRORS as error:
-        raise InputError(f"{file}: no executed notebook ({error!r}); {fix}") from None
+        raise InputError(f"{file}: not an executed notebook ({error!r}); {fix}") from None
     number = 0
     for cell in cells:
         if cell["cell_type"] != "code":
@@ -81,7 +81,7 @@ def _compact_tables(output: dict[str, Any]) -> dict[str, Any]:
 
 
 def _link_figure(output: dict[str, Any]) -> dict[str, Any]:
-    """An output without the image of a figure that lies in ``figures/``, which it links."""
+    """An output without the image of a figure that is in ``figures/``, which it links to."""
     caption = output.get("metadata", {}).get("image/png", {}).get("alt")
     if caption not in FIGURES:
         return output

@@ -40,7 +40,7 @@ def describe_crate(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
     """The text of ``ro-crate-metadata.json`` for a folder that has all other files.
 
     It has no time of its own: the date is that of the release in ``CITATION.cff``, so that the same
-    results give the same bytes. Raises InputError as `read_citation`.
+    results give the same bytes. Raises InputError like `read_citation`.
     """
     citation, scale = read_citation(), plan.scale.scale
     crate = ROCrate(version="1.1")

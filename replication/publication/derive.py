@@ -1,7 +1,7 @@
 """Writes again everything that follows from the csv files of results, without their runs.
 
 After a change of the rules for claims, for example, tables, claims, criteria, pages, notebooks and
-figures of published results are renewed, although their runs are not there any more.
+figures of published results are renewed, although their runs are gone.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from replication.verify.findings import Findings
 from replication.verify.verification import read_plan
 
 DERIVED_PLACES = ("tables/", "figures/", "notebooks/", "claims", "criteria", PAGE)
-"""How the names of files that can be derived begin; all others were measured."""
+"""Prefixes of the names of files that can be derived; all others were measured."""
 
 
 def derive(results: Path, tables: Path = TABLES, notebooks: bool = True) -> list[Path]:
@@ -36,7 +36,7 @@ def derive(results: Path, tables: Path = TABLES, notebooks: bool = True) -> list
     """
     if not csv_path(results, "runs").is_file() or not csv_path(results, "cells").is_file():
         raise InputError(
-            f"{results}: has no cells.csv and runs.csv to derive from; name a folder such as"
+            f"{results}: lacks cells.csv or runs.csv to derive from; name a folder such as"
             " results/digits or published/digits"
         )
     plan = read_plan(results, tables, (), Findings())
@@ -72,7 +72,7 @@ def remove_second_renderings(publication: Path) -> None:
 
 
 def write_crate(plan: Plan) -> None:
-    """Describe the folder of a publication as it is; raises InputError as `describe_crate`."""
+    """Describe the folder of a publication as it is; raises InputError like `describe_crate`."""
     text = describe_crate(plan.results, plan, read_runs(plan.results))
     files.write_text(plan.results / CRATE, text)
 

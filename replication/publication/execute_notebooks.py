@@ -27,7 +27,7 @@ def execute_notebooks(plan: Plan) -> list[str]:
         source = NOTEBOOKS_FOLDER / f"{name}.ipynb"
         if not source.is_file():
             raise InputError(
-                f"{source}: no such file; call this from the root of the repository, or with"
+                f"{source}: no such file; run this from the root of the repository, or with"
                 " --no-notebooks"
             )
         text = _execute(plan, source)
@@ -53,7 +53,7 @@ def _execute(plan: Plan, source: Path) -> str:
                 str(copy),
                 parameters={"scale": scale, "results_folder": folder},
                 progress_bar=False,
-                # A kernel's warnings about its own connection are no help to who calls this.
+                # A kernel's warnings about its own connection do not help the caller.
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             )
         except PapermillExecutionError as problem:

@@ -44,7 +44,8 @@ from replication.verify.findings import CLOSE
 class Pooled:
     """Several sources as one: its plan, its csv files, and the source of each row and seed.
 
-    ``correctness`` is None where a source that is used has none. ``notes`` says what yielded.
+    ``correctness`` is None where a source that is used has none. ``notes`` says which rows gave way
+    to others.
     """
 
     plan: Plan
@@ -72,7 +73,7 @@ def pool(
     if len(folders) < 2:
         raise InputError("pool: name at least two folders of results or publications")
     if unknown := [folder for folder in prefer if folder not in folders]:
-        raise InputError(f"--prefer {unknown[0]}: is none of the folders that are pooled")
+        raise InputError(f"--prefer {unknown[0]}: must be one of the folders that are pooled")
     sources = [read_folder(folder, tables) for folder in folders]
     check_one_recipe(sources)
     preferred = [source for folder in prefer for source in sources if source.folder == folder]
@@ -129,7 +130,7 @@ def _check_bytes(sources: Sequence[PooledFolder], preferred: Sequence[PooledFold
             others = len(different) - 1
             more = f", as {'has one' if others == 1 else f'have {others}'} more" if others else ""
             raise InputError(
-                f"{run}: has other bytes in {first.folder / 'runs.csv'} than in"
+                f"{run}: has different bytes in {first.folder / 'runs.csv'} and in"
                 f" {second.folder / 'runs.csv'} (trained on {devices}){more}; say with --prefer"
                 f" {first.folder} or --prefer {second.folder} whose runs count where both have a"
                 " row and seed"

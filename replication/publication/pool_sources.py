@@ -147,7 +147,7 @@ def read_folder(folder: Path, tables: Path) -> PooledFolder:
 
     Raises:
         InputError: a file is missing or damaged, a line that the scale plans is missing, or a run
-            is of another recipe than the scale's.
+            has a recipe other than the scale's.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; name folders of results or publications")
@@ -174,9 +174,9 @@ def _check_lines(source: PooledFolder) -> None:
         expected = describe_planned_run(plan, run)
         if name in lines and lines[name]["recipe_hash"] != expected["recipe_hash"]:
             raise InputError(
-                f"{folder / 'runs.csv'}: {name}: its recipe is {lines[name]['recipe_hash']}, that"
-                f" of {folder / SCALE_FILE} is {expected['recipe_hash']}; train it again with this"
-                " scale, or leave this folder out"
+                f"{folder / 'runs.csv'}: {name}: its recipe is {lines[name]['recipe_hash']}, but"
+                f" that of {folder / SCALE_FILE} is {expected['recipe_hash']}; train it again with"
+                " this scale, or leave this folder out"
             )
     problems = {
         "cells.csv": line_problems(planned_cells(plan), keys_of(source.cells, CELL_AND_SEED_KEY)),

@@ -40,11 +40,11 @@ def publish(
 ) -> tuple[Path, Findings]:
     """Publish results in the folder ``to``, which is replaced; returns it with what was checked.
 
-    ``deep`` is the share of runs whose networks are run again before.
+    ``deep`` is the share of runs whose networks are run again first.
 
     Raises:
         InputError: the results have inconsistencies or are not finished, a source is missing, or
-            the folder ``to`` has something else.
+            the folder ``to`` holds something else.
     """
     if to is not None:
         _check_can_be_replaced(to)
@@ -69,8 +69,8 @@ def _check_is_not_anothers(to: Path, plan: Plan) -> None:
     folders = [folder or str(OWN_SCALES) for folder in (published, plan.scale.folder)]
     if folders[0] != folders[1]:
         raise InputError(
-            f"{to}: is a publication of another scale of this name, that of the folder"
-            f" {folders[0]}, not of {folders[1]}; rename the scale, or name a folder with --to"
+            f"{to}: is a publication of another scale of this name, from the folder"
+            f" {folders[0]} and not {folders[1]}; rename the scale, or name a folder with --to"
         )
 
 
@@ -92,7 +92,7 @@ def write_publication(
     ``write`` is called with the folder to fill. ``source`` is named where something is wrong.
 
     Raises:
-        InputError: ``to`` has something else than a publication, what was written has
+        InputError: ``to`` holds something other than a publication, what was written has
             inconsistencies, or it cannot be written.
     """
     _check_can_be_replaced(to)
@@ -123,7 +123,7 @@ def copy_files(sources: Mapping[str, Path], part: Path) -> None:
     for name, source in sources.items():
         if not source.is_file():
             raise InputError(
-                f"{source}: no such file; call snakemake for the whole scale, and this command from"
+                f"{source}: no such file; run snakemake for the whole scale, and this command from"
                 " the root of the repository"
             )
         (part / name).parent.mkdir(parents=True, exist_ok=True)
@@ -134,8 +134,8 @@ def _refuse(results: Path, findings: Findings) -> None:
     """Raise InputError with the number of problems and the first of them, if there are any."""
     if findings.problems:
         raise InputError(
-            f"{results}: not published, as it has {len(findings.problems)} inconsistencies; the"
-            f" first: {findings.problems[0]}"
+            f"{results}: not published, because it has {len(findings.problems)} inconsistencies;"
+            f" the first: {findings.problems[0]}"
         )
 
 

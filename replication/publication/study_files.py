@@ -38,7 +38,7 @@ def write_study(plan: Plan, publication: Path) -> None:
 def study_files(plan: Plan) -> dict[str, Path]:
     """The files that a study has of its own, by their names in its folder.
 
-    The modules of objectives have the place in which an import finds them, also those from
+    The modules of objectives have the place in which an import finds them, even those from
     elsewhere on Python's path.
     """
     study = plan.scale.study

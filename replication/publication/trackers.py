@@ -43,7 +43,7 @@ def export(results: Path, tracker: str, to: Path) -> int:
             is damaged.
     """
     if tracker not in TRACKERS:
-        raise InputError(f"{tracker}: no such tracker; there are: {', '.join(TRACKERS)}")
+        raise InputError(f"{tracker}: no such tracker; available: {', '.join(TRACKERS)}")
     module, write = TRACKERS[tracker]
     try:
         imported = importlib.import_module(module)

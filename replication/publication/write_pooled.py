@@ -1,4 +1,4 @@
-"""Writes what several folders of results give together as a publication."""
+"""Writes the pooled results of several folders as a publication."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The figures of calibration: reliability diagrams, and differences to the teacher by treatment."""
+"""The calibration figures: reliability diagrams, and differences from the teacher by treatment."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -56,7 +56,7 @@ def _pooled(bins: pd.DataFrame) -> pd.DataFrame:
 
 @drawn
 def reliability(bins: pd.DataFrame, quality: pd.DataFrame) -> Figure:
-    """Draw accuracy over confidence for the teacher, its students and their ensembles.
+    """Draw accuracy against confidence for the teacher, its students and their ensembles.
 
     `bins`: the lines of ``reliability.csv.gz`` of one row of Table 2; `quality`: those of
     ``tables/quality.csv``. Faint lines are the seeds, points all seeds together, with an area by
@@ -88,7 +88,7 @@ def reliability(bins: pd.DataFrame, quality: pd.DataFrame) -> Figure:
 
 @drawn
 def quality_differences(summary: pd.DataFrame, quality: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Draw differences to the teacher in NLL, Brier score and ECE: treatments of Table 2.
+    """Draw differences from the teacher in NLL, Brier score and ECE: treatments of Table 2.
 
     `summary`: the lines of ``tables/quality.csv`` of Table 2; `quality`: those of
     ``quality.csv.gz``; `runs`: ``runs.csv``, indexed by run.

@@ -37,7 +37,7 @@ class ClaimRuns(NamedTuple):
 
     @property
     def wall_time(self) -> str:
-        """The time of the trainings on two cores, as a sentence has it."""
+        """The time of the runs on two cores, in words."""
         minutes = 60 * self.core_hours / CORES
         if minutes < 90:
             return f"{max(1, round(minutes))} minute{'s' * (round(minutes) > 1)}"
@@ -88,8 +88,8 @@ def data_table(publications: Publications, claims: Claims, name: str) -> str:
         "data",
         "networks, with their parameters",
         "seeds",
-        "trainings",
-        "of commits",
+        "training runs",
+        "commits",
     ]
     rows = []
     for scale in publications.scales_of(name):

@@ -56,6 +56,6 @@ def claim_figure(publications: Publications, name: str, controls: Sequence[str])
         yticklabels=["the paper", *(title for _, title, _ in rows)],
         ylim=(len(rows) + 0.5, -0.5),
         # Long names of controls leave little room for the axis.
-        xlabel="difference in % of what is compared with\n(left of 0: lower)",
+        xlabel="difference in % of what it is compared with\n(left of 0: lower)",
     )
     return figure

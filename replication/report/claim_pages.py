@@ -110,7 +110,7 @@ def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[s
         "The cells that are compared, with their means over all of their seeds; each side of the"
         " claim is the mean of its cells. The difference above uses only the seeds that all cells"
         " have, and takes a label-trained cell as the mean of all label-trained networks of its"
-        " seed, so that it can differ from what these means give:"
+        " seed, so it can differ from what these means give:"
     )
     yield cells_table(publications, claims, name)
     yield "## What would change the verdict"
@@ -126,7 +126,7 @@ def _blocks(publications: Publications, claims: Claims, name: str) -> Iterator[s
     for scale in scales:
         yield _command(publications, scale, name)
     yield (
-        "A single claim is corrected as if the other primary claims were not measured, so that its"
+        "A single claim is corrected as if the other primary claims were not measured, so its"
         " verdict can be more cautious than the one above."
     )
     yield "## The runs behind it"
@@ -158,7 +158,7 @@ def _command(publications: Publications, scale: str, name: str) -> str:
     behind = runs_of_claim(publications, scale, name)
     source = f"{publications.folder.name}/{scale}/scale.json"
     return (
-        f"```sh\n# {len(behind.part.runs)} trainings, {behind.wall_time}\n"
+        f"```sh\n# {len(behind.part.runs)} training runs, {behind.wall_time}\n"
         f"snakemake --cores {CORES} --configfile {source} \\\n"
         f"    results/{scale}/claims/{name}.txt\n```"
         + _second_runs(scale, len(behind.lines) - len(behind.part.runs))
@@ -166,13 +166,13 @@ def _command(publications: Publications, scale: str, name: str) -> str:
 
 
 def _second_runs(scale: str, number: int) -> str:
-    """Why the command gives another number than the published one, where it does."""
+    """Why the command gives a number other than the published one, where it does."""
     if number <= 0:
         return ""
     return (
-        f"\n\nThis command gives another number: {number} of the runs behind the"
-        f" published one are second trainings of the same network and seed, which `{scale}` has"
-        " because results of several machines were pooled. All of them count there."
+        f"\n\nThis command gives a different number: {number} of the runs behind the published one"
+        f" train the same network and seed a second time, which `{scale}` has because results of"
+        " several machines were pooled. All of them count there."
     )
 
 
@@ -203,5 +203,5 @@ def _runs(publications: Publications, scale: str, claims: Claims, name: str) -> 
     )
     yield (
         f"[`runs.csv`](../{scale}/runs.csv) lists every run with its checksums, and"
-        f" [`cells.csv`](../{scale}/cells.csv) which run stands behind which cell."
+        f" [`cells.csv`](../{scale}/cells.csv) which run is behind which cell."
     )

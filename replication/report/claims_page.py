@@ -45,7 +45,7 @@ CLAIM_COLOURS = {
     "undecided": "#6b7280",
 }
 TEXT_WIDTHS = {"statement": "16em", "evidence": "26em", "claim": "16em", "tested_on": "8em"}
-"""The least widths of columns of text, which a browser otherwise makes as narrow as a word."""
+"""The minimum widths of columns of text, which a browser otherwise makes as narrow as a word."""
 UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "−"})
 SMALLEST_EFFECTS: dict[str, Any] = {
     "height": 0.8,
@@ -123,7 +123,7 @@ def primary(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         "interval": "95 % interval",
         "paper": "the paper’s",
         "fraction": "of the paper’s effect",
-        "within": "95 % interval of it",
+        "within": "its 95 % interval",
         "p": "p of the direction, corrected",
         "alone": "the paper’s single runs",
     }
@@ -163,7 +163,7 @@ def power_table(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         "n": "seeds",
         "reference": "label-trained runs per seed",
         "difference": "difference",
-        "paired_difference": "to the own teacher",
+        "paired_difference": "from its own teacher",
         "reported_difference": "the paper’s",
         "fraction": "of the paper’s effect",
         "std": "std over seeds",
@@ -179,7 +179,7 @@ def power_table(claims: pd.DataFrame, power: pd.DataFrame) -> GT:
         p_direction=power["p_direction"].map(p_value, "ignore"),
         p_direction_corrected=power["p_direction_corrected"].map(p_value, "ignore"),
     )
-    numbers = ["difference", "to the own teacher", "the paper’s", "of the paper’s effect"]
+    numbers = ["difference", "from its own teacher", "the paper’s", "of the paper’s effect"]
     return (
         _table("claims-power", titled[[*columns]].rename(columns=columns))
         .fmt_number([*numbers, "std over seeds", "power now"], decimals=2)

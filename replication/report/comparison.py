@@ -40,7 +40,7 @@ def _difference(comparison: Comparison) -> str:
     if columns or cells:
         return f"Differ: {first_of([*columns, *cells], SHOWN_DIFFERENCES, '; ')}"
     if not tests:
-        return "No column has to be tested"
+        return "No column needs to be tested"
     smallest = comparison.columns["p_corrected"].min()
     return f"No column differs: {tests} tests, smallest corrected p-value {smallest:.2g}"
 

@@ -60,12 +60,12 @@ def gradient_shares(curves: pd.DataFrame) -> Figure:
 
 @drawn
 def gradient_cosine(curves: pd.DataFrame) -> Figure:
-    """Draw the cosine of each objective's gradient to BAN's over training, one panel per network.
+    """Draw the cosine between each objective's gradient and BAN's, one panel per network.
 
     `curves`: ``learning_curves.csv``; bands show the range over the seeds.
     """
     networks = curves["row"].unique()
-    label = "cosine to BAN’s gradient"
+    label = "cosine with BAN’s gradient"
     figure, (grid,) = panels(
         map(paper_name, networks), 2.4, "finished epochs", label, **SHARED_AXES
     )

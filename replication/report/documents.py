@@ -1,8 +1,7 @@
 """Writes what results determine into the documents, so that no number is typed.
 
-A document has pairs of markers, ``<!-- begin findings -->`` and ``<!-- end findings -->``. What
-stands between them is the text that `TEXTS` has under that name, made from the csv files of
-publications.
+A document has pairs of markers, ``<!-- begin findings -->`` and ``<!-- end findings -->``. Between
+them is the text that `TEXTS` has under that name, made from the csv files of publications.
 """
 
 import re
@@ -70,7 +69,7 @@ def fill_document(text: str, publications: Publications) -> str:
     def write_block(block: re.Match[str]) -> str:
         name = block[1]
         if name not in TEXTS:
-            raise InputError(f"<!-- begin {name} -->: there are only {', '.join(TEXTS)}")
+            raise InputError(f"<!-- begin {name} -->: must be one of {', '.join(TEXTS)}")
         return f"<!-- begin {name} -->\n\n{TEXTS[name](publications)}\n\n<!-- end {name} -->"
 
     return BLOCK.sub(write_block, text)
@@ -92,7 +91,7 @@ def write_documents(root: Path, published: Path) -> list[Path]:
             text = document.read_text(encoding="utf-8")
         except OSError:
             raise InputError(
-                f"{document}: no such file; call the command in a clone of the repository"
+                f"{document}: no such file; run the command in a clone of the repository"
             ) from None
         contents[document] = fill_document(text, publications)
     contents |= claim_pages(publications)

@@ -43,7 +43,7 @@ STUDENTS = {
 }
 VERDICT_MARKERS = {"better": "o", "undecided": "s", "worse": "X"}
 MEASURED_LABEL, REPORTED_LABEL = "measured test error (%)", "paper’s test error (%)"
-RELATIVE_LABEL = "difference to the teacher (%)"
+RELATIVE_LABEL = "difference from the teacher (%)"
 TICKS = [-50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50]
 
 
@@ -63,7 +63,7 @@ def _with_teachers(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 def differences(
     frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn values into differences to the generation-0 teacher, paired by seed where measured.
+    """Turn values into differences from the generation-0 teacher, paired by seed where measured.
 
     Keeps the cells that have a teacher. Changes mean, ci_low, ci_high and reported in `frame`, and
     value in `cells`. `runs` is ``runs.csv``, indexed by run.
@@ -102,9 +102,9 @@ def _millions(size: float) -> str:
 
 @drawn
 def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Draw the errors of teacher and BAN over the number of parameters: tables 1 and 3.
+    """Draw the errors of teacher and BAN against the number of parameters: tables 1 and 3.
 
-    The measured errors stand in the upper row, the paper’s in the lower one.
+    The measured errors are in the upper row, the paper’s in the lower one.
 
     Table 3 prints no parameters; its networks have those of table 1.
     """
@@ -134,7 +134,7 @@ def sweeps(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 def generations(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """Draw the sequence of generations and its ensembles relative to the teacher: table 2.
 
-    All networks share one axis, and the paper's effects stand beside ours. An ensemble stands at
+    All networks share one axis, and the paper's effects are beside ours. An ensemble is placed at
     the generation of its last member. The control is an average of as many label-trained networks,
     where the scale has the table `controls`.
     """
@@ -199,12 +199,12 @@ def _label_ensembles(cells: pd.DataFrame) -> pd.DataFrame:
 
 @drawn
 def treatments(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Draw BAN, BAN+L, CWTM and DKPP as differences to the teacher, a forest plot each: table 2."""
+    """Draw BAN, BAN+L, CWTM and DKPP minus the teacher, a forest plot each: table 2."""
     students, seeds = differences(frame, cells, runs)
     places = {column: -place for place, column in enumerate(TREATMENT_NAMES)}
     students = students.assign(y=students["column"].map(places)).dropna(subset="y")
     networks, within = frame["row"].unique(), limits(students, seeds, students["reported"])
-    xlabel = "difference to teacher\n(percentage points)"
+    xlabel = "difference from teacher\n(percentage points)"
     label = "measured: mean, 95 % interval, seeds"
     titles = map(paper_name, networks)
     figure, grid = panels(titles, 2.4, xlabel, "", sharex=True, sharey=True)
@@ -221,7 +221,7 @@ def treatments(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> 
 
 @drawn
 def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
-    """Draw students of another architecture, measured next to paper: tables 3, 4 and 5."""
+    """Draw students of another architecture, measured beside the paper's: tables 3, 4 and 5."""
     tables = ["table3", "table4", "table5"]
     # Table 4 has one column; its rows say which network is the teacher.
     role = frame["row"].str.startswith("teacher").map({True: "teacher", False: "ban"})
@@ -249,7 +249,7 @@ def cross_architecture(frame: pd.DataFrame, cells: pd.DataFrame) -> Figure:
 
 @drawn
 def agreement_with_paper(frame: pd.DataFrame, cells: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Draw the measured over the reported relative difference to the teacher: all cells.
+    """Draw the measured against the reported relative difference from the teacher: all cells.
 
     In percent of the teacher's error or perplexity, so that all cells share one pair of axes. On
     the diagonal both effects are equal.

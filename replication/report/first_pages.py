@@ -42,8 +42,8 @@ def describe_in_rst(plan: Plan) -> str:
             rows.append((*cells, _difference(line), _paper(line)))
     blocks = [
         f"{title}\n{'=' * len(title)}",
-        f"{_size(plan)} Tables, figures, notebooks and criteria stand on the left; every claim"
-        " is in the notebook *claims*.",
+        f"{_size(plan)} Tables, figures, notebooks and criteria are on the left; every claim is in"
+        " the notebook *claims*.",
         "Is it a fair test?\n------------------",
         "\n".join(f"* {line}" for line in _met(plan)),
         "The primary claims\n------------------",
@@ -69,17 +69,17 @@ def describe_in_markdown(plan: Plan) -> str:
     )
     blocks = [
         f"# {_title(plan)}",
-        f"{_size(plan)} `runs.csv` has a line for each training; the folders `tables`, `figures`"
-        " and `notebooks` have what their names say, the notebooks with their outputs.",
+        f"{_size(plan)} `runs.csv` has a line for each training run; the folders `tables`,"
+        " `figures` and `notebooks` hold what their names say, the notebooks with their outputs.",
         "## Is it a fair test?",
         "\n".join(f"- {line}" for line in _met(plan)),
         "## Primary claims",
         _claims_in_markdown(shown),
         f"{len(shown)} of {len(primary)} are measured. Differences are in points of test error, in"
         " perplexity, or in the metric in brackets. p is that of the direction. It is corrected by"
-        " Holm's procedure over the primary claims; for the others within their family, times the"
-        " number of families, and it is never below that of the family's primary claim. Intervals"
-        " are not corrected." + of_paper * any(_paper(line) != NOTHING for line in shown),
+        " Holm's procedure: over the primary claims, and for every other claim within its family,"
+        " multiplied by the number of families and never below that of the family's primary claim."
+        " Intervals are not corrected." + of_paper * any(_paper(line) != NOTHING for line in shown),
     ]
     families = {
         claim["statement"]: [line for line in measured if line["family"] == claim["claim"]]
@@ -97,7 +97,8 @@ def describe_in_markdown(plan: Plan) -> str:
         f"{count_verdicts(tested)}. Source *paper*: its numbers say so; *prose*: its text;"
         " *reading*: this suite's interpretation; *ours*: not in the paper. A family is named"
         " after its primary claim, which comes first if it is measured."
-        + " Statements are the paper's and speak of its data; *tested on* says what stands for it."
+        + " Statements are the paper's and speak of its data; *tested on* says what stands in for"
+        " it."
         * (not is_study(plan))
         + " Families of one claim and claims that are not measured are left out.",
     ]

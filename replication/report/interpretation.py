@@ -22,7 +22,7 @@ def describe_table(frame: pd.DataFrame) -> str:
     sentences = [
         f"Of {len(students)} students, {better} are better than their teacher, {worse} are worse,"
         f" and for {undecided} the interval of the difference contains zero, which does not show"
-        " that there is none."
+        " that there is no difference."
     ]
     compared = students["agrees"].dropna()
     decided = compared[compared.isin(["yes", "no"])]
@@ -68,7 +68,7 @@ def describe_curves(curves: pd.DataFrame) -> str:
     for column in shares.dropna().index:
         lines.append(
             f"- {paper_name(str(column))}: the true class ends with"
-            f" {100 * shares[column]:.0f} % of ‖q − p‖², and the cosine to BAN's gradient is"
+            f" {100 * shares[column]:.0f} % of ‖q − p‖², and the cosine with BAN's gradient is"
             f" {signed(cosines[column]).lstrip('+')}."
         )
     return "\n".join(lines)

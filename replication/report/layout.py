@@ -1,6 +1,6 @@
 """A table's tidy frame as rows × columns of texts, and the notes that explain them.
 
-A row has several lines: what the paper prints, our mean, and both differences to the teacher.
+A row has several lines: what the paper prints, our mean, and both differences from the teacher.
 """
 
 from collections.abc import Mapping
@@ -40,14 +40,14 @@ PARAMETERS = "parameters"
 """The column of the networks' sizes."""
 
 PrintedDifferences = Mapping[tuple[str, str], float]
-"""The paper's difference to the teacher, by row and column."""
+"""The paper's difference from the teacher, by row and column."""
 
 
 class Entry(NamedTuple):
-    """What stands in one line of a cell.
+    """The content of one line of a cell.
 
     ``interval`` follows the value, ``mark`` shows its ``verdict`` and whether it agrees with the
-    paper, ``p_value`` stands behind it, and ``n`` is the number of seeds.
+    paper, ``p_value`` is behind it, and ``n`` is the number of seeds.
     """
 
     value: str
@@ -165,7 +165,7 @@ def _between(low: float, high: float, spec: str = "+.2f") -> str:
 def quality_layout(frame: pd.DataFrame) -> Layout:
     """Lay out the quality of one table's cells: a row per cell, a column per metric.
 
-    Beneath a mean stands its difference to the teacher, bold where the interval excludes zero.
+    Beneath a mean is its difference from the teacher, bold where the interval excludes zero.
     """
     named = frame["row"]
     if frame["column"].nunique() > 1:
@@ -204,7 +204,7 @@ def notes(frame: pd.DataFrame, note: str) -> list[str]:
     if students:
         legend = ", ".join(f"{mark} {verdict}" for verdict, mark in CELL_MARKS.items())
         sentences.append(
-            "− teacher: the difference to generation 0 of the same lineage, paired by seed, with"
+            "− teacher: the difference from generation 0 of the same lineage, paired by seed, with"
             f" its 95 % interval. {legend}: the interval lies below zero, above it, or contains it."
         )
     if contrast.any():

@@ -8,7 +8,7 @@ from replication.report.published_results import Publications, line_of, seeds_of
 from replication.wording import markdown_table
 
 FEWEST_SEEDS = 2
-"""An interval needs so many seeds."""
+"""An interval needs at least this many seeds."""
 
 
 def missing_claims(publications: Publications) -> str:

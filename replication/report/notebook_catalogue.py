@@ -26,11 +26,11 @@ NOTEBOOKS = {
     "figures": Notebook(
         tables=("table1", "table2", "table3", "table4", "table5", "table6"),
         figures={
-            "sweeps": "Teacher and BAN over the number of parameters (Tables 1 and 3).",
+            "sweeps": "Teacher and BAN against the number of parameters (Tables 1 and 3).",
             "generations": "The sequence of generations with its ensembles (Table 2).",
-            "treatments": "BAN, BAN+L, CWTM and DKPP: difference to the teacher (Table 2).",
+            "treatments": "BAN, BAN+L, CWTM and DKPP: difference from the teacher (Table 2).",
             "cross_architecture": "Students of another architecture (Tables 3, 4 and 5).",
-            "agreement": "Reported and measured difference to the teacher over all cells.",
+            "agreement": "Reported and measured difference from the teacher in all cells.",
         },
     ),
     "dark_knowledge": Notebook(
@@ -39,15 +39,15 @@ NOTEBOOKS = {
         figures={
             "gradient_shares": "The two terms of q − p, student minus teacher, over training.",
             "confidence_weights": "Weights of CWTM and of equation 9 on training images.",
-            "gradient_cosine": "Cosine of each treatment's gradient to BAN's over training.",
+            "gradient_cosine": "Cosine between each treatment's gradient and BAN's over training.",
             "similarity_structure": "Teacher's mean probability of each class, plain and permuted.",
         },
     ),
     "calibration": Notebook(
         tables=("table2",),
         figures={
-            "reliability": "Accuracy over confidence: teacher, students, ensembles (Table 2).",
-            "quality_differences": "NLL, Brier score, ECE: difference to the teacher (Table 2).",
+            "reliability": "Accuracy against confidence: teacher, students, ensembles (Table 2).",
+            "quality_differences": "NLL, Brier score, ECE: difference from the teacher (Table 2).",
         },
     ),
     "claims": Notebook(

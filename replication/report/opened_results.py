@@ -62,7 +62,7 @@ class Results:
         return pd.concat(frames, ignore_index=True)
 
     def show_table(self, name: str) -> None:
-        """Display a table in a notebook with how many of its students are better than teachers.
+        """Display a table in a notebook, and how many of its students are better than teachers.
 
         A scale without the table says so.
         """
@@ -104,7 +104,7 @@ class Results:
         return self._frame("quality")
 
     def quality_table(self) -> pd.DataFrame:
-        """One line per image cell and metric, with its interval and difference to the teacher."""
+        """One line per image cell and metric, with its interval and difference from the teacher."""
         return self._frame("quality_table")
 
     def reliability(self) -> pd.DataFrame:
@@ -157,7 +157,7 @@ def open_results(scale: str, results: str | Path, *tables: str) -> Results:
     """
     opened = Results.find(results, scale)
     if opened.published:
-        print(f"You have no results of scale {scale}: these are the published ones.")
+        print(f"You have no results for scale {scale}; these are the published ones.")
     for name in tables:
         opened.table(name)
     return opened

@@ -1,6 +1,6 @@
 """What a finished sweep can and cannot say, as the terminal shows it.
 
-Reads small csv files without pandas, so that it ends `make tables` at once.
+Reads small csv files without pandas, so that `make tables` ends without a delay.
 """
 
 import csv
@@ -19,13 +19,13 @@ FEW_DECISIONS = 0.1
 """Share of the measured claims up to which a number of seeds decides almost nothing."""
 
 UNTESTED = ("not measured", "network excepted")
-"""Reasons that stand instead of *undecided*, because no number of seeds would change them."""
+"""Reasons shown in place of *undecided*, because no number of seeds would change them."""
 
 Lines = list[dict[str, str]]
 
 
 def describe_outcome(plan: Plan) -> str:
-    """Criteria met, claims decided, what the seeds can tell, and where everything lies.
+    """Criteria met, claims decided, what the seeds can tell, and where everything is.
 
     Raises:
         InputError: a csv file is damaged.
@@ -79,7 +79,7 @@ def count_verdicts(claims: Lines) -> str:
 
 def _criteria(lines: Lines) -> Iterator[str]:
     if not lines:
-        yield "Is the scale a fair test? Not measured: replication criteria"
+        yield "Is the scale a fair test? Not measured yet; run: replication criteria --write"
         return
     yield "Is the scale a fair test? Networks that meet each criterion (replication criteria):"
     for criterion in FAIR_TEST:
@@ -93,7 +93,7 @@ def _criteria(lines: Lines) -> Iterator[str]:
 
 def _claims(lines: Lines, seeds: int) -> Iterator[str]:
     if not lines:
-        yield "Claims: not tested: replication claims"
+        yield "Claims: not tested yet; run: replication claims"
         return
     tested = [line for line in lines if line["reason"] not in UNTESTED]
     decided = [line for line in tested if line["verdict"] != "undecided"]
@@ -131,4 +131,4 @@ def read_lines(file: Path) -> Lines:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, csv.Error) as error:
-        raise InputError(f"{file}: damaged ({error}); delete it and call snakemake") from None
+        raise InputError(f"{file}: damaged ({error}); delete it and run snakemake again") from None

@@ -33,7 +33,7 @@ PAPER: dict[str, Any] = {"marker": "D", "ms": 4, "mfc": "none", "color": "#22222
 SEED: dict[str, Any] = {"s": 12, "alpha": 0.4, "linewidths": 0, "zorder": 4, "rasterized": True}
 LINE = 118  # characters of a legend's font across a figure
 HANDLE = 9  # its handle with the space around it, in characters
-CUT_OFF = "interval goes on"
+CUT_OFF = "interval continues"
 ARROWHEAD: dict[str, Any] = {"s": 26, "linewidths": 0, "zorder": 5, "clip_on": False}
 REFERENCE: dict[str, Any] = {"color": "#444444", "linewidth": 0.8, "ls": "--", "zorder": 1}
 MORE_DIGITS = re.compile(rb"(\d\.\d\d)\d+")
@@ -116,7 +116,7 @@ def draw(figure: Figure, suffix: Literal["svg", "png"]) -> bytes:
     with mpl.rc_context(STYLE):
         figure.savefig(file, format=suffix, dpi=200, metadata=metadata)
     if suffix == "svg":
-        # What stands between tags is text, such as the 0.005 beside a tick.
+        # Text between tags stays, such as the 0.005 beside a tick.
         return TAG.sub(lambda tag: MORE_DIGITS.sub(rb"\1", tag[0]), file.getvalue())
     return file.getvalue()
 
@@ -136,7 +136,7 @@ def canvas(rows: int, columns: int, height: float, **options: Any) -> tuple[Figu
 
 
 def without_results(network: str) -> Figure:
-    """What stands in the place of a figure of a network that the scale does not train."""
+    """The substitute for a figure of a network that the scale does not train."""
     figure, grid = canvas(1, 1, 0.6)
     grid[0, 0].set_axis_off()
     grid[0, 0].text(0.5, 0.5, f"{network} has no results at this scale.", ha="center", va="center")

@@ -35,13 +35,13 @@ CHECK_SCALE = "digits"
 """The default scale, which shows that everything works."""
 
 CONTROL = "ensemble-of-two-beats-label-ensemble"
-"""The claim of ours that stands beside the claim on ensembles in `CLAIM_WORDS`."""
+"""The claim of ours beside the claim on ensembles in `CLAIM_WORDS`."""
 
 TEXT_CLAIM = "language-models"
 """The last of `CLAIM_WORDS`, which is tested on text."""
 
 TEXT = "the Python language reference"
-"""What stands for Penn Treebank at every scale that the documents show."""
+"""What stands in for Penn Treebank at every scale that the documents show."""
 
 CLAIM_WORDS = {
     "ban-all": "BAN students have a lower error than label-trained networks",
@@ -51,15 +51,16 @@ CLAIM_WORDS = {
     "sequence-improves": "the third generation, BAN-3, has a lower error than generation 0",
     "ensemble-of-two-beats-last": "Ens*2 has a lower error than its last member, BAN-2",
     CONTROL: (
-        "our control: Ens*2, which takes three trainings, has a lower error than two averaged"
+        "our control: Ens*2, which takes three training runs, has a lower error than two averaged"
         " label-trained networks"
     ),
     "densenet-students-beat-wide-resnet-teachers": (
         "DenseNet-90-60 students have a lower error than their Wide-ResNet teachers"
     ),
-    "fragile-to-compression": "another compression costs a student more than another depth",
+    "fragile-to-compression": "changed compression costs a student more than changed depth",
     "residual-students-beat-baselines": (
-        "residual students of a DenseNet have a lower error than the same networks on labels"
+        "residual students of a DenseNet have a lower error than the same networks trained on"
+        " labels"
     ),
     TEXT_CLAIM: "BAN+L lowers the perplexity of language models",
 }
@@ -195,7 +196,7 @@ def evidence_scales(publications: Publications) -> list[str]:
     scales = [scale for scale in EVIDENCE if scale in publications.scales]
     if not scales:
         raise InputError(
-            f"{publications.folder}: no results of {in_words(EVIDENCE, 'or')}; call the command in"
+            f"{publications.folder}: no results of {in_words(EVIDENCE, 'or')}; run the command in"
             " a clone of the repository"
         )
     return scales

@@ -12,14 +12,14 @@ from replication.wording import escaped, markdown_table
 
 
 def scales_table(publications: Publications) -> str:
-    """Return a row for each publication: data, tables, seeds, trainings, time, verdicts."""
+    """Return a row for each publication: data, tables, seeds, runs, time, verdicts."""
     header = [
         "folder",
         "the paper's data: ours",
         "tables: seeds",
-        "trainings",
+        "training runs",
         "core hours",
-        "of commits",
+        "commits",
         "verdicts",
     ]
     rows = []

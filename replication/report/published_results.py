@@ -18,7 +18,7 @@ TESTED_ON = {
     "fashion": "pairs of Fashion-MNIST items",
     "digits": "pairs of digits",
 }
-"""The scales whose results the documents show, and what stands for CIFAR-100 there."""
+"""The scales whose results the documents show, and what stands in for CIFAR-100 there."""
 
 
 class Publications:
@@ -118,8 +118,8 @@ def reported_of(line: "pd.Series[float]") -> str:
 def verdict_of(line: "pd.Series[float]") -> str:
     """Return the verdict in bold, why it is undecided, and the size of the effect.
 
-    Without an interval there is no size. It is left out too beside *contradicted*: it compares with
-    half of the paper's effect in either direction.
+    Without an interval there is no size. It is also left out beside *contradicted*, because it
+    compares with half of the paper's effect in either direction.
     """
     if str(line["reason"]) == NOT_MEASURED:
         return NOT_MEASURED

@@ -15,10 +15,10 @@ from replication.results.csv_files import csv_text, read_runs
 
 REMARKS = (
     "NLL: negative log-likelihood of the labels. ECE: expected calibration error, 15 bins. Lower is"
-    " better. Agreement and KL, of the teacher from the student, are with the direct teacher; those"
-    " of an ensemble with generation 0.",
+    " better. Agreement and KL, of the teacher from the student, refer to the direct teacher; those"
+    " of an ensemble refer to generation 0.",
     "Ours: mean ± half-width of the 95 % t-interval over n seeds. − teacher: the paired difference"
-    " to generation 0 of the lineage with its 95 % interval, bold where that excludes zero (not"
+    " from generation 0 of the lineage with its 95 % interval, bold where that excludes zero (not"
     " corrected for the number of cells).",
 )
 

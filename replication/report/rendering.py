@@ -224,7 +224,7 @@ def render(
 
     `frame` is `results/<scale>/tables/<name>.csv`; `note` describes the scale's data; `columns`
     are those that are shown, in this order; `transposed` shows rows as columns; `printed` has the
-    paper's differences to the teacher.
+    paper's differences from the teacher.
     """
     shown = frame if columns is None else frame[frame["column"].isin(columns)]
     table = layout(shown, printed)
@@ -236,6 +236,6 @@ def render(
 
 
 def render_layout(name: str, table: Layout, title: str, remarks: Sequence[str]) -> dict[str, str]:
-    """Render a table in every format, by file ending; `name` is its id, `remarks` stand below."""
+    """Render a table in every format, by file ending; `name` is its id, `remarks` are below."""
     formats = {"md": to_markdown, "html": to_html, "tex": to_latex}
     return {ending: write(name, table, title, remarks) for ending, write in formats.items()}

@@ -41,8 +41,8 @@ TAKEN_AND_OTHER = ("taken", "other")
 
 
 def overview(publications: Publications) -> str:
-    """Return a row for each publication: its tables, seeds, trainings and decided claims."""
-    header = ["scale", "tables: seeds", "trainings", "of commits", "primary claims decided"]
+    """Return a row for each publication: its tables, seeds, runs and decided claims."""
+    header = ["scale", "tables: seeds", "training runs", "commits", "primary claims decided"]
     rows = []
     for scale in publications.scales:
         runs = publications.file(scale, "runs")
@@ -62,14 +62,14 @@ def overview(publications: Publications) -> str:
 
 
 def unfinished_scales(publications: Publications) -> str:
-    """Return a sentence for each scale of which tables or seeds are missing: what it has."""
+    """Return a sentence for each scale that lacks tables or seeds: what it has."""
     sentences = []
     for scale in publications.scales:
         if planned := planned_scale(publications, scale):
             sentences.append(describe_progress(publications.plan(scale), planned))
     described = escaped("\n".join(filter(None, sentences)))
     if not described:
-        return "All published scales are whole."
+        return "All published scales are complete."
     return f"{described}\nResults of tables and rows that lack some of their seeds are preliminary."
 
 
@@ -157,7 +157,7 @@ def gains(publications: Publications, table: str = "sensitivity") -> str:
         "decision",
         "scale",
         "gain as taken",
-        "gain with the other",
+        "gain with the other reading",
         "difference of the gains",
     ]
     columns = ["gain taken", "gain other", "effect on gain"]

@@ -26,7 +26,7 @@ def is_study(plan: Plan) -> bool:
 
 
 def describe_study(plan: Plan) -> str:
-    """The study's tables with their intervals, what became of each claim, and where all of it lies.
+    """The study's tables with their intervals, what became of each claim, and where everything is.
 
     Raises:
         InputError: a csv file or the record of a run is damaged.
@@ -84,14 +84,14 @@ def _claims(claims: Lines) -> Iterator[str]:
 
 
 def _reference(claim: dict[str, str]) -> str:
-    """What the difference is to the student's own teacher, where that is another number."""
+    """The difference from the student's own teacher, where that is another number."""
     difference, paired = claim.get("difference"), claim.get("paired_difference")
     if not difference or not paired or difference == paired:
         return ""
-    to_own_teacher = signed(float(paired))
+    from_own_teacher = signed(float(paired))
     return (
-        "It is the difference to the mean of all label-trained networks of each seed; to the own"
-        f" teacher alone, it is {to_own_teacher}."
+        "It is the difference from the mean of all label-trained networks of each seed; from each"
+        f" student's own teacher alone, it is {from_own_teacher}."
     )
 
 
@@ -110,8 +110,8 @@ def _next_steps(plan: Plan, claims: Lines) -> Iterator[str]:
         yield from _wrapped(
             f"Seeds that would decide what is open: {numbers}. They are for the smallest effect of"
             " interest, which a claim can set as `smallest_effect`; a larger effect takes fewer."
-            f" Add some to `seeds` in {study}/study.yaml and call make study STUDY={study} again:"
-            " what is there is kept.",
+            f" Add some to `seeds` in {study}/study.yaml and run make study STUDY={study} again;"
+            " existing runs are kept.",
             "",
         )
     yield f"Tables:     {results}/tables/*.html"

@@ -17,7 +17,7 @@ from replication.report.rendering import render
 from replication.results.csv_files import csv_path, write_csv_file
 
 PRINTED_DATASETS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "ptb": "Penn Treebank"}
-"""How the paper calls the data sets that a scale's ones stand for."""
+"""What the paper calls the data sets that those of a scale stand in for."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def build_table(plan: Plan, name: str) -> BuiltTable:
 def build_tables(plan: Plan, names: Iterable[str]) -> dict[str, int]:
     """Build tables, and print on standard error why cells are empty.
 
-    Returns the number of empty cells of each table. Raises InputError as `build_table`.
+    Returns the number of empty cells of each table. Raises InputError like `build_table`.
     """
     empty_cells = {}
     for name in names:
@@ -80,9 +80,9 @@ def render_table(
 def note(plan: Plan, name: str, spreads: Iterable[object], reasons: Sequence[str] = ()) -> str:
     """The sentences below a table that are its own.
 
-    They say which data stand for the paper's, what the table's file notes, what the intervals rest
-    on where there are few seeds (``spreads``, a column of the table), which rows are not trained,
-    and why cells are empty.
+    They say which data stand in for the paper's, what the table's file notes, what the intervals
+    rest on where there are few seeds (``spreads``, a column of the table), which rows are not
+    trained, and why cells are empty.
     """
     spec = plan.tables[name]
     used = []

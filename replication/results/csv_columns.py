@@ -63,7 +63,7 @@ RUN_COLUMNS = (
     text("network", "Network, by its name in timm or in the suite."),
     text("objective", "Training objective, such as `label` or `ban`; `given` if only evaluated."),
     text("variant", "Variant of the scale; empty for the scale's own recipe.", True),
-    integer("generation", "Number of teachers above the run; 0 for a network without teacher."),
+    integer("generation", "Number of teachers above the run; 0 for a network without a teacher."),
     integer("seed", "Seed of the run."),
     integer("lineage_seed", "Seed of the cells that the run serves, before any `seed_offset`."),
     text("teacher", "Run whose predictions this run was trained on.", True),

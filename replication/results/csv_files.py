@@ -16,10 +16,10 @@ from replication.results.schema import CSV_FILES, CsvFile
 if TYPE_CHECKING:
     import pandas as pd
 
-BUILD = "build it by calling snakemake with the file of its scale"
+BUILD = "build it by running snakemake with the file of its scale"
 """The advice in the message for a missing file."""
 SEPARATOR = ";"
-"""What stands between the members of an ensemble in a column ``run``."""
+"""What separates the members of an ensemble in a column ``run``."""
 PACKED = ".gz"
 """The ending of csv files that are packed, because they have a line for each bin or metric."""
 EMPTY_IS_MISSING: dict[str, Any] = {"keep_default_na": False, "na_values": [""]}
@@ -70,7 +70,7 @@ def read_csv_file(
 
 
 def check_csv_file(file: Path, description: CsvFile, hint: str = BUILD) -> "pd.DataFrame":
-    """Read a file that has to be as described; raises as `read_csv_file`."""
+    """Read a file that has to be as described; raises like `read_csv_file`."""
     texts = {column.name: str for column in description.columns if column.kind == "text"}
     frame = read_csv(file, hint, dtype=texts)
     names = description.names
@@ -90,7 +90,7 @@ def check_csv_file(file: Path, description: CsvFile, hint: str = BUILD) -> "pd.D
             frame[column.name] = values.astype(DTYPES[column.kind])  # type: ignore[call-overload]
         except (TypeError, ValueError):
             raise InputError(
-                f"{file}: damaged (`{column.name}` has something that is no {column.kind});"
+                f"{file}: damaged (`{column.name}` has an entry that is not a valid {column.kind});"
                 f" delete it and {hint}"
             ) from None
     required = [column.name for column in description.columns if not column.may_be_empty]
@@ -109,7 +109,7 @@ def write_csv_file(
     table: str | None = None,
     float_format: str | None = None,
 ) -> None:
-    """Write a csv file of `CSV_FILES` whole or not at all; raises as `files.write_text`."""
+    """Write a csv file of `CSV_FILES` whole or not at all; raises like `files.write_text`."""
     text, file = csv_text(name, frame, float_format), csv_path(folder, name, table)
     if file.suffix == PACKED:
         # Without a time, so that the same lines give the same bytes.
@@ -128,12 +128,12 @@ def csv_text(name: str, frame: "pd.DataFrame", float_format: str | None = None) 
 
 
 def read_cells(folder: Path, hint: str = BUILD) -> "pd.DataFrame":
-    """Read ``cells.csv``; raises as `read_csv_file`."""
+    """Read ``cells.csv``; raises like `read_csv_file`."""
     return read_csv_file(folder, "cells", hint)
 
 
 def read_runs(folder: Path, hint: str = BUILD) -> "pd.DataFrame":
-    """Read ``runs.csv``, indexed by run; raises as `read_csv_file`."""
+    """Read ``runs.csv``, indexed by run; raises like `read_csv_file`."""
     return read_csv_file(folder, "runs", hint).set_index("run", drop=False)
 
 
@@ -161,8 +161,8 @@ def check_members(run_column: "pd.Series[str]", runs: "pd.DataFrame") -> None:
     members = {member for run in run_column for member in split_members(run)}
     if unknown := sorted(members - {*runs.index}):
         raise InputError(
-            f"runs.csv: no line of {unknown[0]}, which cells.csv or quality.csv.gz has; delete them"
-            " and call snakemake again"
+            f"runs.csv: no line for {unknown[0]}, which cells.csv or quality.csv.gz names; delete"
+            " all three and run snakemake again"
         )
 
 

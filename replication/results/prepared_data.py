@@ -1,7 +1,7 @@
 """Whether a run was trained on the data that are prepared now, by their fingerprints.
 
-The fingerprint of data is no part of a recipe, because a plan is made before data are prepared. The
-description that preparing them leaves beside the results has it, as every run's record has.
+The fingerprint of data is not part of a recipe, because a plan is made before data are prepared.
+The description that preparing them leaves beside the results has it, as every run's record has.
 """
 
 import json
@@ -28,14 +28,14 @@ def described_fingerprint(plan: Plan, dataset: str) -> str | None:
 
 
 def is_lost(plan: Plan, dataset: AnyDataset) -> bool:
-    """Whether data were prepared for these results, and are not there any more, or are others."""
+    """Whether data were prepared for these results, but are gone or have been replaced."""
     described = described_fingerprint(plan, dataset.name)
     prepared = prepared_description(dataset, plan.scale.evaluate_on, plan.scale.data_root)
     return described is not None and (prepared is None or prepared.sha256 != described)
 
 
 def runs_on_other_data(plan: Plan, dataset: str, fingerprint: str) -> list[Run]:
-    """The finished runs on the data set of this name that were trained on other data than these."""
+    """The finished runs on the data set of this name that were trained on data other than these."""
     stale = []
     for run in plan.runs.values():
         if run.dataset.name != dataset:
@@ -63,7 +63,7 @@ def data_problem(plan: Plan, run: Run, record: Mapping[str, Any]) -> str | None:
     if prepared in (None, trained_on):
         return None
     return (
-        f"{plan.folder(run)}: trained on other data than"
+        f"{plan.folder(run)}: trained on data other than those that"
         f" {plan.prepared_data_file(run.dataset.name)} describes; restore the data, or delete its"
-        f" {RECORD} and call snakemake again, which trains it anew"
+        f" {RECORD} and run snakemake again, which retrains it"
     )

@@ -14,5 +14,5 @@ CHECKPOINT = "checkpoint.pt"
 PREVIOUS_CHECKPOINT = "checkpoint.previous.pt"
 FAILED_CHECKPOINT = "failed.pt"
 
-RETRAIN = "delete it and call snakemake again, which trains the run anew"
+RETRAIN = "delete it and run snakemake again, which retrains the run"
 """What to do about a missing or damaged file of a run, as error messages say it."""

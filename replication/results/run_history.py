@@ -8,7 +8,7 @@ from replication.files import write_text
 EpochMetrics = dict[str, float | int | None]
 """The metrics of one epoch by column name; None where an epoch lacks one."""
 WeightPercentiles = dict[str, float | int]
-"""One percentile of the weights by which a run weighs its samples, by `WEIGHT_COLUMNS`."""
+"""One percentile of the weights that a run gives its samples, by `WEIGHT_COLUMNS`."""
 WEIGHT_COLUMNS = ["percent", "max", "true_class"]
 
 
@@ -22,7 +22,7 @@ def write_history(file: Path, history: Sequence[EpochMetrics]) -> None:
 
 
 def write_confidence_weights(file: Path, percentiles: Sequence[WeightPercentiles]) -> None:
-    """Write one line per percentile; none for a run that does not weigh its samples.
+    """Write one line per percentile; none for a run that does not weight its samples.
 
     Every run has the file, so that the workflow can expect it.
 

@@ -65,7 +65,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise InputError(f"{file}: damaged (not a JSON object); {RETRAIN}")
     if missing := [key for key in _Record.model_fields if key not in record]:
         raise InputError(
-            f"{file}: without {', '.join(missing)}, as another version wrote it; {RETRAIN}"
+            f"{file}: lacks {', '.join(missing)}, because another version wrote it; {RETRAIN}"
         )
     try:
         _Record.model_validate(record)
@@ -90,8 +90,8 @@ def check_teacher(folder: Path, record: Mapping[str, Any], teacher: Mapping[str,
     """
     if not learned_from(record, teacher):
         raise InputError(
-            f"{folder}: trained by another teacher than the one whose folder it is in; delete its"
-            f" {RECORD} and call snakemake again"
+            f"{folder}: trained by a teacher other than the one whose folder it is in; delete its"
+            f" {RECORD} and run snakemake again"
         )
 
 
@@ -109,7 +109,7 @@ def why_missing(folder: Path) -> str:
     try:
         reason = json.loads((folder / FAILURE).read_text(encoding="utf-8"))["reason"]
     except JSON_ERRORS:
-        return "the run is not trained: call snakemake"
+        return "the run is not trained: run snakemake"
     return f"the run has failed: {reason}"
 
 
@@ -126,7 +126,7 @@ def read_predictions(folder: Path) -> dict[str, NDArray[Any]]:
     try:
         tensors = load_file(file)
     except FileNotFoundError:
-        raise InputError(f"{file}: no such file; the run is not trained: call snakemake") from None
+        raise InputError(f"{file}: no such file; the run is not trained: run snakemake") from None
     except (*JSON_ERRORS, SafetensorError) as error:
         raise InputError(f"{file}: damaged ({error}); {RETRAIN}") from None
     if set(tensors) not in ({"logits", "labels"}, {"validation", "test"}):

@@ -27,7 +27,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class State:
-    """Where a run stands; ``measured`` of one that is done.
+    """Where a run stands; ``measured`` is that of a finished run.
 
     ``reason`` says why a run has failed, or why a finished one counts as missing.
     """
@@ -44,8 +44,8 @@ def state_of(plan: Plan, run: Run) -> State:
     """Where a run stands.
 
     A run with a record of another recipe is missing, because Snakemake trains it again, and so is
-    one that was trained on other data than are prepared now. A run with a damaged record has
-    failed.
+    one that was trained on data other than those that are prepared now. A run with a damaged record
+    has failed.
     """
     folder = plan.folder(run)
     try:

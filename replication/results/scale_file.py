@@ -1,8 +1,8 @@
-"""Writes ``scale.json``, which says what the results beside it were planned by.
+"""Writes ``scale.json``, which records the scale that the results beside it were planned with.
 
 Verification checks results against this file. So it may change with the seeds and tables of a
 scale, and be written where there is none, but it must not come to name recipes that nothing beside
-it was trained by.
+it was trained with.
 """
 
 import csv
@@ -21,8 +21,8 @@ def write_scale(plan: Plan) -> Path:
     """Write the scale of a plan beside its results, and return the file.
 
     Raises:
-        InputError: the file would change although runs beside it were trained by other recipes than
-            the plan's, or it cannot be written.
+        InputError: the file would change although runs beside it were trained with recipes other
+            than the plan's, or it cannot be written.
     """
     file = plan.results / SCALE_FILE
     changes = file.exists() and not _holds(file, plan.scale_text)
@@ -30,8 +30,8 @@ def write_scale(plan: Plan) -> Path:
     if other_runs:
         more = f" and {len(other_runs) - 1} more runs" if len(other_runs) > 1 else ""
         raise InputError(
-            f"{file}: stays as it is, because {other_runs[0]}{more} beside it were trained by other"
-            " recipes than this scale's; give the scale another name, or call snakemake, which"
+            f"{file}: not changed, because {other_runs[0]}{more} beside it were trained with other"
+            " recipes than this scale's; give the scale another name, or run snakemake, which"
             " trains them again"
         )
     write_text(file, plan.scale_text)
@@ -46,7 +46,7 @@ def _holds(file: Path, text: str) -> bool:
 
 
 def _runs_of_other_recipes(plan: Plan) -> Iterator[str]:
-    """The plan's runs that lie beside ``scale.json`` and have another recipe, by id."""
+    """The plan's runs beside ``scale.json`` that have another recipe, by id."""
     published = _published_hashes(plan.results)
     for run in plan.runs.values():
         trained = _recorded_hash(plan.folder(run)) or published.get(run.id)

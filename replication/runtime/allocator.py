@@ -2,7 +2,7 @@
 
 A training step allocates and frees the same tensors again and again. By default glibc returns
 freed memory to the operating system, which then has to map and zero it at the next step.
-docs/explanation/performance.md says how much faster trainings are without that. The values of
+docs/explanation/performance.md says how much faster training is without that. The values of
 tensors do not depend on it.
 """
 
@@ -12,7 +12,7 @@ _GIB = 2**30
 TUNABLES = {
     # Freed memory at the end of the heap is returned only beyond this size.
     "glibc.malloc.trim_threshold": _GIB,
-    # Smaller blocks come from the heap; each larger one is mapped and unmapped for itself.
+    # Smaller blocks come from the heap; each larger one is mapped and unmapped on its own.
     "glibc.malloc.mmap_threshold": _GIB,
     # Asks for pages of 2 MiB, where the kernel gives them on request.
     "glibc.malloc.hugetlb": 1,

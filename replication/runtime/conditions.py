@@ -71,7 +71,7 @@ def configure_precision(precision: Precision, device: torch.device) -> Autocast:
 
 
 def describe_conditions(device: torch.device, threads: int) -> Conditions:
-    """The conditions of a training with so many threads, as its record and checkpoints have them.
+    """The conditions of a training with this many threads, as its record and checkpoints have them.
 
     ``device`` is a name, ``versions`` are by package, ``code`` is the commit.
     """

@@ -6,7 +6,7 @@ sends its arguments, working directory, environment and standard streams there, 
 exit status. If the process cannot be reached (on another machine of a cluster), the command does
 the work itself; the result is the same, byte for byte.
 
-The socket lies in a folder that only its user can enter, and the process ends with its parent.
+The socket is in a folder that only its user can enter, and the process ends with its parent.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ OPTION = "--worker"
 LONGEST_PATH = 100
 """Bytes of a socket's path; systems allow 103 or 107."""
 SHORT_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - for folders with random names
-"""Where a socket can lie if the folder of temporary files does not do."""
+"""Where a socket can be if the folder of temporary files is unsuitable."""
 
 
 class ForkServer:
@@ -47,8 +47,8 @@ class ForkServer:
         self.socket = make_socket_path()
         if self.socket is None:
             print(
-                "note: no folder for a socket, so that every job imports torch for itself, which"
-                " takes seconds; name a short writable folder in TMPDIR",
+                "note: no folder for a socket, so every job imports torch for itself, which takes"
+                " seconds; set TMPDIR to a writable folder with a short path",
                 file=sys.stderr,
             )
             return
@@ -130,7 +130,7 @@ def _work(connection: socket.socket, work: Callable[[Sequence[str]], int]) -> No
         with contextlib.suppress(OSError):
             traceback.print_exc()
     finally:
-        # Whatever fails here, this process must not go on as a second server. One that has not
+        # Whatever fails here, this process must not carry on as a second server. One that has not
         # started its work sends nothing, and the client does the work itself.
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):

@@ -1,8 +1,8 @@
-"""Claims a GPU for a training; small trainings share one by slots.
+"""Claims a GPU for a training run; small runs share one by slots.
 
-A GPU has eight slots, and a training takes as many as the scale's `resources` say. Snakemake runs
-no more trainings than there are slots in total, but does not pick devices. So each training locks
-slots of one device, with files of this machine that the operating system unlocks when the process
+A GPU has eight slots, and a run takes as many as the scale's `resources` say. Snakemake starts no
+more runs than there are slots in total, but does not pick devices. So each run locks slots of one
+device, with files of this machine that the operating system unlocks when the process
 ends, however it ends. Devices are identified by UUID, because their indices differ between jobs.
 """
 
@@ -42,7 +42,7 @@ def acquire_slots(uuids: Sequence[str], slots: int, folder: Path | None = None) 
     """Hold ``slots`` of one device, waiting for them if need be; yields the device's index.
 
     A request for more slots than a device has takes all of them. Among devices with room, the
-    fullest is taken, so that others stay free for large trainings. The lock files' ``folder`` is
+    fullest is taken, so that others stay free for large runs. The lock files' ``folder`` is
     per user and machine.
 
     Raises:

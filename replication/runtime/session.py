@@ -196,7 +196,7 @@ def open_session(scale: Scale, run: Run, folder: Path) -> Iterator[Session]:
 
 @contextmanager
 def _device_held(scale: Scale, run: Run) -> Iterator[torch.device]:
-    """The scale's device; of a GPU so many slots as the run's network needs."""
+    """The scale's device; of a GPU, as many slots as the run's network needs."""
     device = find_device(scale)
     if device.type != "cuda":
         yield device
@@ -237,7 +237,7 @@ def errors_explained(training: str) -> Iterator[None]:
         full = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if full or "can't allocate memory" in reason:
             raise InputError(
-                f"{training}: out of memory ({reason}); lower `batch_size`, take a smaller network"
+                f"{training}: out of memory ({reason}); lower `batch_size`, use a smaller network"
                 " (in a scale: a smaller `width_ratio`), or train on a larger machine"
             ) from None
         if "more than 1 value per channel" in reason:

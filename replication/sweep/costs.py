@@ -1,4 +1,4 @@
-"""What a plan costs, by run and by table: seconds where finished runs tell them, else FLOPs.
+"""What a plan costs, by run and by table: seconds where finished runs give them, else FLOPs.
 
 FLOPs are counted, and torch imported, only for a run whose network has not been measured.
 """
@@ -136,7 +136,7 @@ class TableCost:
 
 @dataclass(frozen=True)
 class PlanCost:
-    """Costs of a plan; `least_hours` has the hours left with so many trainings at once."""
+    """Costs of a plan; `least_hours` has the hours left with this many runs at once."""
 
     scale: str
     seeds: int
@@ -179,7 +179,7 @@ def summarise_costs(
 
 
 def _names(chain: Sequence[Run]) -> str:
-    """A chain of trainings in words; empty where nothing is left to train."""
+    """A chain of runs in words; empty where nothing is left to train."""
     names = " → ".join(run.name for run in chain)
     return f"{chain[-1].dataset.name}/{names}" if chain else ""
 

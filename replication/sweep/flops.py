@@ -1,4 +1,4 @@
-"""FLOPs of trainings, from those of their networks, which are counted once and kept.
+"""FLOPs of runs, from those of their networks, which are counted once and kept.
 
 Where they are kept already, nothing here imports torch.
 """

@@ -31,7 +31,7 @@ def forward_flops_of(results: Path, name: str, options: str, data: ImageSpec | T
 
     Args:
         results: folder of a scale's results, where the number is kept if it can be written.
-        name: of the network.
+        name: the network's name.
         options: the network's keyword arguments as JSON.
         data: what it is built for.
     """

@@ -19,8 +19,8 @@ TIMED_STEPS = 5
 def measure_tflops(plan: Plan) -> float:
     """The speed in 1e12 FLOPs per second of training the plan's first image network on one thread.
 
-    The images are random numbers. Of a machine that has other things to do, the fastest step is
-    nearest to what it can do.
+    The images are random numbers. On a busy machine, the fastest step comes closest to what the
+    machine can do.
     """
     run = next(iter(plan.runs.values()))
     images, recipe = plan.data_spec(run.dataset), plan.training(run)

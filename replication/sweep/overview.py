@@ -47,7 +47,7 @@ def show_status(plan: Plan, once: bool) -> None:
 
 def render_costs(costs: PlanCost) -> RenderableType:
     """Costs of a plan: its tables, the longest chain, and the time with several runs at once."""
-    columns = ("runs", "new", "done", "hours spent", "hours to do", "FLOPs to do", "basis")
+    columns = ("runs", "new", "done", "hours spent", "hours left", "FLOPs left", "basis")
     table = _grid("table", *columns)
     for line in (*costs.tables, costs.total):
         if line is costs.total:
@@ -63,17 +63,17 @@ def render_costs(costs: PlanCost) -> RenderableType:
     parts: list[RenderableType] = [counts, Text(), table, Text()]
     if costs.chain:
         length = "" if costs.chain_hours is None else f", {_duration(3600 * costs.chain_hours)}"
-        count = _count(len(costs.chain), "training")
+        count = _count(len(costs.chain), "training run")
         parts.append(Text(f"Longest chain: {count}{length}: {costs.chain_names}"))
     parts += [
-        Text(f"At least {_duration(3600 * hours)} with {_count(number, 'training')} at once.")
+        Text(f"At least {_duration(3600 * hours)} with {_count(number, 'training run')} at once.")
         for number, hours in costs.least_hours.items()
     ]
     return Group(*parts, *(Text(BASES[basis], style="dim") for basis in costs.total.basis))
 
 
 def render_status(status: Status) -> RenderableType:
-    """Time left, cells, failures and active runs; last what may not fit on a screen."""
+    """Time left, cells, failures and active runs; what may not fit on a screen comes last."""
     tables = _grid("table", "cells filled", "")
     for table, (filled, cells) in status.cells.items():
         bar = ProgressBar(total=max(cells, 1), completed=filled, width=40)

@@ -14,9 +14,9 @@ from replication.sweep.measured_speed import measure_tflops
 
 
 def describe_new_study(plan: Plan) -> str:
-    """The data and what is unusual in them, the network, the trainings and their time, in lines.
+    """The data and what is unusual in them, the network, the runs and their time, in lines.
 
-    The time follows from the FLOPs of all trainings and the speed of a few steps, which are timed
+    The time follows from the FLOPs of all runs and the speed of a few steps, which are timed
     here. Tables and notebooks are not included.
 
     Raises:
@@ -41,7 +41,7 @@ def describe_new_study(plan: Plan) -> str:
             *remark_on(run.dataset.name, root, run.dataset.sizes, data),
             f"Network: {run.network} with {parameters(plan, run):,} parameters, trained for"
             f" {recipe.epochs} epochs in batches of {recipe.batch_size}.",
-            f"Time: {len(plan.runs)} trainings, {_about(60 * hours)} on the"
+            f"Time: {len(plan.runs)} training runs, {_about(60 * hours)} on the"
             f" {cores} core{'s' * (cores > 1)} of this machine, and a minute more for"
             " tables and notebooks.",
         ]

@@ -24,7 +24,7 @@ from replication.runtime.conditions import Conditions
 from replication.runtime.session import Session
 
 FORMAT = 4
-"""The version of what a checkpoint holds; one of another version is refused."""
+"""The version of what a checkpoint holds; a checkpoint of another version is refused."""
 CONTENT = {"identity": dict, "conditions": list, "seconds": float, "attempts": int, "trainer": dict}
 """The entries of a checkpoint, and their types."""
 
@@ -63,10 +63,10 @@ class NoCheckpoints:
         """Start from the beginning."""
 
     def after_step(self, trainer: Resumable) -> None:
-        """Go on."""
+        """Continue."""
 
     def after_epoch(self, trainer: Resumable) -> None:
-        """Go on."""
+        """Continue."""
 
 
 class Checkpointer:
@@ -147,8 +147,9 @@ class Checkpointer:
         for key, value in self.conditions.items():
             if (before := attempts[-1][key]) != value:
                 print(
-                    f"{file}: saved with other {key} ({before}; now {value}): the result may not be"
-                    f" that of an uninterrupted run, and {RECORD} will say so",
+                    f"{file}: saved under other conditions ({key}: {before}, now {value}); the"
+                    " result may differ from that of an uninterrupted run, and"
+                    f" {RECORD} will say so",
                     file=sys.stderr,
                 )
 
@@ -201,13 +202,13 @@ class Checkpointer:
             self.save(trainer)
             raise Interrupted(
                 f"stopped by {received.name} after {len(trainer.history)} of {trainer.epochs}"
-                " epochs; a checkpoint is saved, and the same command resumes from it"
+                " epochs; a checkpoint was saved, and the same command resumes from it"
             )
         if time.monotonic() - self.saved >= self.schedule.seconds:
             self.save(trainer)
 
     def after_epoch(self, trainer: Resumable) -> None:
-        """As `after_step`, and save every so many epochs."""
+        """Like `after_step`, and save after as many epochs as the schedule says."""
         if self.schedule.epochs and len(trainer.history) % self.schedule.epochs == 0:
             self.save(trainer)
         self.after_step(trainer)

@@ -205,7 +205,9 @@ def _train(
 
     def check_teacher(metrics: EpochMetrics) -> None:
         if teacher is not None and weights_checksum(teacher) != call.teacher_checksum:
-            raise TrainingError(f"{call.stream}: the teacher has changed while its student trained")
+            raise TrainingError(
+                f"{call.stream}: the teacher changed while its student was training"
+            )
 
     with _left_as_found(teacher, call.device), errors_explained(call.stream):
         data = call.data.to(call.device)
@@ -232,8 +234,7 @@ def _left_as_found(teacher: nn.Module | None, device: torch.device) -> Iterator[
     """The teacher on a device, in evaluation mode; afterwards it and torch are as they were.
 
     That is the teacher's device and the mode of each of its modules, torch's global generators, and
-    whether CUDA computes in TF32. Gradients are computed also where the caller has switched that
-    off.
+    whether CUDA computes in TF32. Gradients are computed even if the caller has switched that off.
     """
     units: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
     number_formats = [unit.fp32_precision for unit in units]

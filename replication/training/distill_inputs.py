@@ -1,4 +1,4 @@
-"""Checks of what `distill` is given, so that a mistake is one clear line before the training."""
+"""Checks what `distill` is given, so that a mistake gives one clear line before the training."""
 
 import hashlib
 import inspect
@@ -58,7 +58,7 @@ def _part(name: str, part: object) -> tuple[Tensor, Tensor]:
     for tensor, what in zip(part, ("images", "labels"), strict=True):
         if not isinstance(tensor, Tensor):
             raise InputError(
-                f"{name}: the {what} are a {type(tensor).__name__}, not a tensor; convert them by"
+                f"{name}: the {what} are a {type(tensor).__name__}, not a tensor; convert them with"
                 " torch.as_tensor"
             )
     images, labels = (tensor.detach().cpu() for tensor in part)
@@ -76,7 +76,7 @@ def _part(name: str, part: object) -> tuple[Tensor, Tensor]:
     if not images.isfinite().all():
         raise InputError(f"{name}: some pixels are infinite or not a number")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise InputError(f"{name}: labels in {labels.dtype}; give whole numbers from 0 on")
+        raise InputError(f"{name}: labels in {labels.dtype}; give whole numbers starting at 0")
     if labels.min() < 0:
         raise InputError(
             f"{name}: the label {int(labels.min())} is negative; classes are counted from 0, and"
@@ -96,7 +96,7 @@ def resolve_objective(
     """
     if isinstance(objective, str):
         if objective not in OBJECTIVES:
-            raise InputError(f"no objective `{objective}`; there are: {', '.join(OBJECTIVES)}")
+            raise InputError(f"no objective `{objective}`; available: {', '.join(OBJECTIVES)}")
         name, chosen = objective, OBJECTIVES[objective]
         if chosen.teacher != (teacher is not None):
             needs = "needs a" if chosen.teacher else "has no"
@@ -108,7 +108,7 @@ def resolve_objective(
     else:
         raise InputError(f"objective: {objective!r} is neither a name nor a function")
     if not isinstance(parameters, Mapping):
-        raise InputError(f"parameters: {parameters!r} is no dictionary of numbers by name")
+        raise InputError(f"parameters: {parameters!r} is not a dictionary of numbers by name")
     for key, value in parameters.items():
         if known is not None and key not in known:
             takes = f"it takes {', '.join(known)}" if known else "it takes none"
@@ -153,9 +153,11 @@ def choose_device(device: str | torch.device | None) -> torch.device:
 
 
 def check_precision(precision: object) -> None:
-    """Check the number format of forward passes; raises InputError if it is none."""
+    """Check the number format of forward passes; raises InputError if it is not a known one."""
     if precision not in get_args(Precision):
-        raise InputError(f"precision: {precision!r} is none of {', '.join(get_args(Precision))}")
+        raise InputError(
+            f"precision: {precision!r} must be one of {', '.join(get_args(Precision))}"
+        )
 
 
 def check_modules(network: object, teacher: object) -> None:
@@ -169,12 +171,12 @@ def check_modules(network: object, teacher: object) -> None:
         if not isinstance(module, nn.Module) and (module is not None or name == "network"):
             has_one = isinstance(getattr(module, "network", None), nn.Module)
             advice = "give its `network`" if has_one else "give a network"
-            raise InputError(f"{name}: {type(module).__name__} is no torch.nn.Module; {advice}")
+            raise InputError(f"{name}: {type(module).__name__} is not a torch.nn.Module; {advice}")
     if isinstance(network, nn.Module) and any(
         parameter.is_inference() for parameter in network.parameters()
     ):
         raise InputError(
-            "network: was built under torch.inference_mode, so that it cannot be trained; build it"
+            "network: was built under torch.inference_mode, so it cannot be trained; build it"
             " outside"
         )
     if isinstance(network, nn.Module) and isinstance(teacher, nn.Module):
@@ -199,10 +201,10 @@ def _tensors(network: nn.Module) -> list[tuple[str, Tensor]]:
 
 
 def check_logits(network: nn.Module, teacher: nn.Module | None, data: ImageData) -> None:
-    """Run both networks on two images in evaluation mode; and compare their weights.
+    """Run both networks on two images in evaluation mode, and compare their weights.
 
     Raises:
-        InputError: a network fails, or returns something else than a logit for each class.
+        InputError: a network fails, or returns something other than a logit for each class.
         TrainingError: the student starts with the teacher's weights.
     """
     images = data.train.images[:2]
@@ -225,8 +227,8 @@ def check_logits(network: nn.Module, teacher: nn.Module | None, data: ImageData)
         if logits.shape != (len(images), data.classes):
             raise InputError(
                 f"{name}: returns logits of shape {tuple(logits.shape)} for {len(images)} images of"
-                f" {data.classes} classes; give it {data.classes} outputs, or say `classes` where"
-                " no image has the largest label"
+                f" {data.classes} classes; give it {data.classes} outputs, or pass `classes` if no"
+                " image has the largest label"
             )
     if teacher:
         weights = {name: tensor.cpu() for name, tensor in teacher.state_dict().items()}

@@ -37,7 +37,7 @@ CLEARLY = 3.0
 def load_given_weights(network: nn.Module, file: Path, run_id: str) -> None:
     """Load the weights of a safetensors file into a network.
 
-    Prefixes that wrappers of PyTorch put before all names are left out, with a note on standard
+    Prefixes that wrappers of PyTorch put before all names are dropped, with a note on standard
     error.
 
     Raises:
@@ -48,12 +48,12 @@ def load_given_weights(network: nn.Module, file: Path, run_id: str) -> None:
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; correct `weights`") from None
     except (OSError, SafetensorError) as problem:
-        raise InputError(f"{file}: no safetensors file ({problem}); save it again") from None
+        raise InputError(f"{file}: not a safetensors file ({problem}); save it again") from None
     if weights and all(map(WRAPPERS.match, weights)):
         prefix = WRAPPERS.match(min(weights, key=len))
         weights = {WRAPPERS.sub("", name): tensor for name, tensor in weights.items()}
         print(
-            f"note: {file}: the prefix {prefix[0] if prefix else ''} of its names was left out",
+            f"note: {file}: the prefix {prefix[0] if prefix else ''} of its names was dropped",
             file=sys.stderr,
         )
     expected = network.state_dict()
@@ -61,8 +61,10 @@ def load_given_weights(network: nn.Module, file: Path, run_id: str) -> None:
     differing = sorted(
         key for key in expected.keys() & weights.keys() if expected[key].shape != weights[key].shape
     )
-    problems = [f"{name} is not in both" for name in in_one_only] + [
-        f"{name} has the shape {tuple(weights[name].shape)}, here {tuple(expected[name].shape)}"
+    problems = [
+        f"{name} is in the file or the network, but not in both" for name in in_one_only
+    ] + [
+        f"{name} has shape {tuple(weights[name].shape)}, but here {tuple(expected[name].shape)}"
         for name in differing
     ]
     if problems:
@@ -187,7 +189,7 @@ class _Trials:
 
 
 def _candidates(network: nn.Module, data: ImageData, run: Run) -> dict[str, Normalisation]:
-    """The normalisations that the network may have been trained with, by where they stand."""
+    """The normalisations that the network may have been trained with, by their sources."""
     candidates = {OF_STUDY: Normalisation.of(data.mean, data.std)}
     configured: Any = getattr(network, "pretrained_cfg", None)
     # What timm has for the suite's own networks is a default without a meaning.
@@ -201,15 +203,15 @@ def _candidates(network: nn.Module, data: ImageData, run: Run) -> dict[str, Norm
         if len(normalisation.mean) != data.channels:
             raise InputError(
                 f"{run.weights}: `mean` and `std` ({stated['source']}) have"
-                f" {len(normalisation.mean)} channels, the images {data.channels}; give a number"
-                " for each channel"
+                f" {len(normalisation.mean)} channels, but the images have {data.channels}; give a"
+                " number for each channel"
             )
         candidates[str(stated["source"])] = normalisation
     return candidates
 
 
 def _fitting(trials: _Trials, candidates: Mapping[str, Normalisation]) -> str:
-    """Where the normalisation stands that is taken, if none is stated."""
+    """The source of the normalisation that is used if none is stated."""
     if OF_TIMM not in candidates:
         return OF_STUDY
     study, timm = candidates[OF_STUDY], candidates[OF_TIMM]
@@ -236,14 +238,14 @@ def _warnings(
     if best != chosen and trials.is_clearly_better(best, chosen):
         yield (
             f"{run.id}: its error on the training images is {trials.error(chosen):.3g} % with"
-            f" {chosen} ({source}), and {trials.error(best):.3g} % with {best} ({best_name}); write"
-            " those that it was trained with as `mean` and `std` into its cell"
+            f" {chosen} ({source}), but {trials.error(best):.3g} % with {best} ({best_name}); write"
+            " those that it was trained with into its cell, as `mean` and `std`"
         )
     elif is_poor:
         yield (
             f"{run.id}: its error on the training images is {trials.error(chosen):.3g} %,"
-            f" while guessing has an error of {guessing:.3g} %: it may have been trained with"
-            f" another normalisation than {chosen} ({source}), or with other classes or another"
+            f" while guessing has an error of {guessing:.3g} %: it may have been trained with a"
+            f" normalisation other than {chosen} ({source}), or with other classes or another"
             " order of them; check `mean` and `std` in its cell, and its classes"
         )
 

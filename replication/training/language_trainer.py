@@ -99,7 +99,7 @@ class LanguageTrainer(Trainer[LanguageRecipe]):
         }
 
     def log_likelihoods(self, part: Tensor) -> Tensor:
-        """As the function of this name, in evaluation mode."""
+        """The same as the function of this name, in evaluation mode."""
         words = part.to(self.device)
         with evaluation_mode(self.network) as network:
             return log_likelihoods(network, words, self.recipe, self.context.autocast)

@@ -1,4 +1,4 @@
-"""What all trainings share: their inputs, random numbers, the only loop over epochs, progress.
+"""What all training runs share: inputs, random numbers, the only loop over epochs, progress.
 
 Random numbers come from streams that are independent of each other and derived from the training's
 id.
@@ -154,7 +154,7 @@ class Trainer(ABC, Generic[Recipe]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state returned by `state_dict`, network included, also on another device."""
+        """Restore a state returned by `state_dict`, network included, even on another device."""
         self.network.load_state_dict(state["network"])
         self.history, self.steps_done = state["history"], state["steps_done"]
         restore_generator(self.loss.generator, state["permutation"])
@@ -229,7 +229,7 @@ def generator_state(generator: torch.Generator) -> GeneratorState:
 def restore_generator(generator: torch.Generator, saved: GeneratorState) -> None:
     """Continue from a state returned by `generator_state`.
 
-    CPU and GPU draw by different algorithms, so that neither can continue from the state of the
+    CPU and GPU draw by different algorithms, so neither can continue from the state of the
     other. A generator on another type of device stays as it is: at the beginning of its stream.
     """
     if saved["device"] == generator.device.type:

@@ -14,7 +14,7 @@ from replication.errors import InputError
 def learning_rates(
     recipe: ImageRecipe | LanguageRecipe, validation_perplexities: Sequence[float] = ()
 ) -> list[float]:
-    """The learning rate of every epoch, for all optimisers: trainings take theirs from this list.
+    """The learning rate of every epoch, for all optimisers: runs take theirs from this list.
 
     The rates of images follow from the recipe alone. With ``schedule: step`` the rate is multiplied
     by ``gamma`` after each of the ``milestones``, with ``cosine`` it falls to
@@ -71,7 +71,7 @@ def make_optimiser(network: nn.Module, recipe: ImageRecipe) -> torch.optim.Optim
     trainable = [parameter for parameter in network.parameters() if parameter.requires_grad]
     if not trainable:
         raise InputError(
-            "all parameters of the network are frozen; set requires_grad of those to be trained"
+            "all parameters of the network are frozen; set requires_grad on those to be trained"
         )
     if recipe.is_the_papers:
         return torch.optim.SGD(
@@ -114,6 +114,6 @@ def _check_order(optimiser: str) -> None:
         return  # reported when it is made
     if second_order:
         raise InputError(
-            f"`images.optimizer`: {optimiser} needs second derivatives, which trainings here do not"
-            " compute; choose one that needs gradients alone, such as adamw"
+            f"`images.optimizer`: {optimiser} needs second derivatives, which are not computed"
+            " here; choose one that needs only gradients, such as adamw"
         )

@@ -1,8 +1,8 @@
 """What can be checked of runs without training them: their files, objectives and networks.
 
-A mistake in the last column of a table would else be found after hours, when all others are
-trained. Nothing is written, and no data set has to be there: what depends on the shape of images is
-checked where that is known, and again when the data have been prepared.
+A mistake in the last column of a table would otherwise be found only after hours, when all others
+are trained. Nothing is written, and no data set has to be there: what depends on the shape of
+images is checked where that is known, and again when the data have been prepared.
 """
 
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ def check_parts(plan: Plan, runs: Iterable[Run]) -> None:
 
 
 def check_parts_on(plan: Plan, dataset: str, data: object) -> None:
-    """Check the runs on a data set, by its name, whose images are known now; as `check_parts`."""
+    """Check the runs on a data set, by its name, whose images are known now; like `check_parts`."""
     runs = [run for run in plan.runs.values() if run.dataset.name == dataset]
     if not isinstance(data, ImageData):
         return

@@ -26,9 +26,9 @@ from replication.training.loop import TrainingError
 from replication.training.teacher_logits import TeacherLogits
 
 PREDICTOR = "network."
-"""What names of weights begin with in a network that sees images in a normalisation of its own."""
+"""Prefix of weights' names in a network that sees images in a normalisation of its own."""
 CHANCE = 0.00135
-"""Probability below which so many right answers are not guessed: that of three standard errors."""
+"""Probability below which right answers are not due to guessing: that of three standard errors."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,15 @@ class Teacher:
         """Find the teacher in its folder.
 
         Raises:
-            InputError: it is not trained, damaged, or was trained by another recipe.
+            InputError: it is not trained, damaged, or was trained with another recipe.
         """
         folder = plan.folder(run)
         record, file = read_record(folder), folder / MODEL
         actual_checksum = checksum(file, RETRAIN)
         if record.get("recipe_hash") != plan.recipe_hash(run):
             raise InputError(
-                f"{folder}: trained by another recipe; delete its {RECORD} and call snakemake"
+                f"{folder}: trained with another recipe; delete its {RECORD} and run"
+                " snakemake again"
             )
         if record.get("checksums", {}).get(MODEL) != actual_checksum:
             raise InputError(f"{file}: not the file that {RECORD} names; {RETRAIN}")
@@ -87,7 +88,7 @@ class Teacher:
         Raises:
             InputError: the weights are damaged, or another network's.
         """
-        # What it started from is not needed any more, and may not be there.
+        # What it started from is no longer needed, and may not be there.
         arguments = without_start(network_arguments(data, self.plan.options(self.run)))
         network = create_network(self.run.network, data, arguments, device)
         try:
@@ -126,7 +127,7 @@ class Teacher:
         if self.record["dataset"]["sha256"] != data.fingerprint:
             raise InputError(
                 f"{self.run.id}: was trained on other data; restore that data, or delete its"
-                " folder and call snakemake again"
+                " folder and run snakemake again"
             )
         (_, result), *_ = self.record["result"].items()
         problem = chance_problem(result, data)
@@ -151,7 +152,7 @@ class Teacher:
             name = key if key in self.weights else key.removeprefix(PREDICTOR)
             if not torch.equal(tensor.cpu(), self.weights[name]):
                 raise TrainingError(
-                    f"{self.run.id}: {name} has changed while its student trained; a teacher has"
+                    f"{self.run.id}: {name} changed while its student was training; a teacher has"
                     " to stay in evaluation mode"
                 )
 
@@ -159,15 +160,15 @@ class Teacher:
 def chance_problem(result: float, data: Data) -> str | None:
     """Why a test result is no better than guessing; None where it is better.
 
-    ``result`` is an error in percent, or a perplexity. Of images, so many have to be right as
-    guessing reaches with a probability below `CHANCE`, or all of them where no number is so
-    unlikely; guessing names the most frequent class of the test images, or is right as often. A
-    language model has to be better than one to which all words are equally likely.
+    ``result`` is an error in percent, or a perplexity. For images, the number of right answers has
+    to be one that guessing reaches with a probability below `CHANCE`, or all where no number is
+    that unlikely; guessing names the most frequent class of the test images, or is right as often.
+    A language model has to be better than one to which all words are equally likely.
     """
     if not isinstance(data, ImageData):
         words = len(data.vocabulary)
         return None if result < words else f"{result:.4g}; {words} by guessing"
-    from scipy.stats import binom  # half a second that a training without teacher need not wait
+    from scipy.stats import binom  # half a second that a training without a teacher saves
 
     labels = data.evaluation.labels
     n, most_frequent = len(labels), int(labels.bincount().max())
@@ -220,7 +221,7 @@ def share_ends(student: nn.Module, teacher: nn.Module, run_id: str) -> None:
         except (AttributeError, KeyError, RuntimeError, TypeError):
             raise InputError(
                 f"{run_id}: the {end} of student and teacher differ in shape, or timm does not say"
-                " which it is; take networks with the same ones (in the paper's tables the teacher"
+                " which it is; use networks with the same ones (in the paper's tables the teacher"
                 " is densenet_90_60 with the scale's own `networks.densenet`)"
             ) from None
         target.requires_grad_(False)

@@ -279,7 +279,7 @@ def _write_results(
 
 
 def _write_record(prepared: PreparedRun, record: Record) -> None:
-    """Write the model card, and last of all files the record, which says that the run is done."""
+    """Write the model card, and the record last of all, which says that the run is done."""
     folder = prepared.session.folder
     prepared.session.lock.verify()
     write_text(folder / CARD, model_card(record))

@@ -1,8 +1,8 @@
 """Checks cells, runs and quality where the folders of the runs are not there, as in a publication.
 
 The lines that there have to be are planned from ``scale.json``. The numbers of ``runs.csv`` stand
-for the runs: the cell of a single run follows from them, that of an ensemble from
-``correct.safetensors``, or from ``reliability.csv.gz`` where that file is not there. Likelihood
+in for the runs: the cell of a single run follows from them, that of an ensemble from
+``correct.safetensors``, or from ``reliability.csv.gz`` where that file is missing. Likelihood
 follows from ``runs.csv``, calibration from ``reliability.csv.gz``.
 """
 
@@ -100,7 +100,7 @@ def _run_problems(plan: Plan, runs: pd.DataFrame, planned_ids: Mapping[str, str]
             for column in expected.keys() - {*IDS}:
                 value = line[column]
                 if value != expected[column] and not (expected[column] is None and pd.isna(value)):
-                    yield f"{name}: {column} is {value}, the scale has {expected[column]}"
+                    yield f"{name}: {column} is {value}, but the scale has {expected[column]}"
         teacher = None if pd.isna(line["teacher"]) else line["teacher"]
         root = None if pd.isna(line["root_teacher"]) else line["root_teacher"]
         planned = plan.runs.get(planned_ids[name])
@@ -108,16 +108,17 @@ def _run_problems(plan: Plan, runs: pd.DataFrame, planned_ids: Mapping[str, str]
         if teacher is not None and teacher not in lines:
             yield f"{name}: its teacher {teacher} has no line"
         elif planned_ids.get(teacher or "") != planned_teacher:
-            yield f"{name}: its teacher is {teacher}, the scale has {planned_teacher}"
+            yield f"{name}: its teacher is {teacher}, but the scale has {planned_teacher}"
         elif root != _root_teacher(name, lines):
-            yield f"{name}: root_teacher is {root}, its lineage has {_root_teacher(name, lines)}"
+            actual_root = _root_teacher(name, lines)
+            yield f"{name}: root_teacher is {root}, but its lineage has {actual_root}"
     for column in CHECKSUM_COLUMNS:
         for copy in runs["run"][runs[column].duplicated() | runs[column].isna()]:
-            yield f"{copy}: its {column} is missing, or that of another run"
+            yield f"{copy}: its {column} is missing, or is that of another run"
 
 
 def _root_teacher(run: str, lines: Mapping[str, Mapping[Any, Any]]) -> str | None:
-    """The last teacher above a run; None for a run without teacher."""
+    """The last teacher above a run; None for a run without a teacher."""
     root, seen = run, {run}
     while (teacher := lines[root]["teacher"]) in lines and teacher not in seen:
         root = teacher
@@ -126,7 +127,7 @@ def _root_teacher(run: str, lines: Mapping[str, Mapping[Any, Any]]) -> str | Non
 
 
 def _read_correctness(plan: Plan, findings: Findings) -> Correctness:
-    """Which items each cell gets right; remarks where the file is not there."""
+    """Which items each cell gets right; remarks if the file is missing."""
     if not (plan.results / CORRECT).exists():
         findings.remarks.append(
             f"{plan.results / CORRECT}: no such file, so errors of ensembles were derived from"

@@ -18,7 +18,7 @@ from replication.verify.findings import Findings
 
 
 def check_derived(plan: Plan, tables: Path, findings: Findings) -> None:
-    """Derive every file again that follows from the csv files, and compare those that are there.
+    """Derive again every file that follows from the csv files, and compare those that exist.
 
     Raises:
         InputError: ``cells.csv`` is missing or damaged.
@@ -37,7 +37,9 @@ def check_derived(plan: Plan, tables: Path, findings: Findings) -> None:
                     # The reasons for empty cells are those of the runs, and name their folders.
                     continue
                 elif file.read_bytes() != text.encode():
-                    findings.problems.append(f"{file}: does not show what its csv files give")
+                    findings.problems.append(
+                        f"{file}: does not show what follows from its csv files"
+                    )
                 findings.mark(file.relative_to(plan.results), "recomputed")
 
 
@@ -47,7 +49,7 @@ def _incomplete_tables(plan: Plan, findings: Findings) -> set[str]:
     for name in plan.tables:
         file = csv_path(plan.results, "table", name)
         if not file.exists():
-            findings.remarks.append(f"{file}: no such file, but cells.csv has it")
+            findings.remarks.append(f"{file}: no such file, but cells.csv has its cells")
             continue
         findings.tables += 1
         if missing := missing_cells(plan, name, cells):

@@ -38,7 +38,7 @@ def check_measured(plan: Plan, findings: Findings) -> None:
     findings.cells = len(cells)
     file = csv_path(plan.results, "cells")
     findings.problems += [
-        f"{file}: {name}: no table of this scale"
+        f"{file}: {name}: not a table of this scale"
         for name in sorted(set(cells["table"]) - set(plan.tables))
     ]
     measured = {name: measure_table(plan, name) for name in plan.tables}
@@ -107,19 +107,19 @@ def _compare_correctness(
     }
     for key, name in names.items():
         if key not in stored:
-            findings.problems.append(f"{file}: {name}: is missing, although its runs are there")
+            findings.problems.append(f"{file}: {name}: is missing, although its runs exist")
         elif key not in expected:
             findings.problems.append(f"{file}: {name}: the scale has no such cell")
         elif not np.array_equal(stored[key], expected[key]):
-            findings.problems.append(f"{file}: {name}: is not what its predictions give")
+            findings.problems.append(f"{file}: {name}: is not what follows from its predictions")
 
 
 def _check_frames(plan: Plan, findings: Findings) -> None:
-    """Average again over the seeds what the figures draw, and compare."""
+    """Average again over the seeds what the figures show, and compare."""
     if not (plan.results / "frames").exists():
         return
     with findings.noting():
         for file, text in frame_files(plan.results).items():
             if not file.exists() or file.read_text(encoding="utf-8") != text:
-                findings.problems.append(f"{file}: does not show what its runs give")
+                findings.problems.append(f"{file}: does not show what follows from its runs")
             findings.mark(file.relative_to(plan.results), "recomputed")

@@ -93,7 +93,7 @@ def check_runs(plan: Plan, findings: Findings) -> Records:
             findings.remarks.append(f"{folder}: the run is finished, but still has a checkpoint")
         findings.remarks += map(str, record.get("warnings", ()))
         if record.get("earlier"):
-            findings.remarks.append(f"{folder}: resumed with other threads, versions or device")
+            findings.remarks.append(f"{folder}: resumed with different threads, versions or device")
         for name in [*record["checksums"], *(file.name for file in _logit_caches(folder))]:
             file = (folder / name).relative_to(plan.results)
             findings.mark(file, "checked against its checksum")
@@ -157,12 +157,12 @@ def _planned_problems(plan: Plan, run: Run, record: Mapping[str, Any]) -> Iterat
     }
     for key, expected in planned.items():
         if (value := nested(record, *key.split("."))) != expected:
-            yield f"its {RECORD} has {value} for `{key}`, the scale has {expected}"
+            yield f"its {RECORD} has {value} for `{key}`, but the scale has {expected}"
     recipe = hashed_part(json.loads(json.dumps(plan.recipe(run))))
     for key, value, expected in differing_values(hashed_part(record["recipe"]), recipe):
-        yield f"its recipe has {value} for `{key}`, the scale {expected}"
+        yield f"its recipe has {value} for `{key}`, but the scale has {expected}"
     if plan.scale.precision not in ("auto", record["precision"]):
-        yield f"its precision is {record['precision']}, the scale's {plan.scale.precision}"
+        yield f"its precision is {record['precision']}, but the scale's is {plan.scale.precision}"
     folders = [plan.folder(relative) for relative in run.with_lineage[-2:]]
     if run.share_ends and not _same_ends(*(folder / MODEL for folder in folders)):
         yield "its first and last layer are not its teacher's"
@@ -201,7 +201,7 @@ def _record_problems(run_id: str, record: Mapping[str, Any]) -> Iterator[str]:
         in_recipe = nested(record["recipe"], *key.split("."))
         # A data set of one's own has no name in the recipe.
         if in_recipe != value and not (key == "dataset.name" and in_recipe is None):
-            yield f"its {RECORD} has {value} for `{key}`, its recipe {in_recipe}"
+            yield f"its {RECORD} has {value} for `{key}`, but its recipe has {in_recipe}"
 
 
 def _lineage_problems(run_id: str, record: Mapping[str, Any], records: Records) -> Iterator[str]:
@@ -216,10 +216,10 @@ def _lineage_problems(run_id: str, record: Mapping[str, Any], records: Records) 
         return
     teacher = records[parent]
     if not learned_from(record, teacher):
-        yield "it learned from another teacher than the one its folder is in"
+        yield "it learned from a teacher other than the one whose folder it is in"
         return
     if nested(record, "teacher", "run") != parent:
-        yield f"its {RECORD} names another teacher than the one its folder is in"
+        yield f"its {RECORD} names a teacher other than the one whose folder it is in"
     if nested(record, "dataset", "name") != nested(teacher, "dataset", "name"):
         yield "its data set is not its teacher's"
     complete = records[teachers[0]]["teacher"] is None
@@ -227,7 +227,7 @@ def _lineage_problems(run_id: str, record: Mapping[str, Any], records: Records) 
         {"run": name, "model_sha256": records[name]["checksums"][MODEL]} for name in teachers
     ]
     if complete and (record.get("lineage"), record.get("generation")) != (lineage, len(teachers)):
-        yield f"its {RECORD} has another lineage than its folder"
+        yield f"its {RECORD} has a different lineage from its folder"
 
 
 def _logit_caches(folder: Path) -> list[Path]:
@@ -251,7 +251,7 @@ def _file_problems(folder: Path, record: dict[str, Any]) -> Iterator[str]:
             names = [key for key in model.keys() if not key.endswith(BUFFERS)]  # noqa: SIM118
             size = sum(math.prod(model.get_slice(name).get_shape()) for name in names)
         if size != record["parameters"]:
-            yield f"its weights have {size} parameters, not as many as in {RECORD}"
+            yield f"its weights have {size} parameters, which is not the number in {RECORD}"
     except (OSError, SafetensorError):
         pass  # reported by its checksum
     for file in _logit_caches(folder):
@@ -278,7 +278,7 @@ def _result_problems(record: dict[str, Any], predictions: Predictions) -> Iterat
     measured = [measure([predictions], part) for part in parts]
     recorded = list(record["result"].values())
     if len(recorded) != len(measured) or not np.allclose(recorded, measured, rtol=CLOSE):
-        yield f"its result is recorded as {recorded}, its predictions give {measured}"
+        yield f"its result is recorded as {recorded}, but its predictions give {measured}"
 
 
 def _data_problems(

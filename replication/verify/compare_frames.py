@@ -1,4 +1,4 @@
-"""Compares csv files with what they have to hold, line by line."""
+"""Compares csv files with what they should hold, line by line."""
 
 from collections.abc import Mapping, Sequence
 from io import StringIO
@@ -40,7 +40,7 @@ def compare_lines(
     findings: Findings,
     reasons: Mapping[str, str] | None = None,
 ) -> None:
-    """As `compare_csv`, with the lines that the file holds.
+    """The same as `compare_csv`, with the lines that the file holds.
 
     Raises:
         InputError: the lines have other columns, or lack a part of their key.
@@ -57,7 +57,7 @@ def compare_lines(
     stored_lines, expected_lines = _by_name(stored, key), _by_name(expected, key)
     for name in dict.fromkeys((*expected_lines, *stored_lines)):
         if name not in stored_lines:
-            problems = ["has no line, although its runs are there"]
+            problems = ["has no line, although its runs exist"]
         elif name not in expected_lines:
             problems = [
                 reason

@@ -1,6 +1,6 @@
 """Finds runs whose networks are copies of each other, exact or nearly so.
 
-Two trainings from different initial weights have uncorrelated weights (at most 0.06 over the runs
+Two runs from different initial weights have uncorrelated weights (at most 0.06 over the runs
 of a digits sweep), and predictions that correlate with at most 0.995. Copies with noise, a few
 changed elements or another file header correlate in their weights; copies whose units were
 permuted or rescaled are the same function, and correlate in their predictions.
@@ -53,7 +53,7 @@ def of_start(record: Mapping[str, Any], sample: Sample) -> Sample:
 
 
 def sample_weights(file: Path) -> Sample:
-    """A sample of a network's weights, each tensor standardised; raises as `load_file`."""
+    """A sample of a network's weights, each tensor standardised; raises like `load_file`."""
     tensors = sorted(load_file(file).items())
     shapes = tuple((name, tensor.shape) for name, tensor in tensors)
     matrices = [tensor for name, tensor in tensors if tensor.ndim > 1 and not name.startswith(ENDS)]

@@ -34,11 +34,11 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{HISTORY} has no column {', '.join(sorted(missing))}"
         return
     if not all(pd.api.types.is_numeric_dtype(kind) for kind in history.dtypes):
-        yield f"{HISTORY} has something that is not a number"
+        yield f"{HISTORY} has an entry that is not a number"
         return
     epochs = recipe.get("epochs")
     if len(history) != epochs:
-        yield f"{HISTORY} has {len(history)} epochs, its recipe {epochs}"
+        yield f"{HISTORY} has {len(history)} epochs, but its recipe has {epochs}"
         return
     if list(history["epoch"]) != list(range(1, epochs + 1)):
         yield f"{HISTORY} does not number its epochs from 1 to {epochs}"
@@ -50,16 +50,16 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         rates = _language_rates(validate(LanguageRecipe, recipe, source), history)
     wrong = ~np.isclose(history["learning_rate"], rates, rtol=ROUNDED, atol=ROUNDED**2)
     if wrong.any():
-        yield f"{HISTORY} has another learning rate in epoch {wrong.argmax() + 1} than its recipe"
+        yield f"{HISTORY} has a learning rate in epoch {wrong.argmax() + 1} other than its recipe's"
     last, result = history[metric].iloc[-1], next(iter(record["result"].values()))
     due = [epoch for epoch in range(1, epochs + 1) if _is_evaluated(recipe, epoch)]
     if list(history["epoch"][history[metric].notna()]) != due:
         yield f"{HISTORY} has no {metric} where its recipe evaluates, or has one elsewhere"
     elif not math.isclose(last, result, rel_tol=ROUNDED, abs_tol=ROUNDED):
-        yield f"{HISTORY} ends with a {metric} of {last}, its result is {result}"
+        yield f"{HISTORY} ends with a {metric} of {last}, but its result is {result}"
     imitates = record.get("objective") == "ban" and "ban_cosine" in history
     if imitates and not (history["ban_cosine"] > 0.999).all():
-        yield f"{HISTORY} has another gradient than BAN's"
+        yield f"{HISTORY} has a gradient other than BAN's"
     # A language model's rate decays until nothing changes any more.
     measured = history.drop(columns=["epoch", "learning_rate", "test_error"], errors="ignore")
     if image:
@@ -99,7 +99,7 @@ def _evaluation_problems(history: pd.DataFrame, record: Mapping[str, Any]) -> It
         return
     error = history["test_error"].iloc[0]
     if not math.isclose(error, result, rel_tol=ROUNDED, abs_tol=ROUNDED):
-        yield f"{HISTORY} has a test_error of {error}, its result is {result}"
+        yield f"{HISTORY} has a test_error of {error}, but its result is {result}"
 
 
 def _is_evaluated(recipe: Mapping[str, Any], epoch: int) -> bool:

@@ -1,4 +1,4 @@
-"""Which lines the csv files of a scale have to have, by its plan.
+"""Which lines the csv files of a scale must have, according to its plan.
 
 Ids of runs are only names. A pooled folder may have two runs for one planned run, trained on
 different processors, each with students of its own; the second has an id that is not planned.
@@ -95,7 +95,7 @@ def line_problems(planned: Mapping[Key, int], present: Iterable[Key]) -> Iterato
     missing = [key for key in planned if key not in counts]
     for seed in dict.fromkeys(planned[key] for key in missing):
         names = [", ".join(map(str, key)) for key in missing if planned[key] == seed]
-        yield f"seed {seed}: {len(names)} lines are missing, the first is {names[0]}"
+        yield f"seed {seed}: {len(names)} lines are missing; the first is {names[0]}"
     for key in counts:
         if key not in planned:
             yield f"{', '.join(map(str, key))}: the scale has no such line"

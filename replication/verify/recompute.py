@@ -33,7 +33,7 @@ TOLERANCE = {"float32": 1e-3, "tf32": 0.05, "bfloat16": 0.25}
 HALF = 2.0**-10
 """Distance between neighbouring half-precision numbers, in which teacher logits are stored."""
 ENTROPY_TOLERANCE = 1e-4
-"""Largest difference, relative and absolute, of a teacher's entropy and that of a history, in nats.
+"""Largest relative and absolute difference of a teacher's entropy from a history's, in nats.
 
 On a CPU, honest histories differ by at most 1e-5, by their six digits. The entropies of teachers
 that have learned little differ by a few thousandths.
@@ -76,14 +76,14 @@ def _problems(
     record = records[run.id]
     described = json.loads(json.dumps(describe_data(run.dataset.name, data)))
     for key, value, expected in differing_values(record["dataset"], described):
-        yield f"its record has {value} for `dataset.{key}`, the data set {expected}"
+        yield f"its record has {value} for `dataset.{key}`, but the data set has {expected}"
     arguments = json.loads(json.dumps(network_arguments(data, plan.options(run))))
     for key, value, expected in differing_values(record["network"].get("arguments"), arguments):
-        yield f"its record has {value} for `network.arguments.{key}`, the scale {expected}"
+        yield f"its record has {value} for `network.arguments.{key}`, but the scale has {expected}"
     checksum, precision = record["checksums"][MODEL], record["precision"]
     network = Teacher(plan, run, dict(record), checksum).predictor(data, device)
     if precision not in TOLERANCE:
-        yield f"its precision is {precision}, which is none of {', '.join(TOLERANCE)}"
+        yield f"its precision is {precision}, but must be one of {', '.join(TOLERANCE)}"
         return
     # A CPU may have no bfloat16 for every layer, and float32 is within the tolerance.
     own_precision: Precision = precision if device.type == "cuda" else "float32"
@@ -97,7 +97,8 @@ def _problems(
         elif not (distance := _distance(stored_tensor, tensor)) <= tolerance:
             yield (
                 f"{PREDICTIONS} is not what its weights give: `{name}` differs by up to"
-                f" {distance:.2g} standard deviations, in {precision} at most {tolerance}"
+                f" {distance:.2g} standard deviations, but at most {tolerance} is expected in"
+                f" {precision}"
             )
     compared = set()
     for student in plan.students(run):

@@ -47,7 +47,7 @@ def verify(
     has_networks = (results / "runs").is_dir()
     if not has_networks and not csv_path(results, "runs").exists():
         raise InputError(
-            f"{results}: no results: it has neither a folder runs nor runs.csv; name another folder"
+            f"{results}: has no results (neither a folder runs nor runs.csv); name another folder"
         )
     if deep and not has_networks:
         raise InputError(f"{results}: published results have no networks; leave out --deep")
@@ -73,7 +73,7 @@ def verify(
 
 
 def read_plan(results: Path, tables: Path, configfiles: Sequence[Path], findings: Findings) -> Plan:
-    """Plan the named scale, else that of the results; remark on keys unlike ``config/``'s.
+    """Plan the named scale, else that of the results; remark on keys that differ from ``config/``.
 
     Raises:
         InputError: the scale is not known, or it or ``tables`` are wrong.
@@ -91,7 +91,7 @@ def read_plan(results: Path, tables: Path, configfiles: Sequence[Path], findings
             config.model_dump(mode="json", exclude=MACHINE) for config in (scale, configured)
         )
         findings.remarks += [
-            f"{scale_file}: `{key}` is {value}, in {file} {expected_value}"
+            f"{scale_file}: `{key}` is {value}, but {expected_value} in {file}"
             for key, value, expected_value in differing_values(stored, expected)
         ]
     return replace(Plan.make(scale, tables), results=results)

@@ -1,4 +1,4 @@
-"""What is checked before the first training, also by a dry run: claims, notebooks and runs."""
+"""What is checked before the first training, even by a dry run: claims, notebooks and runs."""
 
 import json
 import subprocess
@@ -71,7 +71,7 @@ def check_notebooks(plan: Plan) -> None:
             KernelSpecManager().get_kernel_spec(kernel)
         except FileNotFoundError:
             raise InputError(
-                f"{file}: no such file; call snakemake from the root of the repository"
+                f"{file}: no such file; run snakemake from the root of the repository"
             ) from None
         except NoSuchKernel:
             raise InputError(
@@ -79,4 +79,4 @@ def check_notebooks(plan: Plan) -> None:
                 f" install --sys-prefix --name {kernel}"
             ) from None
         except JSON_ERRORS as error:
-            raise InputError(f"{file}: no notebook ({error!r}); restore it") from None
+            raise InputError(f"{file}: not a notebook ({error!r}); restore it") from None

@@ -16,7 +16,7 @@ SECONDS_BETWEEN_LINES = 60  # without a terminal
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 """The colours of a traceback."""
 WARNING = "warning: "
-"""How a line of a log begins that is shown although its job has succeeded."""
+"""Prefix of the lines of a log that are shown although its job has succeeded."""
 PER_JOB = (LogEvent.PROGRESS, LogEvent.JOB_STARTED, LogEvent.JOB_FINISHED, LogEvent.JOB_ERROR)
 
 

@@ -46,7 +46,7 @@ Wildcards = Any
 def read_rules(workflow: Any) -> "Rules":
     """Plan the scale of a Snakemake workflow and check it before anything is trained.
 
-    Its jobs inherit the allocator's settings, also on a cluster's nodes, where Snakemake loads the
+    Its jobs inherit the allocator's settings, even on a cluster's nodes, where Snakemake loads the
     workflow again.
 
     Raises:
@@ -56,8 +56,8 @@ def read_rules(workflow: Any) -> "Rules":
     keep_freed_memory(os.environ)
     if DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method:
         raise WorkflowError(
-            "create the environment once with `conda env create` and activate it before snakemake;"
-            " leave out --software-deployment-method conda"
+            "create the environment once with `conda env create` and activate it before you run"
+            " snakemake; leave out --software-deployment-method conda"
         )
     if workflow.config_settings.config:
         raise WorkflowError(
@@ -82,7 +82,7 @@ class ConfigFiles:
     """Scale files; their text is the options of a shell command that pass them on.
 
     As an object and not as text, because Snakemake compares the text of params: a run depends on
-    its recipe, and not on the names of the files that it stands in.
+    its recipe, and not on the names of the files that describe it.
     """
 
     files: tuple[Path, ...] = ()
@@ -213,7 +213,7 @@ class Rules:
 
     @cached_property
     def _measured(self) -> defaultdict[Hashable, list[Measured]]:
-        """The finished trainings of each network; read once, at the first call."""
+        """The finished runs of each network; read once, at the first call."""
         finished = defaultdict[Hashable, list[Measured]](list)
         for run in self.plan.runs.values():
             if not run.weights and (measured := state_of(self.plan, run).measured):
@@ -280,7 +280,7 @@ class Rules:
         """Write the tables, their cells and the claims after a sweep in which runs have failed.
 
         The cells of failed runs stay empty, and their tables say why. The cells of an incomplete
-        table are dated back before its runs, so that the next call of Snakemake builds it again.
+        table are dated back before its runs, so that Snakemake builds it again next time.
         """
         from replication.analysis.claims import build_claims
         from replication.analysis.collect import collect

@@ -204,7 +204,7 @@ def test_every_primary_claim_of_the_file_counts_whether_it_is_measured_or_not(
     assert list(frame["reason"]) == ["too few seeds"] + 19 * ["not measured"]
     p_alone, p_corrected = alone["p_direction"], numbers["p_direction_corrected"][0]
     words = f"(p = {p_alone:.2g} by itself, p = {p_corrected:.2g} corrected for all claims)"
-    assert f"Undecided, because these are too few seeds {words}; about" in frame["evidence"][0]
+    assert f"Undecided, because there are too few seeds {words}; about" in frame["evidence"][0]
     missing = "BAN+L Val of LSTM in Table 6, and 1 more cell"
     assert frame["evidence"][1] == f"Not measured at this scale: {missing}."
 
@@ -247,7 +247,7 @@ def test_equal_differences_are_undecided_because_of_ties(read: Callable[..., Cla
     assert np.ptp(np.subtract(values[BAN], values[TEACHER])) > 0
     decided = line(read(one=claim()), values)
     assert (decided["verdict"], decided["reason"]) == ("undecided", "ties")
-    assert "because the difference is equal at all 2 seeds (ties)" in decided["evidence"]
+    assert "because the difference is the same at all 2 seeds (ties)" in decided["evidence"]
 
 
 def test_cells_without_a_common_seed_are_not_measured(read: Callable[..., Claims]) -> None:
@@ -479,10 +479,10 @@ def test_a_damaged_or_missing_cells_csv_is_one_line(folder: Path) -> None:
     folder.mkdir(parents=True)
     cases = {
         r"cells\.csv: damaged \(.* is listed twice": pd.concat([frame, frame[:1]]),
-        r"cells\.csv: damaged \(`value` has something": frame.assign(value="good"),
+        r"cells\.csv: damaged \(`value` has an entry": frame.assign(value="good"),
     }
     with pytest.raises(
-        InputError, match=r"cells\.csv: no such file; build it by calling snakemake"
+        InputError, match=r"cells\.csv: no such file; build it by running snakemake"
     ):
         build_claims(tiny_plan(), ROOT / "tables")
     for message, wrong in cases.items():

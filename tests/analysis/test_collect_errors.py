@@ -40,9 +40,9 @@ def test_damaged_cells_are_refused(
     project: Project,
 ) -> None:
     damage(project.results / name)
-    project.refuses(arguments, f"{name}: {says}", "build it by calling snakemake")
+    project.refuses(arguments, f"{name}: {says}", "build it by running snakemake")
 
 
 def test_a_cell_that_is_there_twice_is_refused(project: Project) -> None:
     with_a_line_twice(project.results / "cells.csv")
-    project.refuses(CLAIMS, "cells.csv: damaged", "build it by calling snakemake")
+    project.refuses(CLAIMS, "cells.csv: damaged", "build it by running snakemake")

@@ -56,7 +56,7 @@ def test_the_same_results_are_reproduced(results: Path, capfd: pytest.CaptureFix
     assert lines == [
         "own/tiny against published/tiny, 6 seeds: 24 of 24 numbers identical, 0 equal, 0 within"
         " the seeds' 95 % interval, 0 outside (0.0 expected by chance)",
-        "No column has to be tested",
+        "No column needs to be tested",
         "Conclusion: reproduces the published results byte for byte",
     ]
 
@@ -141,7 +141,7 @@ def change_scale(results: Path, /, **keys: Any) -> None:
 
 
 def test_another_folder_is_refused(results: Path) -> None:
-    with refused("none", "no such folder; name published results with --with"):
+    with refused("none", "no such folder; name the published results with --with"):
         compare(Path("others/tiny"), Path("none"))
 
 
@@ -151,12 +151,15 @@ def test_results_of_another_recipe_are_refused_with_the_keys_that_differ(results
     label = next(iter(plan.runs.values()))
     old, new = plan.recipe_hash(label), longer.recipe_hash(label)
     change_runs(Path("others/tiny"), lambda runs: runs.replace({"recipe_hash": {old: new}}))
-    with refused("others/tiny: 2 of 4 cells come from other recipes", "a table, an objective's"):
+    with refused(
+        "others/tiny: 2 of 4 cells come from recipes that differ", "a table, an objective's"
+    ):
         compare(Path("others/tiny"), Path("published/tiny"))
     images = json.loads(Path("others/tiny/scale.json").read_text())["images"]
     change_scale(Path("others/tiny"), images={**images, "epochs": 7}, scale="copy")
     with refused(
-        "others/tiny: 2 of 4 cells come from other recipes than in published/tiny, such as pair,"
+        "others/tiny: 2 of 4 cells come from recipes that differ from those in published/tiny, such"
+        " as pair,"
         " narrow, teacher (their scales differ in `images.epochs`)",
         "compare results of the same recipes",
     ):
@@ -171,7 +174,7 @@ def test_a_teacher_of_another_recipe_is_another_recipe(results: Path) -> None:
         )
 
     change_runs(Path("others/tiny"), change)
-    with refused("others/tiny: 4 of 4 cells", "come from other recipes"):
+    with refused("others/tiny: 4 of 4 cells", "come from recipes that differ"):
         compare(Path("others/tiny"), Path("published/tiny"))
 
 
@@ -198,7 +201,8 @@ def test_ensembles_of_another_average_are_refused(results: Path) -> None:
         ensembles = teachers.assign(column="ens*2", run=members.to_numpy())
         pd.concat([cells, ensembles]).to_csv(f"{folder}/cells.csv", index=False)
     with refused(
-        "others/tiny: 1 of 5 cells come from other recipes than in published/tiny, such as pair,"
+        "others/tiny: 1 of 5 cells come from recipes that differ from those in published/tiny, such"
+        " as pair,"
         " narrow, ens*2",
         "`decisions.ensemble`",
     ):

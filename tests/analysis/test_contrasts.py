@@ -139,7 +139,7 @@ def test_a_run_without_a_description_is_one_line() -> None:
         [("t", "r", "c", 0, "test error (%)", 1.0, "unknown")], columns=CSV_FILES["cells"].names
     )
     runs = planned_runs(tiny_plan(tables=["table6"]))
-    with pytest.raises(InputError, match=r"runs\.csv: no line of unknown, which cells\.csv or"):
+    with pytest.raises(InputError, match=r"runs\.csv: no line for unknown, which cells\.csv or"):
         CellValues(cells, runs)
 
 

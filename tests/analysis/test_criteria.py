@@ -56,7 +56,7 @@ def test_a_ratio_of_more_than_twice_the_papers_is_a_problem_unless_the_scale_say
     (problem,) = paper(wide_resnet_28_1="3/2").problems()
     ratio = 9 / 4 * 0.369 / 16.17
     assert problem.startswith(f"wide_resnet_28_1: {ratio:.2g} times the parameters of densenet_90")
-    assert problem.endswith(", in the paper 0.023 times")
+    assert problem.endswith(", but 0.023 times in the paper")
     assert paper({"wide_resnet_28_1": "to learn"}, wide_resnet_28_1="3/2").problems() == []
     assert paper(wide_resnet_28_1="21/16").problems() == []
 
@@ -64,15 +64,15 @@ def test_a_ratio_of_more_than_twice_the_papers_is_a_problem_unless_the_scale_say
 def test_an_exception_that_is_not_needed_is_a_problem() -> None:
     assert paper().problems() == []
     (problem,) = paper({"densenet_80_80": "none"}).problems()
-    assert problem == "densenet_80_80: an exception, but within the bounds"
+    assert problem == "densenet_80_80: listed as an exception, but within the bounds"
 
 
 def test_networks_of_clearly_different_size_keep_the_papers_order() -> None:
     # In the paper 90-60 has 16.2 M parameters and 80-80 22.4 M; with a growth of 64 it has 14.4 M.
     problems = paper(densenet_80_80="64/80").problems()
     assert problems == [
-        "densenet_90_60: not smaller than densenet_80_80, as it is in the paper",
-        "densenet_80_80: not larger than densenet_90_60, as it is in the paper",
+        "densenet_90_60: not smaller than densenet_80_80, unlike in the paper",
+        "densenet_80_80: not larger than densenet_90_60, unlike in the paper",
     ]
     assert paper({"densenet_80_80": "a test"}, densenet_80_80="64/80").problems() == []
 

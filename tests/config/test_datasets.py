@@ -37,7 +37,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"folder": "pets", "channels": 3},
         "a `folder` needs `size`, which is",
     ),
-    "folder of two channels": ({**FOLDER, "channels": 2}, "`channels` of a `folder` are 1 (grey)"),
+    "folder of two channels": (
+        {**FOLDER, "channels": 2},
+        "`channels` of a `folder` must be 1 (grey)",
+    ),
     "resized arrays": ({"npz": "a.npz", "size": [8, 8], "resize": "pad"}, "belong to a `folder`"),
     "channels of torchvision": ({"torchvision": "SVHN", "channels": 3}, "`channels` belong to a"),
     "torchvision of a size": ({"torchvision": "SVHN", "size": [8, 8]}, "belong together"),

@@ -96,7 +96,7 @@ def test_a_name_with_results_is_refused(
 @pytest.mark.parametrize("name", ["My Study", "..", "study.1"])
 def test_a_name_that_is_none_is_refused(name: str, tmp_path: Path) -> None:
     (tmp_path / "Upper").mkdir()
-    with pytest.raises(InputError, match=r"name it in lower-case letters|exists already"):
+    with pytest.raises(InputError, match=r"use only lower-case letters|already exists"):
         create_study(tmp_path / "Upper" / name)
 
 
@@ -108,6 +108,6 @@ def test_braces_which_are_wildcards_of_snakemake_are_refused(tmp_path: Path) -> 
 def test_a_folder_with_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/notes.txt").write_text("keep")
-    with pytest.raises(InputError, match="exists already; choose another name"):
+    with pytest.raises(InputError, match="already exists; choose another name"):
         create_study(tmp_path / "mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]

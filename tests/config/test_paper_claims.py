@@ -133,7 +133,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "unknown column": (
         lambda f: first(f)["left"].update(columns=["bam"]),
-        "table1 has no column `bam`; there are: teacher, ban",
+        "table1 has no column `bam`; available: teacher, ban",
     ),
     "dash": (
         lambda f: first(f)["left"].update(
@@ -195,7 +195,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "three replicates": (
         lambda f: f["replicates"].update(columns=["ban", "ban-1", "ban-2"]),
-        "`replicates` has two columns",
+        "`replicates` needs two columns",
     ),
     "no claims": (lambda f: f.update(claims={}), "`claims`"),
 }

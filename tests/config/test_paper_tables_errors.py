@@ -23,7 +23,7 @@ def test_a_file_that_cannot_be_read_is_refused(
 
 def test_a_table_that_does_not_exist_is_refused(project: Project) -> None:
     project.override(tables=["table7"])
-    project.refuses(PLAN, "tables/table7.yaml: no such table; there are")
+    project.refuses(PLAN, "tables/table7.yaml: no such table; available")
 
 
 TABLES_REFUSED: dict[str, tuple[TableChange, tuple[str, ...]]] = {

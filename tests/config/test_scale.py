@@ -153,7 +153,7 @@ WRONG: dict[str, tuple[Change, str]] = {
         "unknown key `images.epoch`; did you mean `epochs`?",
     ),
     "no seeds": (lambda s: s.update(seeds=[]), "`seeds`: tuple should have at least 1 item"),
-    "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds`: something is listed twice"),
+    "a seed twice": (lambda s: s.update(seeds=[1, 1]), "`seeds`: an entry is listed twice"),
     "a seed below zero": (lambda s: s.update(seeds=[-1]), "`seeds.0`"),
     "missing key": (lambda s: s.pop("datasets"), "key `datasets` is missing"),
     "exception of no network": (
@@ -163,7 +163,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "text for a number": (lambda s: s["images"].update(epochs="many"), '`images.epochs`'),
     "no epochs": (lambda s: s["images"].update(epochs=0), "`images.epochs`"),
     "infinite rate": (lambda s: s["images"].update(learning_rate=float("inf")), "learning_rate"),
-    "falling milestones": (lambda s: s["images"].update(milestones=[4, 2]), "have to rise"),
+    "falling milestones": (lambda s: s["images"].update(milestones=[4, 2]), "have to increase"),
     "ratio of nothing": (
         lambda s: s["networks"]["densenet"].update(width_ratio="0"),
         "a positive ratio",
@@ -174,7 +174,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "unknown network": (
         lambda s: s["networks"].update(width_ratios={"densenet_1": 1}),
-        "no network `densenet_1` has a width ratio of its own",
+        "`densenet_1` is not a network with a width ratio of its own",
     ),
     "unknown data set": (lambda s: s["datasets"].update(cifar10={"name": "svhn"}), "cifar10.name"),
     "a scale outside its folder": (lambda s: s.update(scale="../up"), "`scale`"),
@@ -196,7 +196,7 @@ def test_a_wrong_scale_is_one_line_with_file_and_key(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seeds: [1", "not YAML in line 1"),
+        ("seeds: [1", "not YAML on line 1"),
         ("- a\n- b\n", "a mapping `key: value` is expected"),
         ("", "a mapping `key: value` is expected, not null"),
         ("\x00", "not YAML"),

@@ -109,7 +109,7 @@ def test_files_that_are_not_read_are_counted_by_their_kind(pets: Path) -> None:
     (unread, outside) = [line for line in remarks(pets) if "not read" in line]
     assert unread.startswith(f"{pets}: files whose names do not end in .jpg, ")
     assert "1 .avif, 1 .csv, 2 .heic, 1 .txt, 1 without an extension" in unread
-    assert outside.startswith(f"{pets / 'test'}: images outside of the folders of classes are not")
+    assert outside.startswith(f"{pets / 'test'}: images outside the folders of classes are not")
     assert outside.endswith("; there is 1")
 
 
@@ -159,7 +159,7 @@ def test_the_current_folder_has_its_own_name(pets: Path, monkeypatch: pytest.Mon
         monkeypatch.chdir(pets)
         source = OwnImages(folder=place, size=(SIDE, SIDE), channels=3)
         assert source.name == name.lower().replace("-", "_")
-    with pytest.raises(ValueError, match="`/` has no name, which its runs are named after"):
+    with pytest.raises(ValueError, match="`/` has no name that its runs could be named after"):
         OwnImages(folder="/", size=(SIDE, SIDE), channels=3)
 
 

@@ -119,8 +119,8 @@ def test_16_bits_in_colour_are_read(file: Path) -> None:
 
 
 REFUSED: dict[str, tuple[str, Wanted, str]] = {
-    "CMYK": ("tif", COLOUR, "an image in the four colours of print (mode CMYK)"),
-    "CMYK as alpha": ("jpg", ALPHA, "an image in the four colours of print (mode CMYK)"),
+    "CMYK": ("tif", COLOUR, "an image in the four printing colours (mode CMYK)"),
+    "CMYK as alpha": ("jpg", ALPHA, "an image in the four printing colours (mode CMYK)"),
     "LAB": ("tif", COLOUR, "an image in the colour space L*a*b* (mode LAB)"),
     "RGBA": ("png", COLOUR, "an image in colour with transparency (mode RGBA)"),
     "RGB": ("png", GREY, "an image in colour (mode RGB), and not a grey image (mode L)"),

@@ -225,7 +225,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other classes": (
         lambda p: (p / "test/dog").rename(p / "test/wolf"),
-        "need the same classes, but train/ alone has dog, and test/ alone has wolf",
+        "need the same classes, but only train/ has dog, and only test/ has wolf",
     ),
 }
 
@@ -332,7 +332,7 @@ def test_channels_say_which_axis_has_them(tmp_path: Path) -> None:
     source = write_npz(tmp_path / "mine.npz", **images_of(8, 1, 12, 9))
     images = read_own_images(replace(source, channels=9), tmp_path / "data", download=True)
     assert images["train-images"].shape == (8, 9, 1, 12)
-    with pytest.raises(InputError, match=r"9 channels in shape .* not the 3 of `channels`"):
+    with pytest.raises(InputError, match=r"9 channels in shape .* but `channels` is 3; transpose"):
         read_own_images(replace(source, channels=3), tmp_path / "data", download=True)
 
 

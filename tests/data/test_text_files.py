@@ -256,7 +256,7 @@ def test_a_text_of_ones_own_is_split_in_its_order(name: str, tmp_path: Path) -> 
     [
         (None, "no such file; correct `text`"),
         (b"\xff\xfe", "it has to be text in UTF-8"),
-        (b"one", "2 words are too few; take a longer text"),
+        (b"one", "2 words are too few; use a longer text"),
     ],
 )
 def test_a_text_that_cannot_be_used_is_one_line(

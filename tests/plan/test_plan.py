@@ -314,7 +314,7 @@ def test_students_of_a_row_that_is_not_trained_itself_have_their_teacher() -> No
     [
         ({"table_seeds": {"tabel2": [0]}}, "`table_seeds`: no table `tabel2`"),
         ({"row_seeds": {"tabel2": {}}}, "`row_seeds`: no table `tabel2`"),
-        ({"row_seeds": {"table6": {"lstn": [0]}}}, "no row `lstn`; there are: cnn-lstm, lstm"),
+        ({"row_seeds": {"table6": {"lstn": [0]}}}, "no row `lstn`; available: cnn-lstm, lstm"),
         (
             {"row_seeds": {"table6": {"lstm": [], "cnn-lstm": []}}},
             "`row_seeds.table6`: no row has a seed; give one a seed, or leave `table6` out",
@@ -473,7 +473,7 @@ WRONG_TABLES: dict[str, tuple[Change, str]] = {
     ),
     "unknown objective": (
         lambda t: t["columns"]["ban"].update(objective="kdd"),
-        "`columns.ban.objective.name`: no objective; write label, ban",
+        "`columns.ban.objective.name`: must be one of label, ban",
     ),
     "parameter that an objective does not have": (
         lambda t: t["columns"]["ban"].update(objective={"name": "kd", "temp": 4}),
@@ -534,11 +534,11 @@ def test_a_wrong_table_is_one_line_with_file_and_key(name: str, tmp_path: Path) 
 WRONG_DATASETS: dict[str, tuple[Change, str]] = {
     "row of another data set": (
         lambda t: t["rows"]["densenet-90-60"].update(dataset="ptb"),
-        "`densenet_90_60` is no language network",
+        "the data set needs language networks, but `densenet_90_60` is not one",
     ),
     "language network on images": (
         lambda t: t["rows"]["densenet-90-60"].update(network="lstm"),
-        "`lstm` is no image network",
+        "the data set needs image networks, but `lstm` is not one",
     ),
     "data set that the scale does not have": (
         lambda t: t.update(dataset="flowers"),
@@ -597,7 +597,7 @@ def test_a_recipe_that_no_network_needs_may_be_missing() -> None:
 
 def test_an_unknown_table_is_named_with_those_there_are() -> None:
     with pytest.raises(
-        InputError, match=r"table9\.yaml: no such table; there are: beyond, controls, "
+        InputError, match=r"table9\.yaml: no such table; available: beyond, controls, "
     ):
         read_table("table9", ROOT / "tables")
 

@@ -93,7 +93,7 @@ def test_two_networks_from_elsewhere_need_scales_of_their_own(tmp_path: Path) ->
     columns = {name: {"weights": f"{name}.safetensors"} for name in ("one", "two")}
     with refused(
         str(tmp_path / "own.yaml"),
-        "with other `weights`, or another normalisation of them; evaluate the two in scales",
+        "with different `weights`, or a different normalisation of them; evaluate the two in",
     ):
         plan_of(tmp_path, columns, [0])
 

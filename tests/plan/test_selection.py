@@ -40,7 +40,7 @@ def test_a_selection_has_its_tables_rows_and_seeds_and_the_teachers_they_need() 
 
 
 def test_a_named_table_without_a_matching_row_is_refused() -> None:
-    with refused("--rows densenet-9*: no row of sensitivity matches; there are: ", "BAN+L"):
+    with refused("--rows densenet-9*: no row of sensitivity matches; available: ", "BAN+L"):
         read_part(FILES, tables="2,sensitivity", rows="densenet-9*")
     assert {cell.table for cell in read_part(FILES, rows="densenet-9*").cells} >= {"table2"}
 

@@ -88,7 +88,7 @@ def test_without_the_items_their_intervals_are_kept_and_only_checked_by_checksum
 
 
 def test_a_folder_without_csv_files_is_refused(tmp_path: Path) -> None:
-    with refused(f"{tmp_path}", "has no cells.csv and runs.csv to derive from"):
+    with refused(f"{tmp_path}", "lacks cells.csv or runs.csv to derive from"):
         derive(tmp_path)
 
 

@@ -53,5 +53,5 @@ def test_a_failed_notebook_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("notebook", [[], {}, {"cells": [1]}, {"cells": []}])
 def test_something_else_is_refused(tmp_path: Path, notebook: object) -> None:
-    with refused(f"{tmp_path}/it.ipynb: no executed notebook", "delete it and build it by"):
+    with refused(f"{tmp_path}/it.ipynb: not an executed notebook", "delete it and build it by"):
         cleaned(tmp_path, notebook)

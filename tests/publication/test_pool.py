@@ -165,9 +165,11 @@ def test_rows_that_are_not_trained_stay_empty_and_are_named() -> None:
 def test_a_run_of_other_bytes_is_refused_unless_one_folder_is_preferred() -> None:
     other_bytes(Path("pooled/table3"), f"run.str.startswith('{LABEL}')")
     folders = [Path("pooled/others"), Path("pooled/table3")]
-    with refused(f"{LABEL}: has other bytes in pooled/others/runs.csv", "--prefer pooled/table3"):
+    with refused(
+        f"{LABEL}: has different bytes in pooled/others/runs.csv", "--prefer pooled/table3"
+    ):
         pool(folders, "both")
-    with refused("--prefer elsewhere", "none of the folders"):
+    with refused("--prefer elsewhere", "must be one of the folders"):
         pool(folders, "both", [Path("elsewhere")])
 
 

@@ -81,17 +81,17 @@ def test_publishing_again_replaces_a_publication_and_nothing_else(finished_plan:
 
 
 def test_a_folder_without_results_is_named(finished_plan: Plan) -> None:
-    with refused("elsewhere: no results", "name another folder"):
+    with refused("elsewhere: has no results", "name another folder"):
         publish(Path("elsewhere"))
 
 
 @pytest.mark.parametrize(
     ("file", "says"),
     [
-        ("criteria.html", "criteria.html: no such file; call snakemake"),
-        ("notebooks/claims.ipynb", "claims.ipynb: no executed notebook"),
+        ("criteria.html", "criteria.html: no such file; run snakemake"),
+        ("notebooks/claims.ipynb", "claims.ipynb: not an executed notebook"),
         (f"runs/{BAN}/run.json", "inconsistencies; the first"),
-        ("tables/table3.csv", "table3.csv: no such file; call snakemake"),
+        ("tables/table3.csv", "table3.csv: no such file; run snakemake"),
     ],
 )
 def test_results_that_are_not_whole_are_refused(finished_plan: Plan, file: str, says: str) -> None:

@@ -69,7 +69,7 @@ def test_results_whose_study_was_moved_away_are_not_blamed_on_the_suites_tables(
         patch.chdir(made)
         STUDY.rename("moved")
         try:
-            with refused(f"{STUDY}: no such folder; the study has its table own there"):
+            with refused(f"{STUDY}: no such folder, which should have the study's table own"):
                 verify(Path("results/pets"))
         finally:
             Path("moved").rename(STUDY)
@@ -112,7 +112,7 @@ def test_a_study_does_not_replace_the_publication_of_another(
     scale = Path("published/pets/scale.json")
     text = scale.read_text(encoding="utf-8")
     scale.write_text(text.replace('"folder": "pets"', '"folder": "config"'), encoding="utf-8")
-    with pytest.raises(InputError, match=r"another scale of this name, that of the folder config"):
+    with pytest.raises(InputError, match=r"another scale of this name, from the folder config"):
         publish(results)
     assert '"folder": "config"' in scale.read_text(encoding="utf-8")
     to, _ = publish(results, Path("published/other"))

@@ -94,7 +94,7 @@ def test_a_tracker_gets_history_recipe_and_result(
 def test_what_cannot_be_exported_is_one_line(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match="no such tracker; there are: tensorboard, wandb, mlflow"):
+    with pytest.raises(InputError, match="no such tracker; available: tensorboard, wandb, mlflow"):
         export(project.results, "aim", tmp_path)
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(InputError, match=r"wandb: is not installed; pip install wandb"):

@@ -133,6 +133,6 @@ def test_the_legend_fits_below_the_figure_whatever_the_verdicts() -> None:
     figure = claims_page.forest(frame, numbers)
     figure.draw_without_rendering()
     (legend,) = figure.legends
-    assert {text.get_text() for text in legend.get_texts()} >= {*verdicts, "interval goes on"}
+    assert {text.get_text() for text in legend.get_texts()} >= {*verdicts, "interval continues"}
     box, page = legend.get_window_extent(), figure.bbox
     assert page.x0 <= box.x0 < box.x1 <= page.x1

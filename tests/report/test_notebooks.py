@@ -74,7 +74,7 @@ def test_without_results_a_notebook_shows_published_ones_and_says_so(
     before = set(folder.rglob("*"))
     (tmp_path / "notebooks").mkdir()
     printed = _run("claims", tmp_path / "notebooks", monkeypatch)
-    assert printed.startswith("You have no results of scale digits: these are the published")
+    assert printed.startswith("You have no results for scale digits; these are the published")
     assert "Error" not in printed
     assert set(folder.rglob("*")) == before
 
@@ -86,6 +86,6 @@ def test_the_tables_notebook_names_a_table_that_is_not_built_and_goes_on(
     for end in ("csv", "html"):
         (folder / f"tables/table4.{end}").unlink()
     printed = _run("tables", tmp_path, monkeypatch)
-    assert "These results do not have Table 4; build it by calling snakemake" in printed
+    assert "These results do not have Table 4; build it by running snakemake" in printed
     assert "Traceback" not in printed
     assert printed.count("HTML object") == len(TABLE_NAMES) - 1

@@ -20,7 +20,7 @@ def test_a_missing_file_is_one_line_with_its_name_and_the_command(
         figures.sweeps(opened.tables(), opened.cells())
     message = str(caught.value)
     assert missing in message
-    assert "build it by calling snakemake with the file of its scale" in message
+    assert "build it by running snakemake with the file of its scale" in message
     assert "\n" not in message
 
 

@@ -181,13 +181,13 @@ def test_a_criterion_that_nothing_measures_is_named(plan: Plan) -> None:
 
 def test_what_is_not_built_is_named_with_its_command(plan: Plan) -> None:
     text = describe_outcome(plan)
-    assert "Not measured: replication criteria" in text
-    assert "not tested: replication claims" in text
+    assert "Not measured yet; run: replication criteria --write" in text
+    assert "not tested yet; run: replication claims" in text
 
 
 def test_a_damaged_file_is_named(plan: Plan) -> None:
     (plan.results / "claims.csv").write_bytes(bytes(range(256)))
-    with pytest.raises(InputError, match=r"claims.csv: damaged .* delete it and call snakemake"):
+    with pytest.raises(InputError, match=r"claims.csv: damaged .* delete it and run snakemake"):
         describe_outcome(plan)
 
 

@@ -184,7 +184,7 @@ def test_a_scale_without_image_cells_has_an_empty_table(small_plan: Plan) -> Non
 DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     "predictions missing": (
         lambda r: (r / "runs" / BAN / PREDICTIONS).unlink(),
-        (f"{BAN}/{PREDICTIONS}: no such file", "call snakemake"),
+        (f"{BAN}/{PREDICTIONS}: no such file", "run snakemake"),
     ),
     "predictions truncated": (
         lambda r: truncate(r / "runs" / BAN / PREDICTIONS),
@@ -192,7 +192,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "no cells": (
         lambda r: (r / "cells.csv").unlink(),
-        ("cells.csv: no such file", "calling snakemake"),
+        ("cells.csv: no such file", "running snakemake"),
     ),
 }
 

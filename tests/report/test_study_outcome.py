@@ -58,8 +58,8 @@ def test_it_shows_the_table_and_what_became_of_each_claim(study: Plan) -> None:
 
 def test_it_tells_the_difference_to_the_own_teacher_from_that_of_the_claim(study: Plan) -> None:
     text = " ".join(describe_study(study).split())
-    assert text.count("to the own teacher alone, it is −0.43.") == 1
-    assert text.count("to the own teacher alone") == 1
+    assert text.count("from each student's own teacher alone, it is −0.43.") == 1
+    assert text.count("own teacher alone") == 1
 
 
 def test_it_repeats_the_warnings_about_weights_from_elsewhere(study: Plan) -> None:

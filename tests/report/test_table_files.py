@@ -39,11 +39,11 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
             | {"labels": torch.zeros(100, dtype=torch.int64)},
             r / "runs" / BAN / PREDICTIONS,
         ),
-        "the checksum is not that in run.json",
+        "the checksum is not the one in run.json",
     ),
     "another teacher": (
         lambda r: change_record(r / "runs" / BAN, teacher={"run": LABEL, "model_sha256": "0"}),
-        "trained by another teacher than the one whose folder it is in",
+        "trained by a teacher other than the one whose folder it is in",
     ),
     "another recipe": (
         lambda r: change_record(r / "runs" / BAN, recipe_hash="0"),
@@ -51,15 +51,15 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "other data": (
         lambda r: change_record(r / "runs" / BAN, dataset={"sha256": "0"}),
-        "runs of different data",
+        "runs with different data",
     ),
     "another precision": (
         lambda r: change_record(r / "runs" / BAN, precision="bfloat16"),
-        "runs of different precision",
+        "runs with different precision",
     ),
     "another version": (
         lambda r: (r / "runs" / BAN / RECORD).write_text('{"run": "a"}'),
-        "as another version wrote it",
+        "because another version wrote it",
     ),
 }
 

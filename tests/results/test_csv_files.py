@@ -66,9 +66,15 @@ def test_runs_have_missing_integers_and_flags(tmp_path: Path) -> None:
         (lambda text: text[:-1], "damaged (empty or truncated)"),
         (lambda text: "", "damaged"),
         (lambda text: text.replace("seed", "sied"), "the columns are not table, row"),
-        (lambda text: text.replace("1.25", "low"), "`value` has something that is no number"),
+        (
+            lambda text: text.replace("1.25", "low"),
+            "`value` has an entry that is not a valid number",
+        ),
         (lambda text: text.replace("1.25", ""), "a line without `value`"),
-        (lambda text: text.replace(",0,", ",0.5,"), "`seed` has something that is no integer"),
+        (
+            lambda text: text.replace(",0,", ",0.5,"),
+            "`seed` has an entry that is not a valid integer",
+        ),
         (lambda text: text + text.splitlines()[1] + "\n", "table1, 1, teacher, 0 is listed twice"),
     ],
 )

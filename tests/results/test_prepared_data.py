@@ -40,7 +40,7 @@ def test_a_run_on_other_data_is_missing_and_says_why(plan: Plan) -> None:
     assert (state.name, state.measured) == ("missing", None)
     check_line(
         state.reason,
-        f"{plan.folder(plan.run(LABEL))}: trained on other data than",
+        f"{plan.folder(plan.run(LABEL))}: trained on data other than those that",
         "results/tiny/data/two_digit_numbers.json describes; restore the data, or delete its",
     )
 
@@ -69,7 +69,7 @@ def test_a_run_on_other_data_is_not_measured(plan: Plan) -> None:
         result={"test error (%)": 1.0},
         checksums=sums,
     )
-    with refused(str(plan.folder(run)), "trained on other data than"):
+    with refused(str(plan.folder(run)), "trained on data other than"):
         Measurements(plan).record(run)
     prepare(plan, json.dumps({"sha256": "old"}))
     assert Measurements(plan).record(run)["run"] == LABEL

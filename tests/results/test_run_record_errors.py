@@ -41,12 +41,12 @@ def test_a_missing_record_is_refused(project: Project) -> None:
     project.of(TEACHER, "run.json").unlink()
     # A failure that cannot be read explains nothing.
     binary(project.of(TEACHER, "failed.json"))
-    project.refuses(TRAIN_STUDENT, "run.json: no such file", "call snakemake")
+    project.refuses(TRAIN_STUDENT, "run.json: no such file", "run snakemake")
 
 
 RECORDS_REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "of another version": ({"precision": ...}, ("run.json: without precision",)),
-    "of another recipe": ({"recipe_hash": "0"}, ("another recipe", "call snakemake")),
+    "of another recipe": ({"recipe_hash": "0"}, ("another recipe", "run snakemake")),
     "without a checksum": ({"checksums": {}}, ("`checksums.model.safetensors`",)),
     "without a result": ({"result": {}}, ("`result`",)),
     "with a text for a result": (
@@ -65,7 +65,7 @@ def test_a_wrong_record_is_refused(name: str, project: Project) -> None:
 
 def test_the_record_of_a_student_of_another_teacher_is_refused(project: Project) -> None:
     project.change_record(STUDENT, teacher={"run": TEACHER, "model_sha256": "0"})
-    project.refuses(TABLE, STUDENT, "another teacher", "delete its run.json")
+    project.refuses(TABLE, STUDENT, "a teacher other than the one", "delete its run.json")
 
 
 @pytest.mark.parametrize("damage", [truncate, make_folder], ids=lambda damage: damage.__name__)
@@ -77,7 +77,7 @@ def test_damaged_predictions_are_refused(damage: Callable[[Path], None], project
 def test_predictions_of_another_run_are_refused(project: Project) -> None:
     name = "predictions.safetensors"
     shutil.copy(project.of(STUDENT, name), project.of(TEACHER, name))
-    project.refuses(TABLE, f"{name}: the checksum is not that in run.json", "delete it")
+    project.refuses(TABLE, f"{name}: the checksum is not the one in run.json", "delete it")
 
 
 PREDICTIONS_REFUSED: dict[str, tuple[dict[str, Any], str]] = {

@@ -52,8 +52,8 @@ def test_a_scale_of_another_recipe_is_refused_beside_trained_runs(folder: Path) 
     before = (folder / "scale.json").read_bytes()
     first = next(iter(plan.runs))
     with refused(
-        f"{folder / 'scale.json'}: stays as it is, because {first} and 2 more runs beside it",
-        "give the scale another name, or call snakemake",
+        f"{folder / 'scale.json'}: not changed, because {first} and 2 more runs beside it",
+        "give the scale another name, or run snakemake",
     ):
         write_scale(plan_of(folder, images={"weight_decay": 0.5}))
     assert (folder / "scale.json").read_bytes() == before
@@ -65,7 +65,7 @@ def test_a_scale_of_another_recipe_is_refused_beside_a_publication(folder: Path)
     lines = [f"{run_id},{plan.recipe_hash(run)}" for run_id, run in plan.runs.items()]
     (folder / "runs.csv").write_text("\n".join(["run,recipe_hash", *lines]) + "\n")
     write_scale(plan_of(folder, seeds=[0, 5]))
-    with refused(str(folder / "scale.json"), "trained by other recipes than this scale's"):
+    with refused(str(folder / "scale.json"), "trained with other recipes than this scale's"):
         write_scale(plan_of(folder, images={"weight_decay": 0.5}))
 
 

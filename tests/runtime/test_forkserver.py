@@ -208,4 +208,4 @@ def test_without_any_folder_a_line_says_so(
     server = ForkServer()
     server.start()
     assert str(server) == ""
-    assert "name a short writable folder in TMPDIR" in capfd.readouterr().err
+    assert "set TMPDIR to a writable folder with a short path" in capfd.readouterr().err

@@ -51,9 +51,11 @@ def test_the_costs_say_what_they_are_based_on() -> None:
     text = shown(render_costs(summarise_costs(plan, [1, 64])))
     assert "tiny: 16 runs, 1 seed: 0 done 16 missing" in text
     assert "hours are those at --tflops N" in text
-    assert "Longest chain: 2 trainings: " in text
+    assert "Longest chain: 2 training runs: " in text
     assert "at once" not in text
-    assert "with 64 trainings at once" in shown(render_costs(summarise_costs(plan, [64], tflops=1)))
+    assert "with 64 training runs at once" in shown(
+        render_costs(summarise_costs(plan, [64], tflops=1))
+    )
     finish(plan, plan.run(LABEL), seconds=7200.0)
     text = shown(render_costs(summarise_costs(plan)))
     assert "table1 16 16 1 2 " in text

@@ -142,7 +142,7 @@ def test_the_command_exits_with_75_within_seconds_of_a_signal(
         lines = training.communicate(timeout=60)[1].splitlines()
     assert training.returncode == 75
     assert lines[-1].startswith(f"stopped by {number.name} after ")
-    assert lines[-1].endswith("a checkpoint is saved, and the same command resumes from it")
+    assert lines[-1].endswith("a checkpoint was saved, and the same command resumes from it")
     assert (endless / "results/tiny/runs" / WIDE / folder_names.CHECKPOINT).exists()
 
 
@@ -222,7 +222,9 @@ def test_a_checkpoint_of_another_kind_of_device_is_resumed(
     record = train(plan, plan.run(WIDE))
     assert record["attempts"] == 2
     assert [conditions["device"] for conditions in record["earlier"]] == ["a GPU"]
-    assert "checkpoint.pt: saved with other device (a GPU; now " in capfd.readouterr().err
+    assert (
+        "checkpoint.pt: saved under other conditions (device: a GPU, now " in capfd.readouterr().err
+    )
 
 
 def test_a_generator_continues_only_from_the_state_of_its_own_kind_of_device() -> None:
@@ -271,15 +273,15 @@ def test_resuming_under_other_conditions_is_reported_and_recorded(
     assert record["earlier"] == [earlier]
     assert record["threads"] == 1
     said = capfd.readouterr().err
-    assert "checkpoint.pt: saved with other threads (2; now 1)" in said
-    assert "checkpoint.pt: saved with other versions" in said
+    assert "checkpoint.pt: saved under other conditions (threads: 2, now 1)" in said
+    assert "checkpoint.pt: saved under other conditions (versions: " in said
 
 
 def test_resuming_under_the_same_conditions_reports_nothing(
     plan: Plan, stopped: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert train(plan, plan.run(WIDE))["earlier"] == []
-    assert "saved with other" not in capfd.readouterr().err
+    assert "saved under other conditions" not in capfd.readouterr().err
 
 
 def test_without_an_intact_checkpoint_the_run_starts_again(

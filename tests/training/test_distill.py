@@ -116,7 +116,7 @@ def sharing(teacher: nn.Module) -> nn.Module:
 IMAGES, LABELS = data()
 TEACHER = conv(seed=7)
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "objective": ({"objective": "bam"}, "no objective `bam`; there are: label, ban"),
+    "objective": ({"objective": "bam"}, "no objective `bam`; available: label, ban"),
     "no function": ({"objective": 3}, "objective: 3 is neither a name nor a function"),
     "no teacher": ({"objective": "kd"}, "the objective `kd` needs a teacher"),
     "a teacher for labels": (
@@ -125,7 +125,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "recipe": ({"epoch": 3}, "distill: unknown key `epoch`; did you mean `epochs`?"),
     "padding": ({"crop_padding": 8}, "8 pixels cannot be reflected from images of 8 × 8"),
-    "precision": ({"precision": "float64"}, "precision: 'float64' is none of bfloat16"),
+    "precision": ({"precision": "float64"}, "precision: 'float64' must be one of bfloat16"),
     "device": ({"device": "gpu"}, "device: 'gpu' is not a device; use cpu or cuda"),
     "other device": ({"device": "meta"}, "device: `meta` is not supported"),
     "vector": ({"objective": lambda z, y, t: z.sum(1)}, "returned shape (16,) instead of a scalar"),
@@ -141,13 +141,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         {"objective": "kd", "teacher": TEACHER, "parameters": {"temperature": "2"}},
         "the parameter `temperature` is '2', which is not a finite number",
     ),
-    "parameters": ({"parameters": [1.0]}, "parameters: [1.0] is no dictionary"),
+    "parameters": ({"parameters": [1.0]}, "parameters: [1.0] is not a dictionary"),
     "shape of labels": ({"test": (torch.rand(4, 1, 8, 8), torch.zeros(3))}, "labels of shape (3,)"),
     "one tensor": ({"train": IMAGES}, "train: Tensor is not a pair; give a tuple"),
     "three tensors": ({"test": (IMAGES, LABELS, LABELS)}, "test: tuple is not a pair"),
     "numpy": (
         {"train": (IMAGES.numpy(), LABELS)},
-        "train: the images are a ndarray, not a tensor; convert them by torch.as_tensor",
+        "train: the images are a ndarray, not a tensor; convert them with torch.as_tensor",
     ),
     "list of labels": ({"train": (IMAGES, LABELS.tolist())}, "train: the labels are a list"),
     "empty test set": ({"test": (IMAGES[:0], LABELS[:0])}, "test: there are no images"),
@@ -182,8 +182,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a pair of tensors": ({"network": Pair()}, "network: returns a tuple instead of a tensor"),
     "other channels": ({"network": nn.Conv2d(3, 4, 3)}, "network: fails on images of shape"),
-    "no network": ({"network": "resnet18"}, "network: str is no torch.nn.Module"),
-    "function as teacher": ({"teacher": lambda x: x}, "teacher: function is no torch.nn.Module"),
+    "no network": ({"network": "resnet18"}, "network: str is not a torch.nn.Module"),
+    "function as teacher": ({"teacher": lambda x: x}, "teacher: function is not a torch.nn.Module"),
     "itself": ({"network": TEACHER, "teacher": TEACHER}, "the teacher is the student itself"),
     "a shared layer": (
         {"network": sharing(TEACHER), "teacher": TEACHER},
@@ -218,7 +218,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "second-order optimiser": ({"optimizer": "adahessian"}, "adahessian needs second derivatives"),
     "built without gradients": (
         {"network": torch.inference_mode()(conv)()},
-        "network: was built under torch.inference_mode, so that it cannot be trained",
+        "network: was built under torch.inference_mode, so it cannot be trained",
     ),
     "divergence": ({"learning_rate": 1e30}, "is not finite"),
 }
@@ -237,7 +237,7 @@ def test_a_wrong_call_is_one_line_and_leaves_the_random_state(name: str) -> None
 
 
 def test_the_result_of_a_call_is_not_a_teacher_but_has_one(teacher: replication.Trained) -> None:
-    with pytest.raises(InputError, match=r"Trained is no torch\.nn\.Module; give its `network`"):
+    with pytest.raises(InputError, match=r"Trained is not a torch\.nn\.Module; give its `network`"):
         distill(network(1), data(), data(48), teacher, **RECIPE)  # type: ignore[arg-type]
 
 
@@ -369,7 +369,7 @@ def test_a_teacher_that_changes_stops_the_training() -> None:
             result: Tensor = self.network(images)
             return result
 
-    with pytest.raises(InputError, match="the teacher has changed while its student trained"):
+    with pytest.raises(InputError, match="the teacher changed while its student was training"):
         distill(conv(), data(), data(48), Drifting(), **RECIPE)
 
 

@@ -247,7 +247,7 @@ def test_a_wrong_statement_is_warned_of(
 ) -> None:
     record, _ = evaluate(study(tmp_path, of_timm, **FAR), capfd)
     (warning,) = record["warnings"]
-    assert "(its cell), and" in warning
+    assert "(its cell), but" in warning
     assert record["normalisation"]["mean"] == FAR["mean"]
 
 
@@ -258,7 +258,7 @@ def test_prefixes_of_wrappers_are_left_out_with_a_note(
     wrapped = {f"{prefix}{name}": value for name, value in far_away.state_dict().items()}
     record, printed = evaluate(study(tmp_path, wrapped, **FAR), capfd)
     assert record["result"]["test error (%)"] == pytest.approx(error_of(far_away, **FAR))
-    assert f"the prefix {prefix} of its names was left out" in printed
+    assert f"the prefix {prefix} of its names was dropped" in printed
 
 
 SAVED: dict[str, Callable[[nn.Module], object]] = {
@@ -282,7 +282,7 @@ def test_the_line_for_a_file_of_pytorch_converts_it(
     plan = study_with(folder, file)
     with pytest.raises(InputError, match="not a safetensors file; name") as caught:
         plan.recipe_hash(next(iter(plan.runs.values())))
-    command = re.search(r"write it once with: python (.*)$", str(caught.value))
+    command = re.search(r"create it once with: python (.*)$", str(caught.value))
     assert command
     subprocess.run([sys.executable, *shlex.split(command[1])], check=True)
     converted = load_file(folder / "teacher.safetensors")
@@ -290,8 +290,8 @@ def test_the_line_for_a_file_of_pytorch_converts_it(
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "half": ({"weights": "a.st", "mean": [0.5]}, "need a number for each channel, both of them"),
-    "lengths": ({"weights": "a.st", "mean": [0.5], "std": [1, 1]}, "need a number for each"),
+    "half": ({"weights": "a.st", "mean": [0.5]}, "both need one number for each channel"),
+    "lengths": ({"weights": "a.st", "mean": [0.5], "std": [1, 1]}, "need one number for each"),
     "trained": ({"objective": "label", "mean": [0], "std": [1]}, "are those of `weights`"),
     "zero": ({"weights": "a.st", "mean": [0], "std": [0]}, "greater than 0"),
     "empty": ({"weights": "a.st", "mean": [], "std": []}, "at least 1 item"),
@@ -310,7 +310,9 @@ def test_a_normalisation_that_cannot_be_is_refused(name: str, tmp_path: Path) ->
 
 def test_another_number_of_channels_is_refused(far_away: nn.Module, tmp_path: Path) -> None:
     plan = study(tmp_path, far_away, mean=[0.5], std=[0.5])
-    with pytest.raises(InputError, match="have 1 channels, the images 3; give a number for each"):
+    with pytest.raises(
+        InputError, match="have 1 channels, but the images have 3; give a number for each"
+    ):
         train(plan, next(iter(plan.runs.values())))
 
 

@@ -207,9 +207,9 @@ def test_weights_from_elsewhere_have_no_invented_training(plan: Plan, tmp_path: 
             None,
             "elsewhere.st: cannot be read (No such file or directory); correct `weights`",
         ),
-        (VIT, b"weights", "no safetensors file"),
+        (VIT, b"weights", "not a safetensors file"),
         ({**VIT, "network": "timm:test_vit2"}, "own", "does not fit"),
-        ({**VIT, "arguments": {"img_size": 8, "patch_size": 2}}, "own", "has the shape"),
+        ({**VIT, "arguments": {"img_size": 8, "patch_size": 2}}, "own", "has shape"),
     ],
 )
 def test_weights_that_do_not_fit_are_one_line(

@@ -110,7 +110,7 @@ def test_a_teacher_whose_statistics_change_stops_the_training(
 
     monkeypatch.setattr(ImageTrainer, "_teacher_logits", in_training_mode)
     run = plan.run(BAN)
-    with pytest.raises(TrainingError, match=r"running_.* has changed while its student trained"):
+    with pytest.raises(TrainingError, match=r"running_.* changed while its student was training"):
         train(plan, run)
     # At the end of the first epoch, and no checkpoint is left to resume from.
     failed = torch.load(plan.folder(run) / FAILED_CHECKPOINT, weights_only=True)

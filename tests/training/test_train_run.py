@@ -426,7 +426,7 @@ WRONG_TEACHERS: dict[str, tuple[Damage, str]] = {
         lambda p, r: (p.folder(r) / RECORD).write_text(
             json.dumps({**read_record(p.folder(r)), "recipe_hash": "0"}), encoding="utf-8"
         ),
-        "trained by another recipe",
+        "trained with another recipe",
     ),
 }  # fmt: skip
 

@@ -43,7 +43,7 @@ RESIDUAL = f"{DENSENET}/wide_resnet_as_dense_1_100.ban.0"
 LSTM = "python_reference/lstm.label.0"
 LSTM_BAN = f"{LSTM}/lstm.ban+l.0"
 ANOTHER_TEACHER = "history.csv has losses and divergences from another teacher"
-NO_LINE = "has no line, although its runs are there"
+NO_LINE = "has no line, although its runs exist"
 NOT_PLANNED = "has a line, but its folder has no run as the scale plans it"
 
 
@@ -204,11 +204,12 @@ def test_runs_of_another_objective_under_its_own_name(small_plan: Plan) -> None:
     forge(small_plan, CWTM, recipe=recipe)
     all_problems = problems()
     assert of_runs(all_problems) == [
-        f"{RUNS}/{BAN}: history.csv has another gradient than BAN's",
-        f"{RUNS}/{CWTM}: its run.json has cwtm for `objective`, its recipe ban+l",
-        f"{RUNS}/{CWTM}: its recipe has ban+l for `objective`, the scale cwtm",
-        f"{RUNS}/{CWTM}: its recipe has None for `decisions.cwtm_weight`, the scale max",
-        f"{RUNS}/{CWTM}: its recipe has mean for `decisions.ban_l_weighting`, the scale None",
+        f"{RUNS}/{BAN}: history.csv has a gradient other than BAN's",
+        f"{RUNS}/{CWTM}: its run.json has cwtm for `objective`, but its recipe has ban+l",
+        f"{RUNS}/{CWTM}: its recipe has ban+l for `objective`, but the scale has cwtm",
+        f"{RUNS}/{CWTM}: its recipe has None for `decisions.cwtm_weight`, but the scale has max",
+        f"{RUNS}/{CWTM}: its recipe has mean for `decisions.ban_l_weighting`, but the scale has"
+        " None",
     ]
     assert of_runs_csv(all_problems) == [f"{RUNS}.csv: {CWTM}: {NOT_PLANNED}"]
 
@@ -273,8 +274,8 @@ def test_a_student_of_another_recipe_than_its_teacher(small_plan: Plan, longer: 
     rebuild(small_plan)
     folder = f"{RUNS}/{longer}"
     other = [
-        f"{folder}: its recipe has 6 for `training.epochs`, the scale 2",
-        f"{folder}: its recipe has [3] for `training.milestones`, the scale [1]",
+        f"{folder}: its recipe has 6 for `training.epochs`, but the scale has 2",
+        f"{folder}: its recipe has [3] for `training.milestones`, but the scale has [1]",
     ]
     all_problems = problems()
     assert of_runs(all_problems) == other
@@ -290,11 +291,11 @@ def test_a_longer_training_under_the_recipe_of_its_teacher(small_plan: Plan, lon
     )
     forge(small_plan, longer, recipe=recipe)
     rebuild(small_plan)
-    assert problems() == [f"{RUNS}/{longer}: history.csv has 6 epochs, its recipe 2"]
+    assert problems() == [f"{RUNS}/{longer}: history.csv has 6 epochs, but its recipe has 2"]
     lines = history(small_plan, longer)[-2:].assign(epoch=[1, 2])
     forge(small_plan, longer, recipe=recipe, lines=lines)
     assert problems() == [
-        f"{RUNS}/{longer}: history.csv has another learning rate in epoch 1 than its recipe"
+        f"{RUNS}/{longer}: history.csv has a learning rate in epoch 1 other than its recipe's"
     ]
 
 
@@ -305,7 +306,7 @@ def lines_of(run: str, **columns: list[Any]) -> Callable[[Plan], object]:
 HISTORIES: dict[str, tuple[Callable[[Plan], object], str]] = {
     "too short": (
         lambda plan: forge(plan, BAN, lines=history(plan, BAN)[-1:]),
-        f"{BAN}: history.csv has 1 epochs, its recipe 2",
+        f"{BAN}: history.csv has 1 epochs, but its recipe has 2",
     ),
     "without the first epoch": (
         lines_of(BAN_L, epoch=[2, 3]),
@@ -313,11 +314,11 @@ HISTORIES: dict[str, tuple[Callable[[Plan], object], str]] = {
     ),
     "ends elsewhere than the result": (
         lines_of(CWTM, test_error=[None, 50.0]),
-        f"{CWTM}: history.csv ends with a test_error of 50.0, its result is ",
+        f"{CWTM}: history.csv ends with a test_error of 50.0, but its result is ",
     ),
     "words that end elsewhere": (
         lines_of(LSTM, validation_perplexity=[12.5]),
-        f"{LSTM}: history.csv ends with a validation_perplexity of 12.5, its result is ",
+        f"{LSTM}: history.csv ends with a validation_perplexity of 12.5, but its result is ",
     ),
     "evaluated at another epoch": (
         lines_of(OTHER_BAN, test_error=[90.0, None]),
@@ -337,7 +338,7 @@ HISTORIES: dict[str, tuple[Callable[[Plan], object], str]] = {
     ),
     "another precision": (
         lambda plan: forge(plan, RESIDUAL, precision="bfloat16"),
-        f"{RESIDUAL}: its precision is bfloat16, the scale's float32",
+        f"{RESIDUAL}: its precision is bfloat16, but the scale's is float32",
     ),
 }
 
@@ -399,10 +400,10 @@ def test_the_rates_of_a_language_model_follow_from_its_perplexities(tmp_path: Pa
     lines = "epoch,learning_rate,train_loss,validation_perplexity\n"
     # From 90 to 80 it improves, from 80 to 79.9 it stalls.
     lines += "1,2,5,90\n2,2,4,80\n3,2,4,79.9\n4,{},4,79.8\n"
-    for rate, says in ((1, []), (2, ["history.csv has another learning rate in epoch 4"])):
+    for rate, says in ((1, []), (2, ["history.csv has a learning rate in epoch 4"])):
         (tmp_path / "history.csv").write_text(lines.format(rate), encoding="utf-8")
         messages = list(history_problems(tmp_path, record))
-        assert [line.removesuffix(" than its recipe") for line in messages] == says
+        assert [line.removesuffix(" other than its recipe's") for line in messages] == says
     del recipe["batch_size"]
     with pytest.raises(InputError) as refused:
         list(history_problems(tmp_path, record))
@@ -521,7 +522,7 @@ def test_another_scale_beside_the_results(small_plan: Plan, tmp_path: Path) -> N
     remark = "results/tiny/scale.json: `seeds` is [0], in config/tiny.yaml [0, 1]"
     assert remark in verify(small_plan.results).remarks
     findings = verify(small_plan.results, configfiles=[Path("config/tiny.yaml")])
-    assert any("has no line, although its runs are there" in line for line in findings.problems)
+    assert any("has no line, although its runs exist" in line for line in findings.problems)
     assert not any("leaves out" in line for line in findings.problems)
 
 
@@ -534,7 +535,7 @@ def test_a_table_shown_unlike_its_csv(small_plan: Plan) -> None:
     Path("config").mkdir()
     Path("scale.json").rename("config/tiny.yaml")
     assert problems() == [
-        f"results/tiny/tables/treatments.{suffix}: does not show what its csv files give"
+        f"results/tiny/tables/treatments.{suffix}: does not show what follows from its csv files"
         for suffix in ("md", "html", "tex")
     ]
 
@@ -547,5 +548,5 @@ def test_a_claim_edited(small_plan: Plan) -> None:
     start = "results/tiny/claims.csv: "
     assert problems() == [
         f"{start}{claims.claim[3]}: verdict is splendid, not undecided",
-        f"{start}{claims.claim[5]}: has no line, although its runs are there",
+        f"{start}{claims.claim[5]}: has no line, although its runs exist",
     ]

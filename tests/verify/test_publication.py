@@ -96,7 +96,7 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "the first page": (
         lambda place: (place / "README.md").write_text("All claims are replicated.\n"),
-        "README.md: does not show what its csv files give",
+        "README.md: does not show what follows from its csv files",
     ),
     "the power of a claim": (
         set_value("claims_power.csv", "claim == claim", "n", 20),
@@ -120,11 +120,11 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a removed seed": (
         remove_seed,
-        "runs.csv: seed 1: 22 lines are missing, the first is two_",
+        "runs.csv: seed 1: 22 lines are missing; the first is two_",
     ),
     "a removed line": (
         lambda place: change_lines(place / "cells.csv", lambda lines: lines.iloc[1:]),
-        "cells.csv: seed 0: 1 lines are missing, the first is table3,",
+        "cells.csv: seed 0: 1 lines are missing; the first is table3,",
     ),
     "a line listed twice": (
         lambda place: change_lines(
@@ -141,14 +141,14 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a run of another recipe": (
         set_value("runs.csv", f"run == '{BAN}'", "recipe_hash", "0"),
-        f"{BAN}: recipe_hash is 0, the scale has",
+        f"{BAN}: recipe_hash is 0, but the scale has",
     ),
     "a copied run": (
         lambda place: change_lines(
             place / "runs.csv",
             lambda lines: lines.assign(model_sha256=lines["model_sha256"].iloc[0]),
         ),
-        "its model_sha256 is missing, or that of another run",
+        "its model_sha256 is missing, or is that of another run",
     ),
     "items that a network gets right": (
         lambda place: flip_items(place, BAN_CELL_AND_SEED),
@@ -160,11 +160,11 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "another teacher": (
         set_value("runs.csv", f"run == '{BAN}'", "teacher", f"{LABEL[:-1]}1"),
-        f"{BAN}: its teacher is {LABEL[:-1]}1, the scale has {LABEL}",
+        f"{BAN}: its teacher is {LABEL[:-1]}1, but the scale has {LABEL}",
     ),
     "another generation 0": (
         set_value("runs.csv", f"run == '{BAN}'", "root_teacher", f"{LABEL[:-1]}1"),
-        f"{BAN}: root_teacher is {LABEL[:-1]}1, its lineage has {LABEL}",
+        f"{BAN}: root_teacher is {LABEL[:-1]}1, but its lineage has {LABEL}",
     ),
     "a capacity in the criteria": (
         set_value("criteria.csv", "network == 'wide_resnet_28_2'", "ratio", 9.0),

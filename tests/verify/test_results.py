@@ -104,7 +104,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
         ),
         "the recipe in its run.json does not match recipe_hash",
     ),
-    "another teacher": (swap_teachers, "it learned from another teacher"),
+    "another teacher": (swap_teachers, "it learned from a teacher other than the one"),
     "teacher missing": (
         lambda r: [p.unlink() for p in (r / "runs" / LABEL).iterdir() if p.is_file()],
         "its teacher is missing",
@@ -152,7 +152,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "quality shown otherwise": (
         lambda r: (r / "tables/quality.md").write_text("splendid"),
-        "quality.md: does not show what its csv files give",
+        "quality.md: does not show what follows from its csv files",
     ),
     "a run of cells.csv invented": (
         lambda r: change_csv(r / "cells.csv", "run", "two_digit_numbers/none.label.0"),
@@ -160,7 +160,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a run of quality.csv.gz invented": (
         lambda r: change_csv(r / "quality.csv.gz", "run", "two_digit_numbers/none.label.0"),
-        "runs.csv: no line of two_digit_numbers/none.label.0, which cells.csv or quality.csv.gz ",
+        "runs.csv: no line for two_digit_numbers/none.label.0, which cells.csv or quality.csv.gz ",
     ),
     "a mean edited": (
         lambda r: change_csv(r / "tables/table3.csv", "mean", 1.5),
@@ -193,15 +193,15 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "a cell of two recipes": (
         lambda r: change_recipe(r / "runs" / BAN),
-        "its recipe has cold for `decisions.kept`, the scale None",
+        "its recipe has cold for `decisions.kept`, but the scale has None",
     ),
     "a cell of two precisions": (
         lambda r: change_record(r / "runs" / BAN, precision="bfloat16"),
-        "cells.csv: table3, wide-resnet-28-2, ban, 0: cannot average runs of different precision",
+        "cells.csv: table3, wide-resnet-28-2, ban, 0: cannot average runs with different precision",
     ),
     "a seed left out": (
         lambda r: change_lines(r, lambda f: f[(f["seed"] == 0) | (f["column"] != "ban")]),
-        "table3, wide-resnet-28-2, ban, 1: has no line, although its runs are there",
+        "table3, wide-resnet-28-2, ban, 1: has no line, although its runs exist",
     ),
     "one run for two seeds": (
         lambda r: change_lines(r, twice_the_first_seed),
@@ -387,5 +387,5 @@ def test_results_without_their_scale_need_one(small_plan: Plan) -> None:
 
 
 def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no results: it has neither a folder runs nor runs\.csv"):
+    with pytest.raises(InputError, match=r"has no results \(neither a folder runs nor runs\.csv\)"):
         verify(tmp_path)

@@ -10,7 +10,7 @@ VERIFY = ["verify", "results/tiny", *FILES]
 
 
 def test_results_that_do_not_exist_are_refused(project: Project) -> None:
-    project.refuses(["verify", "none"], "none: no results")
+    project.refuses(["verify", "none"], "none: has no results")
 
 
 DAMAGED: dict[str, tuple[str, Callable[[Path], object], str]] = {

@@ -69,7 +69,7 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str], str]] = {
         with_column(weights="pets/no.safetensors"), {}, {}, "no.safetensors: cannot be read",
     ),
     "weights of another form": (
-        with_column(weights="pets/losses.py"), {}, {}, "no safetensors file",
+        with_column(weights="pets/losses.py"), {}, {}, "not a safetensors file",
     ),
     "padding": (TABLE, {"images": {"crop_padding": 9}}, {}, "9 pixels cannot be reflected"),
     "shared layers": (
@@ -109,7 +109,7 @@ def test_a_study_without_mistakes_passes_and_draws_nothing_from_its_data(
     file = write_study()
     assert run_command(["check", "--configfile", str(file)]) == 0
     assert (
-        "scale pets: no mistake found; the networks, losses or weights of 6 runs were tried"
+        "scale pets: no mistakes found; the networks, losses or weights of 6 runs were tried"
         in capfd.readouterr().out
     )
 
@@ -131,7 +131,7 @@ def test_weights_of_another_network_are_found_when_the_data_are_there(
     network = timm.create_model("test_resnet", num_classes=4, in_chans=1)
     save_file(network.state_dict(), STUDY / "other.safetensors")
     prepare_data(plan := Plan.read([file]))
-    with pytest.raises(InputError, match=r"has the shape .*, here .*; name its network"):
+    with pytest.raises(InputError, match=r"has shape .*, but here .*; name its network"):
         check_parts(plan, plan.runs.values())
     check_parts_on(plan, "elsewhere", object())
 
@@ -139,7 +139,7 @@ def test_weights_of_another_network_are_found_when_the_data_are_there(
 CLAIMS: dict[str, tuple[dict[str, Any], str]] = {
     "column": (
         {**CLAIM, "left": {"table": "own", "rows": ["null"], "columns": ["bann"]}},
-        "own has no column `bann`; there are: teacher, ban, own",
+        "own has no column `bann`; available: teacher, ban, own",
     ),
     "row": (
         {**CLAIM, "right": {"table": "own", "rows": ["wide"], "columns": ["ban"]}},
@@ -183,7 +183,7 @@ def test_a_notebook_without_its_kernel_is_one_line() -> None:
     with pytest.raises(InputError, match="Jupyter has no kernel `python9`; install one with"):
         check_notebooks(plan)
     file.write_text("{}", encoding="utf-8")
-    with pytest.raises(InputError, match=r"claims.ipynb: no notebook"):
+    with pytest.raises(InputError, match=r"claims.ipynb: not a notebook"):
         check_notebooks(plan)
     file.unlink()
     with pytest.raises(InputError, match=r"claims.ipynb: no such file"):
