@@ -178,7 +178,7 @@ def _converted(file: str, image: "Image", wanted: Wanted, notes: Notes) -> "Imag
         kind = KINDS_OF_IMAGE.get(image.mode, "an image of another kind")
         raise InputError(
             f"{file}: {kind} (mode {image.mode}), not {KINDS_OF_IMAGE[mode]} (mode {mode}) with"
-            f" {wanted.channels} channels; {wanted.channels_remedy}"
+            f" {wanted.channels} channel{'s' * (wanted.channels > 1)}; {wanted.channels_remedy}"
         )
     return image
 

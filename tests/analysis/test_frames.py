@@ -62,6 +62,6 @@ def test_a_history_of_another_version_is_named(tmp_path: Path) -> None:
     results = synthetic_results.write(tmp_path / "digits")
     run = pd.read_csv(results / "cells/table2.csv")["run"][0]
     (results / "runs" / run / "history.csv").write_text("step,loss\n1,2\n")
-    with pytest.raises(InputError, match=rf"{run}/history\.csv: without epoch") as caught:
+    with pytest.raises(InputError, match=rf"{run}/history\.csv: lacks epoch") as caught:
         frame_files(results)
     assert "\n" not in str(caught.value)

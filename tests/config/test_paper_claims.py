@@ -176,12 +176,12 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "direction that the printed numbers do not have": (
         lambda f: first(f).update(expect="higher"),
-        f"`claims.{FIRST}`: the paper prints a difference of -0.08, which does not say `higher`",
+        f"`claims.{FIRST}`: the paper prints a difference of -0.08, which does not support `higher`",
     ),
     "bound beyond which the printed number lies": (
         lambda f: f["claims"]["cifar10-ban-densenet-80-120"].update(source="paper"),
         "`claims.cifar10-ban-densenet-80-120`: the paper prints a difference of +0.17, which does"
-        " not say `not higher`",
+        " not support `not higher`",
     ),
     "title of two claims": (
         lambda f: f["claims"]["ban-densenet-90-60"].update(title=first(f)["title"]),

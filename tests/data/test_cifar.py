@@ -117,19 +117,19 @@ def first_image(place: Path) -> Path:
 FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "a missing image": (
         lambda place: first_image(place).unlink(),
-        "train/bird: has 4 images, CIFAR-10 has 5 of this class",
+        "train/bird: has 4 images, but CIFAR-10 has 5 of this class",
     ),
     "an image too many": (
         lambda place: shutil.copy(first_image(place), place / "train/bird/another.png"),
-        "train/bird: has 6 images, CIFAR-10 has 5 of this class",
+        "train/bird: has 6 images, but CIFAR-10 has 5 of this class",
     ),
     "a missing class": (
         lambda place: shutil.rmtree(place / "test/ship"),
-        "test/ship: has 0 images, CIFAR-10 has 2 of this class",
+        "test/ship: has 0 images, but CIFAR-10 has 2 of this class",
     ),
     "a missing part": (
         lambda place: shutil.rmtree(place / "test"),
-        "test/airplane: has 0 images, CIFAR-10 has 2 of this class",
+        "test/airplane: has 0 images, but CIFAR-10 has 2 of this class",
     ),
     "an unknown class": (
         lambda place: shutil.copytree(place / "train/bird", place / "train/penguin"),
@@ -141,7 +141,7 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "an image without colour": (
         lambda place: Image.new("L", (32, 32)).save(first_image(place)),
-        "a grey image (mode L), and not an image in colour (mode RGB) of 3 channels; unpack",
+        "a grey image (mode L), not an image in colour (mode RGB) with 3 channels; unpack",
     ),
     "a damaged image": (
         lambda place: first_image(place).write_bytes(b"no image"),

@@ -128,7 +128,7 @@ def test_classes_that_one_part_lacks_are_all_named(pets: Path) -> None:
     for name in ("wolf", "bear"):
         save(pets / "test" / name / "0.png")
     (pets / "test/dog").rename(pets / "test/dogs")
-    with refused(str(pets), "train/ alone has dog, and test/ alone has bear, dogs, wolf"):
+    with refused(str(pets), "only train/ has dog, and only test/ has bear, dogs, wolf"):
         read_own_images(source_of(pets), pets / "data", download=True)
 
 

@@ -123,7 +123,7 @@ REFUSED: dict[str, tuple[str, Wanted, str]] = {
     "CMYK as alpha": ("jpg", ALPHA, "an image in the four printing colours (mode CMYK)"),
     "LAB": ("tif", COLOUR, "an image in the colour space L*a*b* (mode LAB)"),
     "RGBA": ("png", COLOUR, "an image in colour with transparency (mode RGBA)"),
-    "RGB": ("png", GREY, "an image in colour (mode RGB), and not a grey image (mode L)"),
+    "RGB": ("png", GREY, "an image in colour (mode RGB), not a grey image (mode L)"),
     "RGB without alpha": ("png", ALPHA, "an image in colour (mode RGB)"),
     "L": ("png", ALPHA, "a grey image (mode L)"),
     "LA": ("png", GREY, "a grey image with transparency (mode LA)"),

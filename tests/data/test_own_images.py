@@ -208,8 +208,8 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "other channels": (
         lambda p: Image.new("RGBA", (SIDE + 2, SIDE)).save(p / "test/cat/2.png"),
-        "cat/2.png: an image in colour with transparency (mode RGBA), and not an image in colour"
-        " (mode RGB) of 3 channels; convert it, or change `channels`",
+        "cat/2.png: an image in colour with transparency (mode RGBA), not an image in colour"
+        " (mode RGB) with 3 channels; convert it, or change `channels`",
     ),
     "not an image": (
         lambda p: (p / "train/cat/0.png").write_text("cat"),
@@ -371,7 +371,7 @@ def test_images_of_several_sizes_are_resized(tmp_path: Path) -> None:
 
 
 def test_an_unknown_class_of_torchvision_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="`torchvision: SHVN`: no class of torchvision"):
+    with pytest.raises(InputError, match="`torchvision: SHVN`: not a class of torchvision"):
         read_own_images(Source("torchvision", "SHVN"), tmp_path, download=True)
 
 

@@ -59,6 +59,8 @@ def test_a_data_set_that_the_scale_does_not_use_is_refused(
 ) -> None:
     monkeypatch.chdir(ROOT)
     assert run_command(["data", "cifar10"]) == 1
-    assert "error: cifar10: no data set of scale digits; it uses digits" in capsys.readouterr().err
+    assert (
+        "error: cifar10: not a data set of scale digits; it uses digits" in capsys.readouterr().err
+    )
     assert run_command(["data", "--output", "x.json"]) == 1
     assert "name it before the options" in capsys.readouterr().err

@@ -52,7 +52,7 @@ def test_only_seeds_that_all_cells_have_are_needed() -> None:
 @pytest.mark.parametrize(
     ("claim", "message"),
     [
-        ("nothing", "nothing: no such claim in .*tables/claims.yaml; it has cifar10-ban-all, "),
+        ("nothing", "nothing: no such claim in .*tables/claims.yaml; available: cifar10-ban-all, "),
         ("ban-likelihood", "ban-likelihood: is measured on `nll` of quality.csv.gz"),
         ("language-models", "language-models: compares cells of table6, which scale tiny does not"),
     ],

@@ -45,7 +45,7 @@ def test_a_missing_record_is_refused(project: Project) -> None:
 
 
 RECORDS_REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
-    "of another version": ({"precision": ...}, ("run.json: without precision",)),
+    "of another version": ({"precision": ...}, ("run.json: lacks precision",)),
     "of another recipe": ({"recipe_hash": "0"}, ("another recipe", "run snakemake")),
     "without a checksum": ({"checksums": {}}, ("`checksums.model.safetensors`",)),
     "without a result": ({"result": {}}, ("`result`",)),
