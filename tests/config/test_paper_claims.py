@@ -176,7 +176,8 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "direction that the printed numbers do not have": (
         lambda f: first(f).update(expect="higher"),
-        f"`claims.{FIRST}`: the paper prints a difference of -0.08, which does not support `higher`",
+        f"`claims.{FIRST}`: the paper prints a difference of -0.08, which does not support"
+        " `higher`",
     ),
     "bound beyond which the printed number lies": (
         lambda f: f["claims"]["cifar10-ban-densenet-80-120"].update(source="paper"),

@@ -42,7 +42,8 @@ TABLES_REFUSED: dict[str, tuple[TableChange, tuple[str, ...]]] = {
     "variant that multiplies what is no number": (
         lambda t: t.update(variants={"x": {"multiply": {"images": {"flip": 2}}}}),
         (
-            "variant `x`: `multiply`: cannot multiply false by 2; multiply numbers by positive ratios",
+            "variant `x`: `multiply`: cannot multiply false by 2; multiply numbers by positive"
+            " ratios",
         ),
     ),
     "variant that multiplies what all runs share": (
