@@ -304,7 +304,8 @@ def test_the_spread_between_processors_is_that_of_the_published_runs() -> None:
     text = " ".join((ROOT / "docs/explanation/fair-test.md").read_text("utf-8").split())
     assert (
         f"At `fashion` {len(differences)} training runs with AVX2, repeated with AVX-512, differ by"
-        f" up to {np.abs(differences).max():.1f} points, {np.abs(differences).mean():.1f} on average,"
+        f" up to {np.abs(differences).max():.1f} points, {np.abs(differences).mean():.1f} on"
+        f" average,"
         f" as two seeds do; their mean differs by {summary.mean:.2f} ±"
         f" {summary.high - summary.mean:.2f}."
     ) in text
