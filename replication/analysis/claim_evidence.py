@@ -123,7 +123,7 @@ def _reason(
     if measurement.seeds == 1:
         return "Undecided, because one seed gives no interval."
     seeds = decision.seeds_to_decide
-    needed = "more than 10,000" if np.isinf(seeds) else f"about {seeds:.0f}"
+    needed = "more than 10,000" if np.isinf(seeds) else f"about {seeds:,.0f}"
     alone, corrected = measurement.tests.p_values[DIRECTION], decision.corrected[DIRECTION]
     shown = f"corrected {p_in_words(corrected)}"
     if alone < LEVEL:

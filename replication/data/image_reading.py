@@ -31,7 +31,7 @@ KINDS_OF_IMAGE = {
 }
 """What images of Pillow's modes are."""
 CHANGES = {
-    "turned": "were turned, as their EXIF orientation says",
+    "turned": "were rotated according to their EXIF orientation",
     "palette": "had a palette, and were converted to its colours",
     "one bit": "had one bit a pixel, and were converted to black and white",
     "16 bits": "had 16 bits a pixel, and were scaled to 8",
@@ -72,9 +72,9 @@ class Wanted(NamedTuple):
 def read_image(file: str, wanted: Wanted, notes: Notes | None = None) -> "NDArray[Any]":
     """Read an image as (channels, height, width) in uint8.
 
-    It is turned as its EXIF orientation says. Grey images are repeated in three channels where
-    these are wanted, palettes and images of one bit are converted, and 16 bits a pixel scaled to 8.
-    ``notes`` counts such changes.
+    It is rotated according to its EXIF orientation. Grey images are repeated in three channels
+    where these are wanted, palettes and images of one bit are converted, and 16 bits a pixel scaled
+    to 8. ``notes`` counts such changes.
 
     Raises:
         InputError: the file cannot be read, has other channels, another size that is not to be

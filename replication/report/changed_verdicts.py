@@ -74,7 +74,7 @@ def seeds_to_decide(line: "pd.Series[float]") -> str:
     seeds, power = line["seeds_needed_corrected"], line["power_corrected"]
     if pd.isna(power):
         return "One seed shows neither a spread nor how many seeds would decide the direction."
-    needed = "more than 10,000" if pd.isna(seeds) else f"{seeds:.0f}"
+    needed = "more than 10,000" if pd.isna(seeds) else f"{seeds:,.0f}"
     chance = "more than 99" if power > 0.99 else f"{100 * power:.0f}"
     sentence = (
         f"If the effect were as large as the paper's, {needed} seeds with the spread measured here"
@@ -83,7 +83,7 @@ def seeds_to_decide(line: "pd.Series[float]") -> str:
     )
     if pd.isna(to_decide := line["seeds_to_decide"]):
         return sentence
-    number = "more than 10,000" if math.isinf(to_decide) else f"about {to_decide:.0f}"
+    number = "more than 10,000" if math.isinf(to_decide) else f"about {to_decide:,.0f}"
     return f"{sentence} For the difference that was measured, it would take {number}."
 
 

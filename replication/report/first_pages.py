@@ -168,7 +168,7 @@ def _verdict(line: dict[str, str]) -> str:
     if not reason:
         return line["verdict"]
     seeds = line.get("seeds_to_decide")
-    needed = "more than 10,000" if seeds == "inf" else f"about {float(seeds or 0):.0f}"
+    needed = "more than 10,000" if seeds == "inf" else f"about {float(seeds or 0):,.0f}"
     return f"{line['verdict']}: {reason}" + f" ({needed} needed)" * bool(seeds)
 
 

@@ -64,5 +64,5 @@ def _seeds_elsewhere(publications: Publications, scale: str, claim: str) -> str:
             continue
         line = line_of(publications.claims(other), claim)
         if line["n"] >= FEWEST_SEEDS and line["seeds_needed_corrected"] > 0:
-            return f"{line['seeds_needed_corrected']:.0f}, with the spread of `{other}`"
+            return f"{line['seeds_needed_corrected']:,.0f}, with the spread of `{other}`"
     return "–"

@@ -106,8 +106,8 @@ def _claims(lines: Lines, seeds: int) -> Iterator[str]:
         _numbers(lines, f"{column}_corrected") for column in ("power", "seeds_needed")
     )
     if expected and needed:
-        yield f"  If every effect were the paper's, these would decide {sum(expected):.1f} on"
-        yield f"  average; half of the claims need {median(needed):.0f} seeds or more."
+        yield f"  If every effect were the paper's, these would decide {sum(expected):.1f}"
+        yield f"  claims on average; half of the claims need {median(needed):.0f} seeds or more."
 
 
 def _numbers(lines: Lines, column: str) -> list[float]:

@@ -254,7 +254,7 @@ def _sizes_sentence(primary: pd.DataFrame) -> str:
         f"In proportion to the error, the {effects} are {formatted(fractions.min(), 'z.2f')} to"
         f" {formatted(fractions.max(), 'z.2f')} times the paper's: {COUNT_WORDS[at_least]} of them"
         f" {'is' if at_least <= 1 else 'are'} shown to be at least half as large, and"
-        f" {COUNT_WORDS[below]} to be smaller than half."
+        f" {COUNT_WORDS[below]} {'is' if below <= 1 else 'are'} shown to be smaller than half."
     )
 
 

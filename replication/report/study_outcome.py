@@ -104,14 +104,14 @@ def _next_steps(plan: Plan, claims: Lines) -> Iterator[str]:
     }
     if needed:
         numbers = ", ".join(
-            f"{name} about {seeds:.0f}" if seeds < float("inf") else f"{name} more than 10,000"
+            f"{name} about {seeds:,.0f}" if seeds < float("inf") else f"{name} more than 10,000"
             for name, seeds in needed.items()
         )
         yield from _wrapped(
-            f"Seeds that would decide what is open: {numbers}. They are for the smallest effect of"
-            " interest, which a claim can set as `smallest_effect`; a larger effect takes fewer."
-            f" Add some to `seeds` in {study}/study.yaml and run make study STUDY={study} again;"
-            " existing runs are kept.",
+            f"Seeds that would decide what is open: {numbers}. These numbers are for the smallest"
+            " effect of interest, which a claim can set as `smallest_effect`; a larger effect takes"
+            f" fewer. Add some to `seeds` in {study}/study.yaml and run make study STUDY={study}"
+            " again; existing runs are kept.",
             "",
         )
     yield f"Tables:     {results}/tables/*.html"

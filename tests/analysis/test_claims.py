@@ -259,7 +259,7 @@ def test_cells_without_a_common_seed_are_not_measured(read: Callable[..., Claims
 def test_too_few_seeds_come_with_how_many_it_takes(read: Callable[..., Claims]) -> None:
     decided = line(read(one=claim()), NONE)
     assert decided["seeds_to_decide"] == decided["seeds_needed_corrected"] > 4
-    assert f"about {decided['seeds_to_decide']:.0f} are needed." in decided["evidence"]
+    assert f"about {decided['seeds_to_decide']:,.0f} are needed." in decided["evidence"]
     # The paper's effect would have been seen; one of a third of it needs more.
     generator = np.random.default_rng(0)
     teachers = generator.normal(4.0, 0.2, 12)

@@ -108,7 +108,7 @@ def test_a_folder_of_photographs_becomes_a_table(
         " are skipped, 4 in all: ",
         "My Photos: files whose names do not end in",
         " are not read: 1 .heic, 1 .txt; convert",
-        "My Photos: 24 images were turned, as their EXIF orientation says",
+        "My Photos: 24 images were rotated according to their EXIF orientation",
         "My Photos: 1 image had 16 bits a pixel, and was scaled to 8",
         "My Photos: 1 image was grey, and was repeated in three channels",
         "My Photos: 73 images were resized",
