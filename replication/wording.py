@@ -33,6 +33,11 @@ def p_in_words(p: float) -> str:
     return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: ``1 run``, ``1,030 runs``; ``plural`` if it is not regular."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def in_words(items: Sequence[str], conjunction: str = "and") -> str:
     """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``; empty for none."""
     *others, last = items or [""]

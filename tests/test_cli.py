@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[list[str], Prepare, str]] = {
         "run.json: no such file; the run is not trained: run snakemake",
     ),
     "unknown table": (["table", "9"], nothing, "table9: no such table at scale digits; available"),
-    "table without its runs": (["table", "1"], nothing, "cells stay empty for the reasons above"),
+    "table without its runs": (["table", "1"], nothing, "left empty for the reasons above"),
     "cells without their tables": (["collect"], nothing, "cells/table1.csv: no such file"),
     "folder without scales": (
         ["plan"],

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from replication.wording import (
+    counted,
     first_of,
     formatted,
     in_words,
@@ -37,6 +38,19 @@ def test_a_list_has_commas_and_one_conjunction(
 )
 def test_numbers_that_follow_each_other_are_a_range(numbers: list[int], text: str) -> None:
     assert ranges_in_words(numbers) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0 runs"), (1, "1 run"), (2, "2 runs"), (2190, "2,190 runs")],
+)
+def test_a_noun_is_singular_after_one_alone(number: int, text: str) -> None:
+    assert counted(number, "run") == text
+
+
+def test_an_irregular_plural_is_given() -> None:
+    assert counted(1, "inconsistency", "inconsistencies") == "1 inconsistency"
+    assert counted(3, "inconsistency", "inconsistencies") == "3 inconsistencies"
 
 
 def test_numbers_have_a_typographic_minus() -> None:

@@ -20,7 +20,7 @@ from replication.analysis.single_runs import NOT_APPLICABLE, paper_alone
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_claims import Claims
 from replication.config.paper_names import cell_name
-from replication.wording import formatted, p_in_words, signed
+from replication.wording import counted, formatted, p_in_words, signed
 
 BOUNDS = {
     "not lower": "The left side is not lower than the right one by {} or more",
@@ -68,7 +68,7 @@ def _difference(claims: Claims, name: str, measurement: ClaimMeasurement) -> str
         for number in (measurement.difference, measurement.low, measurement.high)
     )
     interval = f" [95 % interval {low} to {high}]" if measurement.tested else ""
-    seeds = f"n = {measurement.seeds} seed{'s' * (measurement.seeds != 1)}"
+    seeds = f"n = {counted(measurement.seeds, 'seed')}"
     return f"The difference is {value} {unit_of(claims, name)}{interval}, {seeds}."
 
 
@@ -136,7 +136,7 @@ def _missing(measurement: ClaimMeasurement) -> str:
     if not measurement.missing:
         return "no seed has all the cells"
     others = len(measurement.missing) - 1
-    more = f", and {others} more cell{'s' * (others > 1)}" if others else ""
+    more = f", and {counted(others, 'more cell')}" if others else ""
     return f"{cell_name(*measurement.missing[0])}{more}"
 
 

@@ -8,6 +8,7 @@ from replication.commands.options import ConfigFiles, ResultsRoot, read_plan_of
 from replication.errors import InputError
 from replication.plan.plan import RESULTS, SCALE_FILE
 from replication.plan.selection import full_table_name
+from replication.wording import counted
 
 
 def table(
@@ -31,8 +32,8 @@ def table(
     empty_cells = sum(build_tables(plan, names).values())
     if empty_cells and not allow_missing:
         raise InputError(
-            f"{empty_cells} cells stay empty for the reasons above; fix them and run the command"
-            " again, or accept them with --allow-missing"
+            f"{counted(empty_cells, 'cell')} left empty for the reasons above; fix them and run the"
+            " command again, or accept them with --allow-missing"
         )
 
 

@@ -9,6 +9,7 @@ import typer
 from replication.commands.options import ConfigFiles, ResultsRoot, read_plan_of
 from replication.plan.plan import RESULTS
 from replication.plan.selection import parse_numbers, read_part
+from replication.wording import counted
 
 
 def plan(
@@ -94,5 +95,7 @@ def check(configfile: ConfigFiles = None, results: ResultsRoot = RESULTS) -> Non
     check_before_training(planned, None)
     runs = runs_to_check(planned)
     check_parts(planned, runs)
-    tried = f"; the networks, losses or weights of {len(runs)} runs were tried" if runs else ""
+    tried = (
+        f"; tried the networks, losses or weights of {counted(len(runs), 'run')}" if runs else ""
+    )
     print(f"scale {planned.scale.scale}: no mistakes found{tried}")

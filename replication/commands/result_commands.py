@@ -10,6 +10,7 @@ from replication.commands.options import ConfigFiles, ResultsOfScale, ResultsRoo
 from replication.errors import InputError
 from replication.files import write_text
 from replication.plan.plan import PUBLISHED, RESULTS
+from replication.wording import counted
 
 if TYPE_CHECKING:
     from replication.analysis.compare import Comparison
@@ -47,9 +48,10 @@ def verify(
     for check, names in findings.files_by_check().items():
         print(f"{check}: {names}")
     drawn = f", drawn with seed {seed}" if deep and sample < 1 else ""
-    print(f"{results}: {findings.counted}{drawn}")
+    print(f"{results}: {findings.summary}{drawn}")
     if findings.problems:
-        raise InputError(f"{results}: {len(findings.problems)} inconsistencies, listed above")
+        number = counted(len(findings.problems), "inconsistency", "inconsistencies")
+        raise InputError(f"{results}: {number}, listed above")
 
 
 def publish(
@@ -65,7 +67,7 @@ def publish(
     from replication.publication.publish import publish as publish_results
 
     folder, findings = publish_results(results, to, deep=float(deep))
-    print(f"{folder}: {findings.counted}")
+    print(f"{folder}: {findings.summary}")
 
 
 def derive(
@@ -114,7 +116,7 @@ def pool(
     )
     for note in notes:
         print(f"note: {note}")
-    print(f"{folder}: {findings.counted}")
+    print(f"{folder}: {findings.summary}")
 
 
 def compare(

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from replication.errors import InputError
+from replication.wording import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,7 +179,7 @@ def _converted(file: str, image: "Image", wanted: Wanted, notes: Notes) -> "Imag
         kind = KINDS_OF_IMAGE.get(image.mode, "an image of another kind")
         raise InputError(
             f"{file}: {kind} (mode {image.mode}), not {KINDS_OF_IMAGE[mode]} (mode {mode}) with"
-            f" {wanted.channels} channel{'s' * (wanted.channels > 1)}; {wanted.channels_remedy}"
+            f" {counted(wanted.channels, 'channel')}; {wanted.channels_remedy}"
         )
     return image
 

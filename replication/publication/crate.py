@@ -15,6 +15,7 @@ from replication import files
 from replication.plan.plan import SCALE_FILE, Plan
 from replication.publication.citation import author_name, read_citation
 from replication.verify.check_publication import CRATE
+from replication.wording import counted
 
 WORKFLOW = "workflow/Snakefile"
 PROFILES = {
@@ -47,8 +48,9 @@ def describe_crate(folder: Path, plan: Plan, runs: pd.DataFrame) -> str:
     # The context of RO-Crate 1.1 is older than this term.
     crate.metadata.extra_terms["sha256"] = "http://schema.org/sha256"
     summary = (
-        f"{len(plan.tables)} tables, {len(plan.seeds)} seeds, {len(runs)} training runs on"
-        f" {_joined(runs['device'])}; code commit {_joined(runs['commit'])}"
+        f"{counted(len(plan.tables), 'table')}, {counted(len(plan.seeds), 'seed')},"
+        f" {counted(len(runs), 'training run')} on {_joined(runs['device'])};"
+        f" code commit {_joined(runs['commit'])}"
     )
     crate.name = f"{citation['title']}: results at scale {scale}"
     crate.description = f"Replication of Born-Again Neural Networks (arXiv:1805.04770): {summary}."

@@ -26,6 +26,7 @@ from replication.results.correctness import CORRECT
 from replication.verify.check_publication import CRATE
 from replication.verify.findings import Findings
 from replication.verify.verification import read_plan, verify
+from replication.wording import counted
 
 MEASURED_FILES = [
     *(SCALE_FILE, "runs.csv", "cells.csv"),
@@ -134,8 +135,9 @@ def _refuse(results: Path, findings: Findings) -> None:
     """Raise InputError with the number of problems and the first of them, if there are any."""
     if findings.problems:
         raise InputError(
-            f"{results}: not published, because it has {len(findings.problems)} inconsistencies;"
-            f" the first: {findings.problems[0]}"
+            f"{results}: not published, because of"
+            f" {counted(len(findings.problems), 'inconsistency', 'inconsistencies')}; the first:"
+            f" {findings.problems[0]}"
         )
 
 

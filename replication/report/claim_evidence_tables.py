@@ -18,7 +18,7 @@ from replication.plan.run import LABEL_OBJECTIVE
 from replication.report.layout import size_in_words
 from replication.report.published_results import Publications, commits_of
 from replication.results.csv_files import split_members
-from replication.wording import escaped, markdown_table, ranges_in_words, signed
+from replication.wording import counted, escaped, markdown_table, ranges_in_words, signed
 
 CORES = 2
 """The cores for which the time of a command is given."""
@@ -40,7 +40,7 @@ class ClaimRuns(NamedTuple):
         """The time of the runs on two cores, in words."""
         minutes = 60 * self.core_hours / CORES
         if minutes < 90:
-            return f"{max(1, round(minutes))} minute{'s' * (round(minutes) > 1)}"
+            return counted(max(1, round(minutes)), "minute")
         return f"{minutes / 60:.1f} hours"
 
 

@@ -28,7 +28,7 @@ from replication.report.published_results import (
     seeds_of,
     verdict_of,
 )
-from replication.wording import escaped, lowered, markdown_table, signed
+from replication.wording import counted, escaped, lowered, markdown_table, signed
 
 ABSTRACT = "https://arxiv.org/abs/1805.04770"
 OUTPERFORM = (
@@ -158,7 +158,7 @@ def _command(publications: Publications, scale: str, name: str) -> str:
     behind = runs_of_claim(publications, scale, name)
     source = f"{publications.folder.name}/{scale}/scale.json"
     return (
-        f"```sh\n# {len(behind.part.runs)} training runs, {behind.wall_time}\n"
+        f"```sh\n# {counted(len(behind.part.runs), 'training run')}, {behind.wall_time}\n"
         f"snakemake --cores {CORES} --configfile {source} \\\n"
         f"    results/{scale}/claims/{name}.txt\n```"
         + _second_runs(scale, len(behind.lines) - len(behind.part.runs))

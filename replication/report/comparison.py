@@ -8,7 +8,7 @@ import pandas as pd
 
 from replication.analysis.compare import OUTCOMES, Comparison
 from replication.analysis.statistics import CONFIDENCE
-from replication.wording import first_of, p_in_words
+from replication.wording import counted, first_of, p_in_words
 
 SHOWN_DIFFERENCES = 4
 """Differences that are listed by name."""
@@ -26,10 +26,10 @@ def _count(results: Path, published: Path, comparison: Comparison) -> str:
     compared = counts["within"] + counts["outside"]
     seeds = comparison.numbers["published_seeds"].max()
     return (
-        f"{results} against {published}, {seeds} seeds: {counts['identical']} of {counts.sum()}"
-        f" numbers identical, {counts['equal']} equal, {counts['within']} within the seeds' 95 %"
-        f" interval, {counts['outside']} outside ({compared * (1 - CONFIDENCE):.1f} expected by"
-        " chance)"
+        f"{results} against {published}, {counted(seeds, 'seed')}: {counts['identical']} of"
+        f" {counts.sum()} numbers identical, {counts['equal']} equal, {counts['within']} within the"
+        f" seeds' 95 % interval, {counts['outside']} outside"
+        f" ({compared * (1 - CONFIDENCE):.1f} expected by chance)"
     )
 
 
@@ -42,7 +42,7 @@ def _difference(comparison: Comparison) -> str:
     if not tests:
         return "No column needs to be tested"
     smallest = comparison.columns["p_corrected"].min()
-    return f"No column differs: {tests} tests, smallest corrected p-value {smallest:.2g}"
+    return f"No column differs: {counted(tests, 'test')}, smallest corrected p-value {smallest:.2g}"
 
 
 def _column(line: Mapping[Any, Any]) -> str:

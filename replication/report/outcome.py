@@ -14,6 +14,7 @@ from typing import Any
 from replication.analysis.fair_test import FAIR_TEST
 from replication.errors import InputError
 from replication.plan.plan import Plan
+from replication.wording import counted
 
 FEW_DECISIONS = 0.1
 """Share of the measured claims up to which a number of seeds decides almost nothing."""
@@ -85,7 +86,9 @@ def _criteria(lines: Lines) -> Iterator[str]:
     for criterion in FAIR_TEST:
         name, meaning = criterion.name, criterion.in_short
         counts = Counter(verdict for line in lines if (verdict := line.get(name)))
-        excepted = f", {counts['exception']} stated exceptions" if counts["exception"] else ""
+        excepted = (
+            f", {counted(counts['exception'], 'stated exception')}" if counts["exception"] else ""
+        )
         met = f"{counts['met']} of {counts.total()}" if counts else "not measured"
         missing = "" if counts else f" (needs {criterion.needs})"
         yield f"  {met}: {meaning}{excepted}{missing}"
@@ -100,7 +103,7 @@ def _claims(lines: Lines, seeds: int) -> Iterator[str]:
     yield f"Claims: {count_verdicts(lines)}"
     few = len(decided) <= FEW_DECISIONS * len(tested)
     many = "almost nothing" if few else f"{len(decided)} of {len(tested)} claims"
-    yield f"{seeds} seed{'s' * (seeds != 1)} decide{'s' * (seeds == 1)} {many}. Undecided means"
+    yield f"{counted(seeds, 'seed')} decide{'s' * (seeds == 1)} {many}. Undecided means"
     yield "  that these seeds cannot tell whether the paper is right or wrong."
     expected, needed = (
         _numbers(lines, f"{column}_corrected") for column in ("power", "seeds_needed")

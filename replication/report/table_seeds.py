@@ -5,7 +5,7 @@ from collections import defaultdict
 from replication.config.paper_names import paper_name, table_name, table_names, table_number
 from replication.config.scale import Scale
 from replication.plan.plan import Plan
-from replication.wording import in_words
+from replication.wording import counted, in_words
 
 
 def tables_by_seeds(plan: Plan) -> str:
@@ -28,7 +28,7 @@ def describe_seeds(plan: Plan) -> str:
         for seeds, tables in _by_number(plan).items()
         if seeds != total or _fewer(plan, tables)
     ]
-    return f"{total} seed{'s' * (total != 1)}" + (f" ({'; '.join(others)})" if others else "")
+    return counted(total, "seed") + (f" ({'; '.join(others)})" if others else "")
 
 
 def describe_progress(plan: Plan, planned: Scale) -> str | None:
@@ -47,7 +47,7 @@ def describe_progress(plan: Plan, planned: Scale) -> str | None:
         for aim, tables in by_aim.items():
             fewer = _fewer(plan, tables)
             is_whole = is_whole and seeds >= aim and not fewer
-            number = f"{seeds} of {aim} seeds" if seeds < aim else f"{seeds} seeds"
+            number = f"{seeds} of {aim} seeds" if seeds < aim else counted(seeds, "seed")
             parts.append(f"{table_names(tables)} with {number}{fewer}")
     if is_whole:
         return None

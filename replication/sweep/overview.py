@@ -14,6 +14,7 @@ from replication.plan.plan import Plan
 from replication.plan.run import Run
 from replication.sweep.costs import Basis, PlanCost
 from replication.sweep.monitor import Status, poll
+from replication.wording import counted
 
 WIDTH = 100
 """Columns of the output where there is no terminal."""
@@ -59,14 +60,14 @@ def render_costs(costs: PlanCost) -> RenderableType:
             f"{line.flops_left:.3g}" if line.flops_left else "",
             ", ".join(line.basis),
         )
-    counts = _counts(costs.scale, costs.states, f", {_count(costs.seeds, 'seed')}")
+    counts = _counts(costs.scale, costs.states, f", {counted(costs.seeds, 'seed')}")
     parts: list[RenderableType] = [counts, Text(), table, Text()]
     if costs.chain:
         length = "" if costs.chain_hours is None else f", {_duration(3600 * costs.chain_hours)}"
-        count = _count(len(costs.chain), "training run")
+        count = counted(len(costs.chain), "training run")
         parts.append(Text(f"Longest chain: {count}{length}: {costs.chain_names}"))
     parts += [
-        Text(f"At least {_duration(3600 * hours)} with {_count(number, 'training run')} at once.")
+        Text(f"At least {_duration(3600 * hours)} with {counted(number, 'training run')} at once.")
         for number, hours in costs.least_hours.items()
     ]
     return Group(*parts, *(Text(BASES[basis], style="dim") for basis in costs.total.basis))
@@ -107,7 +108,7 @@ def _outlook(status: Status) -> str:
 
 
 def _counts(scale: str, states: dict[str, int], more: str = "") -> Text:
-    text = Text(f"{scale}: {_count(sum(states.values()), 'run')}{more}:", style="bold")
+    text = Text(f"{scale}: {counted(sum(states.values()), 'run')}{more}:", style="bold")
     for name, colour in STATE_COLOURS.items():
         if states.get(name) or name == "done":
             text.append(f"  {states.get(name, 0):,} {name}", style=colour)
@@ -125,10 +126,6 @@ def _grid(first: str, *columns: str) -> Table:
 def _short(run: Run) -> str:
     """Data set and name of a run, with an ellipsis for its teachers."""
     return f"{run.dataset.name}/{'…/' if run.teacher else ''}{run.name}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _hours(hours: float | None) -> str:

@@ -11,6 +11,7 @@ from replication.networks.counting import parameters
 from replication.plan.plan import Plan
 from replication.sweep.costs import summarise_costs
 from replication.sweep.measured_speed import measure_tflops
+from replication.wording import counted
 
 
 def describe_new_study(plan: Plan) -> str:
@@ -36,13 +37,13 @@ def describe_new_study(plan: Plan) -> str:
     return "\n".join(
         [
             f"Data: {images.train:,} training and {images.test:,} test images of"
-            f" {height} × {width} pixels ({channels} channel{'s' * (channels > 1)}),"
+            f" {height} × {width} pixels ({counted(channels, 'channel')}),"
             f" {images.classes} classes.",
             *remark_on(run.dataset.name, root, run.dataset.sizes, data),
             f"Network: {run.network} with {parameters(plan, run):,} parameters, trained for"
-            f" {recipe.epochs} epochs in batches of {recipe.batch_size}.",
-            f"Time: {len(plan.runs)} training runs, {_about(60 * hours)} on the"
-            f" {cores} core{'s' * (cores > 1)} of this machine, and a minute more for"
+            f" {counted(recipe.epochs, 'epoch')} in batches of {recipe.batch_size}.",
+            f"Time: {counted(len(plan.runs), 'training run')}, {_about(60 * hours)} on the"
+            f" {counted(cores, 'core')} of this machine, and a minute more for"
             " tables and notebooks.",
         ]
     )
@@ -52,5 +53,5 @@ def _about(minutes: float) -> str:
     """A duration in words."""
     if minutes < 90:
         whole = max(1, round(minutes))
-        return f"about {whole} minute{'s' * (whole > 1)}"
+        return f"about {counted(whole, 'minute')}"
     return f"about {minutes / 60:.1f} hours"

@@ -48,6 +48,7 @@ from replication.verify.findings import (
     remark_on_differences,
 )
 from replication.verify.history import history_problems, time_problems
+from replication.wording import counted
 
 # What a network stores besides its parameters.
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
@@ -142,7 +143,7 @@ def _check_plan(plan: Plan, records: Records, findings: Findings) -> None:
         else:
             others += 1
     if others:
-        findings.remarks.append(f"{others} runs belong to no cell of the scale's tables")
+        findings.remarks.append(f"{counted(others, 'run')} outside the cells of the scale's tables")
 
 
 def _planned_problems(plan: Plan, run: Run, record: Mapping[str, Any]) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from replication.errors import InputError
+from replication.wording import counted
 
 Records = Mapping[str, Mapping[str, Any]]
 """The readable records, by run id."""
@@ -48,12 +49,14 @@ class Findings:
     recomputed_runs: int = 0
 
     @property
-    def counted(self) -> str:
+    def summary(self) -> str:
         """How much was checked, in words."""
-        tables = "1 table" if self.tables == 1 else f"{self.tables} tables"
-        text = f"{self.runs} runs, {self.cells} numbers of cells.csv, {tables} checked"
+        runs, numbers = counted(self.runs, "run"), counted(self.cells, "number")
+        text = f"{runs}, {numbers} of cells.csv, {counted(self.tables, 'table')} checked"
         if self.recomputed_runs:
-            share = f"{self.recomputed_runs} runs ({self.recomputed_runs / self.runs:.0%})"
+            share = (
+                f"{counted(self.recomputed_runs, 'run')} ({self.recomputed_runs / self.runs:.0%})"
+            )
             text += f", predictions of {share} recomputed"
         return text
 
@@ -149,4 +152,4 @@ def remark_on_differences(runs: pd.DataFrame, findings: Findings) -> None:
             findings.remarks.append(f"runs differ in {description}: {parts}")
     dirty = int(runs["dirty"].astype("boolean").fillna(False).sum())
     if dirty:
-        findings.remarks.append(f"{dirty} runs were trained with uncommitted code")
+        findings.remarks.append(f"{counted(dirty, 'run')} trained with uncommitted code")

@@ -16,6 +16,7 @@ from replication.results.csv_files import read_csv
 from replication.results.run_folder import HISTORY, RECORD, RETRAIN
 from replication.training.optimisation import learning_rates
 from replication.verify.findings import nested
+from replication.wording import counted
 
 # The history is written with six digits.
 ROUNDED = 1e-5
@@ -38,7 +39,7 @@ def history_problems(folder: Path, record: Mapping[str, Any]) -> Iterator[str]:
         return
     epochs = recipe.get("epochs")
     if len(history) != epochs:
-        yield f"{HISTORY} has {len(history)} epochs, but its recipe has {epochs}"
+        yield f"{HISTORY} has {counted(len(history), 'epoch')}, but its recipe has {epochs}"
         return
     if list(history["epoch"]) != list(range(1, epochs + 1)):
         yield f"{HISTORY} does not number its epochs from 1 to {epochs}"

@@ -16,6 +16,7 @@ from replication.analysis.quality import ERROR
 from replication.plan.cells import Cell
 from replication.plan.plan import Plan
 from replication.plan.run import Run
+from replication.wording import counted
 
 ALONE = ("nll", "brier", "ece")
 WITH_TEACHER = (*ALONE, "agreement", "kl")
@@ -95,7 +96,7 @@ def line_problems(planned: Mapping[Key, int], present: Iterable[Key]) -> Iterato
     missing = [key for key in planned if key not in counts]
     for seed in dict.fromkeys(planned[key] for key in missing):
         names = [", ".join(map(str, key)) for key in missing if planned[key] == seed]
-        yield f"seed {seed}: {len(names)} lines are missing; the first is {names[0]}"
+        yield f"seed {seed}: {counted(len(names), 'line')} missing; the first is {names[0]}"
     for key in counts:
         if key not in planned:
             yield f"{', '.join(map(str, key))}: the scale has no such line"

@@ -254,7 +254,7 @@ def test_incomplete_and_missing_folders_are_refused() -> None:
         pool([FIRST], "both")
     cells = pd.read_csv(SECOND / "cells.csv")
     cells[1:].to_csv(SECOND / "cells.csv", index=False)
-    with refused("pooled/second/cells.csv: seed 1: 1 lines are missing", "before they are pooled"):
+    with refused("pooled/second/cells.csv: seed 1: 1 line missing", "before they are pooled"):
         pool([FIRST, SECOND], "both")
 
 

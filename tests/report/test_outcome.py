@@ -49,13 +49,13 @@ def test_it_says_what_is_met_decided_and_expected_and_where_everything_is(plan: 
     assert len(text.splitlines()) <= 15
     assert max(map(len, text.splitlines())) <= 100
     for line in (
-        "2 of 3: sizes of networks in the paper's proportions, 1 stated exceptions",
+        "2 of 3: sizes of networks in the paper's proportions, 1 stated exception",
         "1 of 2: training error below 1 %",
         "2 of 2: test error of at least 8 %, and at most 80 % of that of guessing",
         "2 of 2: students that change by less than 10 % at the end of their training",
         "27 undecided, 1 replicated, 1 contradicted, 1 network excepted",
         "2 seeds decide almost nothing",
-        "these would decide 1.6 on\n  average; half of the claims need 7 seeds or more",
+        "these would decide 1.6\n  claims on average; half of the claims need 7 seeds or more",
         "results/tiny/tables/*.html",
         "docs/results.md",
     ):

@@ -172,5 +172,5 @@ def test_the_command_fails_on_an_empty_cell_unless_allowed(
     assert run_command(["table", "3"]) == 1
     said = capfd.readouterr().err.splitlines()
     assert said[0].startswith("empty cell: wide-resnet-28-2, ban: results/tiny/runs/")
-    assert said[-1].startswith("error: 1 cells stay empty for the reasons above")
+    assert said[-1].startswith("error: 1 cell left empty for the reasons above")
     assert run_command(["table", "--allow-missing", "3"]) == 0

@@ -306,7 +306,7 @@ def lines_of(run: str, **columns: list[Any]) -> Callable[[Plan], object]:
 HISTORIES: dict[str, tuple[Callable[[Plan], object], str]] = {
     "too short": (
         lambda plan: forge(plan, BAN, lines=history(plan, BAN)[-1:]),
-        f"{BAN}: history.csv has 1 epochs, but its recipe has 2",
+        f"{BAN}: history.csv has 1 epoch, but its recipe has 2",
     ),
     "without the first epoch": (
         lines_of(BAN_L, epoch=[2, 3]),

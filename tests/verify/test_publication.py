@@ -120,11 +120,11 @@ FORGED: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "a removed seed": (
         remove_seed,
-        "runs.csv: seed 1: 22 lines are missing; the first is two_",
+        "runs.csv: seed 1: 22 lines missing; the first is two_",
     ),
     "a removed line": (
         lambda place: change_lines(place / "cells.csv", lambda lines: lines.iloc[1:]),
-        "cells.csv: seed 0: 1 lines are missing; the first is table3,",
+        "cells.csv: seed 0: 1 line missing; the first is table3,",
     ),
     "a line listed twice": (
         lambda place: change_lines(

@@ -63,7 +63,7 @@ def test_a_sample_is_drawn_again_with_its_seed(
     assert len(drawn(3)) == 5
     arguments = ["--deep", "--sample", "0.02", "--seed", "3"]
     assert run_command(["verify", str(small_plan.results), *arguments]) == 0
-    assert "predictions of 1 runs (2%) recomputed, drawn with seed 3" in capfd.readouterr().out
+    assert "predictions of 1 run (2%) recomputed, drawn with seed 3" in capfd.readouterr().out
 
 
 def test_each_file_is_named_with_how_it_was_checked(
@@ -103,4 +103,4 @@ def test_runs_that_are_not_planned_are_told_apart_by_their_recipes(small_plan: P
     change_record(root / other, recipe=recipe, recipe_hash=hash_recipe(recipe))
     findings = verify(small_plan.results)
     assert not any(problem.startswith(left_out) for problem in findings.problems)
-    assert "1 runs belong to no cell of the scale's tables" in findings.remarks
+    assert "1 run outside the cells of the scale's tables" in findings.remarks

@@ -109,7 +109,7 @@ def test_a_study_without_mistakes_passes_and_draws_nothing_from_its_data(
     file = write_study()
     assert run_command(["check", "--configfile", str(file)]) == 0
     assert (
-        "scale pets: no mistakes found; the networks, losses or weights of 6 runs were tried"
+        "scale pets: no mistakes found; tried the networks, losses or weights of 6 runs"
         in capfd.readouterr().out
     )
 
