@@ -519,7 +519,7 @@ def test_another_scale_beside_the_results(small_plan: Plan, tmp_path: Path) -> N
     Path("config").mkdir()
     named = small_plan.scale.model_dump_json()
     Path("config/tiny.yaml").write_text(named, encoding="utf-8")
-    remark = "results/tiny/scale.json: `seeds` is [0], in config/tiny.yaml [0, 1]"
+    remark = "results/tiny/scale.json: `seeds` is [0], but [0, 1] in config/tiny.yaml"
     assert remark in verify(small_plan.results).remarks
     findings = verify(small_plan.results, configfiles=[Path("config/tiny.yaml")])
     assert any("has no line, although its runs exist" in line for line in findings.problems)

@@ -20,6 +20,7 @@ from replication.plan.recipe import hash_recipe
 from replication.results.run_folder import CONFIG, FAILURE, HISTORY, MODEL, PREDICTIONS, RECORD
 from replication.results.run_record import read_record
 from replication.verify.verification import verify
+from replication.wording import counted
 
 
 def change_predictions(folder: Path) -> None:
@@ -259,7 +260,8 @@ def test_damage_is_named(small_plan: Plan, name: str, capfd: pytest.CaptureFixtu
     *problems, last = capfd.readouterr().err.splitlines()
     assert all(problem.startswith("wrong: ") for problem in problems), problems
     assert any(message in problem for problem in problems), problems
-    assert last.startswith(f"error: {small_plan.results}: {len(problems)} inconsistencies")
+    number = counted(len(problems), "inconsistency", "inconsistencies")
+    assert last == f"error: {small_plan.results}: {number}, listed above"
 
 
 def flip(file: Path, fraction: float) -> None:
