@@ -76,7 +76,7 @@ def _fewer(plan: Plan, tables: list[str]) -> str:
                 rows[len(seeds)].append(paper_name(row))
         in_table = f" in {table_name(table)}" if len(tables) > 1 else ""
         parts += [
-            f", but {seeds or 'none'} for {in_words(names)}{in_table}"
+            f"{seeds or 'none'} for {in_words(names)}{in_table}"
             for seeds, names in rows.items()
         ]
-    return "".join(parts)
+    return f", but {in_words(parts)}" if parts else ""

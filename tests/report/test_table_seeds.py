@@ -18,7 +18,7 @@ def test_tables_are_listed_by_their_numbers_of_seeds() -> None:
 
 def test_rows_with_fewer_seeds_are_named() -> None:
     plan = tiny_plan(tables=["table2", "table3"], seeds=[0, 1], row_seeds=ROWS)
-    fewer = "but 1 for DenseNet-80-80 in Table 2, but none for DenseNet-80-120 in Table 2"
+    fewer = "but 1 for DenseNet-80-80 in Table 2 and none for DenseNet-80-120 in Table 2"
     assert tables_by_seeds(plan) == f"Tables 2 and 3: 2, {fewer}"
     assert describe_seeds(plan) == f"2 seeds (2 for Tables 2 and 3, {fewer})"
     none = tiny_plan(
