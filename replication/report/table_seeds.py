@@ -76,7 +76,6 @@ def _fewer(plan: Plan, tables: list[str]) -> str:
                 rows[len(seeds)].append(paper_name(row))
         in_table = f" in {table_name(table)}" if len(tables) > 1 else ""
         parts += [
-            f"{seeds or 'none'} for {in_words(names)}{in_table}"
-            for seeds, names in rows.items()
+            f"{seeds or 'none'} for {in_words(names)}{in_table}" for seeds, names in rows.items()
         ]
     return f", but {in_words(parts)}" if parts else ""
