@@ -38,6 +38,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def seeds_in_words(seeds: float) -> str:
+    """Return a number of seeds that would decide a claim: ``about 12``, or that it is too large."""
+    return "more than 10,000" if math.isinf(seeds) else f"about {seeds:,.0f}"
+
+
 def in_words(items: Sequence[str], conjunction: str = "and") -> str:
     """Return a list as a sentence has it: ``a``, ``a and b``, ``a, b and c``; empty for none."""
     *others, last = items or [""]

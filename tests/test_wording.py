@@ -12,6 +12,7 @@ from replication.wording import (
     lowered,
     p_in_words,
     ranges_in_words,
+    seeds_in_words,
     signed,
     with_interval,
 )
@@ -46,6 +47,11 @@ def test_numbers_that_follow_each_other_are_a_range(numbers: list[int], text: st
 )
 def test_a_noun_is_singular_after_one_alone(number: int, text: str) -> None:
     assert counted(number, "run") == text
+
+
+def test_a_number_of_seeds_is_rounded_or_too_large() -> None:
+    assert seeds_in_words(2140.6) == "about 2,141"
+    assert seeds_in_words(math.inf) == "more than 10,000"
 
 
 def test_an_irregular_plural_is_given() -> None:

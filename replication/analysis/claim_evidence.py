@@ -20,7 +20,7 @@ from replication.analysis.single_runs import NOT_APPLICABLE, paper_alone
 from replication.architectures.catalogue import kind_of
 from replication.config.paper_claims import Claims
 from replication.config.paper_names import cell_name
-from replication.wording import counted, formatted, p_in_words, signed
+from replication.wording import counted, formatted, p_in_words, seeds_in_words, signed
 
 BOUNDS = {
     "not lower": "The left side is not lower than the right one by {} or more",
@@ -122,8 +122,7 @@ def _reason(
         return f"Undecided, because the direction of the family's main claim is undecided ({main})."
     if measurement.seeds == 1:
         return "Undecided, because one seed gives no interval."
-    seeds = decision.seeds_to_decide
-    needed = "more than 10,000" if np.isinf(seeds) else f"about {seeds:,.0f}"
+    needed = seeds_in_words(decision.seeds_to_decide)
     alone, corrected = measurement.tests.p_values[DIRECTION], decision.corrected[DIRECTION]
     shown = f"corrected {p_in_words(corrected)}"
     if alone < LEVEL:

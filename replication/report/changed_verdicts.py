@@ -1,6 +1,5 @@
 """What would change the verdict of a claim: other numbers, more seeds, a fairer test."""
 
-import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -10,7 +9,7 @@ from replication.config.paper_names import network_name
 from replication.plan.run import LABEL_OBJECTIVE
 from replication.report.claim_evidence_tables import runs_of_claim
 from replication.report.published_results import Publications, difference_of, line_of, seeds_of
-from replication.wording import escaped, in_words
+from replication.wording import escaped, in_words, seeds_in_words
 
 UNFAIR = (
     (FIT, LABEL_OBJECTIVE, "Label-trained networks that do not fit their training data"),
@@ -83,8 +82,8 @@ def seeds_to_decide(line: "pd.Series[float]") -> str:
     )
     if pd.isna(to_decide := line["seeds_to_decide"]):
         return sentence
-    number = "more than 10,000" if math.isinf(to_decide) else f"about {to_decide:,.0f}"
-    return f"{sentence} For the difference that was measured, it would take {number}."
+    needed = seeds_in_words(to_decide)
+    return f"{sentence} For the difference that was measured, it would take {needed}."
 
 
 def _unfair_networks(publications: Publications, scale: str, name: str) -> Iterator[str]:

@@ -16,7 +16,15 @@ from replication.report.outcome import (
 )
 from replication.report.study_outcome import is_study
 from replication.report.table_seeds import describe_seeds
-from replication.wording import escaped, formatted, markdown_table, p_value, signed, with_interval
+from replication.wording import (
+    escaped,
+    formatted,
+    markdown_table,
+    p_value,
+    seeds_in_words,
+    signed,
+    with_interval,
+)
 
 PAGE = "README.md"
 """The first page of a publication."""
@@ -168,8 +176,8 @@ def _verdict(line: dict[str, str]) -> str:
     if not reason:
         return line["verdict"]
     seeds = line.get("seeds_to_decide")
-    needed = "more than 10,000" if seeds == "inf" else f"about {float(seeds or 0):,.0f}"
-    return f"{line['verdict']}: {reason}" + f" ({needed} needed)" * bool(seeds)
+    needed = f" ({seeds_in_words(float(seeds))} needed)" if seeds else ""
+    return f"{line['verdict']}: {reason}{needed}"
 
 
 def _difference(line: dict[str, str]) -> str:

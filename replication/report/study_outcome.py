@@ -13,7 +13,7 @@ from replication.report.outcome import (
 )
 from replication.results.run_folder import RECORD
 from replication.results.run_record import read_record
-from replication.wording import formatted, signed
+from replication.wording import formatted, seeds_in_words, signed
 
 LINE_WIDTH = 100
 """Columns of the text."""
@@ -103,10 +103,7 @@ def _next_steps(plan: Plan, claims: Lines) -> Iterator[str]:
         if claim.get("seeds_to_decide")
     }
     if needed:
-        numbers = ", ".join(
-            f"{name} about {seeds:,.0f}" if seeds < float("inf") else f"{name} more than 10,000"
-            for name, seeds in needed.items()
-        )
+        numbers = ", ".join(f"{name} {seeds_in_words(seeds)}" for name, seeds in needed.items())
         yield from _wrapped(
             f"Seeds that would decide what is open: {numbers}. These numbers are for the smallest"
             " effect of interest, which a claim can set as `smallest_effect`; a larger effect takes"
